@@ -1,0 +1,92 @@
+# Telltale.  make run | test | lint | bench | install | clean      BUILD=release|debug|asan|tsan
+#
+# Objects go to build/ (release) or build-NAME/; O=DIR puts them elsewhere.
+
+BUILD ?= release
+O     ?= build$(if $(filter-out release,$(BUILD)),-$(BUILD))
+PREFIX ?= /usr/local
+SUDO  := $(if $(filter-out 0,$(shell id -u)),sudo)
+CC    ?= gcc
+
+FLAGS_release := -O2 -g -DNDEBUG
+FLAGS_debug   := -O0 -g
+FLAGS_asan    := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FLAGS_tsan    := -O1 -g -fsanitize=thread
+ifeq ($(FLAGS_$(BUILD)),)
+$(error BUILD is one of release, debug, asan, tsan)
+endif
+
+WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings
+CFLAGS  = -std=gnu11 $(FLAGS_$(BUILD)) $(WARN) -Iserver -I. -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE
+LDLIBS := -lmicrohttpd -lsqlite3 -lpcre2-8 -ljansson -larchive -lzstd -lyaml -lsodium -lpthread -lm
+LDFLAGS = $(filter -fsanitize=%,$(FLAGS_$(BUILD)))
+
+SRC   := $(sort $(wildcard server/*/*.c storage/*.c))
+OBJ   := $(SRC:%.c=$O/%.o)
+LIB   := $O/libtelltale.a
+UNIT  := $(patsubst tests/unit/%.c,$O/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+# What the program carries inside: name in the program = path below the folder named first.
+WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
+EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/sample/data/*))
+
+.PHONY: all run test lint bench install clean packages packages-test check-unit check-http check-web web
+all: $O/telltale
+
+run: all
+	@$O/telltale serve --sample
+
+# ---- packages: installed once; the stamp is made anew when the list changes ----------------------------------------
+STAMPS := build/stamps
+packages: $(STAMPS)/packages
+packages-test: $(STAMPS)/packages-test
+$(STAMPS)/%: deploy/%.txt
+	@mkdir -p $(@D)
+	@missing=$$(sed 's/#.*//' $< | xargs -n1 | while read p; do dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || echo $$p; done); \
+	 case "$$missing" in *nodejs*|*npm*) command -v node >/dev/null && command -v npm >/dev/null && missing=$$(echo "$$missing" | grep -vx -e nodejs -e npm);; esac; \
+	 if [ -n "$$missing" ]; then echo "installing:" $$missing; $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+	@touch $@
+
+# ---- the page -------------------------------------------------------------------------------------------------------
+web: web/dist/index.html
+web/node_modules/.stamp: web/package.json web/package-lock.json | $(STAMPS)/packages
+	cd web && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+web/dist/index.html: $(WEB_SRC) web/node_modules/.stamp
+	cd web && node build.mjs
+
+# ---- the program ----------------------------------------------------------------------------------------------------
+$O/%.o: %.c | $(STAMPS)/packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+$O/embedded.o: deploy/embed.sh web/dist/index.html $(EMBEDDED)
+	@mkdir -p $(@D)
+	sh deploy/embed.sh $(EMBEDDED) $$(find web/dist -type f | sort) > $O/embedded.S
+	$(CC) -c $O/embedded.S -o $@
+$(LIB): $(filter-out $O/server/cli/main.o,$(OBJ)) $O/embedded.o
+	@rm -f $@
+	ar rcs $@ $^
+$O/telltale: $O/server/cli/main.o $(LIB)
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+$O/unit/%: tests/unit/%.c $(LIB) | $(STAMPS)/packages-test
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) $(LDLIBS) -lcmocka -o $@
+
+-include $(OBJ:.o=.d) $(UNIT:=.d)
+
+# ---- checks ---------------------------------------------------------------------------------------------------------
+test: all $(UNIT) | $(STAMPS)/packages-test
+	@O=$O sh tests/run.sh
+
+lint: | $(STAMPS)/packages-test web/node_modules/.stamp
+	@sh tests/lint.sh
+
+bench: all | $(STAMPS)/packages-test
+	@O=$O sh tests/bench/run.sh
+
+install: all
+	install -D -m 755 $O/telltale $(DESTDIR)$(PREFIX)/bin/telltale
+
+clean:
+	rm -rf build build-* web/dist web/node_modules

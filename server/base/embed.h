@@ -1,0 +1,17 @@
+/* Files that are inside the program: migrations/NNNN_name.sql, rules/NAME.yaml, sample/NAME, web/PATH (see deploy/embed.sh). */
+#ifndef BASE_EMBED_H
+#define BASE_EMBED_H
+
+#include "base/slice.h"
+
+struct embedded {
+    const char *name;
+    struct slice bytes; /* a NUL follows that does not count */
+};
+extern const struct embedded embedded_files[]; /* by folder, and by name within each */
+extern const size_t embedded_file_count;
+
+/* NULL: there is no such file. */
+const struct embedded *embedded_find(const char *name);
+
+#endif

@@ -1,0 +1,30 @@
+/* Names made from content. BLAKE2b and SHA-256 as libsodium has them. */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/slice.h"
+
+#include <stdint.h>
+
+enum { HASH_SIZE = 16, SHA256_SIZE = 32, UUID_TEXT = 36 };
+
+struct hash { /* incremental 128-bit BLAKE2b */
+    unsigned char state[384] __attribute__((aligned(64)));
+};
+void hash_start(struct hash *h);
+void hash_add(struct hash *h, struct slice s);
+/* Adds the length first, so that ("ab","c") and ("a","bc") differ. */
+void hash_add_framed(struct hash *h, struct slice s);
+void hash_end(struct hash *h, unsigned char out[HASH_SIZE]);
+void hash_of(struct slice s, unsigned char out[HASH_SIZE]);
+void sha256_of(struct slice s, unsigned char out[SHA256_SIZE]);
+/* Lower-case hexadecimal with a NUL: 2 * n + 1 bytes. */
+void hash_hex(const unsigned char *bytes, size_t n, char *out);
+
+/* A random UUID (version 4), and one made from 16 bytes (version 8, RFC 9562): 36 characters and a NUL. */
+void uuid_random(char out[UUID_TEXT + 1]);
+void uuid_from(const unsigned char bytes[HASH_SIZE], char out[UUID_TEXT + 1]);
+/* True for 8-4-4-4-12 hexadecimal digits, of any version. */
+bool uuid_valid(struct slice s);
+
+#endif

@@ -1,0 +1,30 @@
+/* A growing buffer with a maximum set at its birth. Past the maximum it keeps what fits and sets `full`. */
+#ifndef BASE_STR_H
+#define BASE_STR_H
+
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct str {
+    char *ptr; /* malloc'd; a NUL stands after the last byte once anything was added */
+    size_t len, cap, max;
+    bool full;
+};
+
+#define STR_INIT(maximum) ((struct str){.max = (maximum)})
+
+void str_add(struct str *s, const char *ptr, size_t len);
+void str_add_slice(struct str *s, struct slice a);
+void str_addz(struct str *s, const char *z);
+void str_addc(struct str *s, char c);
+void str_printf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Room for `len` more bytes at the end, to be filled by the caller, who then adds to s->len. NULL past the maximum. */
+char *str_reserve(struct str *s, size_t len);
+static inline struct slice str_slice(const struct str *s) { return slice_of(s->ptr ? s->ptr : "", s->len); }
+/* Empties, keeps the memory. */
+void str_reset(struct str *s);
+void str_free(struct str *s);
+
+#endif

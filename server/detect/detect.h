@@ -1,0 +1,71 @@
+/* Detectors: pure functions from a run (or a task's summary) to findings. Knows nothing of storage. */
+#ifndef DETECT_DETECT_H
+#define DETECT_DETECT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "transcript/finding.h"
+#include "transcript/summary.h"
+
+/* ---- rule sets: immutable once loaded, shared by threads, reference-counted ------------------------------------------ */
+struct ruleset;
+
+struct rule_problem {       /* a rule that does not compile stops nothing else */
+    struct slice file;
+    int line, column;       /* from 1; 0 unknown */
+    struct slice rule;      /* its id, where known */
+    struct slice message;   /* what is wrong and what was expected */
+};
+struct rule_problems {
+    struct rule_problem *items;
+    size_t n, cap;
+};
+
+/* The shipped pack (embedded in the program) plus the files and folders (*.yaml, *.yml, *.json) in paths[npaths]. A later
+ * rule replaces an earlier one of the same id. `shipped` false leaves the pack out. Problems are listed in `a`, never fatal;
+ * false only for a path that cannot be read. */
+bool ruleset_load(const char *const *paths, size_t npaths, bool shipped, struct arena *a, struct rule_problems *problems, struct ruleset **out,
+                  struct err *e);
+/* One text of YAML or JSON with one or more rules (several documents, or a list): for lint, tests and the editor. */
+bool ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out, struct err *e);
+struct ruleset *ruleset_ref(struct ruleset *rs);
+void ruleset_unref(struct ruleset *rs);
+/* The same set without the detectors not named in ids[n] (`--only`). ERR_NOT_FOUND names an id that there is not. */
+bool ruleset_only(const struct ruleset *rs, const struct slice *ids, size_t n, struct ruleset **out, struct err *e);
+
+struct detector_info {
+    struct slice id, version, title, behavior, why, unsure, source; /* source: the YAML text, or the name of the C file */
+    enum kind kind;
+    enum severity severity;
+    enum scope scope;
+    bool code;              /* written in C, not as a rule */
+    size_t tests_hit, tests_clean;
+};
+size_t ruleset_count(const struct ruleset *rs);
+void ruleset_info(const struct ruleset *rs, size_t i, struct detector_info *out); /* slices live as long as rs */
+/* A hash of all detectors and their versions: equal when the same findings would be made. */
+void ruleset_version(const struct ruleset *rs, unsigned char out[HASH_SIZE]);
+
+/* Runs the tests inside the rules. Writes a line for each failure to `out`; returns the number of tests and of failures. */
+void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size_t *failures);
+
+/* ---- detecting ------------------------------------------------------------------------------------------------------ */
+struct detect_scratch;      /* one per thread */
+struct detect_scratch *detect_scratch_new(void);
+void detect_scratch_free(struct detect_scratch *s);
+
+struct detect_result {
+    struct findings findings;
+    struct incomplete *incomplete;
+    size_t nincomplete;
+};
+
+/* All detectors of scope run over one run: one pass, findings in `a`, ordered by detector then place. */
+void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a, struct detect_result *out);
+
+/* ---- task and collection scope: asked of plain summaries, which ingest keeps up --------------------------------------- */
+/* All detectors of scope task over one task. Each finding has evidence from the runs that it speaks of. */
+void detect_task(const struct ruleset *rs, struct detect_scratch *s, const struct task_summary *task, struct arena *a, struct detect_result *out);
+
+#endif

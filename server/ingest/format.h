@@ -1,0 +1,58 @@
+/* The table of formats. One row, one file of code: how to know a format and how to read it into runs. */
+#ifndef INGEST_FORMAT_H
+#define INGEST_FORMAT_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "text/jread.h"
+#include "transcript/run.h"
+
+/* One JSON value of a file, as split.h cuts it. */
+struct record {
+    struct slice file;        /* the file's path as people see it */
+    struct slice member;      /* of an archive that is one log (an .eval): the entry's name; else absent */
+    struct slice location;    /* "", "line 12", "[3]", the entry's name */
+    const struct jvalue *value;
+    size_t index;             /* of this record in the file, from 0 */
+};
+
+/* The first records of a file, what a format is recognised from. */
+struct sample {
+    struct slice file;
+    const struct record *records;
+    size_t n;
+    bool whole;               /* these are all there are */
+    bool document;            /* the file is one JSON value, not a list or lines */
+    bool array;               /* the records are the elements of one top-level array */
+    bool archive;             /* the records are entries of a zip */
+};
+
+/* Where a reader delivers: each finished run with its own arena, which the receiver then owns. A refused record is named. */
+struct sink {
+    /* Takes over `arena`, in which `run` and all it points to live. False stops the reading (cancelled, or it failed: e). */
+    bool (*run)(void *ctx, struct arena *arena, struct run *run, struct err *e);
+    /* A record that the format cannot read: stored in the report as {source, location, code, message}. */
+    void (*refuse)(void *ctx, struct slice location, enum err_code code, const char *message);
+    /* A line of an export that is no run: {"telltale", "collection"}, {"blob"} or {"finding"} (fmt_native only). */
+    bool (*carry)(void *ctx, const struct jvalue *line, struct err *e);
+    void *ctx;
+};
+
+struct format {
+    const char *name;         /* stable: `--format NAME`, source.format */
+    const char *about;        /* one line: what it is and how it is known, for `telltale formats` */
+    int (*probe)(const struct sample *sample); /* 0: not mine; 100: certain */
+    /* Reading keeps its state behind *state (NULL at first, malloc'd or whatever the format wants; closed by close). */
+    bool (*feed)(void **state, const struct record *record, const struct sink *sink, struct err *e);
+    bool (*close)(void **state, const struct sink *sink, struct err *e); /* end of file: delivers what is open, frees state */
+};
+
+extern const struct format *const formats[];
+extern const size_t format_count;
+const struct format *format_find(struct slice name);
+
+/* The best row for a sample, or NULL; then `why` says what it looks like and what was missing, for the `skipped` report.
+ * A tie goes to the earlier row. */
+const struct format *format_recognize(const struct sample *sample, struct arena *a, struct slice *why);
+
+#endif

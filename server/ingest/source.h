@@ -1,0 +1,53 @@
+/* From what the user names to JSON values: files, folders, archives, stdin → one record at a time, in bounded memory. */
+#ifndef INGEST_SOURCE_H
+#define INGEST_SOURCE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "ingest/format.h"
+#include "text/jread.h"
+
+#include <stdint.h>
+
+/* One file to read: a plain file on disk, perhaps compressed or an archive. */
+struct source_file {
+    const char *path;      /* to open */
+    struct slice name;     /* source.file: as people see it */
+    uint64_t size;         /* bytes on disk */
+};
+
+struct source_files {
+    struct source_file *items;
+    size_t n, cap;
+};
+/* Walks `path` (a file, or a folder recursively in name order; hidden entries and symlinks that leave the folder are left
+ * out) and appends its files, names as the contract says: the path as given, plus the path below it for a folder. */
+bool source_walk(struct arena *a, const char *path, struct source_files *out, struct err *e);
+
+struct source_limits {
+    uint64_t value_bytes;    /* one JSON value: default 1 GiB */
+    uint64_t unpacked_bytes; /* one archive or compressed file unpacked: default 64 GiB */
+    uint32_t unpacked_ratio; /* unpacked / packed over the first 64 MiB and after: default 1000 */
+    uint32_t members;        /* entries of one archive: default 1,000,000 */
+};
+extern const struct source_limits source_limits_default;
+
+enum source_outcome { SOURCE_READ, SOURCE_SKIPPED /* no transcript */, SOURCE_FAILED /* could not be read to its end */ };
+
+struct source_report {
+    enum source_outcome outcome;
+    const struct format *format; /* NULL where skipped or of several members */
+    uint64_t bytes;              /* unpacked bytes looked at */
+    struct jrepairs repairs;
+    uint32_t members_read, members_skipped, members_failed; /* of a plain archive of files */
+};
+
+/* Reads one file to its end: unpacks (gzip, zstd, zip, tar by content), cuts into records, recognises (or takes `format`),
+ * and feeds the format, whose runs go to `sink`. Runs carry source.file/location/format. A file that is no transcript is
+ * SKIPPED with `e` saying what it looks like; a damaged one FAILED with the place, and what was read before it was delivered.
+ * False only where the sink stopped the reading (e from the sink). */
+bool source_read(const struct source_file *file, const struct format *format, const struct source_limits *limits, const struct sink *sink,
+                 struct source_report *report, struct err *e);
+
+#endif

@@ -1,0 +1,39 @@
+/* What a text must contain for a pattern to match: the prefilter of rules and of search.
+ *
+ * A pattern is reduced to a conjunction of clauses, each a set of alternative literals of at least LITERAL_MIN bytes, in
+ * ASCII lower case: the pattern can match only a text whose ASCII-folded bytes contain, for every clause, one of its
+ * literals. A pattern about which nothing is known has no clause and may match anywhere. Never wrong in the other
+ * direction: what is not understood (look-around, back-references, classes, optional parts) contributes nothing. */
+#ifndef TEXT_LITERAL_H
+#define TEXT_LITERAL_H
+
+#include "base/arena.h"
+#include "base/slice.h"
+#include "text/regex.h"
+
+enum { LITERAL_MIN = 4 };
+
+struct clause {
+    struct slice *any;   /* literals, folded; at least one */
+    size_t n;
+};
+struct needs {
+    struct clause *all;
+    size_t n;
+};
+
+/* `flags` as in regex.h. Non-ASCII letters under REGEX_NOCASE (or (?i)) end a literal, since they fold differently. */
+void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct needs *out);
+
+/* 4-grams: the hash of four folded bytes, in [0, GRAM_BUCKETS). Used by the prefilter of the rule engine and by the index. */
+enum { GRAM_BUCKETS = 1 << 16 };
+static inline unsigned char fold_byte(unsigned char c) { return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c; }
+static inline uint32_t gram_hash(const unsigned char folded[4])
+{
+    uint32_t v = (uint32_t)folded[0] | (uint32_t)folded[1] << 8 | (uint32_t)folded[2] << 16 | (uint32_t)folded[3] << 24;
+    return (v * UINT32_C(0x9E3779B1)) >> 16;
+}
+/* Sets the bit of every 4-gram of the folded text in bits[GRAM_BUCKETS / 8] (not cleared first). */
+void grams_mark(struct slice text, uint8_t bits[GRAM_BUCKETS / 8]);
+
+#endif

@@ -1,0 +1,286 @@
+/* The store: one function per question. One struct store per thread; any number of threads and processes on one file.
+ *
+ * One writer at a time: every write transaction and every checkpoint holds an flock on `<database>.lock` (SQLite 3.40.1 can
+ * corrupt a WAL that is reset while another connection writes); readers never wait for it. Whatever is returned lives in
+ * the arena that was handed in. Functions return false with `e` set: ERR_NOT_FOUND, ERR_CONFLICT, ERR_BUSY (the lock was not
+ * to be had within 60 s), ERR_FULL, ERR_NEWER, ERR_IO, ERR_USAGE (a filter, cursor or sort key that means nothing). */
+#ifndef STORAGE_STORE_H
+#define STORAGE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+#include "base/str.h"
+#include "transcript/finding.h"
+#include "transcript/run.h"
+#include "transcript/summary.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct store;
+
+enum store_mode {
+    STORE_READ,   /* the database must exist; nothing is written */
+    STORE_WRITE,  /* made and migrated when missing or older */
+};
+/* `url`: a path, sqlite:PATH, or ":memory:" (tests). A database newer than the program is refused with ERR_NEWER. */
+bool store_open(const char *url, enum store_mode mode, struct store **out, struct err *e);
+void store_close(struct store *s);
+const char *store_path(const struct store *s);
+/* Where uploads wait: "<database>.spool", made when missing. */
+const char *store_spool_dir(struct store *s, struct err *e);
+
+/* ---- lists ---------------------------------------------------------------------------------------------------------- */
+
+struct page {
+    uint32_t limit;       /* 1..1000; 0: 50 */
+    struct slice after;   /* cursor of the page before, or absent */
+    struct slice sort;    /* "field,-field"; absent: the list's own order */
+    bool count;           /* fill `total` even where it costs a scan */
+};
+#define TOTAL_UNKNOWN INT64_C(-1)
+struct page_end {
+    struct slice next;    /* cursor of the next page; absent: this was the last */
+    int64_t total;        /* or TOTAL_UNKNOWN */
+};
+
+/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them. */
+struct filter {
+    struct slice collection;                    /* id; required except where ids name rows */
+    struct slice kind, behavior, detector, severity, status, scope;
+    struct slice task, model, agent, tag, success; /* success: true|false|unknown */
+    struct slice exit_status, format;
+    struct slice run;                           /* findings of one run */
+    struct slice q;                             /* words in name, task, external id, exit status, error, title */
+    int has_findings;                           /* 1 yes, 0 no, -1 any: set it to -1 */
+    struct { struct slice key, value; } meta[8]; /* metadata.KEY = value */
+    size_t nmeta;
+    const struct slice *ids;                    /* only these rows */
+    size_t nids;
+};
+#define FILTER_ANY ((struct filter){.has_findings = -1})
+
+/* ---- collections ---------------------------------------------------------------------------------------------------- */
+
+struct collection_row {
+    struct slice id, name, description, metadata, created_at;
+    int64_t runs, passed, failed, flagged /* runs with a finding that is not dismissed */, tasks, broken_tasks, findings;
+    struct slice imported_at;
+};
+struct collection_rows { struct collection_row *items; size_t n; struct page_end end; };
+
+/* `id` and `created_at` may be absent: they are made. ERR_CONFLICT where name or id exists. */
+bool store_collection_add(struct store *s, const struct collection_row *row, struct arena *a, struct collection_row *out, struct err *e);
+bool store_collection(struct store *s, struct slice id_or_name, struct arena *a, struct collection_row *out, struct err *e);
+bool store_collections(struct store *s, const struct page *page, struct arena *a, struct collection_rows *out, struct err *e);
+/* Absent fields of `row` stay as they are. */
+bool store_collection_change(struct store *s, struct slice id, const struct collection_row *row, struct err *e);
+bool store_collection_delete(struct store *s, struct slice id, struct err *e);
+
+/* ---- putting runs in ------------------------------------------------------------------------------------------------ */
+
+enum put_outcome { PUT_NEW, PUT_UPDATED, PUT_DUPLICATE };
+enum { PUT_OUTCOMES = 3 };
+
+struct put_target {
+    struct slice collection;   /* id */
+    struct slice path;         /* what the file is known by: its real path, or "upload:FILENAME" */
+    bool replace;              /* changed content under a known name replaces it; else it is another run */
+};
+struct put; /* runs that were prepared (ids, compressed blocks, grams) and wait for their transaction */
+
+struct put *store_put_new(struct store *s, const struct put_target *target);
+void store_put_free(struct put *p);
+/* Does the collection hold this very run already? A look without the lock, so that known runs need no detecting.
+ * `ordinal`: how many runs of the same file bore the same external_id before it. */
+bool store_put_known(struct put *p, const struct run *run, const unsigned char content_hash[HASH_SIZE], uint32_t ordinal, bool *known,
+                     struct err *e);
+/* Takes a run in; copies what it needs, so the run's arena may go. `findings` and `incomplete` as detect_run made them
+ * (run->carried, where there is one, is stored instead of findings). */
+bool store_put_add(struct put *p, const struct run *run, const unsigned char content_hash[HASH_SIZE], uint32_t ordinal,
+                   const struct findings *findings, const struct incomplete *incomplete, size_t nincomplete, struct err *e);
+/* Bytes waiting: commit when it passes a few MB. */
+size_t store_put_bytes(const struct put *p);
+/* Everything that waits, in one durable transaction. Adds to counts; the put is then empty and may be used again. A replaced run
+ * keeps its labels and the reviews whose words still stand. `tasks`, if not NULL, gets the task ids touched (may repeat). */
+struct slices { struct slice *items; size_t n, cap; };
+bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
+
+/* Files: a file whose bytes the collection has needs no reading. `runs` is how many it gave. */
+struct file_row {
+    unsigned char hash[HASH_SIZE];
+    struct slice path, name, format;
+    uint64_t bytes, runs, refused;
+};
+bool store_file_known(struct store *s, struct slice collection, const unsigned char hash[HASH_SIZE], bool *known, uint64_t *runs, struct err *e);
+/* Call when a file was read to its end and all its runs were committed. Deleting a run forgets its file's bytes. */
+bool store_file_done(struct store *s, struct slice collection, const struct file_row *file, struct err *e);
+
+/* Lines of an export that are no run. */
+bool store_blob_put(struct store *s, struct slice media_type, struct slice bytes, struct err *e);
+bool store_finding_put(struct store *s, struct slice collection, const struct finding *finding, struct err *e);
+
+/* ---- detecting again, and over tasks -------------------------------------------------------------------------------- */
+
+/* Replaces the run-scope findings of a run by detectors (all, or those in only[n]); reviews of the same evidence stay.
+ * `changed` says whether anything differs from before. */
+bool store_run_findings(struct store *s, struct slice run, const struct findings *findings, const struct incomplete *incomplete,
+                        size_t nincomplete, const struct slice *only, size_t nonly, bool *changed, struct err *e);
+bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e);
+bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
+                         const struct slice *only, size_t nonly, bool *changed, struct err *e);
+bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
+/* What detectors could not finish: (run, detector, reason), newest first, at most `limit`. */
+struct incomplete_row { struct slice run, external_id, detector, reason; };
+bool store_incomplete(struct store *s, struct slice collection, uint32_t limit, struct arena *a, struct incomplete_row **out, size_t *n,
+                      struct err *e);
+
+/* ---- runs ----------------------------------------------------------------------------------------------------------- */
+
+struct finding_row {
+    struct finding finding;      /* with id, status, reviewer, note, created_at; evidence has run set */
+    struct slice collection;
+    bool has_run;                /* false: about a task or the collection */
+    struct run run;              /* id, external_id, name, task_id, model, success, source */
+};
+struct finding_rows { struct finding_row *items; size_t n; struct page_end end; };
+
+struct run_row {
+    struct run run;              /* everything but messages; transcripts with nmessages, messages NULL */
+    struct slice collection;
+    struct slice content_hash;   /* hexadecimal */
+    struct slice gist;           /* the first line of the first user message, at most 200 bytes */
+    uint32_t messages, calls;
+    uint32_t findings[KIND_COUNT]; /* not dismissed, by kind, of scope run */
+    bool has_first;
+    struct finding first;        /* the most severe of them, with its first evidence */
+};
+struct run_rows { struct run_row *items; size_t n; struct page_end end; };
+
+/* Sort keys of runs: started_at, ended_at, name, task, model, success, messages, calls, tokens, cost, duration, findings,
+ * attempt, imported (the default: newest import first, in the order of the file). */
+bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e);
+bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e);
+/* The whole run with its messages, as it was put in: for scans, exports and checks. */
+bool store_run_load(struct store *s, struct slice id, struct arena *a, struct run *out, struct err *e);
+/* Messages [from, from + limit) of one transcript (position), with calls; `total` is how many there are. */
+bool store_messages(struct store *s, struct slice run, int32_t transcript, uint32_t from, uint32_t limit, struct arena *a,
+                    struct message **out, size_t *n, uint32_t *total, struct err *e);
+/* One mark a message, for the minimap: role, length of its text in bytes, calls, error. */
+struct message_mark { enum role role; uint32_t bytes, calls; bool error; };
+bool store_marks(struct store *s, struct slice run, int32_t transcript, struct arena *a, struct message_mark **out, size_t *n, struct err *e);
+bool store_run_delete(struct store *s, struct slice id, struct err *e);
+/* Adds (or takes off) a tag on all that the filter names; how many changed. */
+bool store_tag(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e);
+bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struct blob *out, struct err *e);
+
+/* ---- findings ------------------------------------------------------------------------------------------------------- */
+
+/* Sort keys: created_at, severity (the default, high first, then detector), detector, task, behavior, status. */
+bool store_findings(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct finding_rows *out, struct err *e);
+bool store_finding(struct store *s, struct slice id, struct arena *a, struct finding_row *out, struct err *e);
+struct review { /* absent: left as it is */
+    bool has_status;
+    enum finding_status status;
+    struct slice note, reviewer;
+};
+bool store_review(struct store *s, const struct filter *f, const struct review *review, uint64_t *changed, struct err *e);
+
+/* ---- tasks and the story -------------------------------------------------------------------------------------------- */
+
+struct model_count { struct slice model; int64_t runs, passed, failed; };
+struct task_row {
+    struct slice task_id, gist, target; /* gist: of its first run; target: of its first score */
+    int64_t runs, passed, failed, models_n;
+    int64_t findings[KIND_COUNT];       /* not dismissed, run and task scope */
+    enum task_verdict verdict;
+    struct model_count *models;         /* in the order of the collection's models */
+    size_t nmodels;
+    bool has_best;
+    struct finding_row best;            /* the finding that says most about the task: task scope first, most severe */
+};
+struct task_rows { struct task_row *items; size_t n; struct page_end end; };
+/* Sort keys: task, runs, pass_rate, findings, verdict (the default: broken first, then most runs lost). */
+bool store_tasks(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e);
+
+struct group_count { struct slice name; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed; enum severity severity;
+                     bool has_best; struct finding_row best; };
+struct facet { struct slice field; struct { struct slice value; int64_t runs; } *values; size_t n; };
+struct summary {
+    struct collection_row collection;
+    int64_t runs, passed, failed, unknown, tasks, models, messages, calls, tokens_in, tokens_out;
+    double cost_usd;                        /* NAN where no run has one */
+    int64_t files, refused;
+    int64_t broken_tasks, suspect_tasks, sound_runs, sound_passed, sound_failed; /* sound: without the runs of broken tasks */
+    int64_t kind_findings[KIND_COUNT], kind_runs[KIND_COUNT], kind_tasks[KIND_COUNT]; /* not dismissed */
+    struct group_count *detectors;          /* most runs first */
+    size_t ndetectors;
+    struct group_count *behaviors;          /* by kind, most runs first, each with its best finding */
+    size_t nbehaviors;
+    struct { struct slice model; int64_t runs, passed, failed, sound_runs, sound_passed, sound_failed, flagged; } *by_model;
+    size_t nby_model;
+    struct facet *facets;                   /* model, success, task, kind, behavior, exit_status, format, tag: at most 50 values each */
+    size_t nfacets;
+    int64_t incomplete;                     /* (run, detector) pairs that hit a limit */
+};
+bool store_summary(struct store *s, struct slice collection, struct arena *a, struct summary *out, struct err *e);
+
+/* ---- search and SQL ------------------------------------------------------------------------------------------------- */
+
+struct search_query {
+    struct slice pattern;
+    bool regex, match_case;      /* words without case by default */
+    struct slice collection, role, tool, model, task, success; /* absent: any */
+    uint32_t limit;              /* hits on a page; 0: 50 */
+    struct slice after;
+    bool count;
+    int64_t deadline_us;         /* clock_monotonic_us(); 0: 10 s from now */
+};
+struct search_hit {
+    struct slice run, external_id, collection, task_id, model;
+    int32_t transcript, message;
+    enum role role;
+    struct slice tool, part;     /* part as in evidence */
+    uint32_t start, end;         /* of the match in the part */
+    struct slice line;           /* the line with the match, cut around it to at most 400 bytes */
+    uint32_t line_start;         /* where `line` begins in the part */
+};
+struct search_hits { struct search_hit *items; size_t n; struct page_end end; bool incomplete; struct slice reason; };
+/* Newest import first. A hit is a (message, part) that matches, at its first match. */
+bool store_search(struct store *s, const struct search_query *q, struct arena *a, struct search_hits *out, struct err *e);
+
+/* Read-only SQL over the documented views, written to `out` as {"columns": […], "rows": [[…]], "truncated": bool}.
+ * `params`: JSON text of an array, or absent. `limit` rows, 0 for none. The authorizer lets through SELECT on the views alone;
+ * an operation deadline, value and row sizes are bounded. ERR_USAGE with SQLite's words for bad SQL, ERR_FORBIDDEN, ERR_LIMIT. */
+bool store_sql(struct store *s, struct slice query, struct slice params, uint64_t limit, int64_t deadline_us, struct str *out, struct err *e);
+
+/* ---- jobs ----------------------------------------------------------------------------------------------------------- */
+
+enum job_state { JOB_QUEUED, JOB_RUNNING, JOB_DONE, JOB_FAILED, JOB_CANCELLED };
+const char *job_state_name(enum job_state state);
+
+struct job_row {
+    struct slice id, kind, collection;
+    enum job_state state;
+    struct slice payload, progress, result; /* JSON text */
+    struct slice error;
+    int64_t attempts;
+    struct slice created_at, started_at, ended_at;
+};
+struct job_rows { struct job_row *items; size_t n; struct page_end end; };
+/* Durable when it returns (synchronous=FULL). With a key (Idempotency-Key) that was seen for the same kind and collection, gives the
+ * earlier job and sets *existing. `id` absent: made. */
+bool store_job_add(struct store *s, const struct job_row *job, struct slice key, struct arena *a, struct job_row *out, bool *existing,
+                   struct err *e);
+/* Takes the oldest job that is queued, or running with a lease that ran out, for `lease_s` seconds; counts the attempt first; a
+ * job that was attempted three times fails for good. *got false: nothing to do. */
+bool store_job_claim(struct store *s, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e);
+/* Lengthens the lease and stores progress. *cancelled: somebody asked for its end. */
+bool store_job_progress(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e);
+bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e);
+bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
+bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
+bool store_job_cancel(struct store *s, struct slice id, struct err *e);
+
+#endif
