@@ -90,7 +90,9 @@ struct jscan {
     uint8_t state, string, escape;
 };
 /* Looks at bytes[0, len). Returns the offset just past the end of the value when it ends in this piece; -1 when more
- * is needed. Leading white space belongs to the value. A bare scalar ends before the byte that cannot belong to it. */
+ * is needed. Leading white space and a byte-order mark belong to the value. A bare scalar ends before the byte that
+ * cannot belong to it; one of , : ] } where a value should begin is a value of its own, which jread() will refuse. After
+ * the end, zero it for the next value. */
 ptrdiff_t jscan_feed(struct jscan *s, const char *bytes, size_t len);
 
 #endif
