@@ -214,7 +214,7 @@ struct task_rows { struct task_row *items; size_t n; struct page_end end; };
 /* Sort keys: task, runs, pass_rate, findings, verdict (the default: broken first, then most runs lost). */
 bool store_tasks(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e);
 
-struct group_count { struct slice name; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed; enum severity severity;
+struct group_count { struct slice name, behavior /* of a detector */; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed; enum severity severity;
                      bool has_best; struct finding_row best; };
 struct facet { struct slice field; struct { struct slice value; int64_t runs; } *values; size_t n; };
 struct summary {
