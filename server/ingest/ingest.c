@@ -412,7 +412,7 @@ static bool read_file(struct worker *w, const struct source_file *source, struct
     atomic_store(&file->holders, 1);
     atomic_store(&file->complete, true);
     char real[PATH_MAX];
-    struct slice path = o->identity.ptr ? o->identity : slice_str(realpath(source->path, real) ? real : source->path);
+    struct slice path = source->identity.ptr ? source->identity : slice_str(realpath(source->path, real) ? real : source->path);
     file->row.path = arena_dup(&file->arena, path);
     file->row.name = arena_dup(&file->arena, source->name);
     file->row.bytes = source->size;

@@ -39,7 +39,6 @@ struct ingest_options {
     const struct ruleset *rules;    /* NULL: nothing is detected */
     bool dry_run;                   /* read and detect, store nothing */
     bool replace;                   /* store.h, put_target */
-    struct slice identity;          /* "upload:FILENAME"; absent: the real path of each file */
     int jobs;                       /* worker threads; 0: one a processor, at most 16 */
     const atomic_bool *cancel;      /* looked at between runs; may be NULL */
     void (*progress)(void *ctx, const struct ingest_report *so_far); /* a few times a second, from one thread at a time; may be NULL */
@@ -68,6 +67,10 @@ struct scan_options {
     void *ctx;
 };
 bool ingest_scan(const struct scan_options *options, struct scan_report *report, struct err *e);
+
+/* Loads the sample collection that is inside the program, as collection "sample", and detects. Twice changes nothing. */
+bool ingest_sample(const char *db, const struct ruleset *rules, struct arena *a, struct collection_row *collection, struct ingest_report *report,
+                   struct err *e);
 
 /* The shape of the contract's `import --json`. `collection` NULL in a dry run without one. */
 void ingest_report_json(struct json *j, const struct collection_row *collection, const struct ingest_report *report);
