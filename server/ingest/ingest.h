@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "detect/detect.h"
 #include "ingest/source.h"
 #include "storage/store.h"
@@ -73,7 +73,7 @@ bool ingest_sample(const char *db, const struct ruleset *rules, struct arena *a,
                    struct err *e);
 
 /* The shape of the contract's `import --json`. `collection` NULL in a dry run without one. */
-void ingest_report_json(struct json *j, const struct collection_row *collection, const struct ingest_report *report);
-void scan_report_json(struct json *j, const struct scan_report *report);
+void ingest_report_json(struct jsonw *j, const struct collection_row *collection, const struct ingest_report *report);
+void scan_report_json(struct jsonw *j, const struct scan_report *report);
 
 #endif

@@ -1,6 +1,6 @@
 #include "text/jread.h"
 
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "text/scan.h"
 
 #include <math.h>
@@ -659,7 +659,7 @@ bool jbool(const struct jvalue *v, bool *out)
 static void write_string(struct str *out, struct slice s)
 {
     str_addc(out, '"');
-    json_escape(out, s);
+    jsonw_escape(out, s);
     str_addc(out, '"');
 }
 

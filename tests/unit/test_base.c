@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
-#include "base/json.h"
+#include "base/jsonw.h"
 
 #include <errno.h>
 #include <math.h>
@@ -34,18 +34,18 @@ static void json_writes_what_json_allows(void **state)
 {
     (void)state;
     struct str s = STR_INIT(4096);
-    struct json j = json_to(&s);
-    json_object(&j);
-    json_kint(&j, "n", -3);
-    json_key(&j, "list");
-    json_array(&j);
-    json_num(&j, 0.1);
-    json_num(&j, NAN);
-    json_str(&j, slice_of("a\0\"\n\xff\xe2\x82\xac", 8));
-    json_str(&j, SLICE_NONE);
-    json_end(&j);
-    json_kbool(&j, "b", true);
-    json_end(&j);
+    struct jsonw j = jsonw_to(&s);
+    jsonw_object(&j);
+    jsonw_kint(&j, "n", -3);
+    jsonw_key(&j, "list");
+    jsonw_array(&j);
+    jsonw_num(&j, 0.1);
+    jsonw_num(&j, NAN);
+    jsonw_str(&j, slice_of("a\0\"\n\xff\xe2\x82\xac", 8));
+    jsonw_str(&j, SLICE_NONE);
+    jsonw_end(&j);
+    jsonw_kbool(&j, "b", true);
+    jsonw_end(&j);
     assert_string_equal(s.ptr, "{\"n\":-3,\"list\":[0.1,null,\"a\\u0000\\\"\\n\xef\xbf\xbd\xe2\x82\xac\",null],\"b\":true}");
     str_free(&s);
 }
@@ -54,7 +54,7 @@ static void surrogates_and_overlong_forms_are_not_utf8(void **state)
 {
     (void)state;
     struct str s = STR_INIT(256);
-    json_escape(&s, slice_str("\xed\xa0\x80|\xc0\xaf|\xf4\x90\x80\x80|\xf0\x9f\x98\x80"));
+    jsonw_escape(&s, slice_str("\xed\xa0\x80|\xc0\xaf|\xf4\x90\x80\x80|\xf0\x9f\x98\x80"));
     assert_string_equal(s.ptr, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd|"
                                "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xf0\x9f\x98\x80");
     str_free(&s);

@@ -1,14 +1,14 @@
-#include "base/json.h"
+#include "base/jsonw.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-struct json json_to(struct str *out) { return (struct json){.out = out}; }
+struct jsonw jsonw_to(struct str *out) { return (struct jsonw){.out = out}; }
 
 /* The comma before a value that is not the first of its array, or before a key. */
-static void separate(struct json *j)
+static void separate(struct jsonw *j)
 {
     if (j->after_key) {
         j->after_key = false;
@@ -20,39 +20,39 @@ static void separate(struct json *j)
         j->comma[j->depth - 1] = true;
 }
 
-static void open_level(struct json *j, bool array)
+static void open_level(struct jsonw *j, bool array)
 {
     separate(j);
     str_addc(j->out, array ? '[' : '{');
-    if (j->depth == JSON_DEPTH) {
-        fprintf(stderr, "telltale: JSON nested over %d levels\n", JSON_DEPTH);
+    if (j->depth == JSONW_DEPTH) {
+        fprintf(stderr, "telltale: JSON nested over %d levels\n", JSONW_DEPTH);
         abort();
     }
     j->array[j->depth] = array;
     j->comma[j->depth++] = false;
 }
 
-void json_object(struct json *j) { open_level(j, false); }
-void json_array(struct json *j) { open_level(j, true); }
+void jsonw_object(struct jsonw *j) { open_level(j, false); }
+void jsonw_array(struct jsonw *j) { open_level(j, true); }
 
-void json_end(struct json *j)
+void jsonw_end(struct jsonw *j)
 {
     j->depth--;
     str_addc(j->out, j->array[j->depth] ? ']' : '}');
 }
 
-void json_key_slice(struct json *j, struct slice key)
+void jsonw_key_slice(struct jsonw *j, struct slice key)
 {
     separate(j);
     str_addc(j->out, '"');
-    json_escape(j->out, key);
+    jsonw_escape(j->out, key);
     str_add(j->out, "\":", 2);
     j->after_key = true;
 }
 
-void json_key(struct json *j, const char *key) { json_key_slice(j, slice_str(key)); }
+void jsonw_key(struct jsonw *j, const char *key) { jsonw_key_slice(j, slice_str(key)); }
 
-void json_str(struct json *j, struct slice s)
+void jsonw_str(struct jsonw *j, struct slice s)
 {
     separate(j);
     if (!s.ptr) {
@@ -60,19 +60,19 @@ void json_str(struct json *j, struct slice s)
         return;
     }
     str_addc(j->out, '"');
-    json_escape(j->out, s);
+    jsonw_escape(j->out, s);
     str_addc(j->out, '"');
 }
 
-void json_strz(struct json *j, const char *z) { json_str(j, slice_str(z)); }
+void jsonw_strz(struct jsonw *j, const char *z) { jsonw_str(j, slice_str(z)); }
 
-void json_int(struct json *j, int64_t n)
+void jsonw_int(struct jsonw *j, int64_t n)
 {
     separate(j);
     str_printf(j->out, "%" PRId64, n);
 }
 
-void json_num(struct json *j, double x)
+void jsonw_num(struct jsonw *j, double x)
 {
     separate(j);
     if (!isfinite(x)) {
@@ -88,19 +88,19 @@ void json_num(struct json *j, double x)
     str_addz(j->out, text);
 }
 
-void json_bool(struct json *j, bool b)
+void jsonw_bool(struct jsonw *j, bool b)
 {
     separate(j);
     str_addz(j->out, b ? "true" : "false");
 }
 
-void json_null(struct json *j)
+void jsonw_null(struct jsonw *j)
 {
     separate(j);
     str_add(j->out, "null", 4);
 }
 
-void json_raw(struct json *j, struct slice json)
+void jsonw_raw(struct jsonw *j, struct slice json)
 {
     separate(j);
     if (json.ptr)
@@ -109,12 +109,12 @@ void json_raw(struct json *j, struct slice json)
         str_add(j->out, "null", 4);
 }
 
-void json_kstr(struct json *j, const char *key, struct slice s) { json_key(j, key); json_str(j, s); }
-void json_kstrz(struct json *j, const char *key, const char *z) { json_key(j, key); json_strz(j, z); }
-void json_kint(struct json *j, const char *key, int64_t n) { json_key(j, key); json_int(j, n); }
-void json_knum(struct json *j, const char *key, double x) { json_key(j, key); json_num(j, x); }
-void json_kbool(struct json *j, const char *key, bool b) { json_key(j, key); json_bool(j, b); }
-void json_kraw(struct json *j, const char *key, struct slice json) { json_key(j, key); json_raw(j, json); }
+void jsonw_kstr(struct jsonw *j, const char *key, struct slice s) { jsonw_key(j, key); jsonw_str(j, s); }
+void jsonw_kstrz(struct jsonw *j, const char *key, const char *z) { jsonw_key(j, key); jsonw_strz(j, z); }
+void jsonw_kint(struct jsonw *j, const char *key, int64_t n) { jsonw_key(j, key); jsonw_int(j, n); }
+void jsonw_knum(struct jsonw *j, const char *key, double x) { jsonw_key(j, key); jsonw_num(j, x); }
+void jsonw_kbool(struct jsonw *j, const char *key, bool b) { jsonw_key(j, key); jsonw_bool(j, b); }
+void jsonw_kraw(struct jsonw *j, const char *key, struct slice json) { jsonw_key(j, key); jsonw_raw(j, json); }
 
 /* The length of the valid UTF-8 sequence at p (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF), or 0. */
 static size_t utf8_length(const unsigned char *p, size_t left)
@@ -131,7 +131,7 @@ static size_t utf8_length(const unsigned char *p, size_t left)
     return n;
 }
 
-void json_escape(struct str *out, struct slice s)
+void jsonw_escape(struct str *out, struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t plain = 0, i = 0; /* [plain, i) needs no escape and is not written yet */
