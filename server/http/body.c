@@ -1,5 +1,4 @@
-/* JSON bodies of requests, read by jansson: strict, which for an API is a kindness. (This file does without base/jsonw.h: both
- * name a function json_object.) */
+/* JSON bodies of requests, read by jansson: strict, which for an API is a kindness. */
 #include "http/request.h"
 
 #include <jansson.h>
