@@ -289,7 +289,10 @@ bool store_job_add(struct store *s, const struct job_row *job, struct slice key,
 bool store_job_claim(struct store *s, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e);
 /* Lengthens the lease and stores progress. *cancelled: somebody asked for its end. */
 bool store_job_progress(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e);
+/* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. */
 bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e);
+/* Puts every running job back in the queue, attempts counted: for a server that starts and knows that no other one runs. */
+bool store_jobs_release(struct store *s, struct err *e);
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
 bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
 bool store_job_cancel(struct store *s, struct slice id, struct err *e);

@@ -106,6 +106,9 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}
 
+/* All findings that the filter names, as --output says. */
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e);
+
 /* The commands, one file each (cmd_*.c). */
 int cmd_serve(struct cli *cli);
 int cmd_import(struct cli *cli);

@@ -102,6 +102,11 @@ static int list_rows(struct cli *cli, const struct list *list)
     return ok ? 0 : cli_fail(&e);
 }
 
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e)
+{
+    return print_pages(cli, store, &finding_list, filter, e);
+}
+
 int cmd_collections(struct cli *cli) { return list_rows(cli, &collection_list); }
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }
 int cmd_tasks(struct cli *cli) { return list_rows(cli, &task_list); }
