@@ -414,13 +414,13 @@ def test_corpora_have_the_outcomes_that_their_labels_say():
         for r in h.lines("runs", "-c", f):
             path = os.path.relpath(os.path.realpath(r["source"]["file"]), os.path.realpath(CORPORA))
             success[(path, r["external_id"])] = r["success"]
-    said, wrong = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, '"C"': True, '"I"': False}, []
+    said, wrong = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, '"c"': True, '"i"': False}, []
     checked = 0
     for row in csv.DictReader(open(os.path.join(CORPORA, "labels.tsv")), delimiter="\t", quoting=csv.QUOTE_NONE):
         path, kind = row["where"].split("#")[0], row["label_kind"]
         if not path.startswith(tuple(f + "/" for f in FOLDERS)) or not (kind in ("success", "reward") or kind.startswith("score:")):
             continue
-        want = said.get(row["label_value"].strip())
+        want = said.get(row["label_value"].strip().lower())
         key = (path, row["run_id"])
         if want is None:
             continue
