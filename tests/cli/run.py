@@ -233,11 +233,10 @@ def test_the_sample_tells_its_true_stories():
     for t in truth:
         r = runs[(t["file"].split("/")[-1], t["run"])]
         assert r["task_id"] == t["task"] and r["model"] == t["model"] and r["success"] is (t["success"] == "true"), (t, r["task_id"], r["model"], r["success"])
+    stories = {"missing-program", "missing-package", "missing-file", "wrong-key", "service-down", "permission-blocked", "leaked-answer"}
+    told = {t["task"] for t in truth if t["story"] in stories}
     broken = {t["task_id"] for t in h.lines("tasks") if t["verdict"] == "broken"}
-    told = {t["task"] for t in truth if t["story"].startswith("broken")} or None
-    if told:
-        assert broken == told, (broken, told)
-    assert len(broken) == 7, broken
+    assert len(told) == 7 and broken == told, (broken - told, told - broken)
     quiet = [t for t in truth if t["behavior"] == "none" and t["task"] not in broken]
     noisy = [t for t in quiet if found.get((t["file"].split("/")[-1], t["run"]))]
     assert len(noisy) <= len(quiet) // 20, [(t["run"], found[(t["file"].split("/")[-1], t["run"])]) for t in noisy]
