@@ -214,9 +214,9 @@ def test_findings_name_their_evidence_and_the_words_are_there():
         for e in f["evidence"]:
             assert set(e) >= {"run", "transcript", "message", "part", "start", "end", "quote"}
             if e["message"] is not None and e["part"] == "text":
-                key = (e["transcript"], e["message"])
+                key = (e["run"], e["transcript"], e["message"])
                 if key not in texts:
-                    q = f"SELECT text FROM messages WHERE transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
+                    q = f"SELECT text FROM messages WHERE run = '{e['run']}' AND transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
                     texts[key] = h.json("sql", q)["rows"][0][0]
                 assert texts[key].encode()[e["start"]:e["end"]].decode() == e["quote"], (f["detector"], e)
 
