@@ -1,5 +1,6 @@
 #include "text/literal.h"
 
+#include <endian.h>
 #include <stdint.h>
 
 /* A walk over the pattern. An expression is either exact, and then known by all the strings that it can match, or it
@@ -681,15 +682,34 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
     arena_free(&scratch);
 }
 
+/* Lower case for the ASCII letters among eight bytes. */
+static uint64_t fold_word(uint64_t w)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101), tops = UINT64_C(0x8080808080808080);
+    uint64_t low = w & ~tops, from_a = low + ones * (0x80 - 'A'), past_z = low + ones * (0x80 - 'Z' - 1);
+    return w | (from_a & ~past_z & ~w & tops) >> 2;
+}
+
+static void mark(uint8_t bits[GRAM_BUCKETS / 8], uint32_t hash)
+{
+    bits[hash >> 3] |= (uint8_t)(1 << (hash & 7));
+}
+
+/* Eight bytes hold five grams. */
 void grams_mark(struct slice text, uint8_t bits[GRAM_BUCKETS / 8])
 {
-    if (text.len < 4)
-        return;
-    const unsigned char *p = (const unsigned char *)text.ptr;
-    uint32_t v = (uint32_t)fold_byte(p[0]) << 8 | (uint32_t)fold_byte(p[1]) << 16 | (uint32_t)fold_byte(p[2]) << 24;
-    for (size_t i = 3; i < text.len; i++) {
-        v = v >> 8 | (uint32_t)fold_byte(p[i]) << 24;
-        uint32_t h = (v * UINT32_C(0x9E3779B1)) >> 16;
-        bits[h >> 3] |= (uint8_t)(1 << (h & 7));
+    size_t i = 0;
+    for (; i + 8 <= text.len; i += 5) {
+        uint64_t w;
+        memcpy(&w, text.ptr + i, sizeof w);
+        w = fold_word(le64toh(w));
+        for (int k = 0; k < 5; k++)
+            mark(bits, gram_of((uint32_t)(w >> 8 * k)));
+    }
+    for (; i + 4 <= text.len; i++) {
+        unsigned char folded[4];
+        for (int k = 0; k < 4; k++)
+            folded[k] = fold_byte((unsigned char)text.ptr[i + k]);
+        mark(bits, gram_hash(folded));
     }
 }

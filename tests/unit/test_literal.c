@@ -389,6 +389,25 @@ static void grams(void **state)
     for (size_t i = 0; i < sizeof bits; i++)
         set += (size_t)__builtin_popcount(bits[i]);
     assert_int_equal(set, 3);
+
+    for (int round = 0; round < 2000; round++) { /* every byte value, every length: the same as gram by gram */
+        static uint8_t want[GRAM_BUCKETS / 8];
+        char text[64];
+        size_t n = below(sizeof text);
+        for (size_t i = 0; i < n; i++)
+            text[i] = (char)below(256);
+        memset(bits, 0, sizeof bits);
+        memset(want, 0, sizeof want);
+        grams_mark(slice_of(text, n), bits);
+        for (size_t i = 0; i + 4 <= n; i++) {
+            unsigned char folded_[4];
+            for (int k = 0; k < 4; k++)
+                folded_[k] = fold_byte((unsigned char)text[i + (size_t)k]);
+            uint32_t h = gram_hash(folded_);
+            want[h >> 3] |= (uint8_t)(1 << (h & 7));
+        }
+        assert_memory_equal(bits, want, sizeof bits);
+    }
 }
 
 int main(void)
