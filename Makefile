@@ -1,6 +1,6 @@
 # Telltale.  make run | test | lint | bench | install | clean      BUILD=release|debug|asan|tsan
 #
-# Objects go to build/ (release) or build-NAME/; O=DIR puts them elsewhere.
+# Objects go to build/ (release) or build-NAME/; O=DIR puts them elsewhere. WEB= leaves the page out (no node needed).
 
 BUILD ?= release
 O     ?= build$(if $(filter-out release,$(BUILD)),-$(BUILD))
@@ -26,7 +26,8 @@ OBJ   := $(SRC:%.c=$O/%.o)
 LIB   := $O/libtelltale.a
 UNIT  := $(patsubst tests/unit/%.c,$O/unit/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-# What the program carries inside: name in the program = path below the folder named first.
+# What the program carries inside (deploy/embed.sh says under which names).
+WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/sample/data/*))
 
@@ -59,9 +60,9 @@ web/dist/index.html: $(WEB_SRC) web/node_modules/.stamp
 $O/%.o: %.c | $(STAMPS)/packages
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
-$O/embedded.o: deploy/embed.sh web/dist/index.html $(EMBEDDED)
+$O/embedded.o: deploy/embed.sh $(WEB) $(EMBEDDED)
 	@mkdir -p $(@D)
-	sh deploy/embed.sh $(EMBEDDED) $$(find web/dist -type f | sort) > $O/embedded.S
+	sh deploy/embed.sh $(EMBEDDED) $(if $(WEB),$$(find web/dist -type f | sort)) > $O/embedded.S
 	$(CC) -c $O/embedded.S -o $@
 $(LIB): $(filter-out $O/server/cli/main.o,$(OBJ)) $O/embedded.o
 	@rm -f $@
@@ -83,7 +84,7 @@ lint: | $(STAMPS)/packages-test web/node_modules/.stamp
 	@sh tests/lint.sh
 
 bench: all | $(STAMPS)/packages-test
-	@O=$O sh tests/bench/run.sh
+	@python3 tests/bench/run.py $O/telltale
 
 install: all
 	install -D -m 755 $O/telltale $(DESTDIR)$(PREFIX)/bin/telltale

@@ -74,8 +74,9 @@ struct collection_rows { struct collection_row *items; size_t n; struct page_end
 bool store_collection_add(struct store *s, const struct collection_row *row, struct arena *a, struct collection_row *out, struct err *e);
 bool store_collection(struct store *s, struct slice id_or_name, struct arena *a, struct collection_row *out, struct err *e);
 bool store_collections(struct store *s, const struct page *page, struct arena *a, struct collection_rows *out, struct err *e);
-/* Absent fields of `row` stay as they are. */
-bool store_collection_change(struct store *s, struct slice id, const struct collection_row *row, struct err *e);
+/* Absent fields of `row` stay as they are. `id` and `created_at` may change while the collection has no run (an export that comes
+ * back), else ERR_CONFLICT. */
+bool store_collection_change(struct store *s, struct slice id_or_name, const struct collection_row *row, struct err *e);
 bool store_collection_delete(struct store *s, struct slice id, struct err *e);
 
 /* ---- putting runs in ------------------------------------------------------------------------------------------------ */
@@ -85,37 +86,46 @@ enum { PUT_OUTCOMES = 3 };
 
 struct put_target {
     struct slice collection;   /* id */
-    struct slice path;         /* what the file is known by: its real path, or "upload:FILENAME" */
     bool replace;              /* changed content under a known name replaces it; else it is another run */
 };
 struct put; /* runs that were prepared (ids, compressed blocks, grams) and wait for their transaction */
 
 struct put *store_put_new(struct store *s, const struct put_target *target);
 void store_put_free(struct put *p);
-/* Does the collection hold this very run already? A look without the lock, so that known runs need no detecting.
- * `ordinal`: how many runs of the same file bore the same external_id before it. */
-bool store_put_known(struct put *p, const struct run *run, const unsigned char content_hash[HASH_SIZE], uint32_t ordinal, bool *known,
-                     struct err *e);
+
+/* What names a run besides its external_id: the file it comes from (its real path, or "upload:FILENAME"), how many runs of
+ * that file bore the same external_id before it, and the hash of its content (run_content_hash). */
+struct put_name {
+    struct slice path;
+    uint32_t ordinal;
+    unsigned char content_hash[HASH_SIZE];
+};
+/* Does the collection hold this very run already? A look without the lock, so that known runs need no detecting. */
+bool store_put_known(struct put *p, const struct put_name *name, const struct run *run, bool *known, struct err *e);
 /* Takes a run in; copies what it needs, so the run's arena may go. `findings` and `incomplete` as detect_run made them
  * (run->carried, where there is one, is stored instead of findings). */
-bool store_put_add(struct put *p, const struct run *run, const unsigned char content_hash[HASH_SIZE], uint32_t ordinal,
-                   const struct findings *findings, const struct incomplete *incomplete, size_t nincomplete, struct err *e);
-/* Bytes waiting: commit when it passes a few MB. */
-size_t store_put_bytes(const struct put *p);
-/* Everything that waits, in one durable transaction. Adds to counts; the put is then empty and may be used again. A replaced run
- * keeps its labels and the reviews whose words still stand. `tasks`, if not NULL, gets the task ids touched (may repeat). */
-struct slices { struct slice *items; size_t n, cap; };
-bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
+bool store_put_add(struct put *p, const struct put_name *name, const struct run *run, const struct findings *findings,
+                   const struct incomplete *incomplete, size_t nincomplete, struct err *e);
 
-/* Files: a file whose bytes the collection has needs no reading. `runs` is how many it gave. */
+/* Files: a file whose bytes the collection has needs no reading. */
 struct file_row {
     unsigned char hash[HASH_SIZE];
     struct slice path, name, format;
     uint64_t bytes, runs, refused;
 };
-bool store_file_known(struct store *s, struct slice collection, const unsigned char hash[HASH_SIZE], bool *known, uint64_t *runs, struct err *e);
-/* Call when a file was read to its end and all its runs were committed. Deleting a run forgets its file's bytes. */
-bool store_file_done(struct store *s, struct slice collection, const struct file_row *file, struct err *e);
+/* Remembers a file at the next commit. Call when it was read to its end and all its runs were committed or are in `p`; deleting
+ * a run forgets its file's bytes. */
+void store_put_file(struct put *p, const struct file_row *file);
+bool store_file_known(struct store *s, struct slice collection, const unsigned char hash[HASH_SIZE], struct arena *a, bool *known,
+                      struct file_row *out, struct err *e);
+
+/* Bytes waiting: commit when it passes a few MB. */
+size_t store_put_bytes(const struct put *p);
+/* Everything that waits, in one durable transaction. Adds to counts; the put is then empty and may be used again. A replaced run
+ * keeps its labels and the reviews whose words still stand. `tasks`, if not NULL, gets the ids of the tasks (may repeat) whose
+ * findings are to be made anew: not those of runs with carried findings. */
+struct slices { struct slice *items; size_t n, cap; };
+bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
 
 /* Lines of an export that are no run. */
 bool store_blob_put(struct store *s, struct slice media_type, struct slice bytes, struct err *e);
@@ -123,7 +133,8 @@ bool store_finding_put(struct store *s, struct slice collection, const struct fi
 
 /* ---- detecting again, and over tasks -------------------------------------------------------------------------------- */
 
-/* Replaces the run-scope findings of a run by detectors (all, or those in only[n]); reviews of the same evidence stay.
+/* Both of these look first and take the lock only where something changes.
+ * Replaces the run-scope findings of a run by detectors (all, or those in only[n]); reviews of the same evidence stay.
  * `changed` says whether anything differs from before. */
 bool store_run_findings(struct store *s, struct slice run, const struct findings *findings, const struct incomplete *incomplete,
                         size_t nincomplete, const struct slice *only, size_t nonly, bool *changed, struct err *e);
@@ -204,7 +215,7 @@ struct task_rows { struct task_row *items; size_t n; struct page_end end; };
 /* Sort keys: task, runs, pass_rate, findings, verdict (the default: broken first, then most runs lost). */
 bool store_tasks(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e);
 
-struct group_count { struct slice name; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed; enum severity severity;
+struct group_count { struct slice name, behavior /* of a detector */; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed; enum severity severity;
                      bool has_best; struct finding_row best; };
 struct facet { struct slice field; struct { struct slice value; int64_t runs; } *values; size_t n; };
 struct summary {
@@ -278,7 +289,10 @@ bool store_job_add(struct store *s, const struct job_row *job, struct slice key,
 bool store_job_claim(struct store *s, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e);
 /* Lengthens the lease and stores progress. *cancelled: somebody asked for its end. */
 bool store_job_progress(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e);
+/* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. */
 bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e);
+/* Puts every running job back in the queue, attempts counted: for a server that starts and knows that no other one runs. */
+bool store_jobs_release(struct store *s, struct err *e);
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
 bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
 bool store_job_cancel(struct store *s, struct slice id, struct err *e);

@@ -4,6 +4,7 @@
 
 #include "base/slice.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { HASH_SIZE = 16, SHA256_SIZE = 32, UUID_TEXT = 36 };

@@ -53,7 +53,7 @@ void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size
 /* ---- detecting ------------------------------------------------------------------------------------------------------ */
 struct detect_scratch;      /* one per thread */
 struct detect_scratch *detect_scratch_new(void);
-void detect_scratch_free(struct detect_scratch *s);
+void detect_scratch_free(struct detect_scratch *s); /* NULL is nothing to free, here and in all _free, _close and _unref */
 
 struct detect_result {
     struct findings findings;

@@ -14,6 +14,7 @@
 struct source_file {
     const char *path;      /* to open */
     struct slice name;     /* source.file: as people see it */
+    struct slice identity; /* what its runs are known by; absent: its real path */
     uint64_t size;         /* bytes on disk */
 };
 

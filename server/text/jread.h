@@ -17,6 +17,7 @@ enum jtype { J_NULL, J_FALSE, J_TRUE, J_NUMBER, J_STRING, J_ARRAY, J_OBJECT };
 struct jvalue {
     enum jtype type;
     bool repaired;         /* this value or one inside it was repaired: `raw` is not valid JSON */
+    bool lines;            /* `raw` goes over more than one line */
     uint32_t n;            /* children of an array, members of an object */
     struct slice text;     /* J_STRING: unescaped UTF-8. J_NUMBER: the digits as written */
     struct slice raw;      /* the bytes of the whole value in the input, which must outlive the tree */
@@ -72,10 +73,10 @@ bool jnum(const struct jvalue *v, double *out);
 /* true/false only. */
 bool jbool(const struct jvalue *v, bool *out);
 
-/* Valid, compact-enough JSON text of a value: `raw` itself where nothing in it was repaired, else written anew into
- * the arena. NULL v → absent. */
+/* Valid JSON text of a value, on one line: `raw` itself where it is that already, else written anew into the arena.
+ * NULL v → absent. */
 struct slice jraw(struct arena *a, const struct jvalue *v);
-/* Appends the value as JSON text. */
+/* Appends the value as JSON text, on one line. */
 void jwrite(struct str *out, const struct jvalue *v);
 /* JSON text of an object holding every member of `v` whose key is not in `known` (NULL-terminated list); absent if none is
  * left. This is how fields without a place of their own reach `metadata`. */
@@ -90,7 +91,9 @@ struct jscan {
     uint8_t state, string, escape;
 };
 /* Looks at bytes[0, len). Returns the offset just past the end of the value when it ends in this piece; -1 when more
- * is needed. Leading white space belongs to the value. A bare scalar ends before the byte that cannot belong to it. */
+ * is needed. Leading white space and a byte-order mark belong to the value. A bare scalar ends before the byte that
+ * cannot belong to it; one of , : ] } where a value should begin is a value of its own, which jread() will refuse. After
+ * the end, zero it for the next value. */
 ptrdiff_t jscan_feed(struct jscan *s, const char *bytes, size_t len);
 
 #endif

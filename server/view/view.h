@@ -2,21 +2,28 @@
 #ifndef VIEW_VIEW_H
 #define VIEW_VIEW_H
 
-#include "base/json.h"
+#include "base/jsonw.h"
 #include "detect/detect.h"
 #include "storage/store.h"
 
-void view_collection(struct json *j, const struct collection_row *row);
-void view_run(struct json *j, const struct run_row *row);             /* without its messages */
-void view_message(struct json *j, const struct message *message, uint32_t index);
-void view_finding(struct json *j, const struct finding_row *row);     /* the shape of the contract */
-void view_task(struct json *j, const struct task_row *row);
-void view_summary(struct json *j, const struct summary *summary);
-void view_job(struct json *j, const struct job_row *row);
-void view_search_hit(struct json *j, const struct search_hit *hit);
-void view_detector(struct json *j, const struct detector_info *info);
-
-/* A native run: every field of the data model, with messages, findings, evidence and reviews: a line of an export. */
-void view_native(struct json *j, const struct run *run, const struct run_row *row, const struct finding_row *findings, size_t nfindings);
+void view_collection(struct jsonw *j, const struct collection_row *row);
+void view_run(struct jsonw *j, const struct run_row *row);             /* without its messages */
+void view_run_members(struct jsonw *j, const struct run_row *row);     /* the same without { and }, for what adds to it */
+void view_message(struct jsonw *j, const struct message *message, uint32_t index);
+void view_blob(struct jsonw *j, const struct blob *blob);              /* the reference, not the bytes */
+void view_finding(struct jsonw *j, const struct finding_row *row);     /* the shape of the contract */
+/* What a finding says, without { and } and without its run's description. `run` names the transcripts; NULL where it has none. */
+void view_finding_members(struct jsonw *j, const struct finding *finding, const struct run *run);
+/* Evidence beside the messages that it stands in, with just enough of its finding to show it. */
+void view_mark(struct jsonw *j, const struct finding *finding, const struct evidence *evidence);
+/* Another run of the same task, in brief. */
+void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged);
+void view_task(struct jsonw *j, const struct task_row *row);
+void view_summary(struct jsonw *j, const struct summary *summary);
+void view_job(struct jsonw *j, const struct job_row *row);
+void view_search_hit(struct jsonw *j, const struct search_hit *hit);
+void view_detector(struct jsonw *j, const struct detector_info *info);
+/* "next" and "total", which close every list. */
+void view_end(struct jsonw *j, const struct page_end *end);
 
 #endif

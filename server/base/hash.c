@@ -1,0 +1,88 @@
+#include "base/hash.h"
+
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+_Static_assert(sizeof(struct hash) >= sizeof(crypto_generichash_state), "struct hash holds libsodium's state");
+
+static crypto_generichash_state *state_of(struct hash *h) { return (crypto_generichash_state *)(void *)h->state; }
+
+static void ready(void)
+{
+    if (sodium_init() < 0) {
+        fprintf(stderr, "telltale: libsodium cannot be used here\n");
+        abort();
+    }
+}
+
+void hash_start(struct hash *h)
+{
+    ready();
+    crypto_generichash_init(state_of(h), NULL, 0, HASH_SIZE);
+}
+
+void hash_add(struct hash *h, struct slice s) { crypto_generichash_update(state_of(h), (const unsigned char *)s.ptr, s.len); }
+
+void hash_add_framed(struct hash *h, struct slice s)
+{
+    /* An absent slice differs from an empty one. */
+    uint64_t len = s.ptr ? s.len : UINT64_MAX;
+    hash_add(h, slice_of((const char *)&len, sizeof len));
+    if (s.ptr)
+        hash_add(h, s);
+}
+
+void hash_end(struct hash *h, unsigned char out[HASH_SIZE]) { crypto_generichash_final(state_of(h), out, HASH_SIZE); }
+
+void hash_of(struct slice s, unsigned char out[HASH_SIZE])
+{
+    ready();
+    crypto_generichash(out, HASH_SIZE, (const unsigned char *)s.ptr, s.len, NULL, 0);
+}
+
+void sha256_of(struct slice s, unsigned char out[SHA256_SIZE])
+{
+    ready();
+    crypto_hash_sha256(out, (const unsigned char *)s.ptr, s.len);
+}
+
+void hash_hex(const unsigned char *bytes, size_t n, char *out) { sodium_bin2hex(out, 2 * n + 1, bytes, n); }
+
+static void uuid_text(unsigned char bytes[HASH_SIZE], unsigned version, char out[UUID_TEXT + 1])
+{
+    bytes[6] = (unsigned char)((bytes[6] & 0x0f) | version << 4);
+    bytes[8] = (unsigned char)((bytes[8] & 0x3f) | 0x80);
+    char hex[2 * HASH_SIZE + 1];
+    hash_hex(bytes, HASH_SIZE, hex);
+    snprintf(out, UUID_TEXT + 1, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12, hex + 16, hex + 20);
+}
+
+void uuid_random(char out[UUID_TEXT + 1])
+{
+    ready();
+    unsigned char bytes[HASH_SIZE];
+    randombytes_buf(bytes, sizeof bytes);
+    uuid_text(bytes, 4, out);
+}
+
+void uuid_from(const unsigned char bytes[HASH_SIZE], char out[UUID_TEXT + 1])
+{
+    unsigned char copy[HASH_SIZE];
+    memcpy(copy, bytes, sizeof copy);
+    uuid_text(copy, 8, out);
+}
+
+bool uuid_valid(struct slice s)
+{
+    if (s.len != UUID_TEXT)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.ptr[i];
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        if (dash ? c != '-' : !hex)
+            return false;
+    }
+    return true;
+}

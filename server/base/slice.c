@@ -1,0 +1,48 @@
+#include "base/slice.h"
+
+int slice_cmp(struct slice a, struct slice b)
+{
+    size_t n = a.len < b.len ? a.len : b.len;
+    int order = n ? memcmp(a.ptr, b.ptr, n) : 0;
+    return order ? order : (a.len > b.len) - (a.len < b.len);
+}
+
+ptrdiff_t slice_find(struct slice hay, struct slice needle)
+{
+    if (!needle.len)
+        return 0;
+    const char *at = hay.len ? memmem(hay.ptr, hay.len, needle.ptr, needle.len) : NULL;
+    return at ? at - hay.ptr : -1;
+}
+
+static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+struct slice slice_trim(struct slice a)
+{
+    while (a.len && is_space(a.ptr[0]))
+        a.ptr++, a.len--;
+    while (a.len && is_space(a.ptr[a.len - 1]))
+        a.len--;
+    return a;
+}
+
+struct slice slice_cut(struct slice a, size_t max)
+{
+    if (a.len <= max)
+        return a;
+    while (max && ((unsigned char)a.ptr[max] & 0xc0) == 0x80)
+        max--;
+    return (struct slice){a.ptr, max};
+}
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
+
+bool slice_eq_nocase(struct slice a, struct slice b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (lower(a.ptr[i]) != lower(b.ptr[i]))
+            return false;
+    return true;
+}

@@ -1,0 +1,83 @@
+#include "base/str.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* Makes room for `more` bytes and the NUL; false past the maximum. */
+static bool make_room(struct str *s, size_t more)
+{
+    if (more > s->max - s->len) {
+        s->full = true;
+        return false;
+    }
+    size_t want = s->len + more + 1;
+    if (want <= s->cap)
+        return true;
+    size_t cap = s->cap ? s->cap : 64;
+    while (cap < want)
+        cap *= 2;
+    char *p = realloc(s->ptr, cap);
+    if (!p) {
+        fprintf(stderr, "telltale: out of memory (%zu bytes wanted)\n", cap);
+        abort();
+    }
+    s->ptr = p;
+    s->cap = cap;
+    return true;
+}
+
+void str_add(struct str *s, const char *ptr, size_t len)
+{
+    if (!make_room(s, len)) {
+        len = s->max - s->len;
+        if (!make_room(s, len))
+            return;
+    }
+    if (len)
+        memcpy(s->ptr + s->len, ptr, len);
+    s->len += len;
+    s->ptr[s->len] = '\0';
+}
+
+void str_add_slice(struct str *s, struct slice a) { str_add(s, a.ptr, a.len); }
+void str_addz(struct str *s, const char *z) { str_add(s, z, strlen(z)); }
+
+void str_addc(struct str *s, char c)
+{
+    if (s->len + 1 < s->cap && s->len < s->max) {
+        s->ptr[s->len++] = c;
+        s->ptr[s->len] = '\0';
+    } else {
+        str_add(s, &c, 1);
+    }
+}
+
+void str_printf(struct str *s, const char *format, ...)
+{
+    va_list args, again;
+    va_start(args, format);
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    if (n > 0 && make_room(s, (size_t)n)) {
+        vsnprintf(s->ptr + s->len, (size_t)n + 1, format, again);
+        s->len += (size_t)n;
+    }
+    va_end(again);
+}
+
+char *str_reserve(struct str *s, size_t len) { return make_room(s, len) ? s->ptr + s->len : NULL; }
+
+void str_reset(struct str *s)
+{
+    s->len = 0;
+    s->full = false;
+}
+
+void str_free(struct str *s)
+{
+    free(s->ptr);
+    *s = STR_INIT(s->max);
+}

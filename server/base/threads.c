@@ -1,0 +1,50 @@
+#include "base/threads.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+enum { THREADS_MAX = 16 };
+
+struct thread {
+    pthread_t id;
+    bool (*run)(void *ctx, int i, struct err *e);
+    void *ctx;
+    int i;
+    bool ok;
+    struct err err;
+};
+
+static void *start(void *arg)
+{
+    struct thread *t = arg;
+    t->ok = t->run(t->ctx, t->i, &t->err);
+    return NULL;
+}
+
+bool threads_run(int n, bool (*run)(void *ctx, int i, struct err *e), void *ctx, struct err *e)
+{
+    struct thread threads[THREADS_MAX];
+    if (n > THREADS_MAX)
+        n = THREADS_MAX;
+    for (int i = 0; i < n; i++)
+        threads[i] = (struct thread){.run = run, .ctx = ctx, .i = i};
+    int started = 1;
+    while (started < n && pthread_create(&threads[started].id, NULL, start, &threads[started]) == 0)
+        started++;
+    start(&threads[0]);
+    for (int i = 1; i < started; i++)
+        pthread_join(threads[i].id, NULL);
+    for (int i = 0; i < started; i++)
+        if (!threads[i].ok) {
+            if (e)
+                *e = threads[i].err;
+            return false;
+        }
+    return true;
+}
+
+int threads_count(int wanted)
+{
+    long n = wanted > 0 ? wanted : sysconf(_SC_NPROCESSORS_ONLN);
+    return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
+}

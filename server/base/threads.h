@@ -1,0 +1,15 @@
+/* The same work on several threads. */
+#ifndef BASE_THREADS_H
+#define BASE_THREADS_H
+
+#include "base/err.h"
+
+/* Calls run(ctx, i, …) for each i in [0, n) at the same time, i = 0 on the calling thread, and waits for all. Where the system
+ * refuses a thread the others go without it: `run` must take its work from a shared list. False with the error of
+ * the lowest i that failed. */
+bool threads_run(int n, bool (*run)(void *ctx, int i, struct err *e), void *ctx, struct err *e);
+
+/* `wanted`, or for 0 one a processor; between 1 and 16. */
+int threads_count(int wanted);
+
+#endif

@@ -1,0 +1,148 @@
+#include "cli/cli.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+const char *cli_option(const struct cli *cli, const char *name)
+{
+    for (size_t i = cli->noptions; i-- > 0;)
+        if (strcmp(cli->options[i].row->name, name) == 0)
+            return cli->options[i].value;
+    return NULL;
+}
+
+bool cli_flag(const struct cli *cli, const char *name)
+{
+    for (size_t i = 0; i < cli->noptions; i++)
+        if (strcmp(cli->options[i].row->name, name) == 0)
+            return true;
+    return false;
+}
+
+struct slices cli_options(struct cli *cli, const char *name)
+{
+    struct slices list = {0};
+    for (size_t i = 0; i < cli->noptions; i++)
+        if (strcmp(cli->options[i].row->name, name) == 0) {
+            list.items = arena_grow(&cli->arena, list.items, list.n, &list.cap, sizeof *list.items);
+            list.items[list.n++] = slice_str(cli->options[i].value);
+        }
+    return list;
+}
+
+bool cli_number(const struct cli *cli, const char *name, int64_t otherwise, int64_t *out, struct err *e)
+{
+    const char *text = cli_option(cli, name);
+    *out = otherwise;
+    if (!text)
+        return true;
+    char *end;
+    errno = 0;
+    long long n = strtoll(text, &end, 10);
+    if (errno || *end || end == text || n < 0)
+        return err_set(e, ERR_USAGE, "--%s takes a whole number, not '%s'", name, text);
+    *out = n;
+    return true;
+}
+
+int cli_fail(const struct err *e)
+{
+    fprintf(stderr, "telltale: %s\n", e->text);
+    return err_exit_status(e->code);
+}
+
+/* Makes the folders above a file that does not exist yet. */
+static bool make_folders(struct cli *cli, const char *file, struct err *e)
+{
+    char *path = arena_strdup(&cli->arena, slice_str(file));
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        if (mkdir(path, 0700) != 0 && errno != EEXIST)
+            return err_errno(e, "cannot make the folder %s", path);
+        *slash = '/';
+    }
+    return true;
+}
+
+bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e)
+{
+    const char *file = strncmp(cli->db, "sqlite:", 7) == 0 ? cli->db + 7 : cli->db;
+    if (mode == STORE_WRITE && !make_folders(cli, file, e))
+        return false;
+    return store_open(cli->db, mode, out, e);
+}
+
+bool cli_rules(struct cli *cli, struct ruleset **out, struct err *e)
+{
+    struct slices paths = cli_options(cli, "rules");
+    const char **list = arena_array(&cli->arena, const char *, paths.n + 1);
+    for (size_t i = 0; i < paths.n; i++)
+        list[i] = paths.items[i].ptr;
+    struct rule_problems problems = {0};
+    if (!ruleset_load(list, paths.n, true, &cli->arena, &problems, out, e))
+        return false;
+    for (size_t i = 0; i < problems.n; i++) {
+        const struct rule_problem *p = &problems.items[i];
+        fprintf(stderr, "%.*s:%d:%d: %.*s\n", SLICE_ARG(p->file), p->line, p->column, SLICE_ARG(p->message));
+    }
+    return true;
+}
+
+bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
+{
+    const char *name = cli_option(cli, "collection");
+    if (name)
+        return store_collection(store, slice_str(name), &cli->arena, out, e);
+    struct collection_rows rows;
+    struct page page = {.limit = 2};
+    if (!store_collections(store, &page, &cli->arena, &rows, e))
+        return false;
+    if (rows.n != 1)
+        return err_set(e, ERR_USAGE, rows.n ? "which collection? name it with -c (telltale collections lists them)"
+                                            : "there is no collection yet; telltale import PATH makes one");
+    *out = rows.items[0];
+    return true;
+}
+
+static struct slice option_slice(const struct cli *cli, const char *name) { return slice_str(cli_option(cli, name)); }
+
+bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e)
+{
+    *out = FILTER_ANY;
+    out->collection = collection;
+    out->kind = option_slice(cli, "kind");
+    out->behavior = option_slice(cli, "behavior");
+    out->detector = option_slice(cli, "detector");
+    out->severity = option_slice(cli, "severity");
+    out->status = option_slice(cli, "status");
+    out->scope = option_slice(cli, "scope");
+    out->task = option_slice(cli, "task");
+    out->model = option_slice(cli, "model");
+    out->agent = option_slice(cli, "agent");
+    out->tag = option_slice(cli, "tag");
+    out->success = option_slice(cli, "success");
+    out->run = option_slice(cli, "run");
+    out->q = option_slice(cli, "q");
+    const char *has = cli_option(cli, "has-findings");
+    if (has) {
+        bool yes = strcmp(has, "true") == 0 || strcmp(has, "1") == 0, no = strcmp(has, "false") == 0 || strcmp(has, "0") == 0;
+        if (!yes && !no)
+            return err_set(e, ERR_USAGE, "--has-findings is true or false, not '%s'", has);
+        out->has_findings = yes;
+    }
+    struct slices meta = cli_options(cli, "meta");
+    if (meta.n > sizeof out->meta / sizeof *out->meta)
+        return err_set(e, ERR_USAGE, "at most %zu --meta", sizeof out->meta / sizeof *out->meta);
+    for (size_t i = 0; i < meta.n; i++) {
+        ptrdiff_t equals = slice_find(meta.items[i], slice_str("="));
+        if (equals <= 0)
+            return err_set(e, ERR_USAGE, "--meta takes KEY=VALUE, not '%.*s'", SLICE_ARG(meta.items[i]));
+        out->meta[out->nmeta].key = slice_sub(meta.items[i], 0, (size_t)equals);
+        out->meta[out->nmeta++].value = slice_sub(meta.items[i], (size_t)equals + 1, SIZE_MAX);
+    }
+    return true;
+}

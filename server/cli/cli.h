@@ -1,0 +1,128 @@
+/* The command line: one table of commands, each with its table of options, from which parsing and --help are made. */
+#ifndef CLI_CLI_H
+#define CLI_CLI_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "detect/detect.h"
+#include "storage/store.h"
+
+#include <jansson.h>
+#include <stdatomic.h>
+
+struct option_row {
+    char letter;          /* 'c' for -c; 0: none */
+    const char *name;     /* without the dashes */
+    const char *value;    /* what stands after it ("FILE"); NULL: a flag */
+    const char *help;
+};
+
+struct cli;
+
+struct command {
+    const char *name;
+    const char *arguments;            /* as in a usage line */
+    const char *about;                /* one line */
+    const char *details;              /* paragraphs for its own --help; NULL: none */
+    const struct option_row *options; /* ends with a NULL name */
+    int min_args, max_args;           /* positional; max -1: any number */
+    int (*run)(struct cli *cli);      /* gives the exit status */
+};
+extern const struct command commands[]; /* ends with a NULL name */
+
+enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_CSV };
+
+enum { CLI_OPTIONS = 64 };
+
+struct cli {
+    const struct command *command;
+    const char *db;           /* --db, else $TELLTALE_DB, else telltale.db in the user's data folder */
+    bool quiet;
+    enum output output;
+    struct arena arena;       /* of the whole command */
+    const char **args;        /* positional */
+    size_t nargs;
+    struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
+    size_t noptions;
+};
+
+/* Set by SIGINT and SIGTERM; long work looks at it. */
+extern atomic_bool cli_stop;
+
+/* The last value given for an option, or NULL; whether a flag was given; all values of one that may repeat. */
+const char *cli_option(const struct cli *cli, const char *name);
+bool cli_flag(const struct cli *cli, const char *name);
+struct slices cli_options(struct cli *cli, const char *name);
+/* A number ≥ 0, or `otherwise` when the option was not given. */
+bool cli_number(const struct cli *cli, const char *name, int64_t otherwise, int64_t *out, struct err *e);
+
+/* Says the error on stderr and gives its exit status. */
+int cli_fail(const struct err *e);
+
+/* Opens the database for reading or writing (its folder is made); on failure says why. */
+bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
+/* The rules: the shipped pack and --rules; problems go to stderr. */
+bool cli_rules(struct cli *cli, struct ruleset **out, struct err *e);
+/* The collection that -c names; without -c the only one there is. */
+bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e);
+
+/* ---- rows ---------------------------------------------------------------------------------------------------------- */
+
+struct column {
+    const char *title;
+    const char *path;    /* into the row's JSON: "source.file", "findings.broken_task" */
+    int width;           /* of the table at most; 0: as wide as it is */
+    bool right;
+};
+
+/* Writes rows as --output says; each is the JSON text of one object. */
+struct rows {
+    enum output output;
+    const struct column *columns; /* ends with a NULL title */
+    size_t count;
+    json_t *held;                 /* a table's rows, until its widths are known */
+};
+struct rows rows_start(const struct cli *cli, const struct column *columns);
+void rows_add(struct rows *rows, struct slice object);
+void rows_end(struct rows *rows);
+
+/* Filters and pages of the list commands, from the options in FILTER_OPTIONS. */
+bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e);
+#define FILTER_OPTIONS \
+    {'c', "collection", "NAME", "the collection (a name or an id); may be left out when there is only one"}, \
+    {0, "kind", "KIND", "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"}, \
+    {0, "behavior", "NAME", "a behaviour, such as missing-program"}, \
+    {0, "detector", "ID", "a detector"}, \
+    {0, "severity", "LEVEL", "low, medium, high"}, \
+    {0, "status", "STATUS", "open, confirmed, dismissed"}, \
+    {0, "task", "ID", "a task"}, \
+    {0, "model", "NAME", "a model"}, \
+    {0, "agent", "NAME", "an agent"}, \
+    {0, "success", "VALUE", "true, false, unknown"}, \
+    {0, "tag", "TAG", "a tag"}, \
+    {0, "q", "WORDS", "words in name, task, id, status, error or title"}, \
+    {0, "meta", "KEY=VALUE", "a field of the metadata; may repeat"}, \
+    {0, "has-findings", "BOOL", "true: only what has findings"}, \
+    {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
+    {0, "limit", "N", "at most so many rows"}
+
+/* All findings that the filter names, as --output says. */
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e);
+
+/* The commands, one file each (cmd_*.c). */
+int cmd_serve(struct cli *cli);
+int cmd_import(struct cli *cli);
+int cmd_scan(struct cli *cli);
+int cmd_collections(struct cli *cli);
+int cmd_runs(struct cli *cli);
+int cmd_tasks(struct cli *cli);
+int cmd_findings(struct cli *cli);
+int cmd_search(struct cli *cli);
+int cmd_sql(struct cli *cli);
+int cmd_rules(struct cli *cli);
+int cmd_formats(struct cli *cli);
+int cmd_export(struct cli *cli);
+int cmd_delete(struct cli *cli);
+int cmd_tag(struct cli *cli);
+
+#endif

@@ -1,0 +1,113 @@
+/* The list commands: the filters and pages of the REST calls, all rows unless --limit. */
+#include "cli/cli.h"
+#include "view/view.h"
+
+#include <stdio.h>
+
+enum { PAGE = 500, ROW_BYTES = 256 << 20 };
+
+static const struct column collection_columns[] = {
+    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
+    {"flagged", "flagged", 0, true}, {"tasks", "tasks", 0, true}, {"broken", "broken_tasks", 0, true}, {"findings", "findings", 0, true},
+    {"imported", "imported_at", 20, false}, {"id", "id", 0, false}, {0},
+};
+static const struct column run_columns[] = {
+    {"run", "external_id", 28, false}, {"task", "task_id", 24, false}, {"model", "model", 28, false}, {"success", "success", 0, false},
+    {"messages", "messages", 0, true}, {"calls", "tool_calls", 0, true}, {"broken", "findings.broken_task", 0, true},
+    {"odd", "findings.odd_behavior", 0, true}, {"near", "findings.near_miss", 0, true}, {"first finding", "first_finding.title", 60, false},
+    {"id", "id", 0, false}, {0},
+};
+static const struct column task_columns[] = {
+    {"task", "task_id", 28, false}, {"verdict", "verdict", 0, false}, {"runs", "runs", 0, true}, {"passed", "passed", 0, true},
+    {"failed", "failed", 0, true}, {"broken", "findings.broken_task", 0, true}, {"odd", "findings.odd_behavior", 0, true},
+    {"near", "findings.near_miss", 0, true}, {"why", "best.title", 60, false}, {"words", "best.evidence.0.quote", 60, false}, {0},
+};
+static const struct column finding_columns[] = {
+    {"severity", "severity", 0, false}, {"kind", "kind", 0, false}, {"behavior", "behavior", 0, false}, {"task", "task_id", 24, false},
+    {"run", "run.external_id", 24, false}, {"title", "title", 56, false}, {"at", "evidence.0.message", 0, true},
+    {"words", "evidence.0.quote", 72, false}, {"status", "status", 0, false}, {0},
+};
+
+/* One list: how to get a page of it, and each row as JSON. */
+struct list {
+    const struct column *columns;
+    bool (*page)(struct store *s, const struct filter *f, const struct page *page, struct arena *a, void *rows, struct err *e);
+    size_t (*count)(const void *rows);
+    void (*view)(struct jsonw *j, const void *rows, size_t i);
+    const struct page_end *(*end)(const void *rows);
+};
+
+#define LIST(name, rows_type, fetch, draw, table)                                                                              \
+    static bool name##_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, void *rows, struct err *e) \
+    {                                                                                                                          \
+        return fetch;                                                                                                          \
+    }                                                                                                                          \
+    static size_t name##_count(const void *rows) { return ((const struct rows_type *)rows)->n; }                              \
+    static void name##_view(struct jsonw *j, const void *rows, size_t i) { draw(j, &((const struct rows_type *)rows)->items[i]); } \
+    static const struct page_end *name##_end(const void *rows) { return &((const struct rows_type *)rows)->end; }             \
+    static const struct list name##_list = {table, name##_page, name##_count, name##_view, name##_end};
+
+LIST(collection, collection_rows, ((void)f, store_collections(s, page, a, rows, e)), view_collection, collection_columns)
+LIST(run, run_rows, store_runs(s, f, page, a, rows, e), view_run, run_columns)
+LIST(task, task_rows, store_tasks(s, f, page, a, rows, e), view_task, task_columns)
+LIST(finding, finding_rows, store_findings(s, f, page, a, rows, e), view_finding, finding_columns)
+
+static bool print_pages(struct cli *cli, struct store *store, const struct list *list, const struct filter *filter, struct err *e)
+{
+    union { struct collection_rows c; struct run_rows r; struct task_rows t; struct finding_rows f; } page_rows;
+    int64_t left;
+    if (!cli_number(cli, "limit", INT64_MAX, &left, e))
+        return false;
+    struct rows rows = rows_start(cli, list->columns);
+    struct arena arenas[2] = {{0}, {0}}; /* a page's cursor must outlive it by one page */
+    struct page page = {.sort = slice_str(cli_option(cli, "sort"))};
+    struct str text = STR_INIT(ROW_BYTES);
+    bool ok = true;
+    for (int turn = 0; ok && left > 0 && !atomic_load(&cli_stop); turn ^= 1) {
+        page.limit = left < PAGE ? (uint32_t)left : PAGE;
+        arena_reset(&arenas[turn]);
+        if (!(ok = list->page(store, filter, &page, &arenas[turn], &page_rows, e)))
+            break;
+        size_t n = list->count(&page_rows);
+        for (size_t i = 0; i < n; i++) {
+            str_reset(&text);
+            struct jsonw j = jsonw_to(&text);
+            list->view(&j, &page_rows, i);
+            rows_add(&rows, str_slice(&text));
+        }
+        left -= (int64_t)n;
+        page.after = list->end(&page_rows)->next;
+        if (!page.after.ptr)
+            break;
+    }
+    if (ok)
+        rows_end(&rows);
+    str_free(&text);
+    arena_free(&arenas[0]);
+    arena_free(&arenas[1]);
+    return ok;
+}
+
+static int list_rows(struct cli *cli, const struct list *list)
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    struct filter filter = FILTER_ANY;
+    struct collection_row collection;
+    bool ok = cli_open(cli, STORE_READ, &store, &e);
+    if (ok && list != &collection_list)
+        ok = cli_collection(cli, store, &collection, &e) && cli_filter(cli, collection.id, &filter, &e);
+    ok = ok && print_pages(cli, store, list, &filter, &e);
+    store_close(store);
+    return ok ? 0 : cli_fail(&e);
+}
+
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e)
+{
+    return print_pages(cli, store, &finding_list, filter, e);
+}
+
+int cmd_collections(struct cli *cli) { return list_rows(cli, &collection_list); }
+int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }
+int cmd_tasks(struct cli *cli) { return list_rows(cli, &task_list); }
+int cmd_findings(struct cli *cli) { return list_rows(cli, &finding_list); }

@@ -1,0 +1,131 @@
+#include "cli/cli.h"
+#include "ingest/ingest.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static bool only_list(struct cli *cli, struct slices *out)
+{
+    const char *only = cli_option(cli, "only");
+    while (only && *only) {
+        size_t n = strcspn(only, ",");
+        if (n) {
+            out->items = arena_grow(&cli->arena, out->items, out->n, &out->cap, sizeof *out->items);
+            out->items[out->n++] = slice_of(only, n);
+        }
+        only += n + (only[n] == ',');
+    }
+    return out->n > 0;
+}
+
+/* Files with no database kept: a database in a temporary folder that goes when the findings are printed. */
+static bool import_paths(struct cli *cli, const char *db, const struct ruleset *rules, int jobs, struct collection_row *collection, struct err *e)
+{
+    struct source_files files = {0};
+    for (size_t i = 0; i < cli->nargs; i++)
+        if (!source_walk(&cli->arena, cli->args[i], &files, e))
+            return false;
+    struct store *store;
+    const struct collection_row wanted = {.name = slice_str("scan")};
+    if (!store_open(db, STORE_WRITE, &store, e))
+        return false;
+    bool ok = store_collection_add(store, &wanted, &cli->arena, collection, e);
+    store_close(store);
+    const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .replace = true, .jobs = jobs, .cancel = &cli_stop};
+    struct ingest_report report;
+    ok = ok && ingest_files(&o, &files, &cli->arena, &report, e);
+    for (size_t i = 0; ok && i < report.nerrors; i++) {
+        const struct ingest_error *x = &report.errors[i];
+        fprintf(stderr, "%.*s%s%.*s: %.*s\n", SLICE_ARG(x->source), x->location.len ? ", " : "", SLICE_ARG(x->location), SLICE_ARG(x->message));
+    }
+    return ok;
+}
+
+static bool rescan(struct cli *cli, const char *db, const struct ruleset *rules, const struct slices *only, int jobs,
+                   const struct collection_row *collection, struct err *e)
+{
+    const struct scan_options o = {.db = db, .collection = collection->id, .rules = rules, .only = only->items, .nonly = only->n, .jobs = jobs,
+                                   .cancel = &cli_stop};
+    struct scan_report report;
+    if (!ingest_scan(&o, &report, e))
+        return false;
+    if (!cli->quiet)
+        fprintf(stderr, "%llu runs and %llu tasks looked at in %.2f s, %llu changed%s\n", (unsigned long long)report.runs,
+                (unsigned long long)report.tasks, report.seconds, (unsigned long long)report.changed,
+                report.incomplete ? "; some detectors hit a limit" : "");
+    return true;
+}
+
+/* Prints the findings; *failed: there is one of `fail_on` or over that nobody dismissed. */
+static bool print(struct cli *cli, const char *db, struct filter *filter, const char *fail_on, bool *failed, struct err *e)
+{
+    struct store *store;
+    if (!store_open(db, STORE_READ, &store, e))
+        return false;
+    bool ok = cli_print_findings(cli, store, filter, e);
+    if (ok && fail_on) {
+        static const char *const over[] = {"low,medium,high", "medium,high", "high"};
+        enum severity level = SEVERITY_LOW;
+        severity_parse(slice_str(fail_on), &level);
+        struct finding_rows rows;
+        const struct page page = {.limit = 1};
+        filter->severity = slice_str(over[level]);
+        filter->status = slice_str("open,confirmed");
+        ok = store_findings(store, filter, &page, &cli->arena, &rows, e);
+        *failed = ok && rows.n > 0;
+    }
+    store_close(store);
+    return ok;
+}
+
+static void remove_database(struct arena *a, const char *folder)
+{
+    static const char *const names[] = {"scan.db", "scan.db-wal", "scan.db-shm", "scan.db.lock"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        unlink(arena_printf(a, "%s/%s", folder, names[i]).ptr);
+    rmdir(folder);
+}
+
+int cmd_scan(struct cli *cli)
+{
+    struct err e = {0};
+    struct ruleset *all = NULL, *rules = NULL;
+    struct slices only = {0};
+    struct collection_row collection;
+    struct filter filter = FILTER_ANY;
+    const char *fail_on = cli_option(cli, "fail-on"), *db = cli->db;
+    char *folder = NULL;
+    enum severity level;
+    int64_t jobs = 0;
+    bool failed = false;
+    bool ok = cli_number(cli, "jobs", 0, &jobs, &e);
+    if (ok && fail_on && !severity_parse(slice_str(fail_on), &level))
+        ok = err_set(&e, ERR_USAGE, "--fail-on is low, medium or high, not '%s'", fail_on);
+    ok = ok && cli_rules(cli, &all, &e);
+    if (ok)
+        ok = only_list(cli, &only) ? ruleset_only(all, only.items, only.n, &rules, &e) : (rules = ruleset_ref(all), true);
+    if (ok && cli->nargs) {
+        const char *tmp = getenv("TMPDIR");
+        folder = arena_strdup(&cli->arena, arena_printf(&cli->arena, "%s/telltale-scan-XXXXXX", tmp && *tmp ? tmp : "/tmp"));
+        ok = mkdtemp(folder) || err_errno(&e, "cannot make a temporary folder %s", folder);
+        db = arena_printf(&cli->arena, "%s/scan.db", folder).ptr;
+        ok = ok && import_paths(cli, db, rules, (int)jobs, &collection, &e);
+    } else if (ok) {
+        struct store *store;
+        ok = cli_open(cli, STORE_READ, &store, &e);
+        if (ok) {
+            ok = cli_collection(cli, store, &collection, &e);
+            store_close(store);
+        }
+        ok = ok && rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
+    }
+    filter.collection = ok ? collection.id : SLICE_NONE;
+    filter.detector = slice_str(cli_option(cli, "only"));
+    ok = ok && print(cli, db, &filter, fail_on, &failed, &e);
+    if (folder)
+        remove_database(&cli->arena, folder);
+    ruleset_unref(rules);
+    ruleset_unref(all);
+    return ok ? failed : cli_fail(&e);
+}

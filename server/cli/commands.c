@@ -1,0 +1,100 @@
+#include "cli/cli.h"
+
+static const struct option_row serve_options[] = {
+    {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
+    {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
+    {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
+    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    {0, "sample", NULL, "load the sample collection first, if the database is empty"},
+    {0},
+};
+static const struct option_row import_options[] = {
+    {'c', "collection", "NAME", "the collection to import into; made if missing"},
+    {0, "format", "NAME", "read every file as this format (telltale formats lists them)"},
+    {0, "jobs", "N", "threads (default: one a processor)"},
+    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    {0, "dry-run", NULL, "read and detect, store nothing"},
+    {0, "no-detect", NULL, "store without running detectors"},
+    {0},
+};
+static const struct option_row scan_options[] = {
+    {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
+    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    {0, "only", "ID,...", "only these detectors"},
+    {0, "fail-on", "LEVEL", "exit 1 when there is a finding of this severity or over: low, medium, high"},
+    {0, "jobs", "N", "threads (default: one a processor)"},
+    {0},
+};
+static const struct option_row collections_options[] = {
+    {0, "limit", "N", "at most so many rows"},
+    {0},
+};
+static const struct option_row list_options[] = {FILTER_OPTIONS, {0}};
+static const struct option_row findings_options[] = {
+    FILTER_OPTIONS,
+    {0, "scope", "SCOPE", "run, task, collection"},
+    {0, "run", "ID", "of one run"},
+    {0},
+};
+static const struct option_row search_options[] = {
+    {'c', "collection", "NAME", "only in this collection"},
+    {0, "regex", NULL, "PATTERN is a regular expression"},
+    {0, "case", NULL, "tell upper from lower case"},
+    {0, "role", "ROLE", "only messages of system, user, assistant or tool"},
+    {0, "tool", "NAME", "only calls and results of this tool"},
+    {0, "model", "NAME", "only runs of this model"},
+    {0, "task", "ID", "only runs of this task"},
+    {0, "success", "VALUE", "only runs that passed (true), failed (false) or unknown"},
+    {0, "limit", "N", "at most so many hits (default: all)"},
+    {0},
+};
+static const struct option_row sql_options[] = {
+    {0, "limit", "N", "at most so many rows"},
+    {0},
+};
+static const struct option_row rules_options[] = {
+    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    {0},
+};
+static const struct option_row export_options[] = {
+    {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
+    {0, "to", "FILE", "write here instead of to stdout"},
+    {0, "as", "FORM", "native (default) or csv"},
+    {0},
+};
+static const struct option_row delete_options[] = {
+    {'y', "yes", NULL, "do not ask"},
+    {0},
+};
+static const struct option_row tag_options[] = {
+    FILTER_OPTIONS,
+    {0, "remove", NULL, "take the tag off"},
+    {0},
+};
+static const struct option_row no_options[] = {{0}};
+
+const struct command commands[] = {
+    {"serve", "", "run the server and its page",
+     "Stops on Ctrl-C. Without --listen only this machine can reach it.", serve_options, 0, 0, cmd_serve},
+    {"import", "PATH...", "read transcripts into a collection and run the detectors",
+     "PATH is a file, a folder (with all below it), an archive (.zip .tar .gz .zst) or - for stdin. The format is recognised from\n"
+     "the content. Without -c the collection bears the name of the one file or folder. Importing again changes nothing.",
+     import_options, 1, -1, cmd_import},
+    {"scan", "[PATH...]", "run the detectors again and print all findings",
+     "Over a collection, or over files given as PATH with no database kept.", scan_options, 0, -1, cmd_scan},
+    {"collections", "", "list collections", NULL, collections_options, 0, 0, cmd_collections},
+    {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
+    {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
+    {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},
+    {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
+    {"sql", "QUERY", "read-only SQL over the documented views",
+     "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
+     sql_options, 1, 1, cmd_sql},
+    {"rules", "list | show ID | lint FILE... | test [FILE...]", "the detectors: list them, read one, check and test your own", NULL,
+     rules_options, 1, -1, cmd_rules},
+    {"formats", "", "the formats it reads, and how it knows them", NULL, no_options, 0, 0, cmd_formats},
+    {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
+    {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
+    {"delete", "run|collection ID", "delete a run or a collection", NULL, delete_options, 2, 2, cmd_delete},
+    {0},
+};

@@ -1,0 +1,177 @@
+#include "base/csv.h"
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+#include <wchar.h>
+
+enum { CSV_LINE_BYTES = 256 << 20 };
+
+struct rows rows_start(const struct cli *cli, const struct column *columns)
+{
+    struct rows rows = {.output = cli->output, .columns = columns};
+    switch (rows.output) {
+    case OUTPUT_JSON:
+        printf("{\"items\":[");
+        break;
+    case OUTPUT_CSV:
+        for (const struct column *c = columns; c->title; c++)
+            printf("%s%s", c == columns ? "" : ",", c->title);
+        printf("\r\n");
+        break;
+    case OUTPUT_TABLE:
+        rows.held = json_array();
+        break;
+    case OUTPUT_JSONL:
+        break;
+    }
+    return rows;
+}
+
+static const json_t *follow(const json_t *object, const char *path)
+{
+    char step[64];
+    while (object && *path) {
+        size_t n = strcspn(path, ".");
+        if (n >= sizeof step)
+            return NULL;
+        memcpy(step, path, n);
+        step[n] = '\0';
+        object = json_is_array(object) ? json_array_get(object, (size_t)strtoul(step, NULL, 10)) : json_object_get(object, step);
+        path += n + (path[n] == '.');
+    }
+    return object;
+}
+
+/* The text of a cell: strings as they are, nothing for null, JSON for the rest. The caller frees it. */
+static char *cell_text(const json_t *object, const char *path)
+{
+    const json_t *v = follow(object, path);
+    if (!v || json_is_null(v))
+        return strdup("");
+    if (json_is_string(v))
+        return strdup(json_string_value(v));
+    if (json_is_real(v)) {
+        char number[40];
+        snprintf(number, sizeof number, "%.4g", json_real_value(v));
+        return strdup(number);
+    }
+    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+    return text ? text : strdup("");
+}
+
+void rows_add(struct rows *rows, struct slice object)
+{
+    rows->count++;
+    if (rows->output == OUTPUT_JSON || rows->output == OUTPUT_JSONL) {
+        if (rows->output == OUTPUT_JSON && rows->count > 1)
+            putchar(',');
+        fwrite(object.ptr, 1, object.len, stdout);
+        if (rows->output == OUTPUT_JSONL)
+            putchar('\n');
+        return;
+    }
+    json_t *row = json_loadb(object.ptr, object.len, JSON_ALLOW_NUL, NULL);
+    if (rows->output == OUTPUT_TABLE) {
+        json_array_append_new(rows->held, row ? row : json_object());
+        return;
+    }
+    struct str line = STR_INIT(CSV_LINE_BYTES);
+    for (const struct column *c = rows->columns; c->title; c++) {
+        char *text = cell_text(row, c->path);
+        if (c != rows->columns)
+            str_addc(&line, ',');
+        csv_cell(&line, slice_str(text));
+        free(text);
+    }
+    printf("%s\r\n", line.ptr);
+    str_free(&line);
+    json_decref(row);
+}
+
+/* Copies a cell to one line of printable text and counts its columns on a terminal. */
+static size_t flatten(char *text, size_t max)
+{
+    size_t columns = 0;
+    char *to = text;
+    mbstate_t state = {0};
+    for (const char *from = text; *from && columns < max;) {
+        wchar_t wide;
+        size_t n = mbrtowc(&wide, from, MB_CUR_MAX, &state);
+        if (n == 0 || n > 8) {
+            state = (mbstate_t){0};
+            n = 1;
+            wide = L'?';
+        }
+        int width = wcwidth(wide);
+        if (width < 0) {
+            *to++ = ' ';
+            width = 1;
+        } else {
+            memmove(to, from, n);
+            to += n;
+        }
+        columns += (size_t)width;
+        from += n;
+    }
+    *to = '\0';
+    return columns;
+}
+
+enum { WIDEST = 4096 };
+
+static size_t terminal_width(void)
+{
+    struct winsize size;
+    return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : WIDEST;
+}
+
+static void print_table(const struct rows *rows)
+{
+    size_t n = 0, widths[32];
+    for (const struct column *c = rows->columns; c->title; c++, n++) {
+        widths[n] = strlen(c->title);
+        for (size_t i = 0; i < json_array_size(rows->held); i++) {
+            char *text = cell_text(json_array_get(rows->held, i), c->path);
+            size_t width = flatten(text, c->width ? (size_t)c->width : WIDEST);
+            widths[n] = width > widths[n] ? width : widths[n];
+            free(text);
+        }
+    }
+    size_t total = terminal_width();
+    for (size_t i = 0; i <= json_array_size(rows->held); i++) {
+        size_t used = 0;
+        for (size_t k = 0; k < n; k++) {
+            const struct column *c = &rows->columns[k];
+            char *text = i ? cell_text(json_array_get(rows->held, i - 1), c->path) : strdup(c->title);
+            size_t room = k + 1 == n && total > used ? total - used : widths[k];
+            size_t width = flatten(text, room < widths[k] ? room : widths[k]);
+            int pad = (int)(widths[k] - width);
+            bool last = k + 1 == n;
+            printf("%*s%s%*s%s", c->right ? pad : 0, "", text, c->right || last ? 0 : pad, "", last ? "\n" : "  ");
+            used += widths[k] + 2;
+            free(text);
+        }
+    }
+}
+
+void rows_end(struct rows *rows)
+{
+    switch (rows->output) {
+    case OUTPUT_JSON:
+        printf("],\"next\":null,\"total\":%zu}\n", rows->count);
+        break;
+    case OUTPUT_TABLE:
+        if (rows->count)
+            print_table(rows);
+        else
+            fprintf(stderr, "nothing found\n");
+        json_decref(rows->held);
+        break;
+    case OUTPUT_JSONL:
+    case OUTPUT_CSV:
+        break;
+    }
+}

@@ -1,0 +1,238 @@
+#include "http/lanes.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* Threads of a lane, and how many errands may wait for them. */
+static const struct {
+    int threads;
+    size_t queue;
+} lane_sizes[LANES] = {[LANE_READ] = {4, 512}, [LANE_WRITE] = {2, 256}, [LANE_LONG] = {2, 64}};
+enum { MOST_THREADS = 8, PARKED_MOST = 512 };
+
+struct queue {
+    struct errand *first, **last;
+    size_t n;
+    pthread_cond_t filled;
+};
+
+struct worker {
+    struct lanes *lanes;
+    enum lane lane;
+    struct store *store;
+    pthread_t thread;
+};
+
+struct lanes {
+    pthread_mutex_t lock; /* all below */
+    struct queue queues[LANES];
+    struct errand *parked;
+    size_t nparked, running;
+    uint64_t wakes; /* how often lanes_wake was called for a job: an errand that missed one is asked again, not parked */
+    bool draining, ending;
+    struct worker workers[MOST_THREADS];
+    int nworkers;
+};
+
+void errand_run(struct errand *errand)
+{
+    struct request *r = &errand->request;
+    struct answer *a = &errand->answer;
+    struct err e = {0};
+    bool ok = r->route->handle(r, a, &e);
+    if (ok && a->body.full)
+        ok = err_set(&e, ERR_TOO_LARGE, "the answer is over %zu bytes; ask for less at a time", ANSWER_MAX);
+    if (!ok) {
+        answer_problem(a, r, 0, &e);
+        if (a->status >= 500)
+            log_error("%.*s %.*s: %s", SLICE_ARG(r->method), SLICE_ARG(slice_cut(r->target, 300)), e.text);
+    } else if (!a->status) {
+        a->status = r->route->status;
+    }
+}
+
+static void push(struct lanes *lanes, struct errand *errand)
+{
+    struct queue *q = &lanes->queues[errand->request.route->lane];
+    errand->next = NULL;
+    *q->last = errand;
+    q->last = &errand->next;
+    q->n++;
+    pthread_cond_signal(&q->filled);
+}
+
+static struct errand *pop(struct queue *q)
+{
+    struct errand *errand = q->first;
+    q->first = errand->next;
+    if (!q->first)
+        q->last = &q->first;
+    q->n--;
+    return errand;
+}
+
+static uint64_t wakes_now(struct lanes *lanes)
+{
+    pthread_mutex_lock(&lanes->lock);
+    uint64_t wakes = lanes->wakes;
+    pthread_mutex_unlock(&lanes->lock);
+    return wakes;
+}
+
+/* False: there is no room or no time to wait. */
+static bool park(struct lanes *lanes, struct errand *errand, uint64_t wakes)
+{
+    pthread_mutex_lock(&lanes->lock);
+    bool may = !lanes->draining && lanes->nparked < PARKED_MOST;
+    if (may && wakes != lanes->wakes) {
+        push(lanes, errand);
+    } else if (may) {
+        errand->next = lanes->parked;
+        lanes->parked = errand;
+        lanes->nparked++;
+    }
+    pthread_mutex_unlock(&lanes->lock);
+    return may;
+}
+
+static void serve(struct worker *w, struct errand *errand)
+{
+    struct answer *a = &errand->answer;
+    uint64_t wakes = wakes_now(w->lanes);
+    errand->request.store = w->store;
+    a->park = false;
+    errand_run(errand);
+    if (a->park) {
+        if (park(w->lanes, errand, wakes))
+            return;
+        a->park = false;
+        errand->request.wait_until = 1; /* long past: the handler says what there is to say now */
+        errand_run(errand);
+    }
+    errand->done(errand);
+}
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct lanes *lanes = w->lanes;
+    struct queue *q = &lanes->queues[w->lane];
+    pthread_mutex_lock(&lanes->lock);
+    for (;;) {
+        while (!q->first && !lanes->ending)
+            pthread_cond_wait(&q->filled, &lanes->lock);
+        if (!q->first)
+            break;
+        struct errand *errand = pop(q);
+        lanes->running++;
+        pthread_mutex_unlock(&lanes->lock);
+        serve(w, errand);
+        pthread_mutex_lock(&lanes->lock);
+        lanes->running--;
+    }
+    pthread_mutex_unlock(&lanes->lock);
+    return NULL;
+}
+
+static bool add_worker(struct lanes *lanes, const char *db, enum lane lane, struct err *e)
+{
+    struct worker *w = &lanes->workers[lanes->nworkers];
+    *w = (struct worker){.lanes = lanes, .lane = lane};
+    if (!store_open(db, STORE_WRITE, &w->store, e))
+        return false;
+    if (pthread_create(&w->thread, NULL, work, w) != 0) {
+        store_close(w->store);
+        return err_set(e, ERR_IO, "cannot start a thread");
+    }
+    lanes->nworkers++;
+    return true;
+}
+
+bool lanes_start(const char *db, struct lanes **out, struct err *e)
+{
+    struct lanes *lanes = calloc(1, sizeof *lanes);
+    if (!lanes)
+        return err_set(e, ERR_IO, "out of memory");
+    pthread_mutex_init(&lanes->lock, NULL);
+    for (int lane = 0; lane < LANES; lane++) {
+        lanes->queues[lane].last = &lanes->queues[lane].first;
+        pthread_cond_init(&lanes->queues[lane].filled, NULL);
+    }
+    bool ok = true;
+    for (int lane = 0; lane < LANES; lane++)
+        for (int i = 0; ok && i < lane_sizes[lane].threads; i++)
+            ok = add_worker(lanes, db, (enum lane)lane, e);
+    if (ok) {
+        *out = lanes;
+    } else {
+        lanes_stop(lanes, INT64_MAX);
+        lanes_free(lanes);
+    }
+    return ok;
+}
+
+bool lanes_submit(struct lanes *lanes, struct errand *errand)
+{
+    enum lane lane = errand->request.route->lane;
+    pthread_mutex_lock(&lanes->lock);
+    bool room = lanes->queues[lane].n < lane_sizes[lane].queue && !lanes->ending;
+    if (room)
+        push(lanes, errand);
+    pthread_mutex_unlock(&lanes->lock);
+    return room;
+}
+
+void lanes_wake(struct lanes *lanes, struct slice job)
+{
+    int64_t now = clock_monotonic_us();
+    pthread_mutex_lock(&lanes->lock);
+    lanes->wakes += job.ptr != NULL;
+    for (struct errand **link = &lanes->parked, *errand; (errand = *link);) {
+        bool due = lanes->draining || now >= errand->request.wait_until || (job.ptr && slice_eq(errand->request.job, job));
+        if (!due) {
+            link = &errand->next;
+            continue;
+        }
+        *link = errand->next;
+        lanes->nparked--;
+        push(lanes, errand);
+    }
+    pthread_mutex_unlock(&lanes->lock);
+}
+
+void lanes_drain(struct lanes *lanes)
+{
+    pthread_mutex_lock(&lanes->lock);
+    lanes->draining = true;
+    pthread_mutex_unlock(&lanes->lock);
+    lanes_wake(lanes, SLICE_NONE);
+}
+
+bool lanes_stop(struct lanes *lanes, int64_t deadline_us)
+{
+    struct timespec until = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
+    bool all = true;
+    pthread_mutex_lock(&lanes->lock);
+    lanes->ending = true;
+    for (int lane = 0; lane < LANES; lane++)
+        pthread_cond_broadcast(&lanes->queues[lane].filled);
+    pthread_mutex_unlock(&lanes->lock);
+    for (int i = 0; i < lanes->nworkers; i++)
+        if (pthread_clockjoin_np(lanes->workers[i].thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+            all = false;
+    return all;
+}
+
+void lanes_free(struct lanes *lanes)
+{
+    for (int i = 0; i < lanes->nworkers; i++)
+        store_close(lanes->workers[i].store);
+    for (int lane = 0; lane < LANES; lane++)
+        pthread_cond_destroy(&lanes->queues[lane].filled);
+    pthread_mutex_destroy(&lanes->lock);
+    free(lanes);
+}

@@ -1,0 +1,33 @@
+/* The threads that answer requests: some to each lane, each with its own store. */
+#ifndef HTTP_LANES_H
+#define HTTP_LANES_H
+
+#include "http/route.h"
+
+struct lanes;
+
+/* A request on its way through a lane. `done` is called once, on the lane's thread, when `answer` is ready. */
+struct errand {
+    struct request request;
+    struct answer answer;
+    void (*done)(struct errand *errand);
+    struct errand *next; /* the lanes' own */
+};
+
+/* Opens the stores and starts the threads. */
+bool lanes_start(const char *db, struct lanes **out, struct err *e);
+/* Hands an errand to the lane of its route. False: that lane's queue is full, and nothing was taken. */
+bool lanes_submit(struct lanes *lanes, struct errand *errand);
+/* Asks the handlers of parked errands again: of those that wait for this job (SLICE_NONE: none) and of those whose time is up. */
+void lanes_wake(struct lanes *lanes, struct slice job);
+/* From now on nothing is parked, and what is parked is asked for the last time. */
+void lanes_drain(struct lanes *lanes);
+/* Ends the threads, each when its queue is empty; lanes_submit then gives false. False: one did not end before the deadline
+ * (clock_monotonic_us), and what it uses must stay. */
+bool lanes_stop(struct lanes *lanes, int64_t deadline_us);
+void lanes_free(struct lanes *lanes);
+
+/* Runs a route's handler and makes of a failure the answer it deserves; also for LANE_INLINE. */
+void errand_run(struct errand *errand);
+
+#endif

@@ -1,0 +1,89 @@
+/* The one table of routes: what the server answers, and with that /openapi.json, 404, 405 and the checks of arguments. */
+#ifndef HTTP_ROUTE_H
+#define HTTP_ROUTE_H
+
+#include "http/request.h"
+
+/* Where a handler runs. Each lane has its own threads, so that a long search keeps nobody from reading a run, and a write
+ * that waits for the database's lock keeps nobody from searching. */
+enum lane {
+    LANE_INLINE, /* on the connection's thread: memory only, no store */
+    LANE_READ,
+    LANE_WRITE,
+    LANE_LONG,
+};
+enum { LANES = 4 };
+
+enum body { BODY_NONE, BODY_JSON /* an object with the members in `fields` */, BODY_SPOOL /* anything, to a file */ };
+
+struct route {
+    const char *method;               /* GET answers HEAD too */
+    const char *path;                 /* "/api/v1/runs/{id}": {…} is one segment */
+    bool (*handle)(struct request *r, struct answer *a, struct err *e);
+    enum lane lane;
+    const struct param *query[3];     /* lists of parameters; what is in none of them is refused */
+    enum body body;
+    const struct param *fields;       /* of a JSON body */
+    int status;                       /* of success */
+    const char *type;                 /* media type of success; NULL: application/json */
+    const char *schema;               /* of success, in the notation of schema.h; NULL: no body, or no JSON */
+    const char *summary;              /* NULL: a page, which /openapi.json leaves out */
+};
+extern const struct route routes[];
+extern const size_t route_count;
+
+enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
+/* Finds the row for r->method and r->segment[], sets r->route and r->path[]. On ROUTE_NO_METHOD `allow` gets what the path does
+ * answer, as in an Allow header. */
+enum route_match route_find(struct request *r, struct slice *allow);
+
+/* OpenAPI 3.1, made from the table. */
+void openapi_write(struct str *out);
+
+/* The handlers, by theme. */
+#define HANDLER(name) bool name(struct request *r, struct answer *a, struct err *e)
+/* api_collections.c */
+HANDLER(api_collections);
+HANDLER(api_collection_add);
+HANDLER(api_collection);
+HANDLER(api_collection_change);
+HANDLER(api_collection_delete);
+HANDLER(api_summary);
+HANDLER(api_tasks);
+HANDLER(api_export);
+/* api_runs.c */
+HANDLER(api_runs);
+HANDLER(api_run);
+HANDLER(api_run_delete);
+HANDLER(api_messages);
+HANDLER(api_tag);
+HANDLER(api_blob);
+/* api_findings.c */
+HANDLER(api_findings);
+HANDLER(api_finding);
+HANDLER(api_finding_review);
+HANDLER(api_findings_review);
+HANDLER(api_detectors);
+HANDLER(api_rules_test);
+/* api_jobs.c */
+HANDLER(api_upload_add);
+HANDLER(api_upload);
+HANDLER(api_sample);
+HANDLER(api_scan);
+HANDLER(api_jobs);
+HANDLER(api_job);
+HANDLER(api_job_cancel);
+/* api_query.c */
+HANDLER(api_search);
+HANDLER(api_sql);
+/* api_system.c */
+HANDLER(api_health);
+HANDLER(api_ready);
+HANDLER(api_metrics);
+HANDLER(api_openapi);
+/* page.c */
+HANDLER(page_index);
+HANDLER(page_asset);
+HANDLER(page_icon);
+
+#endif

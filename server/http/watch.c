@@ -1,0 +1,144 @@
+#include "http/watch.h"
+
+#include "base/clock.h"
+
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { HEAD_US = 5000000, IDLE_US = 30000000, WINDOW_US = 10000000, WINDOW_BYTES = 10 * 1024 };
+
+struct watched {
+    int fd;
+    atomic_int phase;
+    atomic_llong since;       /* of the phase, or of the window within it */
+    atomic_ullong bytes;      /* of bodies, ever */
+    uint64_t bytes_then;      /* at the window's start; the tick's own */
+    long long window;         /* `since` that bytes_then belongs to; the tick's own */
+    struct watched *prev, *next;
+};
+
+struct watch {
+    pthread_mutex_t lock; /* the list, and with it that no fd in it is closed while it is looked at */
+    struct watched *all;
+};
+
+static void *must(void *p)
+{
+    if (!p) {
+        fprintf(stderr, "telltale: out of memory\n");
+        abort();
+    }
+    return p;
+}
+
+struct watch *watch_new(void)
+{
+    struct watch *w = must(calloc(1, sizeof *w));
+    pthread_mutex_init(&w->lock, NULL);
+    return w;
+}
+
+void watch_free(struct watch *w)
+{
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
+
+struct watched *watch_add(struct watch *w, int fd)
+{
+    struct watched *c = must(calloc(1, sizeof *c));
+    c->fd = fd;
+    watch_phase(c, WATCH_HEAD);
+    pthread_mutex_lock(&w->lock);
+    c->next = w->all;
+    if (c->next)
+        c->next->prev = c;
+    w->all = c;
+    pthread_mutex_unlock(&w->lock);
+    return c;
+}
+
+void watch_remove(struct watch *w, struct watched *c)
+{
+    pthread_mutex_lock(&w->lock);
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        w->all = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    pthread_mutex_unlock(&w->lock);
+    free(c);
+}
+
+void watch_phase(struct watched *c, enum watch_phase phase)
+{
+    atomic_store(&c->since, clock_monotonic_us());
+    atomic_store(&c->phase, phase);
+}
+
+void watch_progress(struct watched *c, uint64_t bytes) { atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed); }
+
+/* What the client has acknowledged of all that was sent to it. */
+static uint64_t acknowledged(int fd)
+{
+    struct tcp_info info = {0};
+    socklen_t size = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
+        return 0;
+    return info.tcpi_bytes_acked;
+}
+
+/* Did too little move in a whole window? Opens the next window otherwise. */
+static bool stalls(struct watched *c, long long since, int64_t now, uint64_t bytes)
+{
+    if (c->window != since) {
+        c->window = since;
+        c->bytes_then = bytes;
+        return false;
+    }
+    if (now - since < WINDOW_US)
+        return false;
+    bool slow = bytes - c->bytes_then < WINDOW_BYTES;
+    /* A new phase that began meanwhile has its own time, which must stay. */
+    long long expected = since;
+    if (atomic_compare_exchange_strong(&c->since, &expected, now))
+        c->window = now;
+    c->bytes_then = bytes;
+    return slow && expected == since;
+}
+
+static bool too_slow(struct watched *c, int64_t now)
+{
+    enum watch_phase phase = (enum watch_phase)atomic_load(&c->phase);
+    long long since = atomic_load(&c->since);
+    switch (phase) {
+    case WATCH_HEAD:
+        return now - since > HEAD_US;
+    case WATCH_IDLE:
+        return now - since > IDLE_US;
+    case WATCH_BODY:
+        return stalls(c, since, now, atomic_load(&c->bytes));
+    case WATCH_WORK:
+        return false;
+    case WATCH_SEND:
+        return stalls(c, since, now, acknowledged(c->fd));
+    }
+    return false;
+}
+
+void watch_tick(struct watch *w)
+{
+    int64_t now = clock_monotonic_us();
+    pthread_mutex_lock(&w->lock);
+    for (struct watched *c = w->all; c; c = c->next)
+        if (too_slow(c, now))
+            shutdown(c->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&w->lock);
+}

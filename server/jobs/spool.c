@@ -1,0 +1,95 @@
+#include "jobs/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void spool_path(const struct spool *spool, const char *id, char out[4096]) { snprintf(out, 4096, "%s/%s", spool->dir, id); }
+
+bool upload_open(const struct spool *spool, struct upload *u, struct err *e)
+{
+    char path[4096];
+    uuid_random(u->id);
+    spool_path(spool, u->id, path);
+    u->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (u->fd < 0) {
+        u->id[0] = '\0';
+        return err_errno(e, "cannot open a file in %s", spool->dir);
+    }
+    return true;
+}
+
+bool upload_write(const struct spool *spool, struct upload *u, const char *bytes, size_t n, struct err *e)
+{
+    if (n > spool->max - u->bytes)
+        return err_set(e, ERR_TOO_LARGE, "an upload may have %llu bytes at most; split it, or import it on the command line",
+                       (unsigned long long)spool->max);
+    while (n) {
+        ssize_t done = write(u->fd, bytes, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return err_errno(e, "cannot keep the upload in %s", spool->dir);
+        u->bytes += (uint64_t)done;
+        bytes += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+bool upload_sync(const struct spool *spool, struct upload *u, struct err *e)
+{
+    if (fsync(u->fd) < 0)
+        return err_errno(e, "cannot keep the upload in %s", spool->dir);
+    int dir = open(spool->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = dir >= 0 && fsync(dir) == 0;
+    if (!ok)
+        err_errno(e, "cannot keep the upload in %s", spool->dir);
+    if (dir >= 0)
+        close(dir);
+    return ok;
+}
+
+void upload_close(const struct spool *spool, struct upload *u)
+{
+    if (!u->id[0])
+        return;
+    if (u->fd >= 0)
+        close(u->fd);
+    u->fd = -1;
+    if (!u->kept)
+        spool_remove(spool, u->id);
+    u->id[0] = '\0';
+}
+
+void spool_remove(const struct spool *spool, const char *id)
+{
+    char path[4096];
+    spool_path(spool, id, path);
+    unlink(path);
+}
+
+int spool_scratch(const struct spool *spool, struct err *e)
+{
+    int fd = open(spool->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    if (fd < 0)
+        err_errno(e, "cannot open a file in %s", spool->dir);
+    return fd;
+}
+
+bool spool_each(const struct spool *spool, void (*each)(void *ctx, const char *id, uint64_t bytes), void *ctx, struct err *e)
+{
+    DIR *dir = opendir(spool->dir);
+    if (!dir)
+        return err_errno(e, "cannot look into %s", spool->dir);
+    struct dirent *entry;
+    struct stat st;
+    while ((entry = readdir(dir)))
+        if (uuid_valid(slice_str(entry->d_name)) && fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+            each(ctx, entry->d_name, (uint64_t)st.st_size);
+    closedir(dir);
+    return true;
+}

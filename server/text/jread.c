@@ -1,0 +1,802 @@
+#include "text/jread.h"
+
+#include "base/jsonw.h"
+#include "text/scan.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+const char *const jrepair_names[JREPAIR_COUNT] = {
+    [JREPAIR_SURROGATE] = "lone_surrogate",
+    [JREPAIR_UTF8] = "invalid_utf8",
+    [JREPAIR_NAN] = "nan",
+    [JREPAIR_CONTROL] = "control_character",
+    [JREPAIR_ESCAPE] = "unknown_escape",
+    [JREPAIR_DUPLICATE_KEY] = "duplicate_key",
+    [JREPAIR_NUMBER] = "malformed_number",
+    [JREPAIR_BOM] = "byte_order_mark",
+};
+
+const struct jlimits jlimits_default = {.depth = 512, .nodes = UINT64_C(32) << 20};
+
+/* An array or object whose end was not seen yet. */
+struct frame {
+    const char *start;
+    size_t newlines;     /* seen before it */
+    size_t values, keys; /* where its own begin on the stacks */
+    bool object, repaired;
+};
+
+/* Children wait on two stacks until their container ends and its arrays can be made in their exact size: depth costs
+ * no C stack. */
+struct reader {
+    const char *bytes, *p, *end;
+    const struct scan *scan;
+    const struct jlimits *limits;
+    struct arena *arena;
+    struct err *e;
+    struct jrepairs repairs;
+    bool mended; /* since it was last set to false */
+    uint64_t nodes;
+    size_t newlines; /* between values; inside a string one is a repaired control character */
+
+    struct jvalue *values;
+    struct slice *keys;
+    struct frame *frames;
+    size_t nvalues, nkeys, nframes;
+    size_t values_cap, keys_cap, frames_cap;
+};
+
+static bool fail(const struct reader *r, const char *at, const char *expected)
+{
+    return err_set(r->e, ERR_FORMAT, "not valid JSON at byte %zu: expected %s%s", (size_t)(at - r->bytes), expected,
+                   at == r->end ? ", but the text ends" : "");
+}
+
+static void mend(struct reader *r, enum jrepair kind)
+{
+    r->repairs.count[kind]++;
+    r->mended = true;
+}
+
+/* Makes room for one more item. */
+static void *grow(void *items, size_t n, size_t *cap, size_t size)
+{
+    if (n < *cap)
+        return items;
+    *cap = *cap ? *cap * 2 : 32;
+    items = realloc(items, *cap * size);
+    if (!items)
+        abort();
+    return items;
+}
+
+static void skip_space(struct reader *r)
+{
+    const char *p = r->p;
+    while (p < r->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
+        r->newlines += *p++ == '\n';
+        while (r->end - p >= 8 && memcmp(p, "        ", 8) == 0) /* indentation */
+            p += 8;
+    }
+    r->p = p;
+}
+
+/* ---- strings ------------------------------------------------------------------------------------------------------------ */
+
+/* The length of the UTF-8 sequence that begins at p with a byte >= 0x80; where it is invalid, minus the number of bytes
+ * that one U+FFFD replaces (Unicode 15, 3.9: the longest part that begins a valid sequence, else one byte). */
+static int utf8_length(const char *p, const char *end)
+{
+    unsigned char c = (unsigned char)p[0], low = 0x80, high = 0xbf;
+    int n;
+    if (c >= 0xc2 && c < 0xe0) {
+        n = 2;
+    } else if (c >= 0xe0 && c < 0xf0) {
+        n = 3;
+        low = c == 0xe0 ? 0xa0 : 0x80;
+        high = c == 0xed ? 0x9f : 0xbf;
+    } else if (c >= 0xf0 && c < 0xf5) {
+        n = 4;
+        low = c == 0xf0 ? 0x90 : 0x80;
+        high = c == 0xf4 ? 0x8f : 0xbf;
+    } else {
+        return -1;
+    }
+    for (int i = 1; i < n; i++) {
+        if (p + i >= end || (unsigned char)p[i] < low || (unsigned char)p[i] > high)
+            return -i;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return n;
+}
+
+static char *utf8_put(char *out, uint32_t c)
+{
+    if (c < 0x80) {
+        *out++ = (char)c;
+    } else if (c < 0x800) {
+        *out++ = (char)(0xc0 | c >> 6);
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else if (c < 0x10000) {
+        *out++ = (char)(0xe0 | c >> 12);
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    } else {
+        *out++ = (char)(0xf0 | c >> 18);
+        *out++ = (char)(0x80 | (c >> 12 & 0x3f));
+        *out++ = (char)(0x80 | (c >> 6 & 0x3f));
+        *out++ = (char)(0x80 | (c & 0x3f));
+    }
+    return out;
+}
+
+enum { REPLACEMENT = 0xfffd };
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The four hexadecimal digits of \uXXXX at p (the backslash), or -1. */
+static int32_t hex4(const char *p, const char *end)
+{
+    if (end - p < 6 || p[0] != '\\' || p[1] != 'u')
+        return -1;
+    int32_t c = 0;
+    for (int i = 2; i < 6; i++) {
+        int d = hex_digit(p[i]);
+        if (d < 0)
+            return -1;
+        c = c << 4 | d;
+    }
+    return c;
+}
+
+/* One escape at p, of a string that ends at `close`. Never longer in `*out` than it was. Returns what comes after it. */
+static const char *unescape(struct reader *r, const char *p, const char *close, char **out)
+{
+    char c;
+    switch (p[1]) {
+    case '"': case '\\': case '/': c = p[1]; break;
+    case 'b': c = '\b'; break;
+    case 'f': c = '\f'; break;
+    case 'n': c = '\n'; break;
+    case 'r': c = '\r'; break;
+    case 't': c = '\t'; break;
+    case 'u': {
+        int32_t unit = hex4(p, close);
+        if (unit < 0) {
+            mend(r, JREPAIR_ESCAPE);
+            *(*out)++ = '\\';
+            return p + 1;
+        }
+        uint32_t code = (uint32_t)unit;
+        p += 6;
+        if (code >= 0xd800 && code < 0xe000) {
+            int32_t low = code < 0xdc00 ? hex4(p, close) : -1;
+            if (low >= 0xdc00 && low < 0xe000) {
+                code = 0x10000 + ((code - 0xd800) << 10) + ((uint32_t)low - 0xdc00);
+                p += 6;
+            } else {
+                code = REPLACEMENT;
+                mend(r, JREPAIR_SURROGATE);
+            }
+        }
+        *out = utf8_put(*out, code);
+        return p;
+    }
+    default: /* the backslash stays; what follows it is read as any byte is */
+        mend(r, JREPAIR_ESCAPE);
+        *(*out)++ = '\\';
+        return p + 1;
+    }
+    *(*out)++ = c;
+    return p + 2;
+}
+
+/* A string from `start` that cannot stay as it is: what stands before p is plain, at p is an escape or invalid UTF-8. */
+static bool rewrite_string(struct reader *r, const char *start, const char *p, struct slice *text)
+{
+    const char *close = p;
+    while ((close = r->scan->quote(close, r->end)) < r->end && *close == '\\')
+        close = r->end - close > 2 ? close + 2 : r->end;
+    if (close == r->end)
+        return fail(r, r->end, "the end of a string");
+
+    /* Only a replaced byte grows, to the three of U+FFFD; then the buffer is changed for one that takes the worst. */
+    size_t size = (size_t)(close - start);
+    bool wide = false;
+    char *buffer = arena_alloc(r->arena, size), *out = buffer + (p - start);
+    memcpy(buffer, start, (size_t)(p - start));
+    while (p < close) {
+        const char *stop = r->scan->copy(p, close, out);
+        out += stop - p;
+        p = stop;
+        if (p == close)
+            break;
+        unsigned char c = (unsigned char)*p;
+        if (c == '\\') {
+            p = unescape(r, p, close, &out);
+        } else if (c < 0x20) {
+            mend(r, JREPAIR_CONTROL);
+            *out++ = *p++;
+        } else {
+            int n = utf8_length(p, close);
+            if (n > 0) {
+                memcpy(out, p, (size_t)n);
+                out += n;
+                p += n;
+                continue;
+            }
+            if (!wide) {
+                char *wider = arena_alloc(r->arena, 3 * size);
+                memcpy(wider, buffer, (size_t)(out - buffer));
+                out = wider + (out - buffer);
+                buffer = wider;
+                wide = true;
+            }
+            mend(r, JREPAIR_UTF8);
+            out = utf8_put(out, REPLACEMENT);
+            p += -n;
+        }
+    }
+    *text = slice_of(buffer, (size_t)(out - buffer));
+    r->p = close + 1;
+    return true;
+}
+
+/* r->p stands on the opening quote. */
+static bool read_string(struct reader *r, struct slice *text)
+{
+    const char *start = r->p + 1, *p = start;
+    for (;;) {
+        p = r->scan->special(p, r->end);
+        if (p == r->end)
+            return fail(r, r->end, "the end of a string");
+        unsigned char c = (unsigned char)*p;
+        if (c == '"') {
+            *text = slice_of(start, (size_t)(p - start));
+            r->p = p + 1;
+            return true;
+        }
+        if (c == '\\')
+            return rewrite_string(r, start, p, text);
+        if (c < 0x20) {
+            mend(r, JREPAIR_CONTROL);
+            p++;
+            continue;
+        }
+        do {
+            int n = utf8_length(p, r->end);
+            if (n < 0)
+                return rewrite_string(r, start, p, text);
+            p += n;
+        } while (p < r->end && (unsigned char)*p >= 0x80);
+    }
+}
+
+/* ---- numbers and words -------------------------------------------------------------------------------------------------- */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static const char *skip_digits(const char *p, const char *end)
+{
+    while (p < end && is_digit(*p))
+        p++;
+    return p;
+}
+
+/* The end of the number at p as RFC 8259 has it, or NULL. */
+static const char *strict_number(const char *p, const char *end)
+{
+    const char *q = p < end && *p == '-' ? p + 1 : p;
+    p = skip_digits(q, end);
+    if (p == q || (*q == '0' && p - q > 1))
+        return NULL;
+    if (p < end && *p == '.') {
+        q = p + 1;
+        p = skip_digits(q, end);
+        if (p == q)
+            return NULL;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        q = p + 1;
+        if (q < end && (*q == '+' || *q == '-'))
+            q++;
+        p = skip_digits(q, end);
+        if (p == q)
+            return NULL;
+    }
+    return p;
+}
+
+static bool number_byte(char c)
+{
+    return is_digit(c) || c == '.' || c == '+' || c == '-' || c == 'e' || c == 'E';
+}
+
+static bool read_number(struct reader *r, struct jvalue *v)
+{
+    const char *start = r->p, *p = strict_number(start, r->end);
+    if (p && (p == r->end || !number_byte(*p))) {
+        v->type = J_NUMBER;
+    } else {
+        bool digit = false;
+        for (p = start; p < r->end && number_byte(*p); p++)
+            digit |= is_digit(*p);
+        if (!digit || (*start | 0x20) == 'e')
+            return fail(r, start, "a value");
+        mend(r, JREPAIR_NUMBER);
+        v->type = J_STRING;
+    }
+    v->text = slice_of(start, (size_t)(p - start));
+    r->p = p;
+    return true;
+}
+
+static bool read_word(struct reader *r, const char *word)
+{
+    size_t n = strlen(word);
+    if ((size_t)(r->end - r->p) < n || memcmp(r->p, word, n) != 0)
+        return fail(r, r->p, "a value");
+    r->p += n;
+    return true;
+}
+
+static bool read_scalar(struct reader *r, struct jvalue *v)
+{
+    *v = (struct jvalue){.type = J_NULL};
+    r->mended = false;
+    const char *start = r->p;
+    bool ok = true;
+    switch (*start) {
+    case '"':
+        v->type = J_STRING;
+        ok = read_string(r, &v->text);
+        break;
+    case 't':
+        v->type = J_TRUE;
+        ok = read_word(r, "true");
+        break;
+    case 'f':
+        v->type = J_FALSE;
+        ok = read_word(r, "false");
+        break;
+    case 'n':
+        ok = read_word(r, "null");
+        break;
+    case 'N':
+        mend(r, JREPAIR_NAN);
+        ok = read_word(r, "NaN");
+        break;
+    case 'I':
+        mend(r, JREPAIR_NAN);
+        ok = read_word(r, "Infinity");
+        break;
+    default:
+        if (r->end - start > 1 && memcmp(start, "-I", 2) == 0) {
+            mend(r, JREPAIR_NAN);
+            ok = read_word(r, "-Infinity");
+        } else {
+            ok = read_number(r, v);
+        }
+    }
+    v->repaired = r->mended;
+    v->raw = slice_of(start, (size_t)(r->p - start));
+    return ok;
+}
+
+/* ---- containers --------------------------------------------------------------------------------------------------------- */
+
+static int compare_keys(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* How many of the keys stood in the object before. Many keys are sorted: no choice of keys makes that slow. */
+static size_t count_duplicates(const struct slice *keys, size_t n)
+{
+    size_t found = 0;
+    if (n <= 16) {
+        for (size_t i = 1; i < n; i++) {
+            size_t j = 0;
+            while (j < i && !slice_eq(keys[i], keys[j]))
+                j++;
+            found += j < i;
+        }
+        return found;
+    }
+    struct slice *sorted = malloc(n * sizeof *sorted);
+    if (!sorted)
+        abort();
+    memcpy(sorted, keys, n * sizeof *sorted);
+    qsort(sorted, n, sizeof *sorted, compare_keys);
+    for (size_t i = 1; i < n; i++)
+        found += slice_eq(sorted[i], sorted[i - 1]);
+    free(sorted);
+    return found;
+}
+
+static bool open_container(struct reader *r)
+{
+    if (r->nframes >= r->limits->depth)
+        return err_set(r->e, ERR_TOO_LARGE, "the JSON is nested more than %u levels deep at byte %zu", r->limits->depth,
+                       (size_t)(r->p - r->bytes));
+    r->frames = grow(r->frames, r->nframes, &r->frames_cap, sizeof *r->frames);
+    r->frames[r->nframes++] = (struct frame){.start = r->p, .newlines = r->newlines, .values = r->nvalues, .keys = r->nkeys, .object = *r->p == '{'};
+    r->p++;
+    skip_space(r);
+    return true;
+}
+
+/* Takes the innermost container off the stacks; r->p stands behind its end. */
+static void close_container(struct reader *r, struct jvalue *v)
+{
+    struct frame f = r->frames[--r->nframes];
+    size_t n = r->nvalues - f.values;
+    *v = (struct jvalue){.type = f.object ? J_OBJECT : J_ARRAY, .n = (uint32_t)n, .raw = slice_of(f.start, (size_t)(r->p - f.start))};
+    if (n > 0) {
+        v->items = arena_alloc(r->arena, n * sizeof *v->items);
+        memcpy(v->items, r->values + f.values, n * sizeof *v->items);
+    }
+    if (n > 0 && f.object) {
+        v->keys = arena_alloc(r->arena, n * sizeof *v->keys);
+        memcpy(v->keys, r->keys + f.keys, n * sizeof *v->keys);
+        size_t duplicates = count_duplicates(v->keys, n);
+        r->repairs.count[JREPAIR_DUPLICATE_KEY] += duplicates;
+        f.repaired |= duplicates > 0;
+    }
+    v->repaired = f.repaired;
+    v->lines = r->newlines > f.newlines;
+    r->nvalues = f.values;
+    r->nkeys = f.keys;
+}
+
+/* "key": and the space around it. */
+static bool read_key(struct reader *r)
+{
+    if (r->p == r->end || *r->p != '"')
+        return fail(r, r->p, "a member name in double quotes");
+    r->keys = grow(r->keys, r->nkeys, &r->keys_cap, sizeof *r->keys);
+    r->mended = false;
+    if (!read_string(r, &r->keys[r->nkeys]))
+        return false;
+    r->nkeys++;
+    r->frames[r->nframes - 1].repaired |= r->mended;
+    skip_space(r);
+    if (r->p == r->end || *r->p != ':')
+        return fail(r, r->p, "':'");
+    r->p++;
+    skip_space(r);
+    return true;
+}
+
+/* A scalar or an empty container is complete at once; of any other container only the opening is read (and the first
+ * key), so that its first child comes next. */
+static bool read_value(struct reader *r, struct jvalue *v, bool *complete)
+{
+    if (++r->nodes > r->limits->nodes || r->nodes > UINT32_MAX)
+        return err_set(r->e, ERR_TOO_LARGE, "the JSON holds more than %llu values", (unsigned long long)r->limits->nodes);
+    if (r->p == r->end)
+        return fail(r, r->p, "a value");
+    *complete = true;
+    if (*r->p != '{' && *r->p != '[')
+        return read_scalar(r, v);
+    if (!open_container(r))
+        return false;
+    bool object = r->frames[r->nframes - 1].object;
+    if (r->p < r->end && *r->p == (object ? '}' : ']')) {
+        r->p++;
+        close_container(r, v);
+        return true;
+    }
+    *complete = false;
+    return !object || read_key(r);
+}
+
+static bool read_tree(struct reader *r, struct jvalue *root)
+{
+    for (;;) {
+        struct jvalue v;
+        bool complete;
+        if (!read_value(r, &v, &complete))
+            return false;
+        /* What is complete goes into the container around it, which may be complete with it, and so on. */
+        while (complete) {
+            if (r->nframes == 0) {
+                *root = v;
+                return true;
+            }
+            r->values = grow(r->values, r->nvalues, &r->values_cap, sizeof *r->values);
+            r->values[r->nvalues++] = v;
+            struct frame *f = &r->frames[r->nframes - 1];
+            f->repaired |= v.repaired;
+            skip_space(r);
+            if (r->p < r->end && *r->p == ',') {
+                r->p++;
+                skip_space(r);
+                if (f->object && !read_key(r))
+                    return false;
+                complete = false;
+            } else if (r->p < r->end && *r->p == (f->object ? '}' : ']')) {
+                r->p++;
+                close_container(r, &v);
+            } else {
+                return fail(r, r->p, f->object ? "',' or '}'" : "',' or ']'");
+            }
+        }
+    }
+}
+
+bool jread(struct arena *a, struct slice bytes, const struct jlimits *limits, struct jrepairs *repairs, struct jvalue **out, struct err *e)
+{
+    const char *start = bytes.ptr ? bytes.ptr : "";
+    struct reader r = {
+        .bytes = start, .p = start, .end = start + bytes.len,
+        .scan = scan_best(), .limits = limits ? limits : &jlimits_default, .arena = a, .e = e,
+    };
+    if (slice_starts(bytes, "\xef\xbb\xbf")) {
+        mend(&r, JREPAIR_BOM);
+        r.p += 3;
+    }
+    struct jvalue root;
+    skip_space(&r);
+    bool ok = read_tree(&r, &root);
+    if (ok) {
+        skip_space(&r);
+        ok = r.p == r.end || fail(&r, r.p, "nothing after the value");
+    }
+    free(r.values);
+    free(r.keys);
+    free(r.frames);
+    if (!ok)
+        return false;
+    for (int i = 0; repairs && i < JREPAIR_COUNT; i++)
+        repairs->count[i] += r.repairs.count[i];
+    *out = arena_alloc(a, sizeof root);
+    **out = root;
+    return true;
+}
+
+/* ---- questions to a tree ------------------------------------------------------------------------------------------------ */
+
+const struct jvalue *jget_slice(const struct jvalue *v, struct slice key)
+{
+    if (!jis(v, J_OBJECT))
+        return NULL;
+    for (size_t i = v->n; i-- > 0;)
+        if (slice_eq(v->keys[i], key))
+            return &v->items[i];
+    return NULL;
+}
+
+const struct jvalue *jget(const struct jvalue *v, const char *key)
+{
+    return jget_slice(v, slice_str(key));
+}
+
+const struct jvalue *jpath(const struct jvalue *v, ...)
+{
+    va_list keys;
+    va_start(keys, v);
+    for (const char *key; v && (key = va_arg(keys, const char *));)
+        v = jget(v, key);
+    va_end(keys);
+    return v;
+}
+
+const struct jvalue *jat(const struct jvalue *v, size_t i)
+{
+    return (jis(v, J_ARRAY) || jis(v, J_OBJECT)) && i < v->n ? &v->items[i] : NULL;
+}
+
+struct slice jstr(const struct jvalue *v)
+{
+    return jis(v, J_STRING) ? v->text : SLICE_NONE;
+}
+
+struct slice jtext(const struct jvalue *v)
+{
+    return jis(v, J_STRING) || jis(v, J_NUMBER) ? v->text : SLICE_NONE;
+}
+
+bool jnum(const struct jvalue *v, double *out)
+{
+    if (!jis(v, J_NUMBER))
+        return false;
+    char buffer[64], *z = v->text.len < sizeof buffer ? buffer : malloc(v->text.len + 1); /* strtod wants a NUL */
+    if (!z)
+        abort();
+    memcpy(z, v->text.ptr, v->text.len);
+    z[v->text.len] = '\0';
+    double x = strtod(z, NULL);
+    if (z != buffer)
+        free(z);
+    if (!isfinite(x))
+        return false;
+    *out = x;
+    return true;
+}
+
+bool jint(const struct jvalue *v, int64_t *out)
+{
+    if (!jis(v, J_NUMBER))
+        return false;
+    bool negative = v->text.ptr[0] == '-';
+    int64_t n = 0;
+    for (size_t i = negative; i < v->text.len; i++) {
+        if (!is_digit(v->text.ptr[i])) {
+            double x; /* 1.0, 1e3 */
+            if (!jnum(v, &x) || x != floor(x) || x < -0x1p63 || x >= 0x1p63)
+                return false;
+            *out = (int64_t)x;
+            return true;
+        }
+        int digit = v->text.ptr[i] - '0';
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, negative ? -digit : digit, &n))
+            return false;
+    }
+    *out = n;
+    return true;
+}
+
+bool jbool(const struct jvalue *v, bool *out)
+{
+    if (!jis(v, J_TRUE) && !jis(v, J_FALSE))
+        return false;
+    *out = v->type == J_TRUE;
+    return true;
+}
+
+/* ---- back to text ------------------------------------------------------------------------------------------------------- */
+
+static void write_string(struct str *out, struct slice s)
+{
+    str_addc(out, '"');
+    jsonw_escape(out, s);
+    str_addc(out, '"');
+}
+
+/* As deep as the limit under which the tree was read. */
+void jwrite(struct str *out, const struct jvalue *v)
+{
+    if (!v->repaired && !v->lines) {
+        str_add_slice(out, v->raw);
+        return;
+    }
+    switch (v->type) {
+    case J_NULL:
+    case J_FALSE:
+    case J_TRUE:
+    case J_NUMBER: str_addz(out, "null"); return; /* of these only NaN and the infinities are ever repaired */
+    case J_STRING: write_string(out, v->text); return;
+    case J_ARRAY:
+    case J_OBJECT: break;
+    }
+    str_addc(out, v->type == J_OBJECT ? '{' : '[');
+    for (size_t i = 0; i < v->n; i++) {
+        if (i > 0)
+            str_addc(out, ',');
+        if (v->type == J_OBJECT) {
+            write_string(out, v->keys[i]);
+            str_addc(out, ':');
+        }
+        jwrite(out, &v->items[i]);
+    }
+    str_addc(out, v->type == J_OBJECT ? '}' : ']');
+}
+
+/* No byte of the source becomes more than the six of \u0001. */
+static struct str buffer_for(const struct jvalue *v)
+{
+    return STR_INIT(6 * v->raw.len + 64);
+}
+
+static struct slice to_arena(struct arena *a, struct str *s)
+{
+    struct slice text = arena_dup(a, str_slice(s));
+    str_free(s);
+    return text;
+}
+
+struct slice jraw(struct arena *a, const struct jvalue *v)
+{
+    if (!v)
+        return SLICE_NONE;
+    if (!v->repaired && !v->lines)
+        return v->raw;
+    struct str out = buffer_for(v);
+    jwrite(&out, v);
+    return to_arena(a, &out);
+}
+
+static bool is_known(const char *const known[], struct slice key)
+{
+    while (*known && !slice_is(key, *known))
+        known++;
+    return *known != NULL;
+}
+
+struct slice jrest(struct arena *a, const struct jvalue *v, const char *const known[])
+{
+    if (!jis(v, J_OBJECT))
+        return SLICE_NONE;
+    struct str out = buffer_for(v);
+    for (size_t i = 0; i < v->n; i++) {
+        if (is_known(known, v->keys[i]))
+            continue;
+        str_addc(&out, out.len == 0 ? '{' : ',');
+        write_string(&out, v->keys[i]);
+        str_addc(&out, ':');
+        jwrite(&out, &v->items[i]);
+    }
+    if (out.len == 0) {
+        str_free(&out);
+        return SLICE_NONE;
+    }
+    str_addc(&out, '}');
+    return to_arena(a, &out);
+}
+
+/* ---- streaming ---------------------------------------------------------------------------------------------------------- */
+
+enum scan_state { SCAN_BEFORE, SCAN_INSIDE, SCAN_SCALAR }; /* before the value, in a container or a lone string, in a bare scalar */
+
+static bool ends_scalar(char c)
+{
+    return strchr(" \t\r\n,:\"[]{}", c) && c != '\0';
+}
+
+ptrdiff_t jscan_feed(struct jscan *s, const char *bytes, size_t len)
+{
+    const struct scan *scan = scan_best();
+    const char *p = bytes, *end = bytes + len;
+    /* White space, and the bytes of a byte-order mark. */
+    while (s->state == SCAN_BEFORE && p < end) {
+        if (strchr(" \t\r\n\xef\xbb\xbf", *p) && *p != '\0') {
+            p++;
+        } else if (*p == '"' || *p == '[' || *p == '{') {
+            s->state = SCAN_INSIDE;
+        } else if (ends_scalar(*p)) {
+            return p + 1 - bytes;
+        } else {
+            s->state = SCAN_SCALAR;
+        }
+    }
+    if (s->state == SCAN_SCALAR) {
+        while (p < end && !ends_scalar(*p))
+            p++;
+        return p < end ? p - bytes : -1;
+    }
+    while (p < end) {
+        if (s->escape) {
+            s->escape = 0;
+            p++;
+            continue;
+        }
+        p = s->string ? scan->quote(p, end) : scan->bracket(p, end);
+        if (p == end)
+            break;
+        char c = *p++;
+        if (c == '\\')
+            s->escape = 1;
+        else if (c == '"')
+            s->string = !s->string;
+        else if (c == '[' || c == '{')
+            s->depth++;
+        else
+            s->depth--;
+        if (s->depth == 0 && !s->string && !s->escape)
+            return p - bytes;
+    }
+    return -1;
+}

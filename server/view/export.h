@@ -1,0 +1,30 @@
+/* A whole collection as one stream of bytes, for `telltale export` and GET /collections/{c}/export alike. */
+#ifndef VIEW_EXPORT_H
+#define VIEW_EXPORT_H
+
+#include "base/err.h"
+#include "base/slice.h"
+#include "storage/store.h"
+
+/* Takes the next bytes; false (with e set) ends the export: the disk is full, or nobody wants it any more. */
+struct export_sink {
+    bool (*write)(void *ctx, struct slice bytes, struct err *e);
+    void *ctx;
+};
+
+/* JSON Lines: {"telltale": 1, "collection"}, a line a run with its messages, findings and reviews, a line a blob, and a line for each
+ * finding that belongs to no run. Import into an empty database and export again gives the same bytes. Holds one run at a time. */
+bool export_native(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e);
+
+/* A row a run (RFC 4180), its scores and finding counts in columns of their own. A cell that a spreadsheet would take for a formula
+ * gets an apostrophe in front. */
+bool export_csv(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e);
+
+struct export_kind {
+    const char *name, *media_type, *extension;
+    bool (*write)(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e);
+};
+extern const struct export_kind export_kinds[];
+extern const size_t export_kind_count;
+
+#endif

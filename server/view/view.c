@@ -1,0 +1,576 @@
+#include "view/view.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static void kcount(struct jsonw *j, const char *key, int64_t n)
+{
+    jsonw_key(j, key);
+    if (n == COUNT_UNKNOWN)
+        jsonw_null(j);
+    else
+        jsonw_int(j, n);
+}
+
+/* JSON text of an object; what is absent is an empty one, so that clients need not ask. */
+static void kobject(struct jsonw *j, const char *key, struct slice text)
+{
+    jsonw_kraw(j, key, text.ptr ? text : slice_str("{}"));
+}
+
+static void ksuccess(struct jsonw *j, enum verdict success)
+{
+    jsonw_key(j, "success");
+    if (success == VERDICT_UNKNOWN)
+        jsonw_null(j);
+    else
+        jsonw_bool(j, success == VERDICT_PASSED);
+}
+
+static void ksource(struct jsonw *j, const struct source *source)
+{
+    jsonw_key(j, "source");
+    jsonw_object(j);
+    jsonw_kstr(j, "file", source->file);
+    jsonw_kstr(j, "location", source->location);
+    jsonw_kstr(j, "format", source->format);
+    jsonw_end(j);
+}
+
+/* {"broken_task": n, …} of an array indexed by kind. */
+#define KIND_COUNTS(j, key, counts)                          \
+    do {                                                     \
+        jsonw_key((j), (key));                                \
+        jsonw_object(j);                                      \
+        for (int kind_ = 0; kind_ < KIND_COUNT; kind_++)     \
+            jsonw_kint((j), kind_name(kind_), (counts)[kind_]); \
+        jsonw_end(j);                                         \
+    } while (0)
+
+/* The source's id of a transcript; where it has none, its position as text. */
+static void transcript_id(struct jsonw *j, const struct run *run, int32_t position)
+{
+    char number[12];
+    if (position < 0) {
+        jsonw_null(j);
+    } else if (run && (size_t)position < run->ntranscripts && run->transcripts[position].id.ptr) {
+        jsonw_str(j, run->transcripts[position].id);
+    } else {
+        snprintf(number, sizeof number, "%d", position);
+        jsonw_strz(j, number);
+    }
+}
+
+static void kindex(struct jsonw *j, const char *key, int32_t n)
+{
+    jsonw_key(j, key);
+    if (n < 0)
+        jsonw_null(j);
+    else
+        jsonw_int(j, n);
+}
+
+static void evidence_list(struct jsonw *j, const struct finding *finding, const struct run *run)
+{
+    jsonw_key(j, "evidence");
+    jsonw_array(j);
+    for (size_t i = 0; i < finding->nevidence; i++) {
+        const struct evidence *ev = &finding->evidence[i];
+        jsonw_object(j);
+        jsonw_kstr(j, "run", ev->run.ptr || !run ? ev->run : run->id);
+        jsonw_key(j, "transcript");
+        transcript_id(j, run, ev->transcript);
+        kindex(j, "position", ev->transcript);
+        kindex(j, "message", ev->message);
+        jsonw_kstr(j, "part", ev->part);
+        jsonw_kint(j, "start", ev->start);
+        jsonw_kint(j, "end", ev->end);
+        jsonw_kstr(j, "quote", ev->quote);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+}
+
+void view_collection(struct jsonw *j, const struct collection_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->id);
+    jsonw_kstr(j, "name", row->name);
+    jsonw_kstr(j, "description", row->description);
+    kobject(j, "metadata", row->metadata);
+    jsonw_kstr(j, "created_at", row->created_at);
+    jsonw_kstr(j, "imported_at", row->imported_at);
+    jsonw_kint(j, "runs", row->runs);
+    jsonw_kint(j, "passed", row->passed);
+    jsonw_kint(j, "failed", row->failed);
+    jsonw_kint(j, "flagged", row->flagged);
+    jsonw_kint(j, "tasks", row->tasks);
+    jsonw_kint(j, "broken_tasks", row->broken_tasks);
+    jsonw_kint(j, "findings", row->findings);
+    jsonw_end(j);
+}
+
+static void score_list(struct jsonw *j, const struct run *run)
+{
+    jsonw_key(j, "scores");
+    jsonw_array(j);
+    for (size_t i = 0; i < run->nscores; i++) {
+        const struct score *score = &run->scores[i];
+        jsonw_object(j);
+        jsonw_kstr(j, "name", score->name);
+        jsonw_kraw(j, "value", score->value);
+        jsonw_kstr(j, "answer", score->answer);
+        jsonw_kstr(j, "target", score->target);
+        jsonw_kstr(j, "explanation", score->explanation);
+        kobject(j, "metadata", score->metadata);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+}
+
+static void duration(struct jsonw *j, const struct run *run)
+{
+    int64_t from, to;
+    bool known = clock_parse(run->started_at, &from) && clock_parse(run->ended_at, &to);
+    kcount(j, "duration_ms", known && to >= from ? (to - from) / 1000 : COUNT_UNKNOWN);
+}
+
+void view_run_members(struct jsonw *j, const struct run_row *row)
+{
+    const struct run *run = &row->run;
+    jsonw_kstr(j, "id", run->id);
+    jsonw_kstr(j, "external_id", run->external_id);
+    jsonw_kstr(j, "collection", row->collection);
+    jsonw_kstr(j, "name", run->name);
+    jsonw_kstr(j, "task_id", run->task_id);
+    jsonw_kstr(j, "model", run->model);
+    jsonw_kstr(j, "agent", run->agent);
+    kcount(j, "attempt", run->attempt);
+    jsonw_kstr(j, "started_at", run->started_at);
+    jsonw_kstr(j, "ended_at", run->ended_at);
+    duration(j, run);
+    ksuccess(j, run->success);
+    jsonw_kstr(j, "exit_status", run->exit_status);
+    jsonw_kstr(j, "error", run->error);
+    jsonw_kstr(j, "limit", run->limit);
+    kcount(j, "tokens_in", run->tokens_in);
+    kcount(j, "tokens_out", run->tokens_out);
+    jsonw_knum(j, "cost_usd", run->cost_usd);
+    jsonw_key(j, "tags");
+    jsonw_array(j);
+    for (size_t i = 0; i < run->ntags; i++)
+        jsonw_str(j, run->tags[i]);
+    jsonw_end(j);
+    kobject(j, "metadata", run->metadata);
+    ksource(j, &run->source);
+    jsonw_kstr(j, "content_hash", row->content_hash);
+    jsonw_kstr(j, "gist", row->gist);
+    jsonw_kint(j, "messages", row->messages);
+    jsonw_kint(j, "tool_calls", row->calls);
+    score_list(j, run);
+
+    jsonw_key(j, "transcripts");
+    jsonw_array(j);
+    for (size_t i = 0; i < run->ntranscripts; i++) {
+        const struct transcript *transcript = &run->transcripts[i];
+        jsonw_object(j);
+        jsonw_key(j, "id");
+        transcript_id(j, run, (int32_t)i);
+        jsonw_kstr(j, "parent", transcript->parent);
+        jsonw_kstr(j, "name", transcript->name);
+        jsonw_kint(j, "position", (int64_t)i);
+        jsonw_kint(j, "messages", (int64_t)transcript->nmessages);
+        kobject(j, "metadata", transcript->metadata);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+
+    KIND_COUNTS(j, "findings", row->findings);
+    jsonw_key(j, "first_finding");
+    if (row->has_first) {
+        jsonw_object(j);
+        jsonw_kstr(j, "id", row->first.id);
+        jsonw_kstr(j, "detector", row->first.detector);
+        jsonw_kstr(j, "behavior", row->first.behavior);
+        jsonw_kstrz(j, "kind", kind_name(row->first.kind));
+        jsonw_kstrz(j, "severity", severity_name(row->first.severity));
+        jsonw_kstr(j, "title", row->first.title);
+        evidence_list(j, &row->first, run);
+        jsonw_end(j);
+    } else {
+        jsonw_null(j);
+    }
+}
+
+void view_run(struct jsonw *j, const struct run_row *row)
+{
+    jsonw_object(j);
+    view_run_members(j, row);
+    jsonw_end(j);
+}
+
+void view_message(struct jsonw *j, const struct message *message, uint32_t index)
+{
+    jsonw_object(j);
+    jsonw_kint(j, "index", index);
+    jsonw_kstrz(j, "role", role_name(message->role));
+    jsonw_kstr(j, "text", message->text);
+    jsonw_kstr(j, "reasoning", message->reasoning);
+    jsonw_kstr(j, "model", message->model);
+    jsonw_kstr(j, "timestamp", message->timestamp);
+    kcount(j, "duration_ms", message->duration_ms);
+    kcount(j, "tokens_in", message->tokens_in);
+    kcount(j, "tokens_out", message->tokens_out);
+    jsonw_kstr(j, "finish_reason", message->finish_reason);
+    jsonw_kstr(j, "tool_call_id", message->tool_call_id);
+    jsonw_kstr(j, "tool_name", message->tool_name);
+    jsonw_kstr(j, "error", message->error);
+    kobject(j, "metadata", message->metadata);
+
+    jsonw_key(j, "tool_calls");
+    jsonw_array(j);
+    for (size_t i = 0; i < message->ncalls; i++) {
+        const struct tool_call *call = &message->calls[i];
+        jsonw_object(j);
+        jsonw_kint(j, "position", (int64_t)i);
+        jsonw_kstr(j, "call_id", call->call_id);
+        jsonw_kstr(j, "name", call->name);
+        jsonw_kstr(j, "arguments", call->arguments);
+        jsonw_kstr(j, "parse_error", call->parse_error);
+        kobject(j, "metadata", call->metadata);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+
+    jsonw_key(j, "blobs");
+    jsonw_array(j);
+    for (size_t i = 0; i < message->nblobs; i++)
+        view_blob(j, &message->blobs[i]);
+    jsonw_end(j);
+    jsonw_end(j);
+}
+
+void view_blob(struct jsonw *j, const struct blob *blob)
+{
+    static const unsigned char none[SHA256_SIZE];
+    char hex[2 * SHA256_SIZE + 1];
+    bool stored = memcmp(blob->sha256, none, sizeof none) != 0; /* else the source only refers to it */
+    if (stored)
+        hash_hex(blob->sha256, SHA256_SIZE, hex);
+    jsonw_object(j);
+    jsonw_kstrz(j, "sha256", stored ? hex : NULL);
+    jsonw_kstr(j, "media_type", blob->media_type);
+    jsonw_kint(j, "size", (int64_t)blob->size);
+    jsonw_kstr(j, "url", blob->url);
+    jsonw_end(j);
+}
+
+void view_finding_members(struct jsonw *j, const struct finding *finding, const struct run *run)
+{
+    jsonw_kstr(j, "id", finding->id);
+    jsonw_kstr(j, "detector", finding->detector);
+    jsonw_kstr(j, "detector_version", finding->version);
+    jsonw_kstr(j, "behavior", finding->behavior);
+    jsonw_kstrz(j, "kind", kind_name(finding->kind));
+    jsonw_kstrz(j, "severity", severity_name(finding->severity));
+    jsonw_knum(j, "confidence", finding->confidence);
+    jsonw_kstr(j, "title", finding->title);
+    jsonw_kstr(j, "message", finding->message);
+    jsonw_kstrz(j, "scope", scope_name(finding->scope));
+    jsonw_kstrz(j, "status", status_name(finding->status));
+    jsonw_kstr(j, "note", finding->note);
+    jsonw_kstr(j, "reviewer", finding->reviewer);
+    jsonw_kstr(j, "created_at", finding->created_at);
+    jsonw_kstr(j, "task_id", finding->task_id);
+    kobject(j, "captures", finding->captures);
+    evidence_list(j, finding, run);
+}
+
+void view_finding(struct jsonw *j, const struct finding_row *row)
+{
+    struct finding finding = row->finding;
+    const struct run *run = row->has_run ? &row->run : NULL;
+    if (!finding.task_id.ptr && run)
+        finding.task_id = run->task_id;
+    jsonw_object(j);
+    view_finding_members(j, &finding, run);
+    jsonw_kstr(j, "collection", row->collection);
+    jsonw_key(j, "run");
+    if (run) {
+        jsonw_object(j);
+        jsonw_kstr(j, "id", run->id);
+        jsonw_kstr(j, "external_id", run->external_id);
+        jsonw_kstr(j, "name", run->name);
+        jsonw_kstr(j, "task_id", run->task_id);
+        jsonw_kstr(j, "model", run->model);
+        ksuccess(j, run->success);
+        ksource(j, &run->source);
+        jsonw_end(j);
+    } else {
+        jsonw_null(j);
+    }
+    jsonw_end(j);
+}
+
+void view_mark(struct jsonw *j, const struct finding *finding, const struct evidence *evidence)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "finding", finding->id);
+    jsonw_kstr(j, "detector", finding->detector);
+    jsonw_kstr(j, "behavior", finding->behavior);
+    jsonw_kstrz(j, "kind", kind_name(finding->kind));
+    jsonw_kstrz(j, "severity", severity_name(finding->severity));
+    jsonw_kstr(j, "title", finding->title);
+    jsonw_kstrz(j, "status", status_name(finding->status));
+    jsonw_kint(j, "message", evidence->message);
+    jsonw_kstr(j, "part", evidence->part);
+    jsonw_kint(j, "start", evidence->start);
+    jsonw_kint(j, "end", evidence->end);
+    jsonw_kstr(j, "quote", evidence->quote);
+    jsonw_end(j);
+}
+
+void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->run.id);
+    jsonw_kstr(j, "external_id", row->run.external_id);
+    jsonw_kstr(j, "model", row->run.model);
+    kcount(j, "attempt", row->run.attempt);
+    ksuccess(j, row->run.success);
+    jsonw_kbool(j, "flagged", flagged);
+    jsonw_end(j);
+}
+
+static void best_finding(struct jsonw *j, bool has, const struct finding_row *best)
+{
+    jsonw_key(j, "best");
+    if (has)
+        view_finding(j, best);
+    else
+        jsonw_null(j);
+}
+
+void view_task(struct jsonw *j, const struct task_row *row)
+{
+    int64_t known = row->passed + row->failed;
+    jsonw_object(j);
+    jsonw_kstr(j, "task_id", row->task_id);
+    jsonw_kstr(j, "gist", row->gist);
+    jsonw_kstr(j, "target", row->target);
+    jsonw_kint(j, "runs", row->runs);
+    jsonw_kint(j, "passed", row->passed);
+    jsonw_kint(j, "failed", row->failed);
+    jsonw_knum(j, "pass_rate", known ? (double)row->passed / (double)known : NAN);
+    jsonw_kstrz(j, "verdict", task_verdict_name(row->verdict));
+    KIND_COUNTS(j, "findings", row->findings);
+    jsonw_key(j, "models");
+    jsonw_array(j);
+    for (size_t i = 0; i < row->nmodels; i++) {
+        jsonw_object(j);
+        jsonw_kstr(j, "model", row->models[i].model);
+        jsonw_kint(j, "runs", row->models[i].runs);
+        jsonw_kint(j, "passed", row->models[i].passed);
+        jsonw_kint(j, "failed", row->models[i].failed);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+    best_finding(j, row->has_best, &row->best);
+    jsonw_end(j);
+}
+
+static void rate(struct jsonw *j, const char *key, int64_t passed, int64_t failed)
+{
+    jsonw_key(j, key);
+    double n = (double)(passed + failed);
+    if (n <= 0) {
+        jsonw_null(j);
+        return;
+    }
+    /* Wilson's score interval: honest for few runs and for rates near 0 and 1, where the textbook one is not. */
+    const double z = 1.959963984540054;
+    double p = (double)passed / n, middle = p + z * z / (2 * n), spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)), all = 1 + z * z / n;
+    jsonw_object(j);
+    jsonw_knum(j, "value", p);
+    jsonw_knum(j, "low", passed ? fmax(0, (middle - spread) / all) : 0);
+    jsonw_knum(j, "high", failed ? fmin(1, (middle + spread) / all) : 1);
+    jsonw_end(j);
+}
+
+/* The counts that groups by detector and by behaviour share. */
+static void group_members(struct jsonw *j, const struct group_count *group)
+{
+    jsonw_kstrz(j, "kind", kind_name(group->kind));
+    jsonw_kint(j, "findings", group->findings);
+    jsonw_kint(j, "runs", group->runs);
+    jsonw_kint(j, "tasks", group->tasks);
+    jsonw_kint(j, "open", group->open);
+    jsonw_kint(j, "confirmed", group->confirmed);
+    jsonw_kint(j, "dismissed", group->dismissed);
+}
+
+static void summary_groups(struct jsonw *j, const struct summary *summary)
+{
+    jsonw_key(j, "kinds");
+    jsonw_object(j);
+    for (int kind = 0; kind < KIND_COUNT; kind++) {
+        jsonw_key(j, kind_name(kind));
+        jsonw_object(j);
+        jsonw_kint(j, "findings", summary->kind_findings[kind]);
+        jsonw_kint(j, "runs", summary->kind_runs[kind]);
+        jsonw_kint(j, "tasks", summary->kind_tasks[kind]);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+    jsonw_key(j, "detectors");
+    jsonw_array(j);
+    for (size_t i = 0; i < summary->ndetectors; i++) {
+        const struct group_count *group = &summary->detectors[i];
+        jsonw_object(j);
+        jsonw_kstr(j, "detector", group->name);
+        jsonw_kstr(j, "behavior", group->behavior);
+        jsonw_kstrz(j, "severity", severity_name(group->severity));
+        group_members(j, group);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+    jsonw_key(j, "behaviors");
+    jsonw_array(j);
+    for (size_t i = 0; i < summary->nbehaviors; i++) {
+        const struct group_count *group = &summary->behaviors[i];
+        jsonw_object(j);
+        jsonw_kstr(j, "behavior", group->name);
+        group_members(j, group);
+        best_finding(j, group->has_best, &group->best);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+}
+
+void view_summary(struct jsonw *j, const struct summary *summary)
+{
+    jsonw_object(j);
+    jsonw_key(j, "collection");
+    view_collection(j, &summary->collection);
+    jsonw_kint(j, "runs", summary->runs);
+    jsonw_kint(j, "passed", summary->passed);
+    jsonw_kint(j, "failed", summary->failed);
+    jsonw_kint(j, "unknown", summary->unknown);
+    jsonw_kint(j, "tasks", summary->tasks);
+    jsonw_kint(j, "models", summary->models);
+    jsonw_kint(j, "messages", summary->messages);
+    jsonw_kint(j, "tool_calls", summary->calls);
+    kcount(j, "tokens_in", summary->tokens_in);
+    kcount(j, "tokens_out", summary->tokens_out);
+    jsonw_knum(j, "cost_usd", summary->cost_usd);
+    jsonw_kint(j, "files", summary->files);
+    jsonw_kint(j, "refused", summary->refused);
+    jsonw_kint(j, "incomplete", summary->incomplete);
+    rate(j, "pass_rate", summary->passed, summary->failed);
+    rate(j, "pass_rate_sound", summary->sound_passed, summary->sound_failed);
+    jsonw_kint(j, "broken_tasks", summary->broken_tasks);
+    jsonw_kint(j, "suspect_tasks", summary->suspect_tasks);
+    summary_groups(j, summary);
+
+    jsonw_key(j, "by_model");
+    jsonw_array(j);
+    for (size_t i = 0; i < summary->nby_model; i++) {
+        jsonw_object(j);
+        jsonw_kstr(j, "model", summary->by_model[i].model);
+        jsonw_kint(j, "runs", summary->by_model[i].runs);
+        jsonw_kint(j, "passed", summary->by_model[i].passed);
+        jsonw_kint(j, "failed", summary->by_model[i].failed);
+        jsonw_kint(j, "flagged", summary->by_model[i].flagged);
+        rate(j, "pass_rate", summary->by_model[i].passed, summary->by_model[i].failed);
+        rate(j, "pass_rate_sound", summary->by_model[i].sound_passed, summary->by_model[i].sound_failed);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+    jsonw_key(j, "facets");
+    jsonw_array(j);
+    for (size_t i = 0; i < summary->nfacets; i++) {
+        const struct facet *facet = &summary->facets[i];
+        jsonw_object(j);
+        jsonw_kstr(j, "field", facet->field);
+        jsonw_key(j, "values");
+        jsonw_array(j);
+        for (size_t k = 0; k < facet->n; k++) {
+            jsonw_object(j);
+            jsonw_kstr(j, "value", facet->values[k].value);
+            jsonw_kint(j, "runs", facet->values[k].runs);
+            jsonw_end(j);
+        }
+        jsonw_end(j);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
+    jsonw_end(j);
+}
+
+void view_job(struct jsonw *j, const struct job_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->id);
+    jsonw_kstr(j, "kind", row->kind);
+    jsonw_kstr(j, "collection", row->collection);
+    jsonw_kstrz(j, "state", job_state_name(row->state));
+    jsonw_kraw(j, "progress", row->progress);
+    jsonw_kraw(j, "result", row->result);
+    jsonw_kstr(j, "error", row->error);
+    jsonw_kint(j, "attempts", row->attempts);
+    jsonw_kstr(j, "created_at", row->created_at);
+    jsonw_kstr(j, "started_at", row->started_at);
+    jsonw_kstr(j, "ended_at", row->ended_at);
+    jsonw_end(j);
+}
+
+void view_search_hit(struct jsonw *j, const struct search_hit *hit)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "run", hit->run);
+    jsonw_kstr(j, "external_id", hit->external_id);
+    jsonw_kstr(j, "collection", hit->collection);
+    jsonw_kstr(j, "task_id", hit->task_id);
+    jsonw_kstr(j, "model", hit->model);
+    jsonw_kint(j, "transcript", hit->transcript);
+    jsonw_kint(j, "message", hit->message);
+    jsonw_kstrz(j, "role", role_name(hit->role));
+    jsonw_kstr(j, "tool", hit->tool);
+    jsonw_kstr(j, "part", hit->part);
+    jsonw_kint(j, "start", hit->start);
+    jsonw_kint(j, "end", hit->end);
+    jsonw_kstr(j, "line", hit->line);
+    jsonw_kint(j, "line_start", hit->line_start);
+    jsonw_end(j);
+}
+
+void view_detector(struct jsonw *j, const struct detector_info *info)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", info->id);
+    jsonw_kstr(j, "version", info->version);
+    jsonw_kstr(j, "title", info->title);
+    jsonw_kstr(j, "behavior", info->behavior);
+    jsonw_kstrz(j, "kind", kind_name(info->kind));
+    jsonw_kstrz(j, "severity", severity_name(info->severity));
+    jsonw_kstrz(j, "scope", scope_name(info->scope));
+    jsonw_kstr(j, "why", info->why);
+    jsonw_kstr(j, "unsure", info->unsure);
+    jsonw_kbool(j, "code", info->code);
+    jsonw_kstr(j, "source", info->source);
+    jsonw_key(j, "tests");
+    jsonw_object(j);
+    jsonw_kint(j, "hit", (int64_t)info->tests_hit);
+    jsonw_kint(j, "clean", (int64_t)info->tests_clean);
+    jsonw_end(j);
+    jsonw_end(j);
+}
+
+void view_end(struct jsonw *j, const struct page_end *end)
+{
+    jsonw_kstr(j, "next", end->next);
+    kcount(j, "total", end->total == TOTAL_UNKNOWN ? COUNT_UNKNOWN : end->total);
+}

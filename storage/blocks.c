@@ -1,0 +1,283 @@
+#include "storage/blocks.h"
+
+#include <endian.h>
+#include <stdlib.h>
+#include <zstd.h>
+
+/* A block unpacked is: the number of texts, the length of each, their bytes one after the other; numbers are 32-bit little-endian. */
+
+enum {
+    UNPACKED_SLOTS = 32,
+    UNPACKED_BYTES = 16 << 20,  /* kept; the newest stays whatever its size */
+    TEXTS_MAX = 1 << TEXT_BITS,
+};
+#define BLOCK_BYTES_MAX (UINT64_C(5) << 30) /* one text of less than 4 GB */
+
+struct unpacked {
+    struct block block;         /* id 0: free */
+    unsigned char *raw;
+    size_t size;                /* of raw */
+    struct slice *texts;        /* into raw */
+    uint64_t used;              /* when, by blocks.clock */
+};
+
+struct blocks {
+    ZSTD_DCtx *zstd;
+    struct unpacked slots[UNPACKED_SLOTS];
+    size_t bytes;
+    uint64_t clock;
+};
+
+struct blocks *blocks_new(void)
+{
+    struct blocks *b = calloc(1, sizeof *b);
+    if (!b || !(b->zstd = ZSTD_createDCtx()))
+        abort();
+    return b;
+}
+
+static void forget(struct blocks *b, struct unpacked *u)
+{
+    b->bytes -= u->size;
+    free(u->raw);
+    free(u->texts);
+    *u = (struct unpacked){0};
+}
+
+void blocks_free(struct blocks *b)
+{
+    if (!b)
+        return;
+    for (size_t i = 0; i < UNPACKED_SLOTS; i++)
+        forget(b, &b->slots[i]);
+    ZSTD_freeDCtx(b->zstd);
+    free(b);
+}
+
+static struct unpacked *least_recent(struct blocks *b)
+{
+    struct unpacked *oldest = NULL;
+    for (size_t i = 0; i < UNPACKED_SLOTS; i++)
+        if (b->slots[i].block.id && (!oldest || b->slots[i].used < oldest->used))
+            oldest = &b->slots[i];
+    return oldest;
+}
+
+/* A free slot, with room for `size` more bytes as far as letting go of others makes it. */
+static struct unpacked *make_room(struct blocks *b, size_t size)
+{
+    struct unpacked *slot = NULL, *oldest;
+    for (size_t i = 0; i < UNPACKED_SLOTS; i++)
+        if (!b->slots[i].block.id)
+            slot = &b->slots[i];
+    while ((!slot || b->bytes + size > UNPACKED_BYTES) && (oldest = least_recent(b))) {
+        forget(b, oldest);
+        slot = oldest;
+    }
+    return slot;
+}
+
+static bool damaged(int64_t id, struct err *e)
+{
+    return err_set(e, ERR_IO, "block %lld of the database is damaged; restore a backup", (long long)id);
+}
+
+/* Checks the lengths at the front and lays out the slices. */
+static bool lay_out(struct unpacked *u)
+{
+    uint32_t n, len;
+    if (u->size < sizeof n)
+        return false;
+    memcpy(&n, u->raw, sizeof n);
+    n = le32toh(n);
+    if (n > TEXTS_MAX || u->size / sizeof len < (size_t)n + 1)
+        return false;
+    u->texts = malloc((n + 1) * sizeof *u->texts);
+    if (!u->texts)
+        abort();
+    size_t at = ((size_t)n + 1) * sizeof len;
+    for (uint32_t i = 0; i < n; i++) {
+        memcpy(&len, u->raw + (i + 1) * sizeof len, sizeof len);
+        len = le32toh(len);
+        if (len > u->size - at)
+            return false;
+        u->texts[i] = slice_of((const char *)u->raw + at, len);
+        at += len;
+        u->block.bytes += len;
+    }
+    u->block.n = n;
+    u->block.texts = u->texts;
+    return at == u->size;
+}
+
+static bool unpack(struct blocks *b, int64_t id, struct slice data, const struct block **out, struct err *e)
+{
+    unsigned long long size = ZSTD_getFrameContentSize(data.ptr, data.len);
+    if (size == ZSTD_CONTENTSIZE_ERROR || size == ZSTD_CONTENTSIZE_UNKNOWN || size > BLOCK_BYTES_MAX)
+        return damaged(id, e);
+    struct unpacked *u = make_room(b, size);
+    *u = (struct unpacked){.block = {.id = id}, .raw = malloc(size + 1), .size = size, .used = ++b->clock};
+    if (!u->raw)
+        abort();
+    b->bytes += size;
+    if (ZSTD_decompressDCtx(b->zstd, u->raw, size, data.ptr, data.len) != size || !lay_out(u)) {
+        forget(b, u);
+        return damaged(id, e);
+    }
+    *out = &u->block;
+    return true;
+}
+
+bool block_read(struct store *s, int64_t id, const struct block **out, struct err *e)
+{
+    struct blocks *b = s->blocks;
+    for (size_t i = 0; i < UNPACKED_SLOTS; i++)
+        if (b->slots[i].block.id == id) {
+            b->slots[i].used = ++b->clock;
+            *out = &b->slots[i].block;
+            return true;
+        }
+    struct stmt *q = db_prepare(s->db, "SELECT data FROM block WHERE id = $1", e);
+    if (!q)
+        return false;
+    bind_int(q, id);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "block %lld is not in the database any more", (long long)id);
+    bool ok = unpack(b, id, take_bytes(q), out, e);
+    stmt_reset(q);
+    return ok;
+}
+
+/* Borrowed from the unpacked block. */
+static bool find_text(struct store *s, int64_t text, struct slice *out, struct err *e)
+{
+    const struct block *block;
+    *out = text == TEXT_NONE ? SLICE_NONE : slice_of("", 0);
+    if (text == TEXT_NONE || text == TEXT_EMPTY)
+        return true;
+    if (!block_read(s, text_block(text), &block, e))
+        return false;
+    if (text_place(text) >= block->n)
+        return damaged(block->id, e);
+    *out = block->texts[text_place(text)];
+    return true;
+}
+
+bool text_read(struct store *s, int64_t text, struct arena *a, struct slice *out, struct err *e)
+{
+    if (!find_text(s, text, out, e))
+        return false;
+    *out = arena_dup(a, *out);
+    return true;
+}
+
+bool blocks_text_function(void *store, int64_t text, struct slice *out, struct err *e) { return find_text(store, text, out, e); }
+
+/* ---- who says it ----------------------------------------------------------------------------------------------------- */
+
+/* Column one of a statement with one parameter, as an array. */
+static bool take_ids(struct store *s, const char *sql, int64_t parameter, struct arena *a, int64_t **out, size_t *n, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, sql, e);
+    if (!q)
+        return false;
+    bind_int(q, parameter);
+    size_t cap = 0;
+    *out = NULL;
+    *n = 0;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        *out = arena_grow(a, *out, *n, &cap, sizeof **out);
+        (*out)[(*n)++] = take_int(q);
+    }
+    return step == STEP_DONE;
+}
+
+bool block_runs(struct store *s, int64_t block, struct arena *a, int64_t **runs, size_t *n, struct err *e)
+{
+    return take_ids(s, "SELECT run FROM block_run WHERE block = $1 ORDER BY run DESC", block, a, runs, n, e);
+}
+
+struct uses {
+    struct arena *arena;
+    struct text_use *items;
+    size_t n, cap;
+};
+
+static void add_use(struct uses *uses, int64_t block, struct text_use use)
+{
+    if (use.text <= TEXT_EMPTY || text_block(use.text) != block)
+        return;
+    uses->items = arena_grow(uses->arena, uses->items, uses->n, &uses->cap, sizeof *uses->items);
+    uses->items[uses->n++] = use;
+}
+
+static bool add_calls(struct store *s, struct uses *uses, int64_t block, int64_t first, int64_t n, struct text_use use, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT position, arguments, name FROM tool_call WHERE id BETWEEN $1 AND $2", e);
+    if (!q)
+        return false;
+    bind_int(q, first);
+    bind_int(q, first + n - 1);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        use.part = TEXT_ARGUMENTS;
+        use.call = (int32_t)take_int(q);
+        use.text = take_count(q);
+        use.tool = take_text(q, uses->arena);
+        add_use(uses, block, use);
+    }
+    return step == STEP_DONE;
+}
+
+bool block_uses(struct store *s, int64_t block, int64_t run, struct arena *a, struct text_use **out, size_t *n, struct err *e)
+{
+    struct uses uses = {.arena = a};
+    struct stmt *q = db_prepare(s->db,
+        "SELECT m.transcript, (m.id & 67108863) - t.first, m.role, m.calls, m.first_call, m.tool_name, m.text, m.reasoning, m.error"
+        " FROM block_run b JOIN message m ON m.id BETWEEN b.run << 26 | b.first AND b.run << 26 | b.last"
+        " JOIN transcript t ON t.id = b.run << 26 | m.transcript WHERE b.block = $1 AND b.run = $2 AND b.last >= 0 ORDER BY m.id", e);
+    if (!q)
+        return false;
+    bind_int(q, block);
+    bind_int(q, run);
+    enum step step;
+    bool ok = true;
+    while (ok && (step = stmt_step(q, e)) == STEP_ROW) {
+        struct text_use use = {.transcript = (int32_t)take_int(q), .message = (int32_t)take_int(q), .role = (enum role)take_int(q)};
+        int64_t calls = take_int(q), first_call = take_int(q);
+        use.tool = take_text(q, a);
+        for (enum text_part part = TEXT_TEXT; part <= TEXT_ERROR; part++) {
+            use.part = part;
+            use.text = take_count(q);
+            add_use(&uses, block, use);
+        }
+        ok = !calls || add_calls(s, &uses, block, child_id(run, first_call), calls, use, e);
+    }
+    *out = uses.items;
+    *n = uses.n;
+    return ok && step == STEP_DONE;
+}
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+bool blocks_release(struct store *s, int64_t run, struct err *e)
+{
+    struct arena a = {0};
+    int64_t *used;
+    size_t n;
+    bool ok = take_ids(s, "SELECT block FROM block_run WHERE run = $1", run, &a, &used, &n, e);
+    struct stmt *q = ok ? db_prepare(s->db, "DELETE FROM block_run WHERE run = $1", e) : NULL;
+    if (q)
+        bind_int(q, run);
+    ok = ok && stmt_run(q, e);
+    for (size_t i = 0; i < n && ok; i++) {
+        q = db_prepare(s->db, "DELETE FROM block WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM block_run WHERE block = $1)", e);
+        if (q)
+            bind_int(q, used[i]);
+        ok = stmt_run(q, e);
+    }
+    arena_free(&a);
+    return ok;
+}

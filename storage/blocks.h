@@ -1,0 +1,57 @@
+/* Private: the words. Texts lie in blocks of at most 32 KB of neighbours, each block one zstd frame; a larger text has a block of its
+ * own. Rows name a text by a number: block << TEXT_BITS | place in the block; 0 is the empty text, NULL (read as -1) none. A text
+ * of at least KNOWN_MIN bytes is stored once, however many rows name it. */
+#ifndef STORAGE_BLOCKS_H
+#define STORAGE_BLOCKS_H
+
+#include "storage/inside.h"
+
+enum { TEXT_BITS = 16, BLOCK_BYTES = 32 << 10, KNOWN_MIN = 64 };
+#define TEXT_NONE INT64_C(-1)
+#define TEXT_EMPTY INT64_C(0)
+static inline int64_t text_block(int64_t text) { return text >> TEXT_BITS; }
+static inline size_t text_place(int64_t text) { return (size_t)(text & ((1 << TEXT_BITS) - 1)); }
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
+/* A block, unpacked. */
+struct block {
+    int64_t id;
+    size_t n;
+    const struct slice *texts;  /* text number id << TEXT_BITS | i */
+    size_t bytes;               /* of all texts */
+};
+
+/* Unpacks a block, or finds it among those unpacked last. *out lives until the next call that reads a text of this store.
+ * ERR_NOT_FOUND: it was deleted with the last run that used it. */
+bool block_read(struct store *s, int64_t id, const struct block **out, struct err *e);
+/* A copy of a text; TEXT_NONE gives an absent slice. */
+bool text_read(struct store *s, int64_t text, struct arena *a, struct slice *out, struct err *e);
+
+/* ---- who says it ----------------------------------------------------------------------------------------------------- */
+
+/* The runs that use a block (run.n), highest first. */
+bool block_runs(struct store *s, int64_t block, struct arena *a, int64_t **runs, size_t *n, struct err *e);
+
+enum text_part { TEXT_TEXT, TEXT_REASONING, TEXT_ERROR, TEXT_ARGUMENTS };
+struct text_use {
+    int64_t text;
+    int32_t transcript, message; /* position; index in the transcript */
+    enum text_part part;
+    int32_t call;                /* position in the message, of TEXT_ARGUMENTS */
+    enum role role;
+    struct slice tool;           /* the call's name, or the name of the tool that the message is the result of */
+};
+/* Where a run says the texts of a block, in the order of its messages. */
+bool block_uses(struct store *s, int64_t block, int64_t run, struct arena *a, struct text_use **out, size_t *n, struct err *e);
+
+/* ---- life ------------------------------------------------------------------------------------------------------------ */
+
+struct blocks *blocks_new(void);
+void blocks_free(struct blocks *b);
+/* What the SQL function text() does; `store` is the struct store. The words are borrowed, as those of block_read. */
+bool blocks_text_function(void *store, int64_t text, struct slice *out, struct err *e);
+/* In a write transaction: the run (run.n) uses no block any more; blocks that no run uses go. */
+bool blocks_release(struct store *s, int64_t run, struct err *e);
+
+#endif

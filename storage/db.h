@@ -1,0 +1,96 @@
+/* Private to storage/: one connection to the database, at the level of statements. sqlite.c is the only file that knows SQLite.
+ *
+ *     struct stmt *q = db_prepare(db, "SELECT id, name FROM collection WHERE name = $1", e);
+ *     if (!q)
+ *         return false;
+ *     bind_text(q, name);
+ *     enum step step;
+ *     while ((step = stmt_step(q, e)) == STEP_ROW) {
+ *         row->id = take_text(q, a);
+ *         row->name = take_text(q, a);
+ *     }
+ *     return step == STEP_DONE;
+ *
+ * Values are bound and taken in order, so that a column added in the middle of a statement moves no number. Parameters are written
+ * $1 … $n in the order of their first appearance. A connection belongs to one thread. */
+#ifndef STORAGE_DB_H
+#define STORAGE_DB_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct db;
+struct stmt;
+
+/* ":memory:" is a database of this connection alone. With `write` the file is made where it is missing. */
+bool db_open(const char *path, bool write, struct db **out, struct err *e);
+void db_close(struct db *db);
+const char *db_path(const struct db *db);
+
+/* ---- transactions ---------------------------------------------------------------------------------------------------- */
+
+/* A read transaction: everything until db_end sees one state of the database. Nests, also in a write transaction. */
+bool db_read(struct db *db, struct err *e);
+/* A write transaction, which holds the lock file: waits for it up to 60 s, then ERR_BUSY. Does not nest. */
+bool db_write(struct db *db, struct err *e);
+/* Ends the innermost transaction: a write transaction is committed when `ok`, else undone (as it is when the commit fails). A
+ * commit is on disk when this returns. Gives back whether all went well: `return db_end(db, work(db, e), e);` */
+bool db_end(struct db *db, bool ok, struct err *e);
+
+/* ---- statements ------------------------------------------------------------------------------------------------------ */
+
+/* Compiled once per connection and kept by its text. NULL with `e` set where it does not compile. The statement is the caller's
+ * until it has stepped to its end, or stmt_reset. */
+struct stmt *db_prepare(struct db *db, const char *sql, struct err *e);
+
+enum step { STEP_ERROR, STEP_ROW, STEP_DONE };
+/* STEP_DONE and STEP_ERROR give the statement back. */
+enum step stmt_step(struct stmt *q, struct err *e);
+/* Steps to the end, past any rows. A NULL statement is false: `stmt_run(db_prepare(…), e)` for one without parameters. */
+bool stmt_run(struct stmt *q, struct err *e);
+/* Gives back a statement that has rows left. */
+void stmt_reset(struct stmt *q);
+
+/* What is bound must live until the statement is given back. */
+void bind_int(struct stmt *q, int64_t n);
+void bind_count(struct stmt *q, int64_t n);           /* COUNT_UNKNOWN (-1) is NULL */
+void bind_real(struct stmt *q, double x);             /* NAN is NULL */
+void bind_text(struct stmt *q, struct slice s);       /* absent is NULL */
+void bind_blob(struct stmt *q, struct slice s);
+void bind_null(struct stmt *q);
+
+/* The next column of the row. */
+int64_t take_int(struct stmt *q);                     /* NULL is 0 */
+int64_t take_count(struct stmt *q);                   /* NULL is -1 */
+double take_real(struct stmt *q);                     /* NULL is NAN */
+struct slice take_text(struct stmt *q, struct arena *a); /* a copy; NULL is absent. Blobs too */
+struct slice take_bytes(struct stmt *q);              /* not copied: gone at the next step */
+
+/* For statements that users wrote: columns by number, from 0. */
+enum value_type { VALUE_NULL, VALUE_INT, VALUE_REAL, VALUE_TEXT, VALUE_BLOB };
+int stmt_columns(struct stmt *q);
+const char *stmt_column_name(struct stmt *q, int column);
+enum value_type stmt_next_type(struct stmt *q);       /* of the column that the next take_… gives */
+
+int64_t db_last_id(struct db *db);                    /* of the last INSERT */
+int64_t db_changes(struct db *db);                    /* rows that the last INSERT, UPDATE or DELETE touched */
+
+/* Several statements without parameters, as a migration has. */
+bool db_script(struct db *db, const char *sql, struct err *e);
+
+/* A SQL function of one integer that gives a text: NULL for NULL. */
+typedef bool (*db_text_function)(void *ctx, int64_t n, struct slice *out, struct err *e);
+bool db_add_function(struct db *db, const char *name, db_text_function function, void *ctx, struct err *e);
+
+/* Brings the database to this program's version (migrate.c). ERR_NEWER: it is ahead of it. Without `write` nothing is changed. */
+bool db_migrate(struct db *db, bool write, struct err *e);
+/* Used by migrate.c alone: turns a new file into what we keep: WAL, 16 KB pages. Under the lock, outside a transaction. */
+bool db_lock(struct db *db, struct err *e);
+void db_unlock(struct db *db);
+bool db_format(struct db *db, struct err *e);
+
+#endif

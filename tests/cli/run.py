@@ -1,0 +1,457 @@
+#!/usr/bin/env python3
+"""The command line as its users meet it: the real program, real files, a database a test.
+
+usage: run.py PROGRAM [NAME...]      a test is a function named test_*; with NAMEs only those run
+"""
+import csv
+import gzip
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+PROGRAM = os.path.abspath(sys.argv[1])
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+CORPORA = os.environ.get("TELLTALE_CORPORA", os.path.join(ROOT, "..", "shared", "corpora"))
+SAMPLE = os.path.join(ROOT, "server", "sample")
+
+
+class Home:
+    """A folder of its own with a database in it."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="telltale-test-")
+        self.path = self.folder.name
+        self.db = os.path.join(self.path, "t.db")
+
+    def file(self, name, content):
+        path = os.path.join(self.path, name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as out:
+            out.write(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    def run(self, *args, status=0, stdin=b"", env=None):
+        done = subprocess.run([PROGRAM, "--db", self.db, *args], input=stdin, capture_output=True, env=env, timeout=600)
+        assert done.returncode == status, f"{args}: exit {done.returncode}, not {status}\n{done.stdout[-2000:]!r}\n{done.stderr[-2000:]!r}"
+        self.stderr = done.stderr.decode()
+        return done.stdout.decode()
+
+    def json(self, *args, **kw):
+        return json.loads(self.run(*args, "--json", **kw))
+
+    def lines(self, *args, **kw):
+        return [json.loads(line) for line in self.run(*args, "--output", "jsonl", **kw).splitlines()]
+
+
+def chat(id, text="hello", **more):
+    return {"id": id, "messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "done"}], **more}
+
+
+def jsonl(rows):
+    return "".join(json.dumps(r) + "\n" for r in rows)
+
+
+# ---- usage ------------------------------------------------------------------------------------------------------------
+
+def test_help_and_version_need_nothing():
+    h = Home()
+    assert "import" in h.run("--help")
+    assert "usage: telltale import" in h.run("import", "--help")
+    assert h.run("--version").startswith("telltale ")
+    assert not os.path.exists(h.db)
+
+
+def test_wrong_usage_is_2_and_says_what():
+    h = Home()
+    for args, word in [((), "which command"), (("imprt",), "imprt"), (("runs", "--colour"), "--colour"), (("import",), "PATH"),
+                       (("import", "a", "b"), "-c"), (("scan", "--fail-on", "huge"), "huge"), (("runs", "--limit", "many"), "--limit")]:
+        if args[:1] == ("import",) and len(args) == 3:
+            args = ("import", h.file("a", "x"), h.file("b", "y"))
+        h.run(*args, status=2)
+        assert word in h.stderr, (args, h.stderr)
+
+
+def test_what_is_not_there_is_3():
+    h = Home()
+    h.run("import", os.path.join(h.path, "nothing"), "-c", "x", status=3)
+    h.run("import", h.file("a.jsonl", jsonl([chat("1")])), "-c", "x")
+    h.run("runs", "-c", "unknown", status=3)
+    assert "unknown" in h.stderr
+    Home().run("runs", status=3)
+
+
+# ---- import -----------------------------------------------------------------------------------------------------------
+
+def test_import_reports_in_the_shape_of_the_contract():
+    h = Home()
+    path = h.file("logs/a.jsonl", jsonl([chat("1"), chat("2")]) + "{broken\n")
+    h.file("logs/notes.txt", "just words\n")
+    r = h.json("import", os.path.join(h.path, "logs"), status=1)
+    assert set(r) >= {"collection", "files", "runs", "messages", "bytes", "seconds", "formats", "repairs", "findings", "errors"}, r
+    assert r["collection"]["name"] == "logs"
+    assert r["files"] == {"read": 1, "skipped": 1, "failed": 0}, r
+    assert r["runs"] == {"new": 2, "updated": 0, "duplicate": 0, "rejected": 1}, r
+    assert r["messages"] == 4 and r["formats"] == {"openai-chat": 2} or list(r["formats"].values()) == [2], r
+    places = {(os.path.basename(e["source"]), e["location"]) for e in r["errors"]}
+    assert ("a.jsonl", "line 3") in places, r["errors"]
+    assert any(e["source"].endswith("notes.txt") for e in r["errors"]), r["errors"]
+    assert h.lines("runs")[0]["source"]["file"] == path
+
+
+def test_importing_twice_changes_nothing():
+    h = Home()
+    path = h.file("a.jsonl", jsonl([chat(str(i), f"task {i}") for i in range(50)]))
+    first, second = h.json("import", path), h.json("import", path)
+    assert first["runs"]["new"] == 50 and second["runs"] == {"new": 0, "updated": 0, "duplicate": 50, "rejected": 0}, second
+    other = h.json("import", h.file("copy.jsonl", open(path).read()), "-c", "a")
+    assert other["runs"]["duplicate"] == 50 and other["runs"]["new"] == 0, other
+
+
+def test_a_file_that_grew_updates_what_changed_and_adds_what_is_new():
+    h = Home()
+    path = h.file("a.jsonl", jsonl([chat("1"), chat("2")]))
+    h.run("import", path)
+    before = {r["external_id"]: r["id"] for r in h.lines("runs")}
+    h.file("a.jsonl", jsonl([chat("1"), chat("2", "changed"), chat("3")]))
+    r = h.json("import", path)
+    assert r["runs"] == {"new": 1, "updated": 1, "duplicate": 1, "rejected": 0}, r
+    after = {x["external_id"]: x["id"] for x in h.lines("runs")}
+    assert {k: after[k] for k in before} == before and len(after) == 3
+
+
+def test_the_same_id_in_another_file_is_another_run():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("1", "one")])), "-c", "c")
+    r = h.json("import", h.file("b.jsonl", jsonl([chat("1", "two")])), "-c", "c")
+    assert r["runs"]["new"] == 1, r
+    assert len(h.lines("runs")) == 2
+
+
+def test_ids_that_repeat_inside_a_file_all_land():
+    h = Home()
+    path = h.file("a.jsonl", jsonl([chat("same", f"text {i}") for i in range(5)]))
+    assert h.json("import", path)["runs"]["new"] == 5
+    os.utime(path, (1, 1))
+    h.file("a.jsonl", open(path).read() + jsonl([chat("last")]))
+    r = h.json("import", path)
+    assert r["runs"] == {"new": 1, "updated": 0, "duplicate": 5, "rejected": 0}, r
+
+
+def test_stdin_gzip_and_dry_run():
+    h = Home()
+    body = jsonl([chat("1"), chat("2")]).encode()
+    assert h.json("import", "-", "-c", "s", stdin=body)["runs"]["new"] == 2
+    assert h.json("import", h.file("z.jsonl.gz", gzip.compress(body)))["runs"]["new"] == 2
+    dry = Home()
+    r = dry.json("import", dry.file("a.jsonl", body), "--dry-run")
+    assert r["runs"]["new"] == 2 and not os.path.exists(dry.db)
+
+
+def test_an_interrupted_import_ends_cleanly_and_resumes():
+    h = Home()
+    path = h.file("big.jsonl", jsonl([chat(str(i), "some words that differ %d " % i * 200) for i in range(6000)]))
+    p = subprocess.Popen([PROGRAM, "--db", h.db, "import", path, "-c", "big"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    time.sleep(0.12)
+    p.send_signal(signal.SIGINT)
+    started = time.time()
+    p.communicate(timeout=20)
+    assert time.time() - started < 10 and p.returncode in (0, 3), p.returncode
+    h.run("import", path, "-c", "big")
+    rows = h.json("sql", "SELECT count(*), count(DISTINCT external_id) FROM runs")["rows"]
+    assert rows == [[6000, 6000]], rows
+
+
+def test_two_imports_at_once_both_land():
+    h = Home()
+    h.run("import", h.file("seed.jsonl", jsonl([chat("seed")])), "-c", "c")
+    paths = [h.file(f"{k}.jsonl", jsonl([chat(f"{k}-{i}", f"{k} words {i}") for i in range(500)])) for k in range(4)]
+    jobs = [subprocess.Popen([PROGRAM, "--db", h.db, "-q", "import", p, "-c", "c"], stdout=subprocess.DEVNULL) for p in paths]
+    assert [j.wait(timeout=120) for j in jobs] == [0, 0, 0, 0]
+    assert h.json("sql", "SELECT count(*) FROM runs")["rows"] == [[2001]]
+
+
+# ---- lists, search, SQL -------------------------------------------------------------------------------------------------
+
+def sample_home():
+    h = Home()
+    h.run("import", os.path.join(SAMPLE, "data"), "-c", "sample")
+    return h
+
+
+def test_runs_have_every_field_of_the_data_model():
+    h = sample_home()
+    rows = h.lines("runs")
+    assert len(rows) >= 100
+    fields = {"id", "external_id", "name", "task_id", "model", "agent", "attempt", "started_at", "ended_at", "success", "exit_status", "error", "limit",
+              "tokens_in", "tokens_out", "cost_usd", "tags", "metadata", "source", "content_hash", "scores"}
+    for r in rows:
+        assert fields <= set(r), fields - set(r)
+        assert set(r["source"]) == {"file", "location", "format"} and isinstance(r["scores"], list)
+        assert r["success"] in (True, False, None)
+    assert {r["source"]["format"] for r in rows} >= {"inspect", "openai-chat", "tau-bench", "native"}, {r["source"]["format"] for r in rows}
+    failed = h.lines("runs", "--success", "false")
+    assert 0 < len(failed) < len(rows) and all(r["success"] is False for r in failed)
+    assert len(h.lines("runs", "--limit", "7")) == 7
+
+
+def test_findings_name_their_evidence_and_the_words_are_there():
+    h = sample_home()
+    findings = h.lines("findings")
+    assert findings
+    texts = {}
+    for f in findings:
+        assert f["evidence"], f
+        assert set(f) >= {"id", "detector", "detector_version", "behavior", "kind", "severity", "confidence", "title", "message", "scope", "status", "note",
+                          "task_id", "run", "evidence"}
+        assert (f["run"] is None) == (f["scope"] != "run")
+        for e in f["evidence"]:
+            assert set(e) >= {"run", "transcript", "message", "part", "start", "end", "quote"}
+            if e["message"] is not None and e["part"] == "text":
+                key = (e["run"], e["transcript"], e["message"])
+                if key not in texts:
+                    q = f"SELECT text FROM messages WHERE run = '{e['run']}' AND transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
+                    texts[key] = h.json("sql", q)["rows"][0][0]
+                assert texts[key].encode()[e["start"]:e["end"]].decode() == e["quote"], (f["detector"], e)
+
+
+def test_the_sample_tells_its_true_stories():
+    h = sample_home()
+    truth = list(csv.DictReader(open(os.path.join(SAMPLE, "truth.tsv")), delimiter="\t", quoting=csv.QUOTE_NONE))
+    runs = {(os.path.basename(r["source"]["file"]), r["external_id"]): r for r in h.lines("runs")}
+    found = {}
+    for f in h.lines("findings"):
+        if f["run"] and f["severity"] != "low":
+            found.setdefault((os.path.basename(f["run"]["source"]["file"]), f["run"]["external_id"]), set()).add(f["behavior"])
+    assert {(t["file"].split("/")[-1], t["run"]) for t in truth} == set(runs), "the truth names the runs that there are"
+    for t in truth:
+        r = runs[(t["file"].split("/")[-1], t["run"])]
+        assert r["task_id"] == t["task"] and r["model"] == t["model"] and r["success"] is (t["success"] == "true"), (t, r["task_id"], r["model"], r["success"])
+    stories = {"missing-program", "missing-package", "missing-file", "wrong-key", "service-down", "permission-blocked", "leaked-answer"}
+    told = {t["task"] for t in truth if t["story"] in stories}
+    broken = {t["task_id"] for t in h.lines("tasks") if t["verdict"] == "broken"}
+    assert len(told) == 7 and broken == told, (broken - told, told - broken)
+    quiet = [t for t in truth if t["behavior"] == "none" and t["task"] not in broken]
+    noisy = [t for t in quiet if found.get((t["file"].split("/")[-1], t["run"]))]
+    assert len(noisy) <= len(quiet) // 20, [(t["run"], found[(t["file"].split("/")[-1], t["run"])]) for t in noisy]
+
+
+def test_search_finds_words_and_patterns_with_their_place():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("1", "a needle in\nthe hay"), chat("2", "only hay"), chat("3", "N\u00c9EDLE 42")])))
+    hits = h.lines("search", "needle")
+    assert [x["external_id"] for x in hits] == ["1"] and hits[0]["line"] == "a needle in" and hits[0]["start"] == 2, hits
+    assert {x["external_id"] for x in h.lines("search", "--regex", r"n\w+edle \d+|hay$")} >= {"1", "2"}
+    assert h.lines("search", "n\u00e9edle")[0]["external_id"] == "3"
+    assert h.lines("search", "absent words") == []
+    assert [x["role"] for x in h.lines("search", "done", "--role", "assistant")] == ["assistant"] * 3
+
+
+def test_sql_answers_in_columns_and_refuses_to_write():
+    h = sample_home()
+    a = h.json("sql", "SELECT model, count(*) AS n FROM runs GROUP BY model ORDER BY n DESC")
+    assert a["columns"] == ["model", "n"] and a["truncated"] is False and len(a["rows"]) == 2
+    assert len(h.json("sql", "SELECT * FROM messages", "--limit", "3")["rows"]) == 3
+    for view in "collections runs scores transcripts messages tool_calls findings evidence labels tasks judgments".split():
+        h.json("sql", f"SELECT * FROM {view} LIMIT 1")
+    for bad in ["DELETE FROM runs", "ATTACH 'x' AS y", "PRAGMA user_version = 9", "SELECT load_extension('x')", "SELECT nonsense FROM runs"]:
+        done = subprocess.run([PROGRAM, "--db", h.db, "sql", bad], capture_output=True, timeout=60)
+        assert done.returncode != 0 and done.stderr, bad
+    assert set(h.json("sql", "SELECT success FROM runs")["rows"][0]) <= {0, 1, None}
+
+
+def test_tables_and_csv_are_for_people():
+    h = sample_home()
+    table = h.run("tasks")
+    assert "verdict" in table.splitlines()[0] and "broken" in table
+    rows = list(csv.DictReader(io.StringIO(h.run("runs", "--output", "csv"))))
+    assert len(rows) >= 100 and rows[0]["task"]
+
+
+# ---- scan, rules ----------------------------------------------------------------------------------------------------------
+
+def test_scan_again_changes_nothing_and_fails_on_what_is_asked():
+    h = sample_home()
+    before = sorted(f["id"] for f in h.lines("findings"))
+    after = sorted(f["id"] for f in h.lines("scan"))
+    assert before == after
+    assert "0 changed" in h.stderr, h.stderr
+    h.run("scan", "--fail-on", "high", status=1)
+    h.run("scan", "--only", "no-such-detector", status=3)
+
+
+def test_scan_of_files_keeps_no_database():
+    h = Home()
+    path = h.file("a.jsonl", jsonl([chat("1")]))
+    h.run("scan", path)
+    assert not os.path.exists(h.db)
+
+
+RULE = """id: says-hello
+title: says hello
+behavior: off-task
+severity: high
+why: it is a test
+unsure: nothing
+events:
+  hi: {on: user, text: 'hello'}
+find: {any: hi}
+tests:
+  hit: [[{user: 'hello there'}]]
+  clean: [[{user: 'good day'}]]
+"""
+
+
+def test_rules_of_ones_own():
+    h = Home()
+    good, bad = h.file("good.yaml", RULE), h.file("bad.yaml", RULE.replace("on: user", "on: usr"))
+    h.run("rules", "lint", good)
+    out = h.run("rules", "lint", bad, status=1)
+    assert "bad.yaml:8:" in out and "usr" in out, out
+    assert "2 tests passed, 0 failed" in h.run("rules", "test", good)
+    h.run("rules", "test", h.file("wrong.yaml", RULE.replace("good day", "hello again")), status=1)
+    r = h.json("import", h.file("a.jsonl", jsonl([chat("1")])), "--rules", good)
+    assert r["findings"]["total"] >= 1
+    f = [x for x in h.lines("findings") if x["detector"] == "says-hello"]
+    assert len(f) == 1 and f[0]["evidence"][0]["quote"] == "hello"
+    h.run("scan", "--rules", good, "--only", "says-hello", "--fail-on", "high", status=1)
+    assert "says hello" in h.run("rules", "show", "says-hello", "--rules", good)
+    ids = {d["id"] for d in h.lines("rules", "list")}
+    assert len(ids) >= 15 and "missing-program" in ids
+
+
+# ---- export and import --------------------------------------------------------------------------------------------------------
+
+def test_export_and_import_give_the_same_collection_byte_for_byte():
+    h = sample_home()
+    h.run("tag", "looked-at", "--success", "true")
+    first = h.run("export")
+    other = Home()
+    other.run("import", other.file("sample.jsonl", first), "-c", "sample")
+    second = other.run("export")
+    if first != second:
+        for a, b in zip(first.splitlines(), second.splitlines()):
+            if a != b:
+                at = next((i for i, (x, y) in enumerate(zip(a, b)) if x != y), min(len(a), len(b)))
+                raise AssertionError(f"differs at byte {at} of a line: {a[max(0, at - 120):at + 80]!r} and {b[max(0, at - 120):at + 80]!r}")
+        raise AssertionError(f"{len(first.splitlines())} and {len(second.splitlines())} lines")
+    assert other.json("import", os.path.join(other.path, "sample.jsonl"), "-c", "sample")["runs"]["new"] == 0
+
+
+def test_delete_asks_and_leaves_nothing():
+    h = sample_home()
+    run = h.lines("runs")[0]["id"]
+    h.run("delete", "run", run, status=2)
+    h.run("delete", "run", run, "--yes")
+    assert run not in {r["id"] for r in h.lines("runs")}
+    h.run("delete", "collection", "sample", "--yes")
+    assert h.lines("collections") == []
+    assert h.json("sql", "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM messages) + (SELECT count(*) FROM findings) AS n")["rows"] == [[0]]
+
+
+def test_a_newer_database_is_refused():
+    import sqlite3
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("1")])))
+    db = sqlite3.connect(h.db)
+    db.execute("PRAGMA user_version = 9999")
+    db.commit()
+    db.close()
+    h.run("runs", status=3)
+    assert "newer" in h.stderr
+
+
+# ---- the corpora, where they are -----------------------------------------------------------------------------------------------
+
+SIX = ("inspect-eval", "inspect-json", "tau-bench", "intercode", "swe-agent")
+FOLDERS = ("inspect_ai", "inspect_scout", "docent", "derived/eval", "tau-bench", "intercode", "swe-agent")
+
+
+def corpora_home():
+    if not os.path.isdir(CORPORA):
+        print(f"SKIPPED: no corpora at {CORPORA}")
+        return None
+    if "home" not in corpora_home.__dict__:
+        corpora_home.home = h = Home()
+        for f in FOLDERS:
+            done = subprocess.run([PROGRAM, "--db", h.db, "-q", "import", os.path.join(CORPORA, f), "-c", f, "--json"], capture_output=True, timeout=600)
+            assert done.returncode in (0, 1), done.stderr
+    return corpora_home.home
+
+
+def test_corpora_give_the_runs_that_the_manifest_counts():
+    h = corpora_home()
+    if not h:
+        return
+    want = {}
+    for row in csv.DictReader(open(os.path.join(CORPORA, "manifest.tsv")), delimiter="\t"):
+        if row["path"].startswith(tuple(f + "/" for f in FOLDERS)) and row["format"].startswith(SIX) and int(row["messages"]):
+            want[row["path"]] = int(row["runs"])
+    # A cut-off zip has no directory, and what its entries hold still lands: 10 whole samples, where the manifest counts none.
+    got = {}
+    for f in FOLDERS:
+        for r in h.lines("runs", "-c", f):
+            path = os.path.relpath(os.path.realpath(r["source"]["file"]), os.path.realpath(CORPORA))
+            got[path] = got.get(path, 0) + 1
+    # byte-identical copies count once in a collection, as product.md says
+    wrong = {p: (n, got.get(p, 0)) for p, n in want.items() if got.get(p, 0) != n}
+    assert not wrong, wrong
+
+
+def test_corpora_have_the_outcomes_that_their_labels_say():
+    h = corpora_home()
+    if not h:
+        return
+    success = {}
+    for f in FOLDERS:
+        for r in h.lines("runs", "-c", f):
+            path = os.path.relpath(os.path.realpath(r["source"]["file"]), os.path.realpath(CORPORA))
+            success[(path, r["external_id"])] = r["success"]
+    said, wrong = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, '"c"': True, '"i"': False}, []
+    checked = 0
+    for row in csv.DictReader(open(os.path.join(CORPORA, "labels.tsv")), delimiter="\t", quoting=csv.QUOTE_NONE):
+        path, kind = row["where"].split("#")[0], row["label_kind"]
+        if not path.startswith(tuple(f + "/" for f in FOLDERS)) or not (kind in ("success", "reward") or kind.startswith("score:")):
+            continue
+        want = said.get(row["label_value"].strip().lower())
+        key = (path, row["run_id"])
+        if want is None:
+            continue
+        checked += 1
+        if success.get(key) is not want:
+            wrong.append((key, kind, row["label_value"], success.get(key, "no such run")))
+    assert checked > 3000 and not wrong, (checked, len(wrong), wrong[:5])
+
+
+def test_intercode_shows_the_programs_that_its_image_lacks():
+    h = corpora_home()
+    if not h:
+        return
+    titles = " ".join(f["title"] for f in h.lines("findings", "-c", "intercode", "--behavior", "missing-program"))
+    for program in ("exiftool", "xxd", "tshark"):
+        assert program in titles, program
+
+
+def main():
+    names = sys.argv[2:]
+    passed = failed = 0
+    for name, test in sorted(globals().items()):
+        if not name.startswith("test_") or (names and name not in names):
+            continue
+        try:
+            test()
+            passed += 1
+        except Exception:
+            failed += 1
+            print(f"FAILED {name}\n{traceback.format_exc()}")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+sys.exit(main())

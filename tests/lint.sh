@@ -1,0 +1,81 @@
+#!/bin/sh
+# Layering, static analysis, types. Ends with "N passed, N failed": a check each.
+set -u
+cd "$(dirname "$0")/.."
+# One file through clang-tidy, unless nothing that it depends on changed since it was last found good.
+stamps=build/lint
+mkdir -p "$stamps"
+tidy_file() {
+	f=$1
+	stamp=$stamps/$(echo "$f" | tr / _).ok
+	[ -f "$stamp" ] && [ -z "$(find "$f" .clang-tidy server/*/*.h storage/*.h -newer "$stamp" 2>/dev/null)" ] && return 0
+	out=$(clang-tidy --quiet --warnings-as-errors='*' "$f" -- -std=gnu11 -D_GNU_SOURCE -Iserver -I. 2>/dev/null)
+	if [ -n "$out" ]; then
+		echo "$out"
+		return 1
+	fi
+	touch "$stamp"
+}
+if [ "${1:-}" = tidy ]; then
+	tidy_file "$2"
+	exit
+fi
+
+passed=0
+failed=0
+ok() { passed=$((passed + 1)); }
+bad() { failed=$((failed + 1)); echo "lint: $*"; }
+
+# ---- who may include whom (the arrows of the design; a module includes itself always) ---------------------------------
+# allowed MODULE PATTERN: every include of ours in MODULE's files must match PATTERN
+allowed() {
+	wrong=$(grep -nE '^#include "' $1 2>/dev/null | grep -vE "#include \"($2)/" )
+	if [ -n "$wrong" ]; then bad "layering: $wrong"; else ok; fi
+}
+allowed 'server/base/*.[ch]' 'base'
+allowed 'server/text/*.[ch]' 'base|text'
+allowed 'server/transcript/*.[ch]' 'base|transcript'
+allowed 'storage/*.[ch]' 'base|text|transcript|storage'
+allowed 'server/detect/*.[ch]' 'base|text|transcript|detect'
+for f in server/ingest/*.[ch]; do
+	case $f in
+	*/ingest.[ch] | */report.c | */scan.c | */sample.c) allowed "$f" 'base|text|transcript|detect|storage|ingest' ;;
+	*) allowed "$f" 'base|text|transcript|ingest' ;;
+	esac
+done
+allowed 'server/view/*.[ch]' 'base|text|transcript|detect|storage|view'
+allowed 'server/jobs/*.[ch]' 'base|text|transcript|detect|storage|ingest|view|jobs'
+allowed 'server/http/*.[ch]' 'base|text|transcript|detect|storage|ingest|view|jobs|http'
+
+# ---- one file knows each library --------------------------------------------------------------------------------------
+# only HEADER FILE...
+only() {
+	header=$1
+	shift
+	wrong=$(grep -lE "#include <$header>" server/*/*.[ch] storage/*.[ch] 2>/dev/null | grep -vxF "$(printf '%s\n' "$@")")
+	if [ -n "$wrong" ]; then bad "<$header> is included by $wrong, and only $* may"; else ok; fi
+}
+only microhttpd.h server/http/http.c
+only sqlite3.h storage/sqlite.c
+only pcre2.h server/text/regex.c
+only sodium.h server/base/hash.c
+only yaml.h server/detect/yaml.c
+
+# ---- habits -----------------------------------------------------------------------------------------------------------
+words=$(grep -nE '\b(TODO|FIXME|XXX|HACK)\b' server/*/*.[ch] storage/*.[ch] web/src/*.ts* web/src/*/*.ts* Makefile 2>/dev/null)
+if [ -n "$words" ]; then bad "unfinished: $words"; else ok; fi
+unsafe=$(grep -nE '\b(strcpy|strcat|sprintf|gets|strtok|atoi|atol)\(' server/*/*.c storage/*.c)
+if [ -n "$unsafe" ]; then bad "unsafe call: $unsafe"; else ok; fi
+resolved=$(grep -n '"resolved"' web/package-lock.json)
+if [ -n "$resolved" ]; then bad "web/package-lock.json names hosts: npm install --omit-lockfile-registry-resolved"; else ok; fi
+
+# ---- clang-tidy ----------------------------------------------------------------------------------------------------
+tidied=$(ls server/*/*.c storage/*.c | xargs -P "$(nproc)" -n 1 sh tests/lint.sh tidy 2>&1)
+if [ -n "$tidied" ]; then bad "clang-tidy: $tidied"; else ok; fi
+
+# ---- the page ----------------------------------------------------------------------------------------------------------
+types=$(cd web && npx --no-install tsc --noEmit 2>&1)
+if [ -n "$types" ]; then bad "tsc: $types"; else ok; fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

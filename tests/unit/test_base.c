@@ -1,0 +1,187 @@
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/jsonw.h"
+
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void str_keeps_to_its_maximum(void **state)
+{
+    (void)state;
+    struct str s = STR_INIT(5);
+    str_addz(&s, "abc");
+    assert_false(s.full);
+    str_addz(&s, "defg");
+    assert_true(s.full);
+    assert_int_equal(s.len, 5);
+    assert_string_equal(s.ptr, "abcde");
+    str_reset(&s);
+    str_printf(&s, "%d", 42);
+    assert_string_equal(s.ptr, "42");
+    str_free(&s);
+}
+
+static void json_writes_what_json_allows(void **state)
+{
+    (void)state;
+    struct str s = STR_INIT(4096);
+    struct jsonw j = jsonw_to(&s);
+    jsonw_object(&j);
+    jsonw_kint(&j, "n", -3);
+    jsonw_key(&j, "list");
+    jsonw_array(&j);
+    jsonw_num(&j, 0.1);
+    jsonw_num(&j, NAN);
+    jsonw_str(&j, slice_of("a\0\"\n\xff\xe2\x82\xac", 8));
+    jsonw_str(&j, SLICE_NONE);
+    jsonw_end(&j);
+    jsonw_kbool(&j, "b", true);
+    jsonw_end(&j);
+    assert_string_equal(s.ptr, "{\"n\":-3,\"list\":[0.1,null,\"a\\u0000\\\"\\n\xef\xbf\xbd\xe2\x82\xac\",null],\"b\":true}");
+    str_free(&s);
+}
+
+static void surrogates_and_overlong_forms_are_not_utf8(void **state)
+{
+    (void)state;
+    struct str s = STR_INIT(256);
+    jsonw_escape(&s, slice_str("\xed\xa0\x80|\xc0\xaf|\xf4\x90\x80\x80|\xf0\x9f\x98\x80"));
+    assert_string_equal(s.ptr, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd|"
+                               "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xf0\x9f\x98\x80");
+    str_free(&s);
+}
+
+static void times_of_all_shapes_become_utc(void **state)
+{
+    (void)state;
+    static const struct { const char *in, *out; } cases[] = {
+        {"2026-01-02T03:04:05Z", "2026-01-02T03:04:05Z"},
+        {"2026-01-02T03:04:05.5+02:00", "2026-01-02T01:04:05.5Z"},
+        {"2025-05-12T20:27:36-04:00", "2025-05-13T00:27:36Z"},
+        {"2024-02-29 23:59:59.123456789", "2024-02-29T23:59:59.123456789Z"},
+        {"2024-12-31T23:30:00-0130", "2025-01-01T01:00:00Z"},
+        {"1969-12-31T23:59:59Z", "1969-12-31T23:59:59Z"},
+        {"2026-01-02T03:04", "2026-01-02T03:04:00Z"},
+    };
+    struct arena a = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct slice out;
+        assert_true(clock_normalize(&a, slice_str(cases[i].in), &out));
+        assert_string_equal(out.ptr, cases[i].out);
+    }
+    static const char *const wrong[] = {"", "yesterday", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05.Z", "2026-01-02T03:04:05Zz"};
+    struct slice none;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        assert_false(clock_normalize(&a, slice_str(wrong[i]), &none));
+    static const double numbers[] = {1767323045.25, 1767323045250.0, 1767323045250000.0, 1767323045250000000.0};
+    for (size_t i = 0; i < 4; i++) {
+        struct slice out;
+        assert_true(clock_from_number(&a, numbers[i], &out));
+        assert_string_equal(out.ptr, "2026-01-02T03:04:05.250000Z");
+        int64_t us;
+        assert_true(clock_parse(out, &us));
+        assert_true(us == INT64_C(1767323045250000));
+    }
+    arena_free(&a);
+}
+
+static void every_day_of_eight_centuries_has_its_date(void **state)
+{
+    (void)state;
+    char text[CLOCK_TEXT];
+    int64_t us;
+    for (int64_t day = -50000; day < 250000; day++) {
+        clock_text(day * INT64_C(86400000000) + 1, text);
+        assert_true(clock_parse(slice_str(text), &us));
+        assert_true(us == day * INT64_C(86400000000) + 1);
+    }
+}
+
+static void framed_hashes_tell_borders_apart(void **state)
+{
+    (void)state;
+    unsigned char a[HASH_SIZE], b[HASH_SIZE];
+    struct hash h;
+    hash_start(&h);
+    hash_add_framed(&h, slice_str("ab"));
+    hash_add_framed(&h, slice_str("c"));
+    hash_end(&h, a);
+    hash_start(&h);
+    hash_add_framed(&h, slice_str("a"));
+    hash_add_framed(&h, slice_str("bc"));
+    hash_end(&h, b);
+    assert_memory_not_equal(a, b, HASH_SIZE);
+    char uuid[UUID_TEXT + 1];
+    uuid_from(a, uuid);
+    assert_true(uuid_valid(slice_str(uuid)));
+    assert_int_equal(uuid[14], '8');
+    assert_false(uuid_valid(slice_str("not-a-uuid")));
+}
+
+static void errors_name_the_reason_of_the_system(void **state)
+{
+    (void)state;
+    struct err e;
+    errno = ENOSPC;
+    assert_false(err_errno(&e, "cannot write %s", "x.db"));
+    assert_int_equal(e.code, ERR_FULL);
+    assert_string_equal(e.text, "cannot write x.db: No space left on device");
+    err_prefix(&e, "import of %s", "a.json");
+    assert_string_equal(e.text, "import of a.json: cannot write x.db: No space left on device");
+    assert_int_equal(err_http_status(ERR_FULL), 507);
+    assert_int_equal(err_exit_status(ERR_USAGE), 2);
+}
+
+static void arena_arrays_grow_and_keep_what_they_hold(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    int *v = NULL;
+    size_t n = 0, cap = 0;
+    for (int i = 0; i < 10000; i++) {
+        v = arena_grow(&a, v, n, &cap, sizeof *v);
+        v[n++] = i;
+    }
+    for (int i = 0; i < 10000; i++)
+        assert_int_equal(v[i], i);
+    arena_reset(&a);
+    assert_string_equal(arena_printf(&a, "%s-%d", "x", 7).ptr, "x-7");
+    arena_free(&a);
+}
+
+static void slices_compare_trim_and_cut(void **state)
+{
+    (void)state;
+    assert_true(slice_is(slice_trim(slice_str(" \t a b\r\n")), "a b"));
+    assert_int_equal(slice_cut(slice_str("a\xe2\x82\xac"), 3).len, 1);
+    assert_int_equal(slice_find(slice_str("hello"), slice_str("lo")), 3);
+    assert_int_equal(slice_find(slice_str("hello"), slice_str("z")), -1);
+    assert_true(slice_cmp(slice_str("a"), slice_str("ab")) < 0);
+    assert_true(slice_eq_nocase(slice_str("HeLLo"), slice_str("hEllO")));
+    assert_int_equal(slice_sub(slice_str("abc"), 2, 9).len, 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(str_keeps_to_its_maximum),
+        cmocka_unit_test(json_writes_what_json_allows),
+        cmocka_unit_test(surrogates_and_overlong_forms_are_not_utf8),
+        cmocka_unit_test(times_of_all_shapes_become_utc),
+        cmocka_unit_test(every_day_of_eight_centuries_has_its_date),
+        cmocka_unit_test(framed_hashes_tell_borders_apart),
+        cmocka_unit_test(errors_name_the_reason_of_the_system),
+        cmocka_unit_test(arena_arrays_grow_and_keep_what_they_hold),
+        cmocka_unit_test(slices_compare_trim_and_cut),
+    };
+    return cmocka_run_group_tests_name("base", tests, NULL, NULL);
+}
