@@ -84,7 +84,7 @@ lint: | $(STAMPS)/packages-test web/node_modules/.stamp
 	@sh tests/lint.sh
 
 bench: all | $(STAMPS)/packages-test
-	@O=$O sh tests/bench/run.sh
+	@python3 tests/bench/run.py $O/telltale
 
 install: all
 	install -D -m 755 $O/telltale $(DESTDIR)$(PREFIX)/bin/telltale

@@ -162,14 +162,17 @@ bool lanes_start(const char *db, struct lanes **out, struct err *e)
         lanes->queues[lane].last = &lanes->queues[lane].first;
         pthread_cond_init(&lanes->queues[lane].filled, NULL);
     }
-    *out = lanes;
+    bool ok = true;
     for (int lane = 0; lane < LANES; lane++)
-        for (int i = 0; i < lane_sizes[lane].threads; i++)
-            if (!add_worker(lanes, db, (enum lane)lane, e)) {
-                lanes_stop(lanes, INT64_MAX);
-                return false;
-            }
-    return true;
+        for (int i = 0; ok && i < lane_sizes[lane].threads; i++)
+            ok = add_worker(lanes, db, (enum lane)lane, e);
+    if (ok) {
+        *out = lanes;
+    } else {
+        lanes_stop(lanes, INT64_MAX);
+        lanes_free(lanes);
+    }
+    return ok;
 }
 
 bool lanes_submit(struct lanes *lanes, struct errand *errand)
@@ -209,16 +212,6 @@ void lanes_drain(struct lanes *lanes)
     lanes_wake(lanes, SLICE_NONE);
 }
 
-size_t lanes_busy(struct lanes *lanes)
-{
-    pthread_mutex_lock(&lanes->lock);
-    size_t n = lanes->running + lanes->nparked;
-    for (int lane = 0; lane < LANES; lane++)
-        n += lanes->queues[lane].n;
-    pthread_mutex_unlock(&lanes->lock);
-    return n;
-}
-
 bool lanes_stop(struct lanes *lanes, int64_t deadline_us)
 {
     struct timespec until = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
@@ -228,18 +221,18 @@ bool lanes_stop(struct lanes *lanes, int64_t deadline_us)
     for (int lane = 0; lane < LANES; lane++)
         pthread_cond_broadcast(&lanes->queues[lane].filled);
     pthread_mutex_unlock(&lanes->lock);
-    for (int i = 0; i < lanes->nworkers; i++) {
-        struct worker *w = &lanes->workers[i];
-        if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-            store_close(w->store);
-        else
+    for (int i = 0; i < lanes->nworkers; i++)
+        if (pthread_clockjoin_np(lanes->workers[i].thread, NULL, CLOCK_MONOTONIC, &until) != 0)
             all = false;
-    }
-    if (all) {
-        pthread_mutex_destroy(&lanes->lock);
-        for (int lane = 0; lane < LANES; lane++)
-            pthread_cond_destroy(&lanes->queues[lane].filled);
-        free(lanes);
-    }
     return all;
+}
+
+void lanes_free(struct lanes *lanes)
+{
+    for (int i = 0; i < lanes->nworkers; i++)
+        store_close(lanes->workers[i].store);
+    for (int lane = 0; lane < LANES; lane++)
+        pthread_cond_destroy(&lanes->queues[lane].filled);
+    pthread_mutex_destroy(&lanes->lock);
+    free(lanes);
 }

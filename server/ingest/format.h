@@ -13,8 +13,12 @@ struct record {
     struct slice file;        /* the file's path as people see it */
     struct slice member;      /* of an archive that is one log (an .eval): the entry's name; else absent */
     struct slice location;    /* "", "line 12", "[3]", the entry's name */
-    const struct jvalue *value;
+    struct jvalue *value;     /* the format may change it, as when it puts text in the place of references */
     size_t index;             /* of this record in the file, from 0 */
+    bool only;                /* the file holds no other */
+    /* Holds the value and its bytes; malloc'd. A format that makes one run of one record gives this very arena to sink->run and
+     * sets it to NULL here; else it is freed after feed(). */
+    struct arena **arena;
 };
 
 /* The first records of a file, what a format is recognised from. */
@@ -37,7 +41,8 @@ struct carried {
 
 /* Where a reader delivers: each finished run with its own arena, which the receiver then owns. A refused record is named. */
 struct sink {
-    /* Takes over `arena`, in which `run` and all it points to live. False stops the reading (cancelled, or it failed: e). */
+    /* Takes over `arena` (malloc'd), in which `run` and all it points to live. False stops the reading (cancelled, or it failed: e).
+     * A run without external_id or source gets them on its way from the record that is being fed. */
     bool (*run)(void *ctx, struct arena *arena, struct run *run, struct err *e);
     /* A record that the format cannot read: stored in the report as {source, location, code, message}. */
     void (*refuse)(void *ctx, struct slice location, enum err_code code, const char *message);

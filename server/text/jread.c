@@ -23,6 +23,7 @@ const struct jlimits jlimits_default = {.depth = 512, .nodes = UINT64_C(32) << 2
 /* An array or object whose end was not seen yet. */
 struct frame {
     const char *start;
+    size_t newlines;     /* seen before it */
     size_t values, keys; /* where its own begin on the stacks */
     bool object, repaired;
 };
@@ -38,6 +39,7 @@ struct reader {
     struct jrepairs repairs;
     bool mended; /* since it was last set to false */
     uint64_t nodes;
+    size_t newlines; /* between values; inside a string one is a repaired control character */
 
     struct jvalue *values;
     struct slice *keys;
@@ -74,7 +76,7 @@ static void skip_space(struct reader *r)
 {
     const char *p = r->p;
     while (p < r->end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
-        p++;
+        r->newlines += *p++ == '\n';
         while (r->end - p >= 8 && memcmp(p, "        ", 8) == 0) /* indentation */
             p += 8;
     }
@@ -430,7 +432,7 @@ static bool open_container(struct reader *r)
         return err_set(r->e, ERR_TOO_LARGE, "the JSON is nested more than %u levels deep at byte %zu", r->limits->depth,
                        (size_t)(r->p - r->bytes));
     r->frames = grow(r->frames, r->nframes, &r->frames_cap, sizeof *r->frames);
-    r->frames[r->nframes++] = (struct frame){.start = r->p, .values = r->nvalues, .keys = r->nkeys, .object = *r->p == '{'};
+    r->frames[r->nframes++] = (struct frame){.start = r->p, .newlines = r->newlines, .values = r->nvalues, .keys = r->nkeys, .object = *r->p == '{'};
     r->p++;
     skip_space(r);
     return true;
@@ -454,6 +456,7 @@ static void close_container(struct reader *r, struct jvalue *v)
         f.repaired |= duplicates > 0;
     }
     v->repaired = f.repaired;
+    v->lines = r->newlines > f.newlines;
     r->nvalues = f.values;
     r->nkeys = f.keys;
 }
@@ -666,7 +669,7 @@ static void write_string(struct str *out, struct slice s)
 /* As deep as the limit under which the tree was read. */
 void jwrite(struct str *out, const struct jvalue *v)
 {
-    if (!v->repaired) {
+    if (!v->repaired && !v->lines) {
         str_add_slice(out, v->raw);
         return;
     }
@@ -709,7 +712,7 @@ struct slice jraw(struct arena *a, const struct jvalue *v)
 {
     if (!v)
         return SLICE_NONE;
-    if (!v->repaired)
+    if (!v->repaired && !v->lines)
         return v->raw;
     struct str out = buffer_for(v);
     jwrite(&out, v);

@@ -17,6 +17,7 @@ enum jtype { J_NULL, J_FALSE, J_TRUE, J_NUMBER, J_STRING, J_ARRAY, J_OBJECT };
 struct jvalue {
     enum jtype type;
     bool repaired;         /* this value or one inside it was repaired: `raw` is not valid JSON */
+    bool lines;            /* `raw` goes over more than one line */
     uint32_t n;            /* children of an array, members of an object */
     struct slice text;     /* J_STRING: unescaped UTF-8. J_NUMBER: the digits as written */
     struct slice raw;      /* the bytes of the whole value in the input, which must outlive the tree */
@@ -72,10 +73,10 @@ bool jnum(const struct jvalue *v, double *out);
 /* true/false only. */
 bool jbool(const struct jvalue *v, bool *out);
 
-/* Valid, compact-enough JSON text of a value: `raw` itself where nothing in it was repaired, else written anew into
- * the arena. NULL v → absent. */
+/* Valid JSON text of a value, on one line: `raw` itself where it is that already, else written anew into the arena.
+ * NULL v → absent. */
 struct slice jraw(struct arena *a, const struct jvalue *v);
-/* Appends the value as JSON text. */
+/* Appends the value as JSON text, on one line. */
 void jwrite(struct str *out, const struct jvalue *v);
 /* JSON text of an object holding every member of `v` whose key is not in `known` (NULL-terminated list); absent if none is
  * left. This is how fields without a place of their own reach `metadata`. */

@@ -214,9 +214,9 @@ def test_findings_name_their_evidence_and_the_words_are_there():
         for e in f["evidence"]:
             assert set(e) >= {"run", "transcript", "message", "part", "start", "end", "quote"}
             if e["message"] is not None and e["part"] == "text":
-                key = (e["transcript"], e["message"])
+                key = (e["run"], e["transcript"], e["message"])
                 if key not in texts:
-                    q = f"SELECT text FROM messages WHERE transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
+                    q = f"SELECT text FROM messages WHERE run = '{e['run']}' AND transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
                     texts[key] = h.json("sql", q)["rows"][0][0]
                 assert texts[key].encode()[e["start"]:e["end"]].decode() == e["quote"], (f["detector"], e)
 
@@ -233,11 +233,10 @@ def test_the_sample_tells_its_true_stories():
     for t in truth:
         r = runs[(t["file"].split("/")[-1], t["run"])]
         assert r["task_id"] == t["task"] and r["model"] == t["model"] and r["success"] is (t["success"] == "true"), (t, r["task_id"], r["model"], r["success"])
+    stories = {"missing-program", "missing-package", "missing-file", "wrong-key", "service-down", "permission-blocked", "leaked-answer"}
+    told = {t["task"] for t in truth if t["story"] in stories}
     broken = {t["task_id"] for t in h.lines("tasks") if t["verdict"] == "broken"}
-    told = {t["task"] for t in truth if t["story"].startswith("broken")} or None
-    if told:
-        assert broken == told, (broken, told)
-    assert len(broken) == 7, broken
+    assert len(told) == 7 and broken == told, (broken - told, told - broken)
     quiet = [t for t in truth if t["behavior"] == "none" and t["task"] not in broken]
     noisy = [t for t in quiet if found.get((t["file"].split("/")[-1], t["run"]))]
     assert len(noisy) <= len(quiet) // 20, [(t["run"], found[(t["file"].split("/")[-1], t["run"])]) for t in noisy]
@@ -414,13 +413,13 @@ def test_corpora_have_the_outcomes_that_their_labels_say():
         for r in h.lines("runs", "-c", f):
             path = os.path.relpath(os.path.realpath(r["source"]["file"]), os.path.realpath(CORPORA))
             success[(path, r["external_id"])] = r["success"]
-    said, wrong = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, '"C"': True, '"I"': False}, []
+    said, wrong = {"true": True, "false": False, "1": True, "0": False, "1.0": True, "0.0": False, '"c"': True, '"i"': False}, []
     checked = 0
     for row in csv.DictReader(open(os.path.join(CORPORA, "labels.tsv")), delimiter="\t", quoting=csv.QUOTE_NONE):
         path, kind = row["where"].split("#")[0], row["label_kind"]
         if not path.startswith(tuple(f + "/" for f in FOLDERS)) or not (kind in ("success", "reward") or kind.startswith("score:")):
             continue
-        want = said.get(row["label_value"].strip())
+        want = said.get(row["label_value"].strip().lower())
         key = (path, row["run_id"])
         if want is None:
             continue

@@ -1,0 +1,100 @@
+#!/usr/bin/env python3
+"""Telltale beside its peers, in one run on one machine: `make bench`.
+
+usage: run.py PROGRAM [--bytes 500M] [--peer-bytes 40M] [--repeat 3]
+
+Each figure is a whole process's own accounting (user + system CPU seconds, wall seconds, peak resident memory); ratios are of
+paired runs, medians of --repeat. Data come from the load generator at $TELLTALE_GENERATE.
+"""
+import argparse
+import glob
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+ROOT = os.path.dirname(os.path.dirname(HERE))
+ap = argparse.ArgumentParser()
+ap.add_argument("program")
+ap.add_argument("--bytes", default="500M")
+ap.add_argument("--peer-bytes", default="40M")
+ap.add_argument("--repeat", type=int, default=3)
+args = ap.parse_args()
+PROGRAM = os.path.abspath(args.program)
+GENERATE = os.environ.get("TELLTALE_GENERATE", os.path.join(ROOT, "..", "shared", "bench", "generate.py"))
+
+
+def generate(folder, size):
+    subprocess.run([sys.executable, GENERATE, folder, "--bytes", size, "--formats", "native,openai,eval,tau"], check=True)
+    files = sorted(f for f in glob.glob(folder + "/*/*"))
+    return files, sum(int(line.split("\t")[4]) for line in open(folder + "/manifest.tsv").readlines()[1:])
+
+
+def measure(command):
+    """user + system seconds, wall seconds, peak MB, stdout"""
+    start = time.monotonic()
+    p = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    out = p.stdout.read()
+    _, status, usage = os.wait4(p.pid, 0)
+    if os.waitstatus_to_exitcode(status) not in (0, 1):
+        raise SystemExit(f"failed: {command[:4]}")
+    return usage.ru_utime + usage.ru_stime, time.monotonic() - start, usage.ru_maxrss / 1024, out
+
+
+def telltale(files, *options):
+    with tempfile.TemporaryDirectory() as t:
+        cpu, wall, peak, out = measure([PROGRAM, "--db", t + "/t.db", "-q", "import", *files, "-c", "bench", "--json", *options])
+        disk = sum(os.path.getsize(f) for f in glob.glob(t + "/t.db*"))
+    return cpu, wall, peak, json.loads(out), disk
+
+
+def peer(files, patterns):
+    with tempfile.TemporaryDirectory() as t:
+        with open(t + "/p.json", "w") as f:
+            json.dump(patterns, f)
+        cpu, wall, peak, out = measure([sys.executable, HERE + "/import_peer.py", t + "/t.db", t + "/p.json", *files])
+    return cpu, wall, peak, json.loads(out)
+
+
+def shipped_patterns():
+    rules = json.loads(subprocess.run([PROGRAM, "rules", "list", "--json"], capture_output=True, check=True).stdout)["items"]
+    found = set()
+    for r in rules:
+        if not r["code"]:
+            events = re.split(r"\n(?:find|except|tests):", r["source"])[0]
+            found.update(p.replace("''", "'") for p in re.findall(r"'((?:[^'\n]|'')+)'", events))
+    return sorted(found)
+
+
+def main():
+    if not os.path.exists(GENERATE):
+        print(f"NOT RUN: no load generator at {GENERATE}; set TELLTALE_GENERATE")
+        return
+    patterns = shipped_patterns()
+    with tempfile.TemporaryDirectory() as t:
+        small, small_bytes = generate(t + "/small", args.peer_bytes)
+        ratios, cpus, peers = [], [], []
+        for _ in range(args.repeat):
+            a, b = telltale(small, "--jobs", "1"), peer(small, patterns)
+            ratios.append(b[0] / a[0])
+            cpus.append(a[0])
+            peers.append(b[0])
+            assert a[3]["runs"]["new"] == b[3]["runs"], (a[3]["runs"], b[3])
+        print(f"import beside python3 json + sqlite3 FTS5 + {b[3]['patterns']} patterns by re, {small_bytes / 1e6:.0f} MB, one thread:")
+        print(f"  CPU {statistics.median(cpus):.2f} s against {statistics.median(peers):.2f} s: {statistics.median(ratios):.1f} x   (goal 20 x)")
+        big, big_bytes = generate(t + "/big", args.bytes)
+        one, all_cores = telltale(big, "--jobs", "1"), telltale(big)
+        source = sum(os.path.getsize(f) for f in big)
+        for name, (cpu, wall, peak, report, disk) in (("one thread", one), ("all cores", all_cores)):
+            runs = report["runs"]["new"]
+            print(f"import of {big_bytes / 1e6:.0f} MB, {runs} runs, {name}: CPU {cpu:.2f} s ({big_bytes / 1e6 / cpu:.0f} MB/s a core, {runs / cpu:.0f} runs/s), "
+                  f"wall {wall:.2f} s ({big_bytes / 1e6 / wall:.0f} MB/s), peak {peak:.0f} MB, disk {disk / big_bytes:.2f} of the text")
+        print(f"  wall / CPU with all cores: {all_cores[1] / all_cores[0]:.2f}   (goal 0.6)   50 MB/s a core is the goal; files on disk {source / 1e6:.0f} MB")
+
+
+main()
