@@ -7,6 +7,7 @@
 #include "storage/inside.h"
 
 enum { TEXT_BITS = 16, BLOCK_BYTES = 32 << 10, KNOWN_MIN = 64 };
+#define TEXT_MAX UINT32_C(0xfff00000) /* evidence counts bytes in 32 bits */
 #define TEXT_NONE INT64_C(-1)
 #define TEXT_EMPTY INT64_C(0)
 static inline int64_t text_block(int64_t text) { return text >> TEXT_BITS; }

@@ -175,7 +175,7 @@ CREATE TABLE block (
     searchable INTEGER NOT NULL,
     data       BLOB NOT NULL
 ) STRICT;
--- The hashes of a block's texts, 16 bytes each, by which a text that comes again is known; zeros where it is too short.
+-- By which a text that comes again is known: place in the block (2 bytes) and hash (16 bytes) of each that is not too short.
 CREATE TABLE block_hash (
     block  INTEGER PRIMARY KEY REFERENCES block ON DELETE CASCADE,
     hashes BLOB NOT NULL
@@ -214,7 +214,7 @@ CREATE TABLE finding (
 -- In the order of the list, and all that the summary counts.
 CREATE INDEX finding_list ON finding (collection, severity DESC, detector, behavior, kind, run, task, status);
 CREATE INDEX finding_run ON finding (run) WHERE run IS NOT NULL;
-CREATE INDEX finding_task ON finding (task) WHERE task IS NOT NULL;
+CREATE INDEX finding_task ON finding (task, scope) WHERE task IS NOT NULL;
 
 CREATE TABLE span (
     id         INTEGER PRIMARY KEY,    -- finding << 26 | position
