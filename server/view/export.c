@@ -1,6 +1,7 @@
 #include "view/export.h"
 
 #include "base/base64.h"
+#include "base/csv.h"
 #include "base/hash.h"
 #include "base/jsonw.h"
 #include "view/view.h"
@@ -451,25 +452,9 @@ bool export_native(struct store *s, struct slice collection, const struct export
 
 static void cell(struct str *out, struct slice s)
 {
-    bool formula = s.len && memchr("=+-@\t\r", s.ptr[0], 6);
-    bool quote = formula;
-    for (size_t i = 0; i < s.len && !quote; i++)
-        quote = s.ptr[i] == '"' || s.ptr[i] == ',' || s.ptr[i] == '\n' || s.ptr[i] == '\r';
     if (out->len && out->ptr[out->len - 1] != '\n')
         str_addc(out, ',');
-    if (!quote) {
-        str_add_slice(out, s);
-        return;
-    }
-    str_addc(out, '"');
-    if (formula)
-        str_addc(out, '\'');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '"')
-            str_addc(out, '"');
-        str_addc(out, s.ptr[i]);
-    }
-    str_addc(out, '"');
+    csv_cell(out, s);
 }
 
 static void count_cell(struct str *out, int64_t n)
