@@ -145,7 +145,7 @@ static void list_errors(const struct ingest_report *r, bool skipped)
     uint64_t shown = 0, left = skipped ? 0 : r->errors_more;
     for (size_t i = 0; i < r->nerrors; i++) {
         const struct ingest_error *x = &r->errors[i];
-        if ((x->code == ERR_NOT_TRANSCRIPT) != skipped)
+        if ((x->code == ERR_NOT_TRANSCRIPT && !x->location.len) != skipped)
             continue;
         if (skipped && shown == SKIPPED_SHOWN) {
             left++;
