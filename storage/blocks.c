@@ -27,6 +27,10 @@ struct blocks {
     struct unpacked slots[UNPACKED_SLOTS];
     size_t bytes;
     uint64_t clock;
+    /* Blocks that runs used which went. After a transaction that failed some may stand here that are in use: the sweep looks. */
+    struct arena arena;
+    int64_t *released;
+    size_t nreleased, released_cap;
 };
 
 struct blocks *blocks_new(void)
@@ -52,6 +56,7 @@ void blocks_free(struct blocks *b)
     for (size_t i = 0; i < UNPACKED_SLOTS; i++)
         forget(b, &b->slots[i]);
     ZSTD_freeDCtx(b->zstd);
+    arena_free(&b->arena);
     free(b);
 }
 
@@ -260,20 +265,28 @@ bool block_uses(struct store *s, int64_t block, int64_t run, struct arena *a, st
 
 bool blocks_release(struct store *s, int64_t run, struct err *e)
 {
-    struct arena a = {0};
-    int64_t *used;
-    size_t n;
-    bool ok = take_ids(s, "SELECT block FROM block_run WHERE run = $1", run, &a, &used, &n, e);
-    if (ok) {
-        struct stmt *q = db_prepare(s->db, "DELETE FROM block_run WHERE run = $1", e);
-        bind_int(q, run);
-        ok = stmt_run(q, e);
+    struct blocks *b = s->blocks;
+    struct stmt *q = db_prepare(s->db, "DELETE FROM block_run WHERE run = $1 RETURNING block", e);
+    bind_int(q, run);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        b->released = arena_grow(&b->arena, b->released, b->nreleased, &b->released_cap, sizeof *b->released);
+        b->released[b->nreleased++] = take_int(q);
     }
-    for (size_t i = 0; i < n && ok; i++) {
+    return step == STEP_DONE;
+}
+
+bool blocks_sweep(struct store *s, struct err *e)
+{
+    struct blocks *b = s->blocks;
+    bool ok = true;
+    for (size_t i = 0; i < b->nreleased && ok; i++) {
         struct stmt *q = db_prepare(s->db, "DELETE FROM block WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM block_run WHERE block = $1)", e);
-        bind_int(q, used[i]);
+        bind_int(q, b->released[i]);
         ok = stmt_run(q, e);
     }
-    arena_free(&a);
+    b->released = NULL;
+    b->nreleased = b->released_cap = 0;
+    arena_free(&b->arena);
     return ok;
 }

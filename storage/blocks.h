@@ -52,7 +52,9 @@ struct blocks *blocks_new(void);
 void blocks_free(struct blocks *b);
 /* What the SQL function text() does; `store` is the struct store. The words are borrowed, as those of block_read. */
 bool blocks_text_function(void *store, int64_t text, struct slice *out, struct err *e);
-/* In a write transaction: the run (run.n) uses no block any more; blocks that no run uses go. */
+/* In a write transaction: the run (run.n) uses no block any more. */
 bool blocks_release(struct store *s, int64_t run, struct err *e);
+/* At its end, when runs that come have said which they use: of the blocks that were released, those that no run uses go. */
+bool blocks_sweep(struct store *s, struct err *e);
 
 #endif

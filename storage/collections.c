@@ -191,7 +191,7 @@ static bool delete_some(struct store *s, int64_t collection, bool *more, struct 
         if (!run_remove(s, runs[i], e))
             return false;
     *more = n == DELETE_RUNS;
-    return step == STEP_DONE;
+    return step == STEP_DONE && blocks_sweep(s, e);
 }
 
 /* What is left when the last runs have gone: tasks that an export named and no run has, findings about the collection, itself. */

@@ -444,7 +444,7 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
         if (!run_write(p->store, p->pack, run, &place, e))
             return false;
     }
-    return pack_write(p->pack, e) && write_files(p, e) && (counts[PUT_NEW] + counts[PUT_UPDATED] == 0 || stamp_collection(p, e));
+    return pack_write(p->pack, e) && blocks_sweep(p->store, e) && write_files(p, e) && (counts[PUT_NEW] + counts[PUT_UPDATED] == 0 || stamp_collection(p, e));
 }
 
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)

@@ -222,6 +222,8 @@ static bool write_blobs(struct writer *w, const struct prepared *p, struct err *
 static bool write_tags(struct writer *w, const struct run *run, struct err *e)
 {
     for (size_t i = 0; i < run->ntags; i++) {
+        if (!run->tags[i].len)
+            continue;
         struct stmt *q = db_prepare(w->store->db,
             "INSERT INTO run_tag (run, tag, position, by_hand) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING", e);
         bind_int(q, w->run);

@@ -54,10 +54,11 @@ struct place {
     struct slice id;          /* PUT_NEW: the run's UUID */
 };
 
-/* Writes the rows of a run, in the write transaction, after pack_settle. A replaced run keeps its id, what was said of it by hand, and
+/* Both in a write transaction that ends with blocks_sweep.
+ * Writes the rows of a run, after pack_settle. A replaced run keeps its id, what was said of it by hand, and
  * the reviews of findings that are made again. */
 bool run_write(struct store *s, struct pack *pack, const struct prepared *p, const struct place *place, struct err *e);
-/* A run and all that is of it goes, in the write transaction. */
+/* A run and all that is of it goes. */
 bool run_remove(struct store *s, int64_t run, struct err *e);
 
 #endif

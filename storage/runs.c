@@ -241,7 +241,7 @@ bool store_runs(struct store *s, const struct filter *f, const struct page *page
 static bool find_and_remove(struct store *s, struct slice id, struct err *e)
 {
     int64_t n;
-    return run_find(s, id, &n, e) && run_remove(s, n, e);
+    return run_find(s, id, &n, e) && run_remove(s, n, e) && blocks_sweep(s, e);
 }
 
 bool store_run_delete(struct store *s, struct slice id, struct err *e)

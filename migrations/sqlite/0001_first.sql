@@ -305,7 +305,8 @@ SELECT id, name, description, metadata, created_at FROM collection;
 CREATE VIEW runs AS
 SELECT r.id, c.id AS collection, r.external_id, r.name, t.task_id, r.model, r.agent, r.attempt, r.started_at, r.ended_at,
        r.success, r.exit_status, d.error, r.stopped_by AS "limit", r.tokens_in, r.tokens_out, r.cost_usd,
-       (SELECT json_group_array(tag) FROM (SELECT tag FROM run_tag WHERE run = r.n ORDER BY position)) AS tags, d.metadata,
+       (SELECT json_group_array(tag) FROM (SELECT tag FROM run_tag WHERE run = r.n ORDER BY by_hand, position, tag)) AS tags,
+       d.metadata,
        json_object('file', d.file, 'location', d.location, 'format', r.format) AS source, d.file, d.location, r.format,
        lower(hex(r.content_hash)) AS content_hash, r.messages, r.calls AS tool_calls
 FROM run r JOIN collection c ON c.n = r.collection LEFT JOIN run_detail d ON d.run = r.n LEFT JOIN task t ON t.n = r.task;
