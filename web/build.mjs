@@ -1,7 +1,7 @@
-// Bundles src/ into dist/index.html and dist/assets/NAME-HASH.{js,css}: what the program carries inside.
+// Bundles src/ into dist/: index.html, favicon.svg and assets/NAME-HASH.{js,css}, each with a .gz beside it. The program carries them inside.
 import * as esbuild from 'esbuild';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 
 process.chdir(new URL('.', import.meta.url).pathname);
@@ -24,13 +24,20 @@ const built = await esbuild.build({
     logLevel: 'warning',
 });
 
+const files = Object.keys(built.metafile.outputs);
 let page = await readFile('index.html', 'utf8');
-let bytes = 0;
-for (const file of Object.keys(built.metafile.outputs)) {
+for (const file of files) {
     const name = basename(file).replace(/-[^-]+\./, '.');
     page = page.replace(`{{${name}}}`, `/assets/${basename(file)}`);
-    bytes += gzipSync(await readFile(file)).length;
 }
 if (page.includes('{{')) throw new Error('index.html names a file that the build did not make');
 await writeFile('dist/index.html', page);
-console.log(`web/dist: ${Object.keys(built.metafile.outputs).length} files, ${(bytes / 1024).toFixed(1)} KiB gzip`);
+await copyFile('favicon.svg', 'dist/favicon.svg');
+
+let first = 0; /* what a first visit loads */
+for (const file of [...files, join('dist', 'index.html'), join('dist', 'favicon.svg')]) {
+    const packed = gzipSync(await readFile(file), { level: 9 });
+    await writeFile(file + '.gz', packed);
+    first += packed.length;
+}
+console.log(`web/dist: ${(first / 1024).toFixed(1)} KiB gzip on first load`);

@@ -80,7 +80,7 @@ export interface Finding {
 export type FindingBrief = Pick<Finding, 'id' | 'detector' | 'behavior' | 'kind' | 'severity' | 'title' | 'evidence'>;
 
 export interface Score {
-    name: string;
+    name: string | null;
     value: Json;
     answer: string | null;
     target: string | null;
@@ -153,12 +153,15 @@ export interface Message {
     error: string | null;
     metadata: Json;
     tool_calls: ToolCall[];
-    blobs: { sha256: string; media_type: string | null; size: number; url: string | null }[];
+    /** sha256 is null where the source only refers to it */
+    blobs: { sha256: string | null; media_type: string | null; size: number; url: string | null }[];
 }
 
 export interface Messages {
     items: Message[];
     from: number;
+    /** the index to go on from where the answer was cut short of `limit` for its size */
+    next: number | null;
     total: number;
 }
 
@@ -371,7 +374,7 @@ export const api = {
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
         get<Messages>(`/runs${pathOf(run)}/messages`, { transcript, from, limit }, signal),
-    tag: (ids: string[], add: string[], remove: string[] = []) => call<{ changed: number }>('POST', '/runs/tags', { body: { ids, add, remove } }),
+    tag: (ids: string[], tag: string, remove = false) => call<{ changed: number }>('POST', '/runs/tags', { body: { ids, tag, remove } }),
     finding: (id: string, signal?: AbortSignal) => get<Finding>('/findings' + pathOf(id), undefined, signal),
     review: (id: string, change: { status?: Status; note?: string | null }) => call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
     reviewMany: (ids: string[], change: { status?: Status; note?: string }) =>
@@ -384,10 +387,14 @@ export const api = {
     uploadState: (id: string, signal?: AbortSignal) => get<Upload>('/uploads' + pathOf(id), undefined, signal),
 };
 
-export const exportUrl = (c: string, as: 'native' | 'csv' | 'html') => address(`/collections${pathOf(c)}/export`, { as });
+export const exportUrl = (c: string, as: 'native' | 'csv') => address(`/collections${pathOf(c)}/export`, { as });
 export const blobUrl = (sha256: string) => address('/blobs' + pathOf(sha256));
-/** What a script is told to send files to. */
-export const uploadCommand = (name: string) => `curl --data-binary @runs.jsonl \\\n  ${location.host}${ROOT}/collections/${name}/uploads`;
+/** What a script is told to send: for a new collection its name first. */
+export function uploadCommand(name: string, isNew: boolean): string {
+    const collections = `${location.host}${ROOT}/collections`;
+    const add = isNew ? `curl ${collections} -d '{"name":"${name}"}'\n` : '';
+    return `${add}curl --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
+}
 
 /** Sends a file's bytes. XMLHttpRequest, because fetch tells nothing of how far an upload has come. */
 export function sendFile(c: string, file: Blob, filename: string, onProgress: (sent: number) => void, signal: AbortSignal): Promise<Upload> {

@@ -4,6 +4,8 @@ import { api, type ApiError, type List, type Run } from './api';
 import { asApiError } from './use';
 
 export interface Rows<T> {
+    /** What these rows answer; the old one until the first new rows are there. */
+    key: string;
     items: T[];
     next: string | null;
     total: number | null;
@@ -23,7 +25,7 @@ const kept = new Map<string, { items: unknown[]; next: string | null; total: num
 
 /** Pages of `key`; when it changes, the old rows stay until the first new ones are there, and for good where it is refused. */
 export function useRows<T>(key: string, ask: (page: { limit: number; after: string | null; count: boolean }, signal: AbortSignal) => Promise<List<T>>): Rows<T> {
-    type State = Omit<Rows<T>, 'want' | 'again'> & { key: string };
+    type State = Omit<Rows<T>, 'want' | 'again'>;
     const [state, set] = useState<State>(() => {
         const before = kept.get(key) as { items: T[]; next: string | null; total: number | null } | undefined;
         return { key, items: before?.items ?? [], next: before?.next ?? null, total: before?.total ?? null, loading: true, error: undefined, ms: 0 };

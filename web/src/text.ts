@@ -56,9 +56,8 @@ const OPEN_CHARS = 40_000;
 /** Cuts a long text into what is shown and what is folded away. `keep`: ranges that must stay in view. `opened`: ranges that
  *  somebody unfolded. */
 export function fold(text: string, keep: Range[], opened: Range[], rule: FoldRule): Piece[] {
-    const headEnd = Math.min(lineEnd(text, rule.head), rule.chars);
     if (text.length <= rule.chars && countLines(text, 0, text.length, rule.lines + 1) <= rule.lines) return [{ from: 0, to: text.length, hidden: null }];
-    const shown: Range[] = [[0, headEnd]];
+    const shown: Range[] = [[0, headOf(text, rule)]];
     for (const [from, to] of keep) shown.push(aroundLine(text, from, Math.min(Math.max(to, from + 1), from + LONG_KEEP)));
     shown.push(...opened);
     shown.sort((a, b) => a[0] - b[0]);
@@ -81,6 +80,17 @@ export function fold(text: string, keep: Range[], opened: Range[], rule: FoldRul
     if (text.length - at > 200 || countLines(text, at, text.length, 3) >= 3) pieces.push(gap(text, at, text.length));
     else if (at < text.length) pieces[pieces.length - 1]!.to = text.length;
     return pieces;
+}
+
+/** The first lines; of a very long one only its start. */
+function headOf(text: string, rule: FoldRule): number {
+    let at = 0;
+    for (let i = 0; i < rule.head && at < text.length && at < rule.chars; i++) {
+        const end = lineEnd(text, 1, at);
+        if (end - at > LONG_LINE) return at + LONG_LINE / 2;
+        at = end;
+    }
+    return at;
 }
 
 function gap(text: string, from: number, to: number): Piece {
@@ -244,8 +254,9 @@ export function blocks(text: string, from: number, to: number): { from: number; 
             return;
         }
         const gaps = /\n[ \t]*\n\s*/g;
-        gaps.lastIndex = start;
         let begin = start;
+        while (begin < end && text[begin] === '\n') begin++;
+        gaps.lastIndex = begin;
         for (let match = gaps.exec(text); match && match.index < end; match = gaps.exec(text)) {
             if (match.index > begin) result.push({ from: begin, to: match.index, code: false });
             // The spaces that begin a line stay with it.

@@ -1,7 +1,6 @@
 // A transcript as the reader needs it: rows known before a message is loaded, messages by range, evidence by message.
-import { api, type Evidence, type Finding, type Mark, type Message } from './api';
+import { api, ApiError, type Evidence, type Finding, type Mark, type Message } from './api';
 import { asApiError } from './use';
-import type { ApiError } from './api';
 
 /* ---- rows ----------------------------------------------------------------------------------------------------------- */
 
@@ -64,6 +63,7 @@ interface Chunk {
 const CHUNK_MESSAGES = 60;
 const CHUNK_BYTES = 400_000;
 const KEEP_BYTES = 64_000_000;
+const MOST_AT_ONCE = 500; /* messages that the server gives in one answer */
 
 /** Messages of one transcript, loaded in ranges of bounded size as they are looked at. */
 export class Pages {
@@ -140,8 +140,7 @@ export class Pages {
         chunk.state = 'loading';
         chunk.error = null;
         try {
-            const page = await api.messages(this.run, this.transcript, chunk.from, chunk.to - chunk.from, this.stop.signal);
-            for (const message of page.items) {
+            for (const message of await this.fetch(chunk, this.stop.signal)) {
                 this.messages[message.index] = message;
                 for (const call of message.tool_calls) {
                     const key = call.name + '\0' + (call.arguments ?? '');
@@ -159,6 +158,18 @@ export class Pages {
         for (const watcher of this.watchers) watcher();
     }
 
+    /** The server cuts an answer short where messages are large; then there is more to ask for. */
+    private async fetch(chunk: Row, signal: AbortSignal): Promise<Message[]> {
+        const messages: Message[] = [];
+        for (let from = chunk.from; from < chunk.to; ) {
+            const page = await api.messages(this.run, this.transcript, from, chunk.to - from, signal);
+            if (!page.items.length) throw new ApiError(0, 'page', `The server gave no messages from M${from} on.`, `the transcript of run ${this.run}`);
+            messages.push(...page.items);
+            from += page.items.length;
+        }
+        return messages;
+    }
+
     /** Lets go of the ranges that were not looked at for longest. */
     private trim(): void {
         let held = 0;
@@ -174,10 +185,20 @@ export class Pages {
 
     /** Every message in order, range by range; what is not held already is not held afterwards either. */
     async *all(signal: AbortSignal): AsyncGenerator<Message[]> {
-        for (const chunk of this.chunks) {
-            if (signal.aborted) return;
-            if (chunk.state === 'loaded') yield this.messages.slice(chunk.from, chunk.to) as Message[];
-            else yield (await api.messages(this.run, this.transcript, chunk.from, chunk.to - chunk.from, signal)).items;
+        for (let c = 0; c < this.chunks.length && !signal.aborted; ) {
+            const first = this.chunks[c++]!;
+            if (first.state === 'loaded') {
+                yield this.messages.slice(first.from, first.to) as Message[];
+                continue;
+            }
+            let { to, bytes } = first;
+            for (; c < this.chunks.length && this.chunks[c]!.state !== 'loaded'; c++) {
+                const next = this.chunks[c]!;
+                if (next.to - first.from > MOST_AT_ONCE || bytes + next.bytes > CHUNK_BYTES * 8) break;
+                to = next.to;
+                bytes += next.bytes;
+            }
+            yield await this.fetch({ from: first.from, to }, signal);
         }
     }
 }

@@ -59,7 +59,7 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                     <td class="wide"><a class="name" href={collectionPath(c)}>{c.name}</a>{c.description && <span class="sub one">{c.description}</span>}</td>
                                     <td class="num" data-l="runs">{num(c.runs)}</td>
                                     <td class="num" data-l="tasks">{num(c.tasks)}</td>
-                                    <td class="num" data-l="passed %">{percent(rate)}</td>
+                                    <td class="num" data-l="% passed">{percent(rate)}</td>
                                     <td class="bar"><Meter value={rate} /></td>
                                     <td class="num" data-l="broken tasks">{c.broken_tasks ? <a class="count-b" href={collectionPath(c, 'tasks')}>{num(c.broken_tasks)}</a> : '0'}</td>
                                     <td class="num" data-l="flagged runs">{num(c.flagged)}</td>
@@ -119,11 +119,11 @@ function Command({ title, lead, text, what }: { title: string; lead: string; tex
     );
 }
 
-function Commands({ name }: { name: string }): JSX.Element {
+function Commands({ name, isNew }: { name: string; isNew?: boolean }): JSX.Element {
     const plain = /^[\w.-]+$/.test(name) ? name : 'nightly';
     return (
         <>
-            <Command title="Over HTTP" lead="From a script, a job, another machine." text={uploadCommand(plain)} what="the curl command" />
+            <Command title="Over HTTP" lead="From a script, a job, another machine." text={uploadCommand(plain, isNew ?? plain !== name)} what="the curl command" />
             <Command title="From the shell" lead="Straight into the same database." text={`telltale import logs/ -c ${plain}`} what="the import command" />
         </>
     );
@@ -138,7 +138,7 @@ function Empty({ panels }: { panels: JSX.Element[] }): JSX.Element {
             {panels}
             <div class="ways">
                 <DropZone />
-                <Commands name="nightly" />
+                <Commands name="nightly" isNew />
             </div>
             <Sample />
             <section aria-label="Formats" class="pad"><p class="hd">Formats read</p><ul class="fmts">{FORMATS.map(name => <li key={name}>{name}</li>)}</ul></section>

@@ -1,6 +1,6 @@
 // Triage: an inbox of findings, the evidence in its place, and how good each detector has been.
 import type { JSX } from 'preact';
-import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type Detector, type Finding, type Message, type Status, type Summary } from '../api';
 import { askedOf, fieldsOf, FINDING_KEYS } from '../filter';
 import { addresses, count, num, outcome, OUTCOME_NAME, percent, runLabel, wilson } from '../format';
@@ -14,7 +14,7 @@ import { FoldedText } from '../parts/textpart';
 import { review, undo } from '../review';
 import { useRows } from '../rows';
 import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
-import { quoteLine } from '../text';
+import { quoteLine, visible } from '../text';
 import { useAsk, useInView, useMedia, useNarrow, useTitle } from '../use';
 
 type Grouping = 'detector' | 'task';
@@ -145,6 +145,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
             <main class="triage" id="main">
                 {listScreen && (
                     <section class="inbox" aria-label="Findings">
+                        {!paneScreen && <h1 class="sr">Findings of {name}</h1>}
                         <div class="bar">
                             <QueryBox fields={fieldsOf(summary.data, FINDING_KEYS, 'findings')} query={withStatus(query, status)} label="Filter findings" unit="findings" refused={rows.error?.message} keep={['f']} />
                             <div class="row">
@@ -243,7 +244,7 @@ function Inbox({ items, total, want, grouping, summary, current, choose }: {
         else if (list.current!.offsetTop + offsets[i + 1]! > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = list.current!.offsetTop + offsets[i + 1]! - scroller.clientHeight + 40;
     }, [current]);
     return (
-        <div ref={list} class="inbox-list" role="list" aria-label={`${num(total)} findings`}>
+        <div ref={list} class="inbox-list">
             <div style={{ height: `${offsets[from]}px` }} />
             {lines.slice(from, to).map(line => {
                 if ('head' in line) return <GroupHead key={'head ' + line.head + line.at} name={line.head} grouping={grouping} summary={summary} />;
@@ -251,11 +252,11 @@ function Inbox({ items, total, want, grouping, summary, current, choose }: {
                 const quote = f.evidence[0] ? quoteLine(f.evidence[0].quote, 120) : '';
                 const done = f.status === 'open' ? '' : f.status === 'dismissed' ? ' done dis' : ' done';
                 return (
-                    <div role="listitem" key={f.id}>
+                    <div key={f.id}>
                         <a class={`item${done}`} href={withQuery({ f: f.id })} aria-current={f.id === current ? 'true' : undefined}
                             onClick={event => { if (!event.metaKey && !event.ctrlKey && !event.shiftKey) { event.preventDefault(); choose(f.id); } }}>
                             <KindMark kind={f.kind} />
-                            <span class="one t" title={f.title}>{f.title}</span>
+                            <span class="one t" title={f.title}>{visible(f.title)}</span>
                             <span class="place">{f.status !== 'open' ? f.status : grouping === 'detector' ? (f.task_id ?? (f.run && runLabel(f.run)) ?? '') : addresses(f.evidence, 1)}</span>
                             <samp class="q one">{quote ? done ? quote : <mark class={`ev ev-${f.kind}`}>{quote}</mark> : <span class="dim">{grouping === 'task' ? f.detector : 'nothing stands there'}</span>}</samp>
                         </a>
@@ -285,7 +286,7 @@ function Detail({ finding: f, rule }: { finding: Finding; rule?: Detector }): JS
     const runs = new Set(f.evidence.map(e => e.run)).size;
     return (
         <>
-            <h1><KindMark kind={f.kind} label />{f.title}</h1>
+            <h1><KindMark kind={f.kind} label />{visible(f.title)}</h1>
             <p class="facts">
                 <span><SeverityMark severity={f.severity} /> <b>{f.severity}</b></span>
                 <span>behaviour <b>{f.behavior}</b></span>
@@ -307,7 +308,7 @@ function Actions({ finding, ask, noting, onConfirm, onDismiss, onChoice, onCance
     onConfirm: () => void; onDismiss: () => void; onChoice: (all: boolean) => void; onCancel: () => void; onNote: () => void; onSaveNote: (note: string) => void; onUndo: () => void; onOpen: () => void;
 }): JSX.Element {
     const note = useRef<HTMLTextAreaElement>(null);
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (noting) note.current?.focus();
     }, [noting]);
     return (

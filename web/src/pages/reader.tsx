@@ -61,7 +61,8 @@ function Reader({ run, change }: { run: RunDetail; change: (f: (run: RunDetail) 
     const [raw, setRaw] = useState<{ title: string; text: string } | null>(null);
     const [finding, setFinding] = useState({ open: false, text: '', regex: false });
     const found = useFind(finding.open ? pages : null, finding.text, finding.regex);
-    const [hitAt, setHitAt] = useState(0);
+    const [hitAt, setHitAt] = useState(-1); /* -1: none chosen yet */
+    const findFrom = useRef(0);
     const [linked, setLinked] = useState<Hit | null>(null);
     const [folds] = useState(() => new Folds());
     const flow = useRef<FlowHandle | null>(null);
@@ -156,15 +157,22 @@ function Reader({ run, change }: { run: RunDetail; change: (f: (run: RunDetail) 
     const shownFound = finding.open ? found : NOTHING;
     const hit = shownFound.hits[hitAt] ?? null;
     useEffect(() => {
-        const first = shownFound.hits.findIndex(h => h.message >= (flow.current?.inView()[0] ?? 0));
-        setHitAt(Math.max(0, first));
-    }, [finding.text, finding.regex, shownFound.hits.length > 0]);
+        setHitAt(-1);
+        findFrom.current = flow.current?.inView()[0] ?? 0;
+    }, [finding.text, finding.regex, finding.open]);
+    // The first hit from where the reader stands; from the top when there is none below.
+    useEffect(() => {
+        if (hitAt >= 0 || !shownFound.hits.length) return;
+        const below = shownFound.hits.findIndex(h => h.message >= findFrom.current);
+        if (below >= 0) setHitAt(below);
+        else if (shownFound.share === 1) setHitAt(0);
+    }, [shownFound, hitAt]);
     useEffect(() => {
         if (hit) jump(hit.message, 'mark.now');
     }, [hit?.message, hit?.part, hit?.from]);
     const stepHit = (by: number) => {
         const n = shownFound.hits.length;
-        if (n) setHitAt(at => (at + by + n) % n);
+        if (n) setHitAt(at => (Math.max(0, at) + by + n) % n);
     };
     const hitMessages = useMemo(() => new Set(shownFound.byMessage.keys()), [shownFound]);
 

@@ -1,6 +1,6 @@
 // All runs of a collection: filters, a table that draws only the rows in view, and what can be done with a selection.
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, exportUrl, type Kind, type Run, type Summary } from '../api';
 import { askedOf, fieldsOf, termsOf, RUN_KEYS } from '../filter';
 import { DASH, KINDS, KIND_NAME, OUTCOME_NAME, bytes, cost, count, duration, num, outcome, percent, runLabel, time } from '../format';
@@ -11,6 +11,7 @@ import { FailedPage, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { useRunRows } from '../rows';
 import { go, runPath, usePlace, withQuery } from '../router';
+import { visible } from '../text';
 import { asApiError, useAsk, useInView, useNarrow, useTitle } from '../use';
 import { Gap } from './tasks';
 
@@ -33,7 +34,7 @@ const COLUMNS: Column[] = [
     { id: 'outcome', title: 'Outcome', sort: 'success', w: 'w-o', text: r => OUTCOME_NAME[outcome(r.success)],
         cell: r => <span class="mk"><OutcomeMark success={r.success} />{OUTCOME_NAME[outcome(r.success)]}</span> },
     { id: 'run', title: 'Run', sort: 'name', w: 'w-id', cls: 'mono', text: runLabel, cell: r => <a href={runPath(r.id)}>{runLabel(r)}</a> },
-    { id: 'what', title: 'Task', sort: 'task', w: '', cls: 'wide', text: r => r.gist, cell: r => <a href={runPath(r.id)} tabIndex={-1}>{r.gist || r.name || r.task_id || DASH}</a> },
+    { id: 'what', title: 'Task', sort: 'task', w: '', cls: 'wide', text: r => r.gist, cell: r => <a href={runPath(r.id)} tabIndex={-1}>{visible(r.gist || r.name || r.task_id || DASH)}</a> },
     { id: 'findings', title: 'Findings', sort: 'findings', w: 'w-f', cls: 'mkc', text: r => KINDS.reduce((n, kind) => n + r.findings[kind], 0), cell: findingsCell },
     { id: 'model', title: 'Model', sort: 'model', w: 'w-m', cls: 'r2', text: r => r.model, cell: r => r.model ?? <span class="dim">{DASH}</span> },
     { id: 'score', title: 'Score', w: 'w-n', cls: 'num hide opt', text: r => scoreText(firstScore(r)?.value), cell: r => scoreText(firstScore(r)?.value) },
@@ -104,6 +105,7 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
     return (
         <Shell collection={summary.data?.collection} name={name} tab="runs">
             <main id="main" class="runs">
+                <h1 class="sr">Runs of {name}</h1>
                 <Facets summary={summary.data} query={query} set={terms.length} />
                 <div class="list">
                     <div class="qbar">
@@ -140,11 +142,18 @@ function Table({ rows, columns, sort, cursor, selected, toggle, setSelected }: {
     rows: Rows; columns: Column[]; sort: string; cursor: number; selected: ReadonlySet<string>; toggle: (id: string) => void; setSelected: (ids: ReadonlySet<string>) => void;
 }): JSX.Element {
     const narrow = useNarrow();
-    const height = narrow ? 116 : 28;
+    const height = narrow ? 124 : 28;
     const total = Math.max(rows.total ?? 0, rows.items.length);
     const offsets = useMemo(() => Float64Array.from({ length: total + 1 }, (_, i) => i * height), [total, height]);
     const body = useRef<HTMLTableSectionElement>(null);
     const [from, until] = useInView(body, offsets);
+    // Other rows begin at the top.
+    const before = useRef(rows.key);
+    useLayoutEffect(() => {
+        const scroller = body.current?.closest<HTMLElement>('.dense-x');
+        if (before.current !== rows.key && scroller) scroller.scrollTop = 0;
+        before.current = rows.key;
+    }, [rows.key]);
     useEffect(() => rows.want(until), [until, rows.items.length, rows.next]);
     useEffect(() => {
         const scroller = body.current?.closest<HTMLElement>('.dense-x');
@@ -246,7 +255,7 @@ function Facet({ field, title, values, query }: { field: string; title: string; 
     const toggle = (value: string) => go(withQuery({ [field]: (chosen.includes(value) ? chosen.filter(v => v !== value) : [...chosen, value]).join(',') }));
     return (
         <section class="facet" aria-label={title}>
-            <h3>{title}{chosen.length > 0 && <a href={withQuery({ [field]: null })} aria-label={`Any ${title.toLowerCase()}`}>any</a>}</h3>
+            <h2>{title}{chosen.length > 0 && <a href={withQuery({ [field]: null })} aria-label={`Any ${title.toLowerCase()}`}>any</a>}</h2>
             {shown.map(({ value, runs }) => (
                 <label key={value}>
                     <input type="checkbox" checked={chosen.includes(value)} onChange={() => toggle(value)} />
@@ -310,7 +319,6 @@ function Export({ id }: { id: string }): JSX.Element {
                 <p class="hd">the whole collection</p>
                 <a href={exportUrl(id, 'native')} download onClick={close}>JSON Lines, everything</a>
                 <a href={exportUrl(id, 'csv')} download onClick={close}>CSV, a run a row</a>
-                <a href={exportUrl(id, 'html')} download onClick={close}>HTML report</a>
             </>
         )}</Popover>
     );
@@ -324,7 +332,7 @@ function Selection({ ids, runs, columns, clear, again }: { ids: ReadonlySet<stri
         const word = new FormData(event.currentTarget as HTMLFormElement).get('tag')?.toString().trim();
         if (!word) return;
         try {
-            const { changed } = await api.tag([...ids], [word]);
+            const { changed } = await api.tag([...ids], word);
             toast(`${count(changed, 'run')} tagged ${word}`);
             setTagging(false);
             again();

@@ -8,6 +8,7 @@ import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage, Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { collectionPath, runPath } from '../router';
+import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
 
 const SHOWN = 7;
@@ -148,7 +149,7 @@ function BrokenTasks({ summary: s, tasks, to }: { summary: Summary; tasks: Task[
                 {broken.slice(0, SHOWN).map(task => (
                     <li key={task.task_id}>
                         <a href={(task.best && placeOf(task.best)) ?? to('runs', { task: task.task_id })}>
-                            <span class="l1"><b class="one id" title={task.task_id}>{task.task_id}</b><span class="one sub" title={task.best?.title}>{task.best?.title ?? task.gist}</span><span class="n">{failsOf(task)}</span></span>
+                            <span class="l1"><b class="id" title={task.task_id}>{task.task_id}</b><span class="one sub" title={task.best?.title}>{visible(task.best?.title ?? task.gist ?? '')}</span><span class="n">{failsOf(task)}</span></span>
                             {task.best && <Quote evidence={task.best.evidence[0]} kind={task.best.kind} place={addresses(task.best.evidence.filter(e => e.run === task.best!.evidence[0]!.run), 2)} />}
                         </a>
                     </li>
@@ -174,7 +175,7 @@ function Behaviours({ summary: s, kind, title, to }: { summary: Summary; kind: K
                 {rows.slice(0, SHOWN).map(row => (
                     <li key={row.behavior}>
                         <a href={to('findings', { behavior: row.behavior })}>
-                            <span class="l1"><b>{row.behavior}</b><span class="one sub" title={row.best?.title}>{row.best?.title}</span><span class="n">{count(row.runs, 'run')}</span></span>
+                            <span class="l1"><b>{row.behavior}</b><span class="one sub" title={row.best?.title}>{visible(row.best?.title ?? '')}</span><span class="n">{count(row.runs, 'run')}</span></span>
                             {row.best && <Quote evidence={row.best.evidence[0]} kind={kind} place={addresses(row.best.evidence, 2)} />}
                         </a>
                     </li>

@@ -7,6 +7,7 @@ import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
 import { collectionPath, go, usePlace, withQuery } from '../router';
+import { visible } from '../text';
 import { asApiError, useAsk, useInView, useNarrow, useTitle } from '../use';
 import { failsOf, placeOf } from './story';
 
@@ -77,7 +78,7 @@ function Search({ value }: { value: string }): JSX.Element {
 
 function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string }): JSX.Element {
     const narrow = useNarrow();
-    const height = narrow ? 108 : 46;
+    const height = narrow ? 120 : 46;
     const body = useRef<HTMLTableSectionElement>(null);
     const offsets = useMemo(() => Float64Array.from({ length: tasks.length + 1 }, (_, i) => i * height), [tasks.length, height]);
     const [from, until] = useInView(body, offsets);
@@ -92,10 +93,10 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
                     {tasks.slice(from, until).map((task, i) => (
                         <tr key={task.task_id} aria-rowindex={from + i + 2} class="row">
                             <td class={`verdict v-${task.verdict}`}>{task.verdict === 'broken' && <KindMark kind="broken_task" />}{task.verdict}</td>
-                            <td class="wide"><a class="ink" href={to(task)}><b class="one">{task.task_id}</b><span class="one sub">{task.gist}</span></a></td>
+                            <td class="wide"><a class="ink" href={to(task)}><b class="one">{task.task_id}</b><span class="one sub">{visible(task.gist ?? '')}</span></a></td>
                             <td class="best">{task.best ? (
                                 <a class="ink rank-line" href={placeOf(task.best) ?? to(task)}>
-                                    <span class="one sub"><KindMark kind={task.best.kind} />{' '}{task.best.title}</span>
+                                    <span class="one sub"><KindMark kind={task.best.kind} />{' '}{visible(task.best.title)}</span>
                                     <Quote evidence={task.best.evidence[0]} kind={task.best.kind} place={addresses(task.best.evidence, 1)} />
                                 </a>
                             ) : <span class="dim">none</span>}</td>

@@ -65,13 +65,17 @@ function Context({ group, finding, now, named, onRaw }: { group: Group; finding:
     const places = useMemo(() => [...new Set(group.items.map(item => item.evidence.message!))].sort((a, b) => a - b).slice(0, MOST_PLACES), [group]);
 
     const load = async (from: number, to: number, signal?: AbortSignal) => {
-        const page = await api.messages(group.run, group.transcript, from, Math.max(1, to - from), signal);
-        setTotal(page.total);
-        setHeld(before => {
-            const next = new Map(before);
-            for (const message of page.items) next.set(message.index, message);
-            return next;
-        });
+        for (let at = from; at < to; ) {
+            const page = await api.messages(group.run, group.transcript, at, to - at, signal);
+            setTotal(page.total);
+            setHeld(before => {
+                const next = new Map(before);
+                for (const message of page.items) next.set(message.index, message);
+                return next;
+            });
+            if (page.next == null) return; /* the end, or all of it */
+            at = page.next;
+        }
     };
     useEffect(() => {
         const stop = new AbortController();

@@ -1,7 +1,7 @@
 // Find in a transcript: words or a regular expression, over all of it, range by range.
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { num } from '../format';
+import { DASH, num } from '../format';
 import { hitsIn, tooMany, type Hit, type Pages } from '../transcript';
 import { asApiError } from '../use';
 
@@ -97,7 +97,7 @@ export function FindBar({ text, regex, found, at, messages, onText, onRegex, onS
                     }} />
                 <button class="toggle" type="button" aria-pressed={regex} title="regular expression" aria-label="Regular expression" onClick={() => onRegex(!regex)}>.*</button>
             </div>
-            <span class="n" aria-live="polite">{found.error ? <span class="warn">{found.error}</span> : !text ? '' : n ? `${num(at + 1)} of ${num(n)}${tooMany(found.hits) ? ' or more' : ''}` : found.share < 1 ? 'reading …' : 'nothing found'}</span>
+            <span class="n" aria-live="polite">{found.error ? <span class="warn">{found.error}</span> : !text ? '' : n ? `${at < 0 ? DASH : num(at + 1)} of ${num(n)}${tooMany(found.hits) ? ' or more' : ''}` : found.share < 1 ? 'reading …' : 'nothing found'}</span>
             <button class="btn btn-bare" type="button" aria-label="Previous hit" disabled={!n} title={n ? undefined : 'There are no hits'} onClick={() => onStep(-1)}><kbd>N</kbd></button>
             <button class="btn btn-bare" type="button" aria-label="Next hit" disabled={!n} title={n ? undefined : 'There are no hits'} onClick={() => onStep(1)}><kbd>n</kbd></button>
             <span class="dim hide-s">{n > 0 && `in ${num(found.byMessage.size)} of ${num(messages)} messages`}{found.share < 1 && `, ${Math.floor(found.share * 100)} % read`}</span>

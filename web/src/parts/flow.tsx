@@ -74,7 +74,9 @@ export function Flow({ rows, pages, handle, top, draw, onView }: {
         const edges = state.current.offsets;
         const first = rowAt(edges, state.current.top - y + 1);
         const last = rowAt(edges, innerHeight - y - 1);
-        if (!anchor.current.held) {
+        if (!anchor.current.held && y > state.current.top) {
+            anchor.current.y = NaN; /* the head of the page is in view: nothing needs holding */
+        } else if (!anchor.current.held) {
             const element = rowElement(first);
             anchor.current = { row: first, y: element ? element.getBoundingClientRect().top : edges[first]! + y, held: false, find: null, message: state.current.rows[first]?.from ?? 0 };
         }

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { Kind, Task } from '../api';
 import { KINDS, KIND_NAME, count, num, shortModel } from '../format';
+import { visible } from '../text';
 import { KindMark } from './marks';
 
 const MOST_MODELS = 16;
@@ -66,7 +67,7 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
                             aria-label={`${task.task_id}: ${said}${kind ? `, ${KIND_NAME[kind]}` : ''}`} onFocus={() => setAt(i)} onMouseEnter={() => setAt(i)}>
                             {kind ? <KindMark kind={kind} /> : <i />}
                             {cells.map((cell, k) => <u key={k} class={cell ? step(cell.passed, cell.failed) : 'hx'} />)}
-                            {first && <s>{group} {num(ordered.filter(o => o.group === group).length)}</s>}
+                            {first && <s data-group={`${group} ${num(ordered.filter(o => o.group === group).length)}`} />}
                         </a>
                     );
                 })}
@@ -74,7 +75,7 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
             {now && (
                 <div class="readout" aria-live="polite">
                     <span>{worst(now.task) && <KindMark kind={worst(now.task)!} label />}{' '}<b>{now.task.task_id}</b></span>
-                    <span class="one gist">{now.task.gist}</span>
+                    <span class="one gist">{visible(now.task.gist ?? '')}</span>
                     {rows.map((model, k) => {
                         const cell = now.task.models.find(m => m.model === model);
                         return cell && <span class="dim" key={k}>{labels[k]} {cell.passed + cell.failed ? `${cell.passed}/${cell.passed + cell.failed}` : '—'}</span>;

@@ -78,7 +78,7 @@ function MessageView({ message: m, results, notes, current }: { message: Message
                 {m.reasoning && <Reasoning message={m} />}
                 {m.text && <Text message={m} />}
                 {tellsError(m, reading) && <ErrorText message={m} />}
-                {m.blobs.map(blob => <BlobView key={blob.sha256} blob={blob} />)}
+                {m.blobs.map(blob => <BlobView key={blob.sha256 ?? blob.url} blob={blob} />)}
                 {m.tool_calls.map(call => <Call key={call.position} message={m} call={call} results={ofCall.get(call.position) ?? []} />)}
                 {orphans.length > 0 && (
                     <div class="call">{orphans.map(result => <Result key={result.index} message={result} remark={m.tool_calls.length ? 'answers no call of this message' : undefined} />)}</div>
@@ -204,7 +204,7 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
                     {failed && <span class="err">error</span>}
                     {!results.length && <span class="dim">no result</span>}
                     {args && shape.kind !== 'short' && shape.kind !== 'text' && !repeated && (
-                        <button class="more" type="button" aria-label={`Arguments of ${name} ${raw ? 'as a tree' : 'as sent'}`} onClick={() => choose(raw ? 'tree' : 'raw')}>{raw ? 'tree' : 'raw'}</button>
+                        <button class="more" type="button" aria-label={`${raw ? 'tree' : 'raw'} arguments of ${name}`} onClick={() => choose(raw ? 'tree' : 'raw')}>{raw ? 'tree' : 'raw'}</button>
                     )}
                 </span>
             </div>
@@ -256,7 +256,7 @@ function Result({ message: m, remark }: { message: Message; remark?: string }): 
                 {m.duration_ms != null && <span>{duration(m.duration_ms)}</span>}
                 {remark && <span class="warn">{remark}</span>}
                 <span class="acts">
-                    {tree && <button class="more" type="button" aria-label={`M${m.index} ${raw ? 'as a tree' : 'as sent'}`} onClick={() => { folds.choose(key, raw ? 'tree' : 'raw'); redraw(n => n + 1); }}>{raw ? 'tree' : 'as sent'}</button>}
+                    {tree && <button class="more" type="button" aria-label={`${raw ? 'tree' : 'as sent'}: M${m.index}`} onClick={() => { folds.choose(key, raw ? 'tree' : 'raw'); redraw(n => n + 1); }}>{raw ? 'tree' : 'as sent'}</button>}
                     <button class="more" type="button" aria-label={`Copy the text of M${m.index}`} onClick={() => copy(text, `M${m.index}`)}>copy</button>
                     <button class="more" type="button" aria-label={`Copy a link to M${m.index}`} onClick={() => reading.link(m.index)}>link</button>
                     <button class="more" type="button" aria-label={`Raw JSON of M${m.index}`} onClick={() => reading.raw(m)}>raw</button>
@@ -264,7 +264,7 @@ function Result({ message: m, remark }: { message: Message; remark?: string }): 
             </div>
             {text ? <Part message={m.index} part="text"><MachineText id={`${m.index}:text`} text={text} marks={marks} raw={raw} /></Part> : !m.error && !m.blobs.length && <p class="dim">Nothing came back.</p>}
             {tellsError(m, reading) && <ErrorText message={m} />}
-            {m.blobs.map(blob => <BlobView key={blob.sha256} blob={blob} />)}
+            {m.blobs.map(blob => <BlobView key={blob.sha256 ?? blob.url} blob={blob} />)}
         </div>
     );
 }
@@ -276,14 +276,14 @@ function BlobView({ blob }: { blob: Message['blobs'][number] }): JSX.Element {
     const [failed, setFailed] = useState(false);
     const type = blob.media_type ?? 'unknown type';
     const image = /^image\/(png|jpeg|gif|webp|avif|bmp)$/.test(type);
-    const held = blob.size > 0 || !blob.url;
+    const held = blob.sha256 ? blobUrl(blob.sha256) : null;
     return (
         <div class="blob">
-            {shown && !failed ? <img src={blobUrl(blob.sha256)} alt={`${type}, ${bytes(blob.size)}`} onError={() => setFailed(true)} /> : (
+            {shown && !failed ? <img src={held!} alt={`${type}, ${bytes(blob.size)}`} onError={() => setFailed(true)} /> : (
                 <>
                     <span>{type}, {held ? `${bytes(blob.size)}, kept by reference` : 'only referred to'}{failed ? '; it could not be shown' : ''}</span>
                     {image && held && !failed && <button class="btn" type="button" onClick={() => setShown(true)}>Show image</button>}
-                    {held && <a class="btn btn-bare" href={blobUrl(blob.sha256)} download>Save</a>}
+                    {held && <a class="btn btn-bare" href={held} download>Save</a>}
                     {!held && <code class="one">{blob.url}</code>}
                 </>
             )}

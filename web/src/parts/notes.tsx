@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import type { Finding, Status } from '../api';
 import { num } from '../format';
+import { visible } from '../text';
 import type { EvItem } from '../transcript';
 import { KindMark, SeverityMark } from './marks';
 
@@ -26,9 +27,9 @@ function Note({ item, here, now, onGo, onReview }: {
     const all = finding.evidence.length;
     const full = item.index === 0 || current;
     return (
-        <aside class={`note n-${finding.kind}${current ? ' now' : ''}${finding.status === 'dismissed' ? ' dis' : ''}`} aria-label={`Finding ${finding.behavior}`}>
-            <h4><KindMark kind={finding.kind} /><button class="as-text" type="button" onClick={() => onGo(finding.id, item.index)}>{finding.behavior}</button><SeverityMark severity={finding.severity} /></h4>
-            {full && <p>{finding.title}</p>}
+        <div role="note" class={`note n-${finding.kind}${current ? ' now' : ''}${finding.status === 'dismissed' ? ' dis' : ''}`} aria-label={`Finding ${finding.behavior}`}>
+            <p class="nh"><KindMark kind={finding.kind} /><button class="as-text" type="button" onClick={() => onGo(finding.id, item.index)}>{finding.behavior}</button><SeverityMark severity={finding.severity} /></p>
+            {full && <p>{visible(finding.title)}</p>}
             {full && finding.message && finding.message !== finding.title && <p class="sub">{finding.message}</p>}
             {full && <p class="by" title={`version ${finding.detector_version}`}>{finding.scope === 'task' ? 'about the whole task, ' : ''}{finding.detector.startsWith('judge') ? '' : 'rule '}{finding.detector}</p>}
             {full && finding.note && <p class="by">note: {finding.note}</p>}
@@ -47,7 +48,7 @@ function Note({ item, here, now, onGo, onReview }: {
                     </>
                 )}
             </p>
-        </aside>
+        </div>
     );
 }
 

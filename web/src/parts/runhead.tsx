@@ -10,6 +10,7 @@ import { evSpans } from './message';
 import { FoldedText } from './textpart';
 import { Tree } from './tree';
 import { parseJson } from '../json';
+import { visible } from '../text';
 import { NO_MARKS, Words } from './words';
 
 type Now = { finding: string; index: number } | null;
@@ -50,7 +51,7 @@ export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
             ['expected', field(`score:${score.name}.target`, score.target)],
             ['answered', field(`score:${score.name}.answer`, score.answer)],
         ]),
-        ...others.map((score): [string, ComponentChildren] => [score.name, field(`score:${score.name}.value`, scoreValue(score))]),
+        ...others.map((score): [string, ComponentChildren] => [score.name ?? 'score', field(`score:${score.name}.value`, scoreValue(score))]),
         ['exit', field('run.exit_status', run.exit_status)],
         ['limit', field('run.limit', run.limit)],
         ['tokens', run.tokens_in == null && run.tokens_out == null ? DASH : num((run.tokens_in ?? 0) + (run.tokens_out ?? 0))],
@@ -67,7 +68,7 @@ export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
                 {run.task_id != null && <small>task <a class="ink" href={collectionPath({ id: run.collection, name: run.collection }, 'runs') + '?' + new URLSearchParams({ task: run.task_id })}>{run.task_id}</a>{attempt}</small>}
                 <small class="mono">{runLabel(run)}</small>
             </h1>
-            {run.gist && <p class={`task${whole ? '' : ' one'}`}><button class="as-text" type="button" aria-expanded={whole} title={whole ? 'show less' : 'show all'} onClick={() => setWhole(!whole)}>{run.gist}</button></p>}
+            {run.gist && <p class={`task${whole ? '' : ' one'}`}><button class="as-text" type="button" aria-expanded={whole} title={whole ? 'show less' : 'show all'} onClick={() => setWhole(!whole)}>{visible(run.gist)}</button></p>}
             <p class="facts">{facts.filter(([, value]) => value != null && value !== '').map(([name, value], i) => <span key={i}>{name} <b>{value}</b></span>)}</p>
             {run.error && <div class="run-error"><b>error</b> <span class="err-text"><FoldedText id="run.error" text={run.error} look="output"
                 marks={{ ...NO_MARKS, evidence: evSpans(run.error, fields.filter(item => item.evidence.part === 'run.error'), now) }} /></span></div>}
@@ -75,7 +76,7 @@ export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
                 <div class="run-error" key={score.name}><b>{score.name}</b> <span class="sub"><FoldedText id={`score:${score.name}`} text={score.explanation!} look="system"
                     marks={{ ...NO_MARKS, evidence: evSpans(score.explanation!, fields.filter(item => item.evidence.part === `score:${score.name}.explanation`), now) }} /></span></div>
             ))}
-            <Chips findings={findings} now={now} onGo={onGo}>
+            <Chips run={run.id} findings={findings} now={now} onGo={onGo}>
                 {tree && tree.kids.length > 0 && <button class="btn btn-bare" type="button" aria-expanded={more} onClick={() => setMore(!more)}>Metadata</button>}
                 <button class="btn btn-bare" type="button" onClick={onRaw}>Raw JSON</button>
             </Chips>
@@ -87,18 +88,30 @@ export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
 
 const MOST_CHIPS = 14;
 
-function Chips({ findings, now, onGo, children }: { findings: Finding[]; now: Now; onGo: (finding: string, index: number) => void; children: ComponentChildren }): JSX.Element {
+function Chips({ run, findings, now, onGo, children }: { run: string; findings: Finding[]; now: Now; onGo: (finding: string, index: number) => void; children: ComponentChildren }): JSX.Element {
     const [all, setAll] = useState(false);
-    const shown = all ? findings : findings.filter((finding, i) => i < MOST_CHIPS || finding.id === now?.finding);
+    // What was seen several times is one chip; each press goes on to the next.
+    const groups: Finding[][] = [];
+    for (const finding of findings) {
+        const group = groups.find(([first]) => first!.behavior === finding.behavior && first!.kind === finding.kind && first!.scope === finding.scope);
+        if (group) group.push(finding);
+        else groups.push([finding]);
+    }
+    const shown = all ? groups : groups.filter((group, i) => i < MOST_CHIPS || group.some(finding => finding.id === now?.finding));
     return (
         <div class="chips" role="group" aria-label="Findings">
-            {shown.map(finding => (
-                <button key={finding.id} type="button" class={`chip${finding.status === 'dismissed' ? ' dis' : ''}`} aria-current={now?.finding === finding.id ? 'true' : undefined}
-                    title={`${finding.title}${finding.status === 'open' ? '' : `, ${finding.status}`}`} onClick={() => onGo(finding.id, 0)}>
-                    <KindMark kind={finding.kind} label />{finding.behavior}{finding.scope === 'task' && <span class="dim">task</span>} <SeverityMark severity={finding.severity} /><small>{addresses(finding.evidence)}</small>
-                </button>
-            ))}
-            {shown.length < findings.length && <button class="more" type="button" onClick={() => setAll(true)}>{num(findings.length - shown.length)} more</button>}
+            {shown.map(group => {
+                const at = group.findIndex(finding => finding.id === now?.finding);
+                const finding = group[Math.max(0, at)]!;
+                return (
+                    <button key={group[0]!.id} type="button" class={`chip${group.every(f => f.status === 'dismissed') ? ' dis' : ''}`} aria-current={at >= 0 ? 'true' : undefined}
+                        title={`${visible(finding.title)}${finding.status === 'open' ? '' : `, ${finding.status}`}`} onClick={() => onGo(group[(at + 1) % group.length]!.id, 0)}>
+                        <KindMark kind={finding.kind} label />{finding.behavior}{group.length > 1 && <span class="dim">{num(group.length)}</span>}{finding.scope === 'task' && <span class="dim">task</span>} <SeverityMark severity={finding.severity} />
+                        <small>{addresses(group.flatMap(f => f.evidence.filter(e => e.run == null || e.run === run)))}</small>
+                    </button>
+                );
+            })}
+            {shown.length < groups.length && <button class="more" type="button" onClick={() => setAll(true)}>{num(groups.length - shown.length)} more</button>}
             {!findings.length && <span class="dim">nothing was found in this run</span>}
             {children}
         </div>

@@ -67,8 +67,8 @@ export function Shell({ collection, name, tab, children }: {
             <header class="top">
                 <Logo />
                 {shown != null && (
-                    <button class="where" type="button" aria-label={`Collection ${shown}, change`} onClick={() => setPalette(true)}>
-                        <b class="one">{shown}</b>{collection && <span class="dim">{num(collection.runs)} runs</span>}
+                    <button class="where" type="button" title="change collection" onClick={() => setPalette(true)}>
+                        <span class="sr">Collection </span><b class="one">{shown}</b>{collection && <span class="dim">{num(collection.runs)} runs</span>}
                     </button>
                 )}
                 {shown != null && (
@@ -79,7 +79,7 @@ export function Shell({ collection, name, tab, children }: {
                     </nav>
                 )}
                 <div class="right">
-                    <button class="goto" type="button" aria-label="Go to anything" onClick={() => setPalette(true)}>
+                    <button class="goto" type="button" title="Go to anything" onClick={() => setPalette(true)}>
                         <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="M10.5 10.5l4 4" /></svg>
                         <span>Go to</span><kbd>{keyLabel('mod+k')}</kbd>
                     </button>
