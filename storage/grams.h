@@ -3,6 +3,7 @@
 #define STORAGE_GRAMS_H
 
 #include "storage/inside.h"
+#include "text/literal.h"
 
 /* The grams of blocks that wait for their transaction. */
 struct grams;
@@ -15,9 +16,14 @@ void grams_add(struct grams *g, uint32_t place, const struct slice *texts, size_
 /* Bytes that g holds. */
 size_t grams_bytes(const struct grams *g);
 /* In the transaction that writes the blocks: place p has become block first_block + p. A block that turned out to be of use to nobody
- * is not written, and others go when their last run is deleted: search passes over candidates that do not exist. */
+ * is not written, and others go when their last run is deleted: what is not there is left out, here and whenever segments are
+ * merged, and search passes over the rest. */
 bool grams_write(struct store *s, const struct grams *g, int64_t first_block, struct err *e);
 /* Empties g: after the commit. */
 void grams_reset(struct grams *g);
+
+/* The blocks that may hold what a pattern needs, the newest first; some may be gone. `needs` has at least one clause. In a read
+ * transaction. */
+bool grams_candidates(struct store *s, const struct needs *needs, struct arena *a, int64_t **blocks, size_t *n, struct err *e);
 
 #endif

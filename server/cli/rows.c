@@ -1,3 +1,4 @@
+#include "base/csv.h"
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -5,6 +6,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
+
+enum { CSV_LINE_BYTES = 256 << 20 };
 
 struct rows rows_start(const struct cli *cli, const struct column *columns)
 {
@@ -59,30 +62,6 @@ static char *cell_text(const json_t *object, const char *path)
     return text ? text : strdup("");
 }
 
-/* RFC 4180. A cell that a spreadsheet would take for a formula gets an apostrophe in front. */
-static void print_csv(const char *text)
-{
-    bool formula = *text && strchr("=+-@\t\r", *text);
-    char *end;
-    if (formula && (*text == '-' || *text == '+')) {
-        strtod(text, &end);
-        formula = *end != '\0';
-    }
-    if (!formula && !text[strcspn(text, ",\"\r\n")]) {
-        fputs(text, stdout);
-        return;
-    }
-    putchar('"');
-    if (formula)
-        putchar('\'');
-    for (; *text; text++) {
-        if (*text == '"')
-            putchar('"');
-        putchar(*text);
-    }
-    putchar('"');
-}
-
 void rows_add(struct rows *rows, struct slice object)
 {
     rows->count++;
@@ -99,14 +78,16 @@ void rows_add(struct rows *rows, struct slice object)
         json_array_append_new(rows->held, row ? row : json_object());
         return;
     }
+    struct str line = STR_INIT(CSV_LINE_BYTES);
     for (const struct column *c = rows->columns; c->title; c++) {
         char *text = cell_text(row, c->path);
         if (c != rows->columns)
-            putchar(',');
-        print_csv(text);
+            str_addc(&line, ',');
+        csv_cell(&line, slice_str(text));
         free(text);
     }
-    printf("\r\n");
+    printf("%s\r\n", line.ptr);
+    str_free(&line);
     json_decref(row);
 }
 

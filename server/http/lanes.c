@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Threads of a lane, and how many errands may wait for them. */
 static const struct {
@@ -38,12 +38,22 @@ struct lanes {
     int nworkers;
 };
 
+static bool read_body(struct request *r, struct err *e)
+{
+    const struct param *const lists[] = {r->route->fields, NULL};
+    if (r->route->body != BODY_JSON)
+        return true;
+    bool ok = args_from_body(&r->arena, &r->args, &r->filter, r->route->fields, str_slice(&r->body), e) && args_complete(&r->args, lists, e);
+    str_free(&r->body);
+    return ok;
+}
+
 void errand_run(struct errand *errand)
 {
     struct request *r = &errand->request;
     struct answer *a = &errand->answer;
     struct err e = {0};
-    bool ok = r->route->handle(r, a, &e);
+    bool ok = read_body(r, &e) && r->route->handle(r, a, &e);
     if (ok && a->body.full)
         ok = err_set(&e, ERR_TOO_LARGE, "the answer is over %zu bytes; ask for less at a time", ANSWER_MAX);
     if (!ok) {
@@ -162,14 +172,17 @@ bool lanes_start(const char *db, struct lanes **out, struct err *e)
         lanes->queues[lane].last = &lanes->queues[lane].first;
         pthread_cond_init(&lanes->queues[lane].filled, NULL);
     }
-    *out = lanes;
+    bool ok = true;
     for (int lane = 0; lane < LANES; lane++)
-        for (int i = 0; i < lane_sizes[lane].threads; i++)
-            if (!add_worker(lanes, db, (enum lane)lane, e)) {
-                lanes_stop(lanes, INT64_MAX);
-                return false;
-            }
-    return true;
+        for (int i = 0; ok && i < lane_sizes[lane].threads; i++)
+            ok = add_worker(lanes, db, (enum lane)lane, e);
+    if (ok) {
+        *out = lanes;
+    } else {
+        lanes_stop(lanes, INT64_MAX);
+        lanes_free(lanes);
+    }
+    return ok;
 }
 
 bool lanes_submit(struct lanes *lanes, struct errand *errand)
@@ -209,37 +222,26 @@ void lanes_drain(struct lanes *lanes)
     lanes_wake(lanes, SLICE_NONE);
 }
 
-size_t lanes_busy(struct lanes *lanes)
-{
-    pthread_mutex_lock(&lanes->lock);
-    size_t n = lanes->running + lanes->nparked;
-    for (int lane = 0; lane < LANES; lane++)
-        n += lanes->queues[lane].n;
-    pthread_mutex_unlock(&lanes->lock);
-    return n;
-}
-
 bool lanes_stop(struct lanes *lanes, int64_t deadline_us)
 {
-    struct timespec until = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
     bool all = true;
     pthread_mutex_lock(&lanes->lock);
     lanes->ending = true;
     for (int lane = 0; lane < LANES; lane++)
         pthread_cond_broadcast(&lanes->queues[lane].filled);
     pthread_mutex_unlock(&lanes->lock);
-    for (int i = 0; i < lanes->nworkers; i++) {
-        struct worker *w = &lanes->workers[i];
-        if (pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &until) == 0)
-            store_close(w->store);
-        else
+    for (int i = 0; i < lanes->nworkers; i++)
+        if (!thread_join_until(lanes->workers[i].thread, deadline_us))
             all = false;
-    }
-    if (all) {
-        pthread_mutex_destroy(&lanes->lock);
-        for (int lane = 0; lane < LANES; lane++)
-            pthread_cond_destroy(&lanes->queues[lane].filled);
-        free(lanes);
-    }
     return all;
+}
+
+void lanes_free(struct lanes *lanes)
+{
+    for (int i = 0; i < lanes->nworkers; i++)
+        store_close(lanes->workers[i].store);
+    for (int lane = 0; lane < LANES; lane++)
+        pthread_cond_destroy(&lanes->queues[lane].filled);
+    pthread_mutex_destroy(&lanes->lock);
+    free(lanes);
 }

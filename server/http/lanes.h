@@ -20,15 +20,14 @@ bool lanes_start(const char *db, struct lanes **out, struct err *e);
 bool lanes_submit(struct lanes *lanes, struct errand *errand);
 /* Asks the handlers of parked errands again: of those that wait for this job (SLICE_NONE: none) and of those whose time is up. */
 void lanes_wake(struct lanes *lanes, struct slice job);
-/* Errands that are queued, running or parked. */
-size_t lanes_busy(struct lanes *lanes);
 /* From now on nothing is parked, and what is parked is asked for the last time. */
 void lanes_drain(struct lanes *lanes);
-/* Ends the threads, each after the errand it is at, and frees all; false: one did not end before the deadline
- * (clock_monotonic_us), so nothing may be freed that it could still touch. */
+/* Ends the threads, each when its queue is empty; lanes_submit then gives false. False: one did not end before the deadline
+ * (clock_monotonic_us), and what it uses must stay. */
 bool lanes_stop(struct lanes *lanes, int64_t deadline_us);
+void lanes_free(struct lanes *lanes);
 
-/* Runs a route's handler and makes of a failure the answer it deserves; also for LANE_INLINE. */
+/* Reads the JSON body, runs the route's handler and makes of a failure the answer it deserves; also for LANE_INLINE. */
 void errand_run(struct errand *errand);
 
 #endif

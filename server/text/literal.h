@@ -28,10 +28,10 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
 /* 4-grams: the hash of four folded bytes, in [0, GRAM_BUCKETS). Used by the prefilter of the rule engine and by the index. */
 enum { GRAM_BUCKETS = 1 << 16 };
 static inline unsigned char fold_byte(unsigned char c) { return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c; }
+static inline uint32_t gram_of(uint32_t four_folded) { return (four_folded * UINT32_C(0x9E3779B1)) >> 16; } /* the first byte lowest */
 static inline uint32_t gram_hash(const unsigned char folded[4])
 {
-    uint32_t v = (uint32_t)folded[0] | (uint32_t)folded[1] << 8 | (uint32_t)folded[2] << 16 | (uint32_t)folded[3] << 24;
-    return (v * UINT32_C(0x9E3779B1)) >> 16;
+    return gram_of((uint32_t)folded[0] | (uint32_t)folded[1] << 8 | (uint32_t)folded[2] << 16 | (uint32_t)folded[3] << 24);
 }
 /* Sets the bit of every 4-gram of the folded text in bits[GRAM_BUCKETS / 8] (not cleared first). */
 void grams_mark(struct slice text, uint8_t bits[GRAM_BUCKETS / 8]);

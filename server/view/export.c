@@ -1,11 +1,12 @@
 #include "view/export.h"
 
+#include "base/base64.h"
+#include "base/csv.h"
 #include "base/hash.h"
 #include "base/jsonw.h"
 #include "view/view.h"
 
 #include <math.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -329,14 +330,9 @@ static bool blob_line(struct out *o, struct store *s, const unsigned char sha256
     jsonw_kstrz(&j, "sha256", hex);
     jsonw_kstr(&j, "media_type", blob.media_type);
     jsonw_kint(&j, "size", (int64_t)blob.size);
-    jsonw_key(&j, "data");
-    str_addc(&o->buffer, '"');
-    size_t room = sodium_base64_encoded_len(blob.bytes.len, sodium_base64_VARIANT_ORIGINAL);
-    char *text = str_reserve(&o->buffer, room);
-    if (text) {
-        sodium_bin2base64(text, room, (const unsigned char *)blob.bytes.ptr, blob.bytes.len, sodium_base64_VARIANT_ORIGINAL);
-        o->buffer.len += room - 1; /* the NUL does not count */
-    }
+    jsonw_kstrz(&j, "data", ""); /* its closing quote is written again after the bytes */
+    o->buffer.len--;
+    base64_add(&o->buffer, blob.bytes);
     str_addc(&o->buffer, '"');
     jsonw_end(&j);
     jsonw_end(&j);
@@ -456,25 +452,9 @@ bool export_native(struct store *s, struct slice collection, const struct export
 
 static void cell(struct str *out, struct slice s)
 {
-    bool formula = s.len && memchr("=+-@\t\r", s.ptr[0], 6);
-    bool quote = formula;
-    for (size_t i = 0; i < s.len && !quote; i++)
-        quote = s.ptr[i] == '"' || s.ptr[i] == ',' || s.ptr[i] == '\n' || s.ptr[i] == '\r';
     if (out->len && out->ptr[out->len - 1] != '\n')
         str_addc(out, ',');
-    if (!quote) {
-        str_add_slice(out, s);
-        return;
-    }
-    str_addc(out, '"');
-    if (formula)
-        str_addc(out, '\'');
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '"')
-            str_addc(out, '"');
-        str_addc(out, s.ptr[i]);
-    }
-    str_addc(out, '"');
+    csv_cell(out, s);
 }
 
 static void count_cell(struct str *out, int64_t n)

@@ -315,6 +315,36 @@ void view_finding(struct jsonw *j, const struct finding_row *row)
     jsonw_end(j);
 }
 
+void view_mark(struct jsonw *j, const struct finding *finding, const struct evidence *evidence)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "finding", finding->id);
+    jsonw_kstr(j, "detector", finding->detector);
+    jsonw_kstr(j, "behavior", finding->behavior);
+    jsonw_kstrz(j, "kind", kind_name(finding->kind));
+    jsonw_kstrz(j, "severity", severity_name(finding->severity));
+    jsonw_kstr(j, "title", finding->title);
+    jsonw_kstrz(j, "status", status_name(finding->status));
+    jsonw_kint(j, "message", evidence->message);
+    jsonw_kstr(j, "part", evidence->part);
+    jsonw_kint(j, "start", evidence->start);
+    jsonw_kint(j, "end", evidence->end);
+    jsonw_kstr(j, "quote", evidence->quote);
+    jsonw_end(j);
+}
+
+void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->run.id);
+    jsonw_kstr(j, "external_id", row->run.external_id);
+    jsonw_kstr(j, "model", row->run.model);
+    kcount(j, "attempt", row->run.attempt);
+    ksuccess(j, row->run.success);
+    jsonw_kbool(j, "flagged", flagged);
+    jsonw_end(j);
+}
+
 static void best_finding(struct jsonw *j, bool has, const struct finding_row *best)
 {
     jsonw_key(j, "best");

@@ -14,6 +14,10 @@ void view_blob(struct jsonw *j, const struct blob *blob);              /* the re
 void view_finding(struct jsonw *j, const struct finding_row *row);     /* the shape of the contract */
 /* What a finding says, without { and } and without its run's description. `run` names the transcripts; NULL where it has none. */
 void view_finding_members(struct jsonw *j, const struct finding *finding, const struct run *run);
+/* Evidence beside the messages that it stands in, with just enough of its finding to show it. */
+void view_mark(struct jsonw *j, const struct finding *finding, const struct evidence *evidence);
+/* Another run of the same task, in brief. */
+void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged);
 void view_task(struct jsonw *j, const struct task_row *row);
 void view_summary(struct jsonw *j, const struct summary *summary);
 void view_job(struct jsonw *j, const struct job_row *row);

@@ -214,9 +214,9 @@ def test_findings_name_their_evidence_and_the_words_are_there():
         for e in f["evidence"]:
             assert set(e) >= {"run", "transcript", "message", "part", "start", "end", "quote"}
             if e["message"] is not None and e["part"] == "text":
-                key = (e["transcript"], e["message"])
+                key = (e["run"], e["transcript"], e["message"])
                 if key not in texts:
-                    q = f"SELECT text FROM messages WHERE transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
+                    q = f"SELECT text FROM messages WHERE run = '{e['run']}' AND transcript = '{e['transcript']}' AND \"index\" = {e['message']}"
                     texts[key] = h.json("sql", q)["rows"][0][0]
                 assert texts[key].encode()[e["start"]:e["end"]].decode() == e["quote"], (f["detector"], e)
 
@@ -233,11 +233,10 @@ def test_the_sample_tells_its_true_stories():
     for t in truth:
         r = runs[(t["file"].split("/")[-1], t["run"])]
         assert r["task_id"] == t["task"] and r["model"] == t["model"] and r["success"] is (t["success"] == "true"), (t, r["task_id"], r["model"], r["success"])
+    stories = {"missing-program", "missing-package", "missing-file", "wrong-key", "service-down", "permission-blocked", "leaked-answer"}
+    told = {t["task"] for t in truth if t["story"] in stories}
     broken = {t["task_id"] for t in h.lines("tasks") if t["verdict"] == "broken"}
-    told = {t["task"] for t in truth if t["story"].startswith("broken")} or None
-    if told:
-        assert broken == told, (broken, told)
-    assert len(broken) == 7, broken
+    assert len(told) == 7 and broken == told, (broken - told, told - broken)
     quiet = [t for t in truth if t["behavior"] == "none" and t["task"] not in broken]
     noisy = [t for t in quiet if found.get((t["file"].split("/")[-1], t["run"]))]
     assert len(noisy) <= len(quiet) // 20, [(t["run"], found[(t["file"].split("/")[-1], t["run"])]) for t in noisy]

@@ -1,0 +1,71 @@
+#include "cli/cli.h"
+#include "http/http.h"
+#include "ingest/ingest.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <unistd.h>
+
+enum { LOOK_FOR_SIGNAL_US = 50000 };
+
+/* The sample, when nobody has put anything in yet. */
+static bool load_sample(struct cli *cli, struct err *e)
+{
+    struct store *store;
+    struct collection_rows rows;
+    const struct page page = {.limit = 1};
+    if (!cli_open(cli, STORE_WRITE, &store, e))
+        return false;
+    bool ok = store_collections(store, &page, &cli->arena, &rows, e);
+    store_close(store);
+    if (!ok || rows.n)
+        return ok;
+    struct ruleset *rules;
+    struct collection_row collection;
+    struct ingest_report report;
+    if (!cli_rules(cli, &rules, e))
+        return false;
+    ok = ingest_sample(cli->db, rules, &cli->arena, &collection, &report, e);
+    ruleset_unref(rules);
+    if (ok && !cli->quiet)
+        fprintf(stderr, "loaded the sample collection: %" PRIu64 " runs, read and checked in %.2f s\n", report.runs[PUT_NEW], report.seconds);
+    return ok;
+}
+
+int cmd_serve(struct cli *cli)
+{
+    struct err e = {0};
+    struct slices rules = cli_options(cli, "rules");
+    const char **paths = arena_array(&cli->arena, const char *, rules.n + 1);
+    for (size_t i = 0; i < rules.n; i++)
+        paths[i] = rules.items[i].ptr;
+    const char *listen = cli_option(cli, "listen");
+    struct http_options options = {
+        .db = cli->db,
+        .listen = listen ? listen : "127.0.0.1:8787",
+        .web_dir = cli_option(cli, "web-dir"),
+        .rules = paths,
+        .nrules = rules.n,
+    };
+    int64_t workers, megabytes;
+    struct store *store;
+    struct http *http;
+    if (!cli_number(cli, "workers", 0, &workers, &e) || !cli_number(cli, "max-upload", 0, &megabytes, &e) ||
+        (cli_flag(cli, "sample") && !load_sample(cli, &e)))
+        return cli_fail(&e);
+    if (!cli_open(cli, STORE_WRITE, &store, &e)) /* makes its folder, and says early what is wrong with it */
+        return cli_fail(&e);
+    store_close(store);
+    options.upload_max = megabytes < INT64_C(1) << 40 ? (uint64_t)megabytes << 20 : 0;
+    options.workers = workers > 16 ? 16 : (int)workers;
+    if (!http_start(&options, &http, &e))
+        return cli_fail(&e);
+    fprintf(stderr, "listening on %s\n", http_url(http));
+    while (!atomic_load(&cli_stop))
+        usleep(LOOK_FOR_SIGNAL_US);
+    if (!cli->quiet)
+        fprintf(stderr, "stopping\n");
+    if (!http_stop(http))
+        _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* Detectors that are code, for what rules cannot say: one row of a table each, the same shape of finding. */
+#ifndef DETECT_DET_H
+#define DETECT_DET_H
+
+#include "detect/event.h"
+
+struct det;
+
+struct det_run {                    /* what a detector is given */
+    const struct run *run;
+    const struct pairs *pairs;      /* which result answers which call, by transcript */
+    struct arena *scratch;          /* emptied after this detector */
+    struct arena *arena;            /* findings live here */
+    struct findings *findings;
+    const struct det *det;
+    const char *version;
+};
+
+struct det {
+    const char *id, *title, *behavior;
+    enum severity severity;
+    double confidence;
+    const char *why, *unsure, *file;
+    int revision;                   /* one more whenever it would find otherwise: the version of its findings */
+    void (*look)(struct det_run *d);
+};
+extern const struct det dets[];
+extern const size_t det_count;
+
+/* One finding with the spans that show it; spans that show nothing are left out, and without any there is no finding. `title` NULL:
+ * the row's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */
+void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n);
+
+/* What the rows name, by file. */
+void det_orphan_result(struct det_run *d); /* det_structure.c */
+void det_missing_result(struct det_run *d);
+void det_duplicate_call_id(struct det_run *d);
+void det_role_order(struct det_run *d);
+void det_empty_message(struct det_run *d);
+void det_wrong_form(struct det_run *d); /* det_answer.c */
+void det_garbled_key(struct det_run *d);
+void det_answer_seen(struct det_run *d);
+void det_leaked_answer(struct det_run *d);
+void det_unseen_answer(struct det_run *d);
+void det_similar_action(struct det_run *d); /* det_repeat.c */
+void det_runaway_text(struct det_run *d); /* det_text.c */
+void det_word_salad(struct det_run *d);
+
+#endif

@@ -1,0 +1,246 @@
+/* A run in, findings out: the scan, then each rule's conditions, then the detectors that are code. */
+#include "detect/match.h"
+
+#include "base/jsonw.h"
+#include "detect/report.h"
+#include "detect/solve.h"
+
+#include <stdlib.h>
+
+enum { FINDINGS_MAX = 50 }; /* of one rule in one run */
+
+struct detect_scratch *detect_scratch_new(void)
+{
+    struct detect_scratch *s = calloc(1, sizeof *s);
+    if (!s || !(s->regex = regex_scratch_new()))
+        abort(); /* out of memory */
+    return s;
+}
+
+void detect_scratch_free(struct detect_scratch *s)
+{
+    if (!s)
+        return;
+    regex_scratch_free(s->regex);
+    arena_free(&s->arena);
+    arena_free(&s->event_arena);
+    free(s->patterns);
+    free(s->occurrences);
+    free(s->evaluated);
+    free(s->hits);
+    free(s);
+}
+
+/* ---- what a finding says --------------------------------------------------------------------------------------------------------- */
+
+struct slice report_fill(struct arena *a, struct slice template, const struct report_value *values, size_t n)
+{
+    enum { SHOWN_BYTES = 120 };
+    struct str out = STR_INIT(1 << 14);
+    struct slice piece;
+    bool name;
+    for (size_t at = 0; template_next(template, &at, &piece, &name);) {
+        if (!name) {
+            str_add_slice(&out, piece);
+            continue;
+        }
+        struct slice value = slice_str("…");
+        for (size_t i = 0; i < n; i++)
+            if (slice_eq(values[i].name, piece) && values[i].value.ptr)
+                value = values[i].value;
+        struct slice cut = slice_cut(value, SHOWN_BYTES);
+        for (size_t i = 0; i < cut.len; i++) /* a title is one line */
+            str_addc(&out, (unsigned char)cut.ptr[i] < ' ' ? ' ' : cut.ptr[i]);
+        if (cut.len < value.len)
+            str_addz(&out, "…");
+    }
+    struct slice filled = arena_dup(a, str_slice(&out));
+    str_free(&out);
+    return filled;
+}
+
+struct slice report_captures(struct arena *a, const struct report_value *values, size_t n)
+{
+    struct str out = STR_INIT(1 << 16);
+    struct jsonw j = jsonw_to(&out);
+    jsonw_object(&j);
+    for (size_t i = 0; i < n; i++)
+        if (values[i].value.ptr) {
+            jsonw_key_slice(&j, values[i].name);
+            jsonw_str(&j, values[i].value);
+        }
+    jsonw_end(&j);
+    struct slice text = arena_dup(a, str_slice(&out));
+    str_free(&out);
+    return text;
+}
+
+static bool same_place(const struct evidence *a, const struct evidence *b)
+{
+    return a->transcript == b->transcript && a->message == b->message && a->start == b->start && a->end == b->end && slice_eq(a->part, b->part);
+}
+
+static void add_evidence(struct arena *a, const struct run *run, struct finding *f, struct span span)
+{
+    struct evidence e;
+    if (f->nevidence == SHOWN || !span_evidence(a, run, span, &e))
+        return;
+    for (size_t i = 0; i < f->nevidence; i++)
+        if (same_place(&f->evidence[i], &e))
+            return;
+    if (!f->evidence)
+        f->evidence = arena_array(a, struct evidence, SHOWN);
+    f->evidence[f->nevidence++] = e;
+}
+
+static void add_occurrence(struct arena *a, const struct run *run, struct finding *f, const struct occurrence *o)
+{
+    for (size_t i = 0; i < o->nspans; i++)
+        add_evidence(a, run, f, o->spans[i]);
+    if (o->nspans)
+        return;
+    struct event e = {.kind = o->kind, .transcript = o->transcript, .message = o->message, .nth = o->nth};
+    if (o->transcript >= 0)
+        e.m = &run->transcripts[o->transcript].messages[o->message];
+    struct span span;
+    if (event_span(run, &e, &span))
+        add_evidence(a, run, f, span);
+}
+
+/* ---- a rule's solutions → findings: one for each different set of captures --------------------------------------------------------- */
+
+static bool same_visible(const struct rule *rule, const struct slice *a, const struct slice *b)
+{
+    for (int i = 0; i < rule->ncaptures; i++)
+        if (!rule->captures[i].hidden && ((a[i].ptr != NULL) != (b[i].ptr != NULL) || !slice_eq(a[i], b[i])))
+            return false;
+    return true;
+}
+
+static void report_solution(const struct rule *rule, const struct run *run, const struct solutions *ways, size_t first, struct arena *a, struct findings *out)
+{
+    struct finding made = {
+        .detector = arena_dup(a, rule->id),
+        .version = arena_dup(a, slice_str(rule->version)),
+        .behavior = arena_dup(a, rule->behavior),
+        .kind = rule->kind,
+        .severity = rule->severity,
+        .confidence = rule->confidence,
+        .scope = SCOPE_RUN,
+    };
+    const struct slice *captures = ways->items[first].captures;
+    uint64_t count = 0;
+    for (size_t i = first; i < ways->n; i++) {
+        if (!same_visible(rule, captures, ways->items[i].captures))
+            continue;
+        count += ways->items[i].count;
+        for (size_t k = 0; k < ways->items[i].nshows; k++)
+            add_occurrence(a, run, &made, ways->items[i].shows[k]);
+    }
+    struct span last;
+    if (!made.nevidence && span_last(run, &last)) /* of what is not there, or is no part of the transcript */
+        add_evidence(a, run, &made, last);
+    if (!made.nevidence)
+        return;
+    struct report_value values[CAPTURES_MAX + 1];
+    size_t n = 0;
+    for (int i = 0; i < rule->ncaptures; i++)
+        if (!rule->captures[i].hidden)
+            values[n++] = (struct report_value){rule->captures[i].name, slice_trim(captures[i])};
+    made.captures = report_captures(a, values, n);
+    values[n++] = (struct report_value){slice_str("count"), arena_printf(a, "%llu", (unsigned long long)count)};
+    made.title = report_fill(a, rule->title, values, n);
+    made.message = report_fill(a, rule->message.ptr ? rule->message : rule->why, values, n);
+    *findings_add(a, out) = made;
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct evidence *p = ((const struct finding *)a)->evidence, *q = ((const struct finding *)b)->evidence;
+    /* Fields of the run (-1) come after its messages. */
+    uint32_t x[] = {(uint32_t)p->transcript, (uint32_t)p->message, p->start, p->end}, y[] = {(uint32_t)q->transcript, (uint32_t)q->message, q->start, q->end};
+    for (int i = 0; i < 4; i++)
+        if (x[i] != y[i])
+            return x[i] < y[i] ? -1 : 1;
+    return slice_cmp(((const struct finding *)a)->captures, ((const struct finding *)b)->captures);
+}
+
+static void sort_from(struct findings *list, size_t from)
+{
+    if (list->n > from)
+        qsort(list->items + from, list->n - from, sizeof *list->items, by_place);
+}
+
+static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct run *run, struct arena *a, struct findings *out)
+{
+    struct solutions ways = {0};
+    solve_rule(s, rule, &ways);
+    size_t from = out->n;
+    for (size_t i = 0; i < ways.n; i++) {
+        bool told = false;
+        for (size_t k = 0; k < i && !told; k++)
+            told = same_visible(rule, ways.items[k].captures, ways.items[i].captures);
+        if (told)
+            continue;
+        if (out->n - from == FINDINGS_MAX) {
+            match_incomplete(s, rule->id, "more than 50 different findings in one run; the rest is left out");
+            break;
+        }
+        report_solution(rule, run, &ways, i, a, out);
+    }
+    sort_from(out, from);
+}
+
+/* ---- detectors that are code ----------------------------------------------------------------------------------------------------------- */
+
+void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n)
+{
+    struct arena *a = d->arena;
+    struct report_value about = {slice_str(capture), value};
+    struct finding made = {
+        .detector = arena_dup(a, slice_str(d->det->id)),
+        .version = arena_dup(a, slice_str(d->version)),
+        .behavior = slice_str(d->det->behavior),
+        .kind = behavior_find(slice_str(d->det->behavior))->kind,
+        .severity = d->det->severity,
+        .confidence = d->det->confidence,
+        .title = report_fill(a, slice_str(title ? title : d->det->title), &about, capture ? 1 : 0),
+        .message = slice_str(d->det->why),
+        .scope = SCOPE_RUN,
+        .captures = report_captures(a, &about, capture ? 1 : 0),
+    };
+    for (size_t i = 0; i < n; i++)
+        add_evidence(a, d->run, &made, spans[i]);
+    if (made.nevidence)
+        *findings_add(a, d->findings) = made;
+}
+
+static void detect_code(struct detect_scratch *s, const struct detector *detector, const struct run *run, struct arena *a, struct findings *out)
+{
+    arena_reset(&s->event_arena);
+    struct det_run d = {.run = run, .pairs = s->view.pairs, .scratch = &s->event_arena, .arena = a, .findings = out, .det = detector->code, .version = detector->version};
+    size_t from = out->n;
+    detector->code->look(&d);
+    if (out->n - from > FINDINGS_MAX) {
+        match_incomplete(s, slice_str(detector->code->id), "more than 50 different findings in one run; the rest is left out");
+        out->n = from + FINDINGS_MAX;
+    }
+    sort_from(out, from);
+}
+
+void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a, struct detect_result *out)
+{
+    *out = (struct detect_result){0};
+    match_run(s, rs, run);
+    for (size_t i = 0; i < rs->n; i++) {
+        const struct detector *d = &rs->items[i];
+        if (d->code)
+            detect_code(s, d, run, a, &out->findings);
+        else if (d->rule->scope == SCOPE_RUN)
+            detect_rule(s, d->rule, run, a, &out->findings);
+    }
+    out->nincomplete = s->nincomplete;
+    out->incomplete = arena_array(a, struct incomplete, s->nincomplete + 1);
+    for (size_t i = 0; i < s->nincomplete; i++)
+        out->incomplete[i] = (struct incomplete){arena_dup(a, s->incomplete[i].detector), arena_dup(a, s->incomplete[i].reason)};
+}

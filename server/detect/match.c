@@ -1,0 +1,537 @@
+#include "detect/match.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum {
+    MATCHES_DISTINCT = 16,      /* of one pattern with groups in one text */
+    MATCHES_LOOKED_AT = 512,    /* to find them */
+    OCCURRENCES_MAX = 1 << 20,  /* in one run */
+    CAPTURE_MAX = 200,          /* bytes */
+    PATTERN_US = 2000000,       /* of one pattern in one run */
+    UNESCAPED_MAX = 256,        /* strings of one call */
+    BLOCK = 4096,
+};
+
+void match_incomplete(struct detect_scratch *s, struct slice detector, const char *reason)
+{
+    for (size_t i = 0; i < s->nincomplete; i++)
+        if (slice_eq(s->incomplete[i].detector, detector) && slice_is(s->incomplete[i].reason, reason))
+            return;
+    s->incomplete = arena_grow(&s->arena, s->incomplete, s->nincomplete, &s->incomplete_cap, sizeof *s->incomplete);
+    s->incomplete[s->nincomplete++] = (struct incomplete){detector, arena_dup(&s->arena, slice_str(reason))};
+}
+
+/* ---- which patterns may match: their rarest 4-gram is looked for in every text that passes ------------------------------------ */
+
+static bool literal_at(struct slice text, size_t at, struct slice literal)
+{
+    if (at > text.len || literal.len > text.len - at)
+        return false;
+    for (size_t i = 0; i < literal.len; i++)
+        if (fold_byte((unsigned char)text.ptr[at + i]) != (unsigned char)literal.ptr[i])
+            return false;
+    return true;
+}
+
+static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t at, uint32_t bucket, unsigned classes)
+{
+    for (uint32_t i = s->rs->bucket[bucket]; i < s->rs->bucket[bucket + 1]; i++) {
+        const struct literal_ref *ref = &s->rs->literals[i];
+        struct pattern_state *state = &s->patterns[ref->pattern->index];
+        if (state->seen == s->stamp || !(ref->pattern->classes & classes) || at < ref->gram || !literal_at(text, at - ref->gram, ref->literal))
+            continue;
+        state->seen = s->stamp;
+        s->hits[s->nhits++] = ref->pattern->index;
+    }
+}
+
+static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned classes)
+{
+    if (!(classes & s->rs->classes))
+        return;
+    const uint8_t *grams = s->rs->grams;
+    unsigned char folded[BLOCK + 3];
+    for (size_t from = 0; from + 4 <= text.len; from += BLOCK) {
+        size_t n = text.len - from < sizeof folded ? text.len - from : sizeof folded;
+        for (size_t i = 0; i < n; i++)
+            folded[i] = fold_byte((unsigned char)text.ptr[from + i]);
+        for (size_t i = 0; i + 4 <= n; i++) {
+            uint32_t h = gram_hash(folded + i);
+            if (grams[h >> 3] & (1u << (h & 7)))
+                look_into_bucket(s, text, from + i, h, classes);
+        }
+    }
+}
+
+/* ---- matching a pattern: once for each text, whatever the number of rules ----------------------------------------------------- */
+
+static void pattern_off(struct detect_scratch *s, const struct pattern *p, const char *reason)
+{
+    s->patterns[p->index].off = true;
+    for (size_t i = 0; i < s->rs->n; i++)
+        for (size_t k = 0; s->rs->items[i].rule && k < s->rs->items[i].rule->nevents; k++)
+            for (size_t m = 0; m < s->rs->items[i].rule->events[k]->nmatchers; m++)
+                if (s->rs->items[i].rule->events[k]->matchers[m].pattern == p)
+                    match_incomplete(s, s->rs->items[i].rule->id, reason);
+}
+
+static bool same_groups(struct slice text, const struct found *a, const struct regex_match *m, size_t groups)
+{
+    for (size_t g = 1; g <= groups; g++) {
+        bool set = m->group_start[g] != SIZE_MAX, was = a->groups[2 * g] != UINT32_MAX;
+        if (set != was)
+            return false;
+        if (set && !slice_eq(slice_sub(text, a->groups[2 * g], a->groups[2 * g + 1] - a->groups[2 * g]),
+                             slice_sub(text, m->group_start[g], m->group_end[g] - m->group_start[g])))
+            return false;
+    }
+    return true;
+}
+
+static void find_all(struct detect_scratch *s, const struct pattern *p, struct slice text, struct pattern_state *state)
+{
+    size_t named = regex_group_count(p->re), groups = 0;
+    for (size_t i = 0; i < named; i++) {
+        int number;
+        regex_group_name(p->re, i, &number);
+        groups = (size_t)number > groups && number < REGEX_GROUPS ? (size_t)number : groups;
+    }
+    size_t most = groups ? MATCHES_DISTINCT : 1, from = 0;
+    int64_t began = clock_monotonic_us();
+    for (int looked = 0; looked < MATCHES_LOOKED_AT && state->nfound < most && from <= text.len; looked++) {
+        struct regex_match m;
+        s->regex_calls++;
+        enum regex_result result = regex_find(p->re, s->regex, text, from, 0, &m);
+        if (result == REGEX_INCOMPLETE)
+            pattern_off(s, p, "a pattern hit its limit of time or matches; the rest of the run was not looked at with it");
+        if (result != REGEX_YES)
+            break;
+        bool twin = false;
+        for (uint32_t i = 0; i < state->nfound && !twin; i++)
+            twin = same_groups(text, &state->found[i], &m, groups);
+        if (!twin) {
+            if (!state->found)
+                state->found = arena_array(&s->event_arena, struct found, most);
+            struct found *f = &state->found[state->nfound++];
+            *f = (struct found){(uint32_t)m.start, (uint32_t)m.end, arena_alloc(&s->event_arena, (2 * groups + 2) * sizeof *f->groups)};
+            for (size_t g = 1; g <= groups; g++) {
+                f->groups[2 * g] = m.group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m.group_start[g];
+                f->groups[2 * g + 1] = m.group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m.group_end[g];
+            }
+        }
+        from = m.end > m.start ? m.end : m.end + 1;
+    }
+    state->spent_us += clock_monotonic_us() - began;
+    if (state->spent_us > PATTERN_US && !state->off)
+        pattern_off(s, p, "a pattern took more than 2 s in this run; the rest of the run was not looked at with it");
+}
+
+static const struct pattern_state *matches_in(struct detect_scratch *s, const struct pattern *p, struct slice text)
+{
+    struct pattern_state *state = &s->patterns[p->index];
+    if (state->known == s->stamp && state->text == text.ptr && state->len == text.len)
+        return state;
+    if (state->run != s->run)
+        state->run = s->run, state->off = false, state->spent_us = 0;
+    state->known = s->stamp, state->text = text.ptr, state->len = text.len;
+    state->found = NULL, state->nfound = 0;
+    if (!state->off && text.len < UINT32_MAX)
+        find_all(s, p, text, state);
+    return state;
+}
+
+/* ---- matching an event -------------------------------------------------------------------------------------------------------- */
+
+struct matching {
+    struct detect_scratch *s;
+    const struct event_def *def;
+    const struct event *event;
+    struct slice captures[CAPTURES_MAX];
+    struct span spans[MATCHERS_MAX]; /* by the matcher's place in the rule */
+    size_t first;                  /* occurrence of this event */
+};
+
+static void hash_value(struct slice text, unsigned char out[HASH_SIZE]) { hash_of(text.ptr ? text : slice_str(""), out); }
+
+static bool same_captures(const struct rule *rule, const struct slice *a, const struct slice *b)
+{
+    for (int i = 0; i < rule->ncaptures; i++)
+        if ((a[i].ptr != NULL) != (b[i].ptr != NULL) || !slice_eq(a[i], b[i]))
+            return false;
+    return true;
+}
+
+static void emit(struct matching *x)
+{
+    struct detect_scratch *s = x->s;
+    const struct event_def *def = x->def;
+    const struct rule *rule = def->rule;
+    struct occurrences *list = &s->occurrences[def->index];
+    struct slice kept[CAPTURES_MAX];
+    for (int i = 0; i < rule->ncaptures; i++)
+        kept[i] = rule->captures[i].hidden ? x->captures[i] : slice_cut(x->captures[i], CAPTURE_MAX);
+    for (size_t i = x->first; i < list->n; i++)
+        if (!rule->ncaptures || same_captures(rule, list->items[i].captures, kept))
+            return;
+    if (list->n - x->first >= MATCHES_DISTINCT)
+        return;
+    if (s->total == OCCURRENCES_MAX) {
+        match_incomplete(s, rule->id, "the run has more than 1048576 matching events; the rest was not looked at");
+        return;
+    }
+    s->total++;
+    list->items = arena_grow(&s->arena, list->items, list->n, &list->cap, sizeof *list->items);
+    struct occurrence *o = &list->items[list->n++];
+    const struct event *e = x->event;
+    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind};
+    struct span spans[2];
+    for (size_t i = 0; i < def->nmatchers && o->nspans < 2; i++)
+        if (x->spans[i].part != PART_NONE && x->spans[i].end > x->spans[i].start)
+            spans[o->nspans++] = x->spans[i];
+    if (o->nspans) {
+        o->spans = arena_alloc(&s->arena, o->nspans * sizeof *o->spans);
+        memcpy(o->spans, spans, o->nspans * sizeof *o->spans);
+    }
+    if (rule->ncaptures) {
+        o->captures = arena_array(&s->arena, struct slice, (size_t)rule->ncaptures);
+        for (int i = 0; i < rule->ncaptures; i++)
+            o->captures[i] = arena_dup(&s->arena, kept[i]);
+    }
+}
+
+static void match_from(struct matching *x, size_t at);
+
+/* A text that passed without the pattern's literal in it needs no look. */
+static bool ruled_out(const struct matching *x, const struct matcher *m)
+{
+    bool scanned = m->field == FIELD_TEXT || (x->event->kind == EVENT_CALL && (m->field == FIELD_NAME || m->field == FIELD_ARGS || m->field == FIELD_ARG));
+    return scanned && m->pattern->needs.n && x->s->patterns[m->pattern->index].seen != x->s->stamp;
+}
+
+static void match_regex(struct matching *x, const struct matcher *m, size_t at)
+{
+    struct value v;
+    bool possible = !ruled_out(x, m);
+    for (size_t nth = 0; possible && view_value(&x->s->view, x->event, m->field, m->key, nth, &v); nth++) {
+        if (!v.text.ptr)
+            continue;
+        const struct pattern_state *state = matches_in(x->s, m->pattern, v.text);
+        const struct found *found = state->found; /* what follows may match the pattern elsewhere */
+        uint32_t n = state->nfound;
+        if (n && m->negate)
+            return;
+        for (uint32_t i = 0; i < n; i++) {
+            struct slice before[CAPTURES_MAX];
+            size_t captures = (size_t)x->def->rule->ncaptures * sizeof *before;
+            memcpy(before, x->captures, captures);
+            bool joins = true;
+            for (size_t b = 0; b < m->nbinds && joins; b++) {
+                const uint32_t *group = &found[i].groups[2 * (size_t)m->binds[b].group];
+                struct slice *capture = &x->captures[m->binds[b].capture];
+                if (group[0] == UINT32_MAX)
+                    continue;
+                struct slice value = slice_sub(v.text, group[0], group[1] - group[0]);
+                joins = !capture->ptr || slice_eq(*capture, value);
+                *capture = value;
+            }
+            if (joins) {
+                x->spans[m->written] = value_span(&v, found[i].start, found[i].end);
+                match_from(x, at + 1);
+                x->spans[m->written] = (struct span){0};
+            }
+            memcpy(x->captures, before, captures);
+            if (!m->nbinds)
+                return; /* another match would say the same */
+        }
+    }
+    if (m->negate)
+        match_from(x, at + 1);
+}
+
+static bool is_one_of(const struct matcher *m, struct slice text)
+{
+    for (size_t i = 0; i < m->nwords; i++)
+        if (m->nocase ? slice_eq_nocase(m->words[i], text) : slice_eq(m->words[i], text))
+            return true;
+    return false;
+}
+
+static double as_number(const struct value *v)
+{
+    char text[64], *end;
+    struct slice trimmed = slice_trim(v->text);
+    if (!v->text.ptr)
+        return v->number;
+    if (trimmed.len == 0 || trimmed.len >= sizeof text)
+        return NAN;
+    memcpy(text, trimmed.ptr, trimmed.len);
+    text[trimmed.len] = 0;
+    double x = strtod(text, &end);
+    return *end ? NAN : x;
+}
+
+static bool in_range(const struct matcher *m, const struct value *v)
+{
+    double x = as_number(v);
+    return (m->min_open ? x > m->min : x >= m->min) && (m->max_open ? x < m->max : x <= m->max); /* NAN is in no range */
+}
+
+static void match_plain(struct matching *x, const struct matcher *m, size_t at)
+{
+    struct value v;
+    bool holds = false;
+    size_t nth = 0;
+    struct span span = {0};
+    while (!holds && view_value(&x->s->view, x->event, m->field, m->key, nth++, &v)) {
+        holds = m->op == OP_PRESENT ? v.text.len > 0 || !isnan(v.number) : m->op == OP_IS ? v.text.ptr && is_one_of(m, slice_trim(v.text)) : in_range(m, &v);
+        if (holds && v.text.len)
+            span = value_span(&v, 0, v.text.len);
+    }
+    if (m->op == OP_PRESENT)
+        holds = holds == m->present;
+    if (holds == m->negate)
+        return;
+    if (!m->negate)
+        x->spans[m->written] = span;
+    match_from(x, at + 1);
+    x->spans[m->written] = (struct span){0};
+}
+
+static void match_same(struct matching *x, const struct matcher *m, size_t at)
+{
+    struct value v;
+    if (!view_value(&x->s->view, x->event, m->field, m->key, 0, &v) || !v.text.ptr)
+        return;
+    unsigned char h[HASH_SIZE];
+    hash_value(v.text, h);
+    struct slice before = x->captures[m->capture];
+    if (!before.ptr || slice_eq(before, slice_of((const char *)h, sizeof h))) {
+        x->captures[m->capture] = slice_of((const char *)h, sizeof h);
+        match_from(x, at + 1);
+    }
+    x->captures[m->capture] = before;
+}
+
+static void match_from(struct matching *x, size_t at)
+{
+    if (at == x->def->nmatchers) {
+        emit(x);
+        return;
+    }
+    const struct matcher *m = &x->def->matchers[at];
+    switch (m->op) {
+    case OP_REGEX: match_regex(x, m, at); break;
+    case OP_SAME: match_same(x, m, at); break;
+    case OP_IS:
+    case OP_NUMBER:
+    case OP_PRESENT: match_plain(x, m, at); break;
+    }
+}
+
+/* ---- keys: a hash of fields, without what does not make a difference ------------------------------------------------------------- */
+
+static bool is_path_byte(unsigned char c) { return c > ' ' && !strchr("\"'`,;:()[]{}<>|&=\\", c); }
+static bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
+static bool is_hex(unsigned char c) { return is_digit(c) || (fold_byte(c) >= 'a' && fold_byte(c) <= 'f'); }
+static bool is_space(unsigned char c) { return c && strchr(" \t\r\n\f\v", c); }
+
+static size_t run_of(struct slice s, size_t at, bool (*is)(unsigned char))
+{
+    size_t n = 0;
+    while (at + n < s.len && is((unsigned char)s.ptr[at + n]))
+        n++;
+    return n;
+}
+
+/* One unit of text at `at`: what it becomes goes to out[0..8), how long that is to *len; returns the bytes taken. */
+static size_t normal_unit(struct slice s, size_t at, unsigned how, char *out, size_t *len)
+{
+    enum { HEX_LEAST = 6 };
+    unsigned char c = (unsigned char)s.ptr[at];
+    size_t n;
+    *len = 1;
+    if ((how & NORMALIZE_STRINGS) && (c == '"' || c == '\'')) {
+        const char *end = memchr(s.ptr + at + 1, c, s.len - at - 1);
+        *out = '"';
+        return end ? (size_t)(end - s.ptr) + 1 - at : 1;
+    }
+    if ((how & NORMALIZE_PATHS) && c == '/' && (n = run_of(s, at, is_path_byte)) > 1) {
+        *out = '/';
+        return n;
+    }
+    if ((how & NORMALIZE_HEX) && is_hex(c) && (n = run_of(s, at, is_hex)) >= HEX_LEAST) {
+        *out = '0';
+        return n;
+    }
+    if ((how & NORMALIZE_NUMBERS) && is_digit(c)) {
+        *out = '0';
+        return run_of(s, at, is_digit);
+    }
+    if ((how & NORMALIZE_SPACE) && is_space(c)) {
+        n = run_of(s, at, is_space);
+        *out = ' ';
+        *len = at > 0 && at + n < s.len; /* none at the ends */
+        return n;
+    }
+    *out = (char)((how & NORMALIZE_CASE) ? fold_byte(c) : c);
+    return 1;
+}
+
+static void hash_normal(struct hash *h, struct slice s, unsigned how)
+{
+    char buffer[1024];
+    size_t n = 0;
+    for (size_t at = 0; at < s.len;) {
+        size_t len;
+        at += normal_unit(s, at, how, buffer + n, &len);
+        n += len;
+        if (n == sizeof buffer) {
+            hash_add(h, slice_of(buffer, n));
+            n = 0;
+        }
+    }
+    hash_add(h, slice_of(buffer, n));
+    hash_add(h, slice_of("", 1)); /* ends the field */
+}
+
+static void make_key(struct detect_scratch *s, const struct event *e, const struct key *key, unsigned char out[HASH_SIZE])
+{
+    struct hash h;
+    hash_start(&h);
+    for (size_t i = 0; i < key->n; i++) {
+        struct value v;
+        bool there = view_value(&s->view, e, key->fields[i].field, key->fields[i].key, 0, &v);
+        if (there && !v.text.ptr)
+            v.text = arena_printf(s->view.arena, "%.17g", v.number);
+        if (!there && key->needs_value) {
+            memset(out, 0, HASH_SIZE);
+            return;
+        }
+        if (!there)
+            hash_add(&h, slice_of("\1", 2));
+        else if (key->normalize)
+            hash_normal(&h, v.text, key->normalize);
+        else
+            hash_add_framed(&h, v.text);
+    }
+    hash_end(&h, out);
+}
+
+static void look_at(struct detect_scratch *s, const struct event_def *def, const struct event *e)
+{
+    if (!(def->kinds & EVENT_BIT(e->kind)) || s->evaluated[def->index] == s->stamp)
+        return;
+    s->evaluated[def->index] = s->stamp;
+    struct occurrences *list = &s->occurrences[def->index];
+    struct matching x; /* large, and asked for a million times: only what is used of it is cleared */
+    x.s = s, x.def = def, x.event = e, x.first = list->n;
+    memset(x.captures, 0, (size_t)def->rule->ncaptures * sizeof *x.captures);
+    memset(x.spans, 0, def->nmatchers * sizeof *x.spans);
+    match_from(&x, 0);
+    if (list->n == x.first || !def->nkeys)
+        return;
+    unsigned char(*keys)[HASH_SIZE] = arena_alloc(&s->arena, def->nkeys * HASH_SIZE);
+    for (size_t k = 0; k < def->nkeys; k++)
+        make_key(s, e, &def->keys[k], keys[k]);
+    for (size_t i = x.first; i < list->n; i++)
+        list->items[i].keys = keys;
+}
+
+/* ---- the pass -------------------------------------------------------------------------------------------------------------------- */
+
+static void pass(struct detect_scratch *s, struct event *e)
+{
+    const struct ruleset *rs = s->rs;
+    view_reset(&s->view);
+    s->stamp++;
+    s->nhits = 0;
+    e->order++;
+    struct value text;
+    if (e->kind == EVENT_CALL) {
+        const struct tool_call *call = &e->m->calls[e->nth];
+        look_for_literals(s, call->name, 1u << CLASS_NAME);
+        look_for_literals(s, call->arguments, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
+        if (rs->classes & 1u << CLASS_VALUES) {
+            struct slice values[UNESCAPED_MAX];
+            size_t n = view_unescaped(&s->view, call, values, UNESCAPED_MAX);
+            for (size_t i = 0; i < n; i++)
+                look_for_literals(s, values[i], 1u << CLASS_VALUES);
+        }
+    } else if (view_value(&s->view, e, FIELD_TEXT, SLICE_NONE, 0, &text)) {
+        look_for_literals(s, text.text, EVENT_BIT(e->kind));
+    }
+    for (size_t i = 0; i < s->nhits; i++)
+        for (uint32_t k = rs->triggered[s->hits[i]]; k < rs->triggered[s->hits[i] + 1]; k++)
+            look_at(s, rs->triggers[k], e);
+    for (size_t i = 0; i < rs->nalways[e->kind]; i++)
+        look_at(s, rs->always[e->kind][i], e);
+}
+
+static void pass_message(struct detect_scratch *s, struct event *e)
+{
+    static const enum event_kind kinds[] = {EVENT_SYSTEM, EVENT_USER, EVENT_ASSISTANT, EVENT_RESULT};
+    const struct message *m = e->m;
+    e->nth = 0;
+    if (m->reasoning.len)
+        e->kind = EVENT_REASONING, pass(s, e);
+    e->kind = kinds[m->role], pass(s, e);
+    for (e->nth = 0; e->nth < m->ncalls; e->nth++)
+        e->kind = EVENT_CALL, pass(s, e);
+    e->nth = 0;
+    if (m->error.len)
+        e->kind = EVENT_ERROR, pass(s, e);
+}
+
+/* Grows a zeroed array; out of memory ends the program, as in arenas. */
+static void *grown(void *array, size_t have, size_t want, size_t size)
+{
+    char *p = realloc(array, want * size);
+    if (!p)
+        abort();
+    memset(p + have * size, 0, (want - have) * size);
+    return p;
+}
+
+static void prepare(struct detect_scratch *s, const struct ruleset *rs)
+{
+    const struct pattern_table *table = rs->parent ? &rs->parent->patterns : &rs->patterns;
+    if (s->npatterns < table->n) {
+        s->patterns = grown(s->patterns, s->npatterns, table->n, sizeof *s->patterns);
+        s->hits = grown(s->hits, s->npatterns, table->n, sizeof *s->hits);
+        s->npatterns = table->n;
+    }
+    if (s->ndefs < table->ndefs) {
+        s->occurrences = grown(s->occurrences, s->ndefs, table->ndefs, sizeof *s->occurrences);
+        s->evaluated = grown(s->evaluated, s->ndefs, table->ndefs, sizeof *s->evaluated);
+        s->ndefs = table->ndefs;
+    }
+    if (s->ndefs)
+        memset(s->occurrences, 0, s->ndefs * sizeof *s->occurrences);
+    s->rs = rs; /* states of another set's patterns are of older runs and events, and so mean nothing */
+}
+
+void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run)
+{
+    arena_reset(&s->arena);
+    prepare(s, rs);
+    s->run++;
+    s->total = 0;
+    s->incomplete = NULL, s->nincomplete = s->incomplete_cap = 0;
+    s->view = (struct view){.run = run, .pairs = pairs_make(&s->arena, run), .arena = &s->event_arena};
+    struct event e = {0};
+    for (size_t t = 0; t < run->ntranscripts; t++)
+        for (size_t m = 0; m < run->transcripts[t].nmessages; m++) {
+            e.transcript = (int32_t)t, e.message = (int32_t)m, e.m = &run->transcripts[t].messages[m];
+            pass_message(s, &e);
+        }
+    e.transcript = e.message = -1, e.m = NULL;
+    if (run->error.len)
+        e.kind = EVENT_ERROR, e.nth = 0, pass(s, &e);
+    for (e.nth = 0; e.nth < run->nscores; e.nth++)
+        e.kind = EVENT_SCORE, pass(s, &e);
+    e.nth = 0;
+    e.kind = EVENT_END, pass(s, &e);
+    view_reset(&s->view);
+}

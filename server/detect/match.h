@@ -1,0 +1,66 @@
+/* One pass over a run: which events of which rules occur, where, and with what captures. */
+#ifndef DETECT_MATCH_H
+#define DETECT_MATCH_H
+
+#include "detect/event.h"
+#include "detect/ruleset.h"
+
+struct occurrence {
+    uint32_t order;             /* of the event in the run */
+    int32_t transcript, message;
+    uint32_t nth;
+    enum event_kind kind;
+    uint8_t nspans;
+    bool set_aside;             /* by `except` */
+    struct span *spans;         /* what its patterns matched, in the order of the rule; none: the event as a whole */
+    struct slice *captures;     /* one for each of the rule's, absent where unbound; NULL where the rule has none */
+    unsigned char (*keys)[HASH_SIZE]; /* one for each key of its event; all zero: it has none */
+};
+struct occurrences {
+    struct occurrence *items;
+    size_t n, cap;
+};
+
+struct found {                  /* one match of a pattern, groups behind it */
+    uint32_t start, end;
+    uint32_t *groups;           /* start, end by group number; UINT32_MAX: unset */
+};
+
+struct pattern_state {
+    uint64_t seen;              /* the event in which its literal was last seen */
+    uint64_t known;             /* the event for which `found` holds … */
+    const char *text;           /* … and the text */
+    size_t len;
+    struct found *found;
+    uint32_t nfound;
+    uint64_t run;               /* the run that the next two are of */
+    int64_t spent_us;
+    bool off;                   /* hit a limit in this run: not asked again */
+};
+
+struct detect_scratch {
+    struct arena arena;         /* of one run */
+    struct arena event_arena;   /* of one event */
+    struct regex_scratch *regex;
+    const struct ruleset *rs;
+    struct view view;
+    uint64_t run, stamp;        /* never reset: what is of an older run or event is known by its number */
+    struct pattern_state *patterns;
+    size_t npatterns;
+    struct occurrences *occurrences; /* by event */
+    uint64_t *evaluated;
+    size_t ndefs;
+    size_t total;               /* occurrences in this run */
+    uint32_t *hits;
+    size_t nhits;
+    struct incomplete *incomplete;
+    size_t nincomplete, incomplete_cap;
+    uint64_t regex_calls;       /* since its birth, for tests */
+};
+
+/* Fills s->occurrences from the run. Pointers in them live until the next run. */
+void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run);
+/* Lists that a detector could not finish; once for each detector and reason. */
+void match_incomplete(struct detect_scratch *s, struct slice detector, const char *reason);
+
+#endif

@@ -1,0 +1,185 @@
+#include "detect/node.h"
+
+#include "base/jsonw.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+bool node_problem(struct reader *r, const struct node *at, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    struct rule_problems *list = r->problems;
+    list->items = arena_grow(r->report, list->items, list->n, &list->cap, sizeof *list->items);
+    list->items[list->n++] = (struct rule_problem){
+        .file = arena_dup(r->report, r->file),
+        .line = at ? at->line : 0,
+        .column = at ? at->column : 0,
+        .rule = arena_dup(r->report, r->rule),
+        .message = arena_dup(r->report, slice_str(text)),
+    };
+    return false;
+}
+
+/* ---- looking at nodes --------------------------------------------------------------------------------------------- */
+
+const struct node *node_get(const struct node *map, const char *key)
+{
+    for (size_t i = 0; map && map->type == NODE_MAP && i < map->n; i++)
+        if (slice_is(map->keys[i].text, key))
+            return &map->items[i];
+    return NULL;
+}
+
+size_t node_each(const struct node *node, const struct node **first)
+{
+    *first = node && node->type == NODE_LIST ? node->items : node;
+    return !node ? 0 : node->type == NODE_LIST ? node->n : 1;
+}
+
+const char *node_what(const struct node *node)
+{
+    switch (node->type) {
+    case NODE_NULL: return "nothing";
+    case NODE_BOOL: return "true or false";
+    case NODE_NUMBER: return "a number";
+    case NODE_STRING: return "a text";
+    case NODE_LIST: return "a list";
+    case NODE_MAP: return "a map of keys";
+    }
+    return "";
+}
+
+/* How many letters must be changed, added, dropped or swapped with their neighbour; words over 31 letters are far from all. */
+static size_t distance(struct slice a, struct slice b)
+{
+    enum { LONGEST = 32 };
+    if (a.len >= LONGEST || b.len >= LONGEST)
+        return LONGEST;
+    size_t d[LONGEST][LONGEST];
+    for (size_t i = 0; i <= a.len; i++)
+        for (size_t k = 0; k <= b.len; k++) {
+            if (!i || !k) {
+                d[i][k] = i + k;
+                continue;
+            }
+            size_t best = d[i - 1][k - 1] + (a.ptr[i - 1] != b.ptr[k - 1]);
+            best = d[i - 1][k] + 1 < best ? d[i - 1][k] + 1 : best;
+            best = d[i][k - 1] + 1 < best ? d[i][k - 1] + 1 : best;
+            if (i > 1 && k > 1 && a.ptr[i - 1] == b.ptr[k - 2] && a.ptr[i - 2] == b.ptr[k - 1] && d[i - 2][k - 2] + 1 < best)
+                best = d[i - 2][k - 2] + 1;
+            d[i][k] = best;
+        }
+    return d[a.len][b.len];
+}
+
+struct slice node_suggest(struct reader *r, struct slice word, const char *const known[])
+{
+    const char *nearest = NULL;
+    size_t least = word.len / 3 + 2;
+    for (size_t i = 0; known[i]; i++) {
+        size_t far = distance(word, slice_str(known[i]));
+        if (far < least)
+            least = far, nearest = known[i];
+    }
+    if (nearest)
+        return arena_printf(r->report, "did you mean '%s'?", nearest);
+    struct str list = STR_INIT(1 << 16);
+    for (size_t i = 0; known[i]; i++)
+        str_printf(&list, "%s%s", i ? ", " : "", known[i]);
+    struct slice out = arena_printf(r->report, "known are %.*s", SLICE_ARG(str_slice(&list)));
+    str_free(&list);
+    return out;
+}
+
+bool node_known_keys(struct reader *r, const struct node *map, const char *what, const char *const known[])
+{
+    for (size_t i = 0; i < map->n; i++) {
+        size_t k = 0;
+        while (known[k] && !slice_is(map->keys[i].text, known[k]))
+            k++;
+        if (!known[k])
+            return node_problem(r, &map->keys[i], "%s has no key '%.*s'; %.*s", what, SLICE_ARG(map->keys[i].text),
+                                SLICE_ARG(node_suggest(r, map->keys[i].text, known)));
+    }
+    return true;
+}
+
+bool node_string(struct reader *r, const struct node *node, const char *what, struct slice *out)
+{
+    if (node->type != NODE_STRING && node->type != NODE_NUMBER && node->type != NODE_BOOL)
+        return node_problem(r, node, "%s must be a text, but this is %s", what, node_what(node));
+    *out = node->text;
+    return true;
+}
+
+bool node_number(struct reader *r, const struct node *node, const char *what, double *out)
+{
+    if (node->type != NODE_NUMBER)
+        return node_problem(r, node, "%s must be a number, but this is %s", what, node_what(node));
+    *out = node->number;
+    return true;
+}
+
+bool node_count(struct reader *r, const struct node *node, const char *what, int64_t *out)
+{
+    if (node->type != NODE_NUMBER || node->number < 0 || node->number > 1e15 || node->number != (double)(int64_t)node->number)
+        return node_problem(r, node, "%s must be a whole number from 0, but this is %s", what, node_what(node));
+    *out = (int64_t)node->number;
+    return true;
+}
+
+bool node_bool(struct reader *r, const struct node *node, const char *what, bool *out)
+{
+    if (node->type != NODE_BOOL)
+        return node_problem(r, node, "%s must be true or false, but this is %s", what, node_what(node));
+    *out = node->boolean;
+    return true;
+}
+
+static int by_key(const void *a, const void *b, void *map)
+{
+    const struct node *keys = ((const struct node *)map)->keys;
+    return slice_cmp(keys[*(const size_t *)a].text, keys[*(const size_t *)b].text);
+}
+
+static void write_canonical(struct jsonw *j, const struct node *node, const char *without)
+{
+    switch (node->type) {
+    case NODE_NULL: jsonw_null(j); break;
+    case NODE_BOOL: jsonw_bool(j, node->boolean); break;
+    case NODE_NUMBER: jsonw_num(j, node->number); break;
+    case NODE_STRING: jsonw_str(j, node->text); break;
+    case NODE_LIST:
+        jsonw_array(j);
+        for (size_t i = 0; i < node->n; i++)
+            write_canonical(j, &node->items[i], NULL);
+        jsonw_end(j);
+        break;
+    case NODE_MAP: {
+        size_t order[NODE_MAP_MAX];
+        for (size_t i = 0; i < node->n; i++)
+            order[i] = i;
+        qsort_r(order, node->n, sizeof *order, by_key, (void *)node);
+        jsonw_object(j);
+        for (size_t i = 0; i < node->n; i++) {
+            if (without && slice_is(node->keys[order[i]].text, without))
+                continue;
+            jsonw_key_slice(j, node->keys[order[i]].text);
+            write_canonical(j, &node->items[order[i]], NULL);
+        }
+        jsonw_end(j);
+        break;
+    }
+    }
+}
+
+void node_canonical(struct str *out, const struct node *node, const char *without)
+{
+    struct jsonw j = jsonw_to(out);
+    write_canonical(&j, node, without);
+}

@@ -1,0 +1,68 @@
+/* Rule text → one JSON-like tree that remembers where each value stands. YAML through libyaml; JSON is read as the YAML that it is.
+ * Anchors, aliases, tags and duplicate keys are refused: what a rule says must be readable where it stands. */
+#ifndef DETECT_NODE_H
+#define DETECT_NODE_H
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "detect/detect.h"
+
+enum { NODE_MAP_MAX = 500 };
+enum node_type { NODE_NULL, NODE_BOOL, NODE_NUMBER, NODE_STRING, NODE_LIST, NODE_MAP };
+
+struct node {
+    enum node_type type;
+    int line, column;      /* from 1 */
+    struct slice text;     /* a scalar, as written but for quotes and escapes */
+    double number;
+    bool boolean;
+    struct node *keys;     /* map: n strings … */
+    struct node *items;    /* … and their n values; list: n items */
+    size_t n;
+};
+
+/* Where a reading collects what is wrong. */
+struct reader {
+    struct arena *a;       /* what is read lives here */
+    struct arena *report;  /* and problems here */
+    struct rule_problems *problems;
+    struct slice file, rule;
+};
+
+/* Lists a problem at that place and returns false, so that a reader can `return node_problem(…)`. */
+bool node_problem(struct reader *r, const struct node *at, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* One rule as it stands in its text. */
+struct rule_text {
+    struct node node;
+    struct slice source;
+};
+struct rule_texts {
+    struct rule_text *items;
+    size_t n, cap;
+};
+/* All rules in a text: each document is a rule or a list of rules. A document that cannot be read is a problem and stops no other. */
+void node_read(struct reader *r, struct slice text, struct rule_texts *out);
+
+/* The value of a key, or NULL; also NULL where `map` is NULL or no map. */
+const struct node *node_get(const struct node *map, const char *key);
+
+/* Every key must be one of the NULL-terminated list; the first that is not is a problem that says what it may be meant to be. */
+bool node_known_keys(struct reader *r, const struct node *map, const char *what, const char *const known[]);
+/* "did you mean 'x'?" or "known are a, b, c", for a word that is none of them; in r->report. */
+struct slice node_suggest(struct reader *r, struct slice word, const char *const known[]);
+
+/* What a value is, in words ("a list", "the number 3"), for "expected … but this is …". */
+const char *node_what(const struct node *node);
+bool node_string(struct reader *r, const struct node *node, const char *what, struct slice *out);   /* numbers and bools are text too */
+bool node_count(struct reader *r, const struct node *node, const char *what, int64_t *out);         /* a whole number from 0 */
+bool node_number(struct reader *r, const struct node *node, const char *what, double *out);
+bool node_bool(struct reader *r, const struct node *node, const char *what, bool *out);
+
+/* One or many: a list is its items, anything else a list of itself. */
+size_t node_each(const struct node *node, const struct node **first);
+
+/* JSON text with sorted keys, without the top-level key `without` (may be NULL): equal for what means the same. */
+void node_canonical(struct str *out, const struct node *node, const char *without);
+
+#endif

@@ -1,0 +1,222 @@
+/* A rule as a whole: who it is, what it says, its tests; rule_event.c and rule_cond.c read the rest. */
+#include "detect/rule.h"
+
+static bool is_name_byte(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+bool template_next(struct slice text, size_t *at, struct slice *piece, bool *name)
+{
+    if (*at >= text.len)
+        return false;
+    for (size_t i = *at; i < text.len; i++) {
+        size_t end = i + 1;
+        if (text.ptr[i] != '{')
+            continue;
+        while (end < text.len && is_name_byte(text.ptr[end]))
+            end++;
+        if (end == i + 1 || end == text.len || text.ptr[end] != '}')
+            continue;
+        *name = i == *at;
+        *piece = *name ? slice_sub(text, i + 1, end - i - 1) : slice_sub(text, *at, i - *at);
+        *at = *name ? end + 1 : i;
+        return true;
+    }
+    *name = false;
+    *piece = slice_sub(text, *at, text.len);
+    *at = text.len;
+    return true;
+}
+
+/* Titles may name captures, {count} and, for a task, {runs}. */
+static bool check_template(struct compiler *c, const struct node *at, struct slice text)
+{
+    struct slice piece;
+    bool name;
+    for (size_t i = 0; template_next(text, &i, &piece, &name);) {
+        bool known = !name || slice_is(piece, "count") || (c->rule->scope == SCOPE_TASK && slice_is(piece, "runs"));
+        for (int k = 0; k < c->rule->ncaptures; k++)
+            known |= !c->rule->captures[k].hidden && slice_eq(c->rule->captures[k].name, piece);
+        if (!known)
+            return node_problem(c->r, at, "{%.*s} is no capture of this rule: a pattern with a group (?P<%.*s>…) gives one", SLICE_ARG(piece), SLICE_ARG(piece));
+    }
+    return true;
+}
+
+static bool read_id(struct compiler *c, const struct node *rule, struct slice *id)
+{
+    const struct node *node = node_get(rule, "id");
+    if (!node)
+        return node_problem(c->r, rule, "a rule needs an id");
+    if (!node_string(c->r, node, "id", id))
+        return false;
+    bool good = id->len > 0 && id->len <= 100;
+    for (size_t i = 0; i < id->len; i++)
+        good &= is_name_byte(id->ptr[i]) || id->ptr[i] == '-' || (i > 0 && id->ptr[i] == '.');
+    if (!good)
+        return node_problem(c->r, node, "id: letters, digits, '-', '_' and '.', at most 100 of them, as in 'missing-program'");
+    c->r->rule = *id;
+    return true;
+}
+
+static bool read_text(struct compiler *c, const struct node *rule, const char *key, bool needed, struct slice *out)
+{
+    const struct node *node = node_get(rule, key);
+    if (!node)
+        return !needed || node_problem(c->r, rule, "a rule needs %s", key);
+    if (!node_string(c->r, node, key, out))
+        return false;
+    *out = slice_trim(*out);
+    return out->len > 0 || node_problem(c->r, node, "%s is empty", key);
+}
+
+static bool read_behavior(struct compiler *c, const struct node *rule)
+{
+    if (!read_text(c, rule, "behavior", true, &c->rule->behavior))
+        return false;
+    const struct behavior *b = behavior_find(c->rule->behavior);
+    if (b) {
+        c->rule->kind = b->kind;
+        return true;
+    }
+    const char **known = arena_array(c->r->report, const char *, behavior_count + 1);
+    for (size_t i = 0; i < behavior_count; i++)
+        known[i] = behaviors[i].name;
+    return node_problem(c->r, node_get(rule, "behavior"), "'%.*s' is no behaviour of the vocabulary; %.*s", SLICE_ARG(c->rule->behavior),
+                        SLICE_ARG(node_suggest(c->r, c->rule->behavior, known)));
+}
+
+static bool read_severity(struct compiler *c, const struct node *rule)
+{
+    static const double confidences[] = {0.4, 0.7, 0.9};
+    const struct node *node = node_get(rule, "severity");
+    c->rule->severity = SEVERITY_MEDIUM;
+    if (node && !severity_parse(node->text, &c->rule->severity))
+        return node_problem(c->r, node, "severity is low, medium or high");
+    c->rule->confidence = confidences[c->rule->severity];
+    node = node_get(rule, "confidence");
+    if (node && (!node_number(c->r, node, "confidence", &c->rule->confidence) || c->rule->confidence < 0 || c->rule->confidence > 1))
+        return node->type == NODE_NUMBER ? node_problem(c->r, node, "confidence is a number from 0 to 1") : false;
+    node = node_get(rule, "scope");
+    if (node && (!scope_parse(node->text, &c->rule->scope) || c->rule->scope == SCOPE_COLLECTION))
+        return node_problem(c->r, node, "scope is run or task");
+    return true;
+}
+
+static bool read_events(struct compiler *c, const struct node *rule)
+{
+    const struct node *node = node_get(rule, "events");
+    if (!node)
+        return true;
+    if (node->type != NODE_MAP)
+        return node_problem(c->r, node, "events: a map of names, each with an event, was expected, but this is %s", node_what(node));
+    if (c->rule->scope == SCOPE_TASK)
+        return node_problem(c->r, node, "a rule of scope task has no events: it speaks of what rules of scope run have found");
+    if (node->n > EVENTS_MAX)
+        return node_problem(c->r, node, "more than %d events in one rule", EVENTS_MAX);
+    for (size_t i = 0; i < node->n; i++)
+        if (!compile_event(c, node->keys[i].text, &node->items[i]))
+            return false;
+    return true;
+}
+
+/* May it hold in a run where none of the rule's events occurs? */
+static bool holds_of_nothing(const struct cond *cond)
+{
+    bool all = true, any = false;
+    for (size_t i = 0; i < cond->nkids; i++) {
+        all &= holds_of_nothing(cond->kids[i]);
+        any |= holds_of_nothing(cond->kids[i]);
+    }
+    switch (cond->type) {
+    case COND_AND: return all;
+    case COND_OR: return any;
+    case COND_NOT: return true;
+    case COND_COUNT:
+    case COND_DISTINCT: return cond->at_least < 1;
+    case COND_ANY:
+    case COND_REPEAT:
+    case COND_SEQUENCE:
+    case COND_ABSENT:
+    case COND_EDGE:
+    case COND_RATIO: return false;
+    }
+    return false;
+}
+
+static bool read_conditions(struct compiler *c, const struct node *rule)
+{
+    const struct node *find = node_get(rule, "find"), *except = node_get(rule, "except");
+    if (!find)
+        return node_problem(c->r, rule, "a rule needs find: the condition that makes a finding");
+    if (c->rule->scope == SCOPE_TASK) {
+        if (except)
+            return node_problem(c->r, except, "a rule of scope task has no except");
+        return (c->rule->task = compile_task(c, find));
+    }
+    if (!(c->rule->find = compile_cond(c, find)))
+        return false;
+    const struct node *each;
+    size_t n = node_each(except, &each);
+    c->rule->excepts = arena_array(c->r->a, struct cond *, n + 1);
+    for (; c->rule->nexcepts < n; c->rule->nexcepts++)
+        if (!(c->rule->excepts[c->rule->nexcepts] = compile_cond(c, &each[c->rule->nexcepts])))
+            return false;
+    c->rule->always = holds_of_nothing(c->rule->find);
+    return true;
+}
+
+static bool read_tests(struct compiler *c, const struct node *rule)
+{
+    static const char *const known[] = {"hit", "clean", NULL};
+    const struct node *tests = node_get(rule, "tests");
+    if (!tests)
+        return true;
+    if (tests->type != NODE_MAP)
+        return node_problem(c->r, tests, "tests: a map with hit and clean was expected, but this is %s", node_what(tests));
+    if (!node_known_keys(c->r, tests, "tests", known))
+        return false;
+    const struct node *lists[] = {node_get(tests, "hit"), node_get(tests, "clean")};
+    for (int i = 0; i < 2; i++)
+        if (lists[i] && lists[i]->type != NODE_LIST)
+            return node_problem(c->r, lists[i], "%s is a list of runs, each a list of events", known[i]);
+    struct node *kept = arena_array(c->r->a, struct node, 2);
+    for (int i = 0; i < 2; i++)
+        if (lists[i])
+            kept[i] = *lists[i];
+    c->rule->hit = lists[0] ? &kept[0] : NULL;
+    c->rule->clean = lists[1] ? &kept[1] : NULL;
+    return true;
+}
+
+/* What a rule means, not how it is written: tests and the order of keys do not count. */
+static void set_version(struct rule *rule, const struct node *node)
+{
+    struct str text = STR_INIT(64 << 20);
+    node_canonical(&text, node, "tests");
+    unsigned char h[HASH_SIZE];
+    hash_of(str_slice(&text), h);
+    hash_hex(h, HASH_SIZE, rule->version);
+    str_free(&text);
+}
+
+struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct rule_text *text)
+{
+    static const char *const known[] = {"id", "title", "message", "behavior", "severity", "confidence", "scope", "why", "unsure", "events", "find", "except", "tests", NULL};
+    struct rule *rule = arena_new(r->a, struct rule);
+    struct compiler c = {.r = r, .patterns = patterns, .rule = rule};
+    const struct node *node = &text->node;
+    r->rule = SLICE_NONE;
+    rule->file = arena_dup(r->a, r->file);
+    rule->line = node->line;
+    rule->source = arena_dup(r->a, text->source);
+    bool good = read_id(&c, node, &rule->id) && node_known_keys(r, node, "a rule", known) && read_text(&c, node, "title", true, &rule->title) &&
+                read_text(&c, node, "message", false, &rule->message) && read_text(&c, node, "why", false, &rule->why) &&
+                read_text(&c, node, "unsure", false, &rule->unsure) && read_behavior(&c, node) && read_severity(&c, node) &&
+                read_events(&c, node) && read_conditions(&c, node) && read_tests(&c, node) &&
+                check_template(&c, node_get(node, "title"), rule->title) && check_template(&c, node_get(node, "message"), rule->message);
+    if (good)
+        set_version(rule, node);
+    return good ? rule : NULL;
+}

@@ -1,0 +1,346 @@
+/* Runs the tests inside rules: short lists of events become runs, and what is found in them is checked. */
+#include "base/jsonw.h"
+#include "detect/match.h"
+
+#include <stdio.h>
+
+struct bench {                      /* one ruleset_test */
+    const struct ruleset *rs;
+    struct detect_scratch *scratch;
+    struct arena arena;             /* of one test */
+    struct rule_problems problems;  /* in how a test is written */
+    struct reader reader;
+};
+
+/* ---- nodes → run -------------------------------------------------------------------------------------------------------------- */
+
+struct maker {
+    struct bench *b;
+    struct run *run;
+    struct transcript *t;
+    size_t messages_cap, scores_cap, tags_cap;
+    int ids;                        /* calls and results are tied in order, unless the test says how */
+    size_t open_cap, nopen;
+    struct slice *open;             /* ids of calls that wait for their result */
+    bool joined;                    /* the last message is the assistant's and may get another call */
+};
+
+static struct slice json_of(struct maker *k, const struct node *node)
+{
+    struct str text = STR_INIT(1 << 20);
+    node_canonical(&text, node, NULL);
+    struct slice out = arena_dup(&k->b->arena, str_slice(&text));
+    str_free(&text);
+    return out;
+}
+
+static struct slice text_of(struct maker *k, const struct node *node)
+{
+    return !node || node->type == NODE_NULL ? SLICE_NONE : node->type == NODE_LIST || node->type == NODE_MAP ? json_of(k, node) : node->text;
+}
+
+static int64_t count_of(const struct node *node) { return node && node->type == NODE_NUMBER ? (int64_t)node->number : COUNT_UNKNOWN; }
+
+static struct message *add_message(struct maker *k, enum role role)
+{
+    struct transcript *t = k->t;
+    t->messages = arena_grow(&k->b->arena, t->messages, t->nmessages, &k->messages_cap, sizeof *t->messages);
+    struct message *m = &t->messages[t->nmessages++];
+    message_init(m);
+    m->role = role;
+    return m;
+}
+
+/* What every message may say beside its text. */
+static void fill_message(struct maker *k, struct message *m, const struct node *event)
+{
+    static const char *const texts[] = {"reasoning", "model", "timestamp", "finish_reason", "error", "metadata"};
+    struct slice *to[] = {&m->reasoning, &m->model, &m->timestamp, &m->finish_reason, &m->error, &m->metadata};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (node_get(event, texts[i]))
+            *to[i] = text_of(k, node_get(event, texts[i]));
+    const struct node *v;
+    if ((v = node_get(event, "tokens")))
+        m->tokens_out = count_of(v);
+    if ((v = node_get(event, "tokens_in")))
+        m->tokens_in = count_of(v);
+    if ((v = node_get(event, "duration")) && v->type == NODE_NUMBER)
+        m->duration_ms = (int64_t)(v->number * 1000);
+}
+
+#define MESSAGE_KEYS "reasoning", "model", "timestamp", "finish_reason", "error", "metadata", "tokens", "tokens_in", "duration"
+
+static bool make_text(struct maker *k, const struct node *event, const struct node *value, enum role role)
+{
+    struct message *m = add_message(k, role);
+    m->text = text_of(k, value);
+    fill_message(k, m, event);
+    k->joined = role == ROLE_ASSISTANT;
+    return true;
+}
+
+static bool make_system(struct maker *k, const struct node *event, const struct node *value) { return make_text(k, event, value, ROLE_SYSTEM); }
+static bool make_user(struct maker *k, const struct node *event, const struct node *value) { return make_text(k, event, value, ROLE_USER); }
+static bool make_assistant(struct maker *k, const struct node *event, const struct node *value) { return make_text(k, event, value, ROLE_ASSISTANT); }
+
+static bool make_reasoning(struct maker *k, const struct node *event, const struct node *value)
+{
+    struct message *m = add_message(k, ROLE_ASSISTANT);
+    fill_message(k, m, event);
+    m->reasoning = text_of(k, value);
+    k->joined = true;
+    return true;
+}
+
+static bool make_call(struct maker *k, const struct node *event, const struct node *value)
+{
+    struct message *m = k->joined ? &k->t->messages[k->t->nmessages - 1] : add_message(k, ROLE_ASSISTANT);
+    struct tool_call *calls = arena_array(&k->b->arena, struct tool_call, m->ncalls + 1);
+    if (m->ncalls)
+        memcpy(calls, m->calls, m->ncalls * sizeof *calls);
+    struct tool_call *c = &calls[m->ncalls];
+    const struct node *args = node_get(event, "args"), *id = node_get(event, "id");
+    c->name = text_of(k, value);
+    c->arguments = args ? text_of(k, args) : slice_str("{}");
+    c->parse_error = text_of(k, node_get(event, "parse_error"));
+    c->call_id = id ? text_of(k, id) : arena_printf(&k->b->arena, "c%d", ++k->ids);
+    m->calls = calls;
+    m->ncalls++;
+    fill_message(k, m, event);
+    k->open = arena_grow(&k->b->arena, k->open, k->nopen, &k->open_cap, sizeof *k->open);
+    k->open[k->nopen++] = c->call_id;
+    k->joined = true;
+    return true;
+}
+
+static bool make_result(struct maker *k, const struct node *event, const struct node *value)
+{
+    struct message *m = add_message(k, ROLE_TOOL);
+    const struct node *id = node_get(event, "id");
+    m->text = text_of(k, value);
+    m->tool_name = text_of(k, node_get(event, "name"));
+    if (id) {
+        m->tool_call_id = text_of(k, id);
+    } else if (k->nopen) {
+        m->tool_call_id = k->open[0];
+        memmove(k->open, k->open + 1, --k->nopen * sizeof *k->open);
+    }
+    fill_message(k, m, event);
+    k->joined = false;
+    return true;
+}
+
+static bool make_score(struct maker *k, const struct node *event, const struct node *value)
+{
+    static const char *const known[] = {"name", "value", "answer", "target", "explanation", "metadata", NULL};
+    (void)event;
+    struct run *run = k->run;
+    if (value->type != NODE_MAP)
+        return node_problem(&k->b->reader, value, "a score is a map with name, value, answer, target, explanation");
+    if (!node_known_keys(&k->b->reader, value, "a score", known))
+        return false;
+    run->scores = arena_grow(&k->b->arena, run->scores, run->nscores, &k->scores_cap, sizeof *run->scores);
+    struct score *s = &run->scores[run->nscores++];
+    const struct node *v = node_get(value, "value"), *name = node_get(value, "name");
+    *s = (struct score){
+        .name = name ? text_of(k, name) : slice_str("score"),
+        .value = v ? json_of(k, v) : SLICE_NONE,
+        .answer = text_of(k, node_get(value, "answer")),
+        .target = text_of(k, node_get(value, "target")),
+        .explanation = text_of(k, node_get(value, "explanation")),
+        .metadata = text_of(k, node_get(value, "metadata")),
+    };
+    return true;
+}
+
+static bool make_end(struct maker *k, const struct node *event, const struct node *value)
+{
+    static const char *const known[] = {"success", "exit_status", "limit", "error", "model", "agent", "task_id", "name", "attempt", "tokens", "tokens_in",
+                                        "cost", "started_at", "ended_at", "metadata", "tags", NULL};
+    (void)event;
+    struct run *run = k->run;
+    if (value->type != NODE_MAP)
+        return node_problem(&k->b->reader, value, "end is a map with success, exit_status, limit, error, …");
+    if (!node_known_keys(&k->b->reader, value, "end", known))
+        return false;
+    struct slice *to[] = {&run->exit_status, &run->limit, &run->error, &run->model, &run->agent, &run->task_id, &run->name, &run->started_at, &run->ended_at,
+                          &run->metadata};
+    static const char *const texts[] = {"exit_status", "limit", "error", "model", "agent", "task_id", "name", "started_at", "ended_at", "metadata"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *to[i] = text_of(k, node_get(value, texts[i]));
+    const struct node *v = node_get(value, "success");
+    if (v && v->type == NODE_BOOL)
+        run->success = v->boolean ? VERDICT_PASSED : VERDICT_FAILED;
+    run->attempt = count_of(node_get(value, "attempt"));
+    run->tokens_out = count_of(node_get(value, "tokens"));
+    run->tokens_in = count_of(node_get(value, "tokens_in"));
+    if ((v = node_get(value, "cost")) && v->type == NODE_NUMBER)
+        run->cost_usd = v->number;
+    const struct node *tags;
+    size_t n = node_each(node_get(value, "tags"), &tags);
+    run->tags = arena_array(&k->b->arena, struct slice, n + 1);
+    for (; run->ntags < n; run->ntags++)
+        run->tags[run->ntags] = text_of(k, &tags[run->ntags]);
+    return true;
+}
+
+static const struct {
+    const char *word;
+    bool (*make)(struct maker *k, const struct node *event, const struct node *value);
+    const char *keys[16]; /* that may stand beside it */
+} words[] = {
+    {"system", make_system, {"system", MESSAGE_KEYS}},
+    {"user", make_user, {"user", MESSAGE_KEYS}},
+    {"assistant", make_assistant, {"assistant", MESSAGE_KEYS}},
+    {"tool_call", make_call, {"tool_call", "args", "id", "parse_error", MESSAGE_KEYS}},
+    {"tool_result", make_result, {"tool_result", "id", "name", MESSAGE_KEYS}},
+    {"score", make_score, {"score"}},
+    {"end", make_end, {"end"}},
+    {"reasoning", make_reasoning, {MESSAGE_KEYS}}, /* last: it may also stand beside the others */
+};
+enum { WORDS = sizeof words / sizeof *words };
+
+static bool make_event(struct maker *k, const struct node *event)
+{
+    struct reader *r = &k->b->reader;
+    if (event->type != NODE_MAP)
+        return node_problem(r, event, "an event is a map such as {tool_call: bash, args: {cmd: ls}}, but this is %s", node_what(event));
+    for (size_t i = 0; i < WORDS; i++) {
+        const struct node *value = node_get(event, words[i].word);
+        if (value)
+            return node_known_keys(r, event, words[i].word, words[i].keys) && words[i].make(k, event, value);
+    }
+    return node_problem(r, event, "an event is one of system, user, assistant, reasoning, tool_call, tool_result, score, end");
+}
+
+static bool make_run(struct bench *b, const struct node *events, struct run *run)
+{
+    if (events->type != NODE_LIST)
+        return node_problem(&b->reader, events, "a test's run is a list of events, but this is %s", node_what(events));
+    run_init(run);
+    struct maker k = {.b = b, .run = run, .t = arena_new(&b->arena, struct transcript)};
+    run->transcripts = k.t;
+    run->ntranscripts = 1;
+    for (size_t i = 0; i < events->n; i++)
+        if (!make_event(&k, &events->items[i]))
+            return false;
+    return true;
+}
+
+/* ---- what is found -------------------------------------------------------------------------------------------------------------- */
+
+static bool evidence_stands(const struct run *run, const struct evidence *e)
+{
+    const struct message *m = e->transcript < 0 ? NULL : &run->transcripts[e->transcript].messages[e->message];
+    struct slice part = run_part(run, m, e->part);
+    return part.ptr && e->start < e->end && e->end <= part.len && slice_eq(slice_sub(part, e->start, e->end - e->start), e->quote);
+}
+
+static size_t count_findings(const struct findings *found, struct slice detector)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < found->n; i++)
+        n += slice_eq(found->items[i].detector, detector);
+    return n;
+}
+
+static bool try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found, const char **why)
+{
+    struct run run;
+    if (!make_run(b, test, &run))
+        return false;
+    struct detect_result result;
+    detect_run(only, b->scratch, &run, &b->arena, &result);
+    *found = count_findings(&result.findings, rule->id);
+    for (size_t i = 0; i < result.findings.n; i++)
+        for (size_t k = 0; k < result.findings.items[i].nevidence; k++)
+            if (!evidence_stands(&run, &result.findings.items[i].evidence[k]))
+                *why = "evidence that does not stand in the run";
+    if (result.nincomplete)
+        *why = "a pattern that hits its limit in its own test";
+    return true;
+}
+
+/* A test of a task rule: its runs, each a list of events, of which `end` tells the outcome. */
+static bool try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found)
+{
+    if (test->type != NODE_LIST)
+        return node_problem(&b->reader, test, "a test of a task rule is a list of runs, each a list of events");
+    struct task_summary task = {.task_id = slice_str("task"), .runs = arena_array(&b->arena, struct run_summary, test->n + 1)};
+    for (; task.nruns < test->n; task.nruns++) {
+        struct run *run = arena_new(&b->arena, struct run);
+        if (!make_run(b, &test->items[task.nruns], run))
+            return false;
+        struct detect_result result;
+        detect_run(b->rs, b->scratch, run, &b->arena, &result);
+        struct run_summary *s = &task.runs[task.nruns];
+        *s = (struct run_summary){.run = arena_printf(&b->arena, "run %zu", task.nruns + 1), .model = run->model, .attempt = run->attempt, .success = run->success,
+                                  .scores = run->scores, .nscores = run->nscores, .exit_status = run->exit_status, .error = run->error, .limit = run->limit,
+                                  .messages = (uint32_t)run_count_messages(run), .calls = (uint32_t)run_count_calls(run), .findings = result.findings.items,
+                                  .nfindings = result.findings.n};
+    }
+    struct detect_result result;
+    detect_task(only, b->scratch, &task, &b->arena, &result);
+    *found = count_findings(&result.findings, rule->id);
+    return true;
+}
+
+static void run_tests(struct bench *b, const struct rule *rule, const struct ruleset *only, bool hit, struct str *out, size_t *tests, size_t *failures)
+{
+    const struct node *list = hit ? rule->hit : rule->clean;
+    for (size_t i = 0; list && i < list->n; i++) {
+        const struct node *test = &list->items[i];
+        size_t found = 0;
+        const char *why = NULL;
+        arena_reset(&b->arena);
+        b->problems = (struct rule_problems){0};
+        b->reader = (struct reader){.a = &b->arena, .report = &b->arena, .problems = &b->problems, .file = rule->file, .rule = rule->id};
+        bool good = rule->scope == SCOPE_TASK ? try_task(b, rule, only, test, &found) : try_run(b, rule, only, test, &found, &why);
+        ++*tests;
+        if (good && !why && (found > 0) == hit)
+            continue;
+        ++*failures;
+        int line = b->problems.n ? b->problems.items[0].line : test->line, column = b->problems.n ? b->problems.items[0].column : test->column;
+        struct slice message = b->problems.n ? b->problems.items[0].message
+                             : slice_str(why ? why : hit ? "should be found here and was not" : "was found here and should not be");
+        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %.*s\n", SLICE_ARG(rule->file), line, column, SLICE_ARG(rule->id), hit ? "hit" : "clean", i + 1, SLICE_ARG(message));
+    }
+}
+
+/* A task rule alone may ask for findings of the shipped rules. */
+static bool asks_for_others(const struct ruleset *rs)
+{
+    for (size_t i = 0; i < rs->n; i++)
+        for (size_t h = 0; rs->items[i].rule && rs->items[i].rule->task && h < rs->items[i].rule->task->nhaving; h++) {
+            size_t k = 0;
+            while (k < rs->n && !slice_eq(detector_id(&rs->items[k]), rs->items[i].rule->task->having[h]))
+                k++;
+            if (k == rs->n)
+                return true;
+        }
+    return false;
+}
+
+void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size_t *failures)
+{
+    *tests = *failures = 0;
+    struct arena unused = {0};
+    struct rule_problems problems = {0};
+    struct ruleset *shipped = NULL;
+    if (asks_for_others(rs))
+        ruleset_load(NULL, 0, true, &unused, &problems, &shipped, NULL); /* reads no file: cannot fail */
+    struct bench b = {.rs = shipped ? shipped : rs, .scratch = detect_scratch_new()};
+    for (size_t i = 0; i < rs->n; i++) {
+        const struct rule *rule = rs->items[i].rule;
+        struct ruleset *only = NULL;
+        if (!rule || !ruleset_only(rs, &rule->id, 1, &only, NULL))
+            continue;
+        run_tests(&b, rule, only, true, out, tests, failures);
+        run_tests(&b, rule, only, false, out, tests, failures);
+        ruleset_unref(only);
+    }
+    detect_scratch_free(b.scratch);
+    ruleset_unref(shipped);
+    arena_free(&b.arena);
+    arena_free(&unused);
+}

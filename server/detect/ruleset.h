@@ -1,0 +1,42 @@
+/* What a rule set is inside: compiled rules and code detectors by id, and the tables by which a passing text finds its patterns. */
+#ifndef DETECT_RULESET_H
+#define DETECT_RULESET_H
+
+#include "detect/det.h"
+#include "detect/rule.h"
+
+#include <stdatomic.h>
+
+struct detector {           /* one of the two */
+    const struct rule *rule;
+    const struct det *code;
+    const char *version;    /* hexadecimal */
+};
+
+struct literal_ref {        /* a literal whose rarest 4-gram falls into a bucket */
+    struct pattern *pattern;
+    struct slice literal;
+    size_t gram;            /* offset of that 4-gram in it */
+};
+
+struct ruleset {
+    atomic_uint refs;
+    struct ruleset *parent; /* of a part (ruleset_only): owns the rules */
+    struct arena arena;
+    struct detector *items; /* by id */
+    size_t n, cap;
+    struct pattern_table patterns;      /* of the whole set; a part uses its parent's */
+    /* made by link */
+    uint8_t grams[GRAM_BUCKETS / 8];    /* which buckets hold a literal */
+    uint32_t *bucket;                   /* GRAM_BUCKETS + 1 offsets into literals[] */
+    struct literal_ref *literals;
+    uint32_t *triggered;                /* patterns + 1 offsets into triggers[] */
+    struct event_def **triggers;        /* events worth looking at once their pattern's literal was seen */
+    struct event_def **always[EVENT_KINDS];
+    size_t nalways[EVENT_KINDS];
+    unsigned classes;                   /* of texts in which any literal is looked for */
+};
+
+struct slice detector_id(const struct detector *d);
+
+#endif

@@ -1,0 +1,80 @@
+#include "http/api.h"
+
+bool api_path_collection(struct request *r, struct collection_row *out, struct err *e)
+{
+    return store_collection(r->store, r->path[0], &r->arena, out, e);
+}
+
+struct page api_page(const struct request *r)
+{
+    return (struct page){.limit = (uint32_t)arg_int(&r->args, "limit", 0),
+                         .after = arg_text(&r->args, "after"),
+                         .sort = arg_text(&r->args, "sort"),
+                         .count = arg_bool(&r->args, "count", false)};
+}
+
+struct filter api_filter(const struct args *args, struct slice collection)
+{
+    struct filter f = {
+        .collection = collection,
+        .kind = arg_text(args, "kind"),
+        .behavior = arg_text(args, "behavior"),
+        .detector = arg_text(args, "detector"),
+        .severity = arg_text(args, "severity"),
+        .status = arg_text(args, "status"),
+        .scope = arg_text(args, "scope"),
+        .task = arg_text(args, "task"),
+        .model = arg_text(args, "model"),
+        .agent = arg_text(args, "agent"),
+        .success = arg_text(args, "success"),
+        .tag = arg_text(args, "tag"),
+        .exit_status = arg_text(args, "exit_status"),
+        .format = arg_text(args, "format"),
+        .run = arg_text(args, "run"),
+        .q = arg_text(args, "q"),
+        .has_findings = (int)arg_int(args, "has_findings", -1),
+    };
+    for (size_t i = 0; i < args->n && f.nmeta < sizeof f.meta / sizeof *f.meta; i++)
+        if (slice_starts(args->items[i].name, "meta.")) {
+            f.meta[f.nmeta].key = slice_sub(args->items[i].name, 5, args->items[i].name.len);
+            f.meta[f.nmeta++].value = args->items[i].text;
+        }
+    return f;
+}
+
+bool api_body_filter(struct request *r, struct filter *out, struct err *e)
+{
+    const struct arg *ids = arg_find(&r->args, "ids");
+    struct slice name = arg_text(&r->args, "collection");
+    struct collection_row collection;
+    if (ids) {
+        if (name.ptr || arg_find(&r->args, "filter"))
+            return err_set(e, ERR_USAGE, "give \"ids\", or \"collection\" with \"filter\", not both");
+        *out = FILTER_ANY;
+        out->ids = ids->items;
+        out->nids = ids->n;
+        return true;
+    }
+    if (!name.ptr || !arg_find(&r->args, "filter"))
+        return err_set(e, ERR_USAGE, "give \"ids\", or \"collection\" with \"filter\" ({} for all)");
+    if (!store_collection(r->store, name, &r->arena, &collection, e))
+        return false;
+    *out = api_filter(&r->filter, collection.id);
+    return true;
+}
+
+struct jsonw api_list(struct answer *a)
+{
+    struct jsonw j = jsonw_to(&a->body);
+    jsonw_object(&j);
+    jsonw_key(&j, "items");
+    jsonw_array(&j);
+    return j;
+}
+
+void api_list_end(struct jsonw *j, const struct page_end *end)
+{
+    jsonw_end(j);
+    view_end(j, end);
+    jsonw_end(j);
+}

@@ -1,0 +1,143 @@
+#include "http/api.h"
+
+#include "view/export.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+static bool answer_collection(struct request *r, struct answer *a, struct slice id, struct err *e)
+{
+    struct collection_row row;
+    if (!store_collection(r->store, id, &r->arena, &row, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    view_collection(&j, &row);
+    return true;
+}
+
+bool api_collections(struct request *r, struct answer *a, struct err *e)
+{
+    struct page page = api_page(r);
+    struct collection_rows rows;
+    if (!store_collections(r->store, &page, &r->arena, &rows, e))
+        return false;
+    struct jsonw j = api_list(a);
+    for (size_t i = 0; i < rows.n; i++)
+        view_collection(&j, &rows.items[i]);
+    api_list_end(&j, &rows.end);
+    return true;
+}
+
+static struct collection_row collection_args(const struct request *r)
+{
+    return (struct collection_row){.name = arg_text(&r->args, "name"),
+                                   .description = arg_text(&r->args, "description"),
+                                   .metadata = arg_text(&r->args, "metadata")};
+}
+
+bool api_collection_add(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row = collection_args(r), out;
+    if (!store_collection_add(r->store, &row, &r->arena, &out, e))
+        return false;
+    answer_header(a, "Location", arena_printf(&r->arena, "/api/v1/collections/%.*s", SLICE_ARG(out.id)));
+    return answer_collection(r, a, out.id, e);
+}
+
+bool api_collection(struct request *r, struct answer *a, struct err *e) { return answer_collection(r, a, r->path[0], e); }
+
+bool api_collection_change(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row old, row = collection_args(r);
+    return api_path_collection(r, &old, e) && store_collection_change(r->store, old.id, &row, e) && answer_collection(r, a, old.id, e);
+}
+
+bool api_collection_delete(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row;
+    (void)a;
+    return api_path_collection(r, &row, e) && store_collection_delete(r->store, row.id, e);
+}
+
+bool api_summary(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row;
+    struct summary summary;
+    if (!api_path_collection(r, &row, e) || !store_summary(r->store, row.id, &r->arena, &summary, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    view_summary(&j, &summary);
+    return true;
+}
+
+bool api_tasks(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row;
+    struct page page = api_page(r);
+    struct task_rows rows;
+    if (!api_path_collection(r, &row, e))
+        return false;
+    struct filter filter = api_filter(&r->args, row.id);
+    if (!store_tasks(r->store, &filter, &page, &r->arena, &rows, e))
+        return false;
+    struct jsonw j = api_list(a);
+    for (size_t i = 0; i < rows.n; i++)
+        view_task(&j, &rows.items[i]);
+    api_list_end(&j, &rows.end);
+    return true;
+}
+
+/* ---- export: to a file without a name first, since it may be larger than memory ---------------------------------------- */
+
+struct export_file {
+    const struct server *server;
+    struct answer *answer;
+};
+
+static bool write_file(void *ctx, struct slice bytes, struct err *e)
+{
+    struct export_file *f = ctx;
+    if (atomic_load(&f->server->stopping))
+        return err_set(e, ERR_BUSY, "the server stops");
+    while (bytes.len) {
+        ssize_t n = write(f->answer->fd, bytes.ptr, bytes.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return err_errno(e, "cannot write the export");
+        f->answer->fd_size += (uint64_t)n;
+        bytes = slice_sub(bytes, (size_t)n, bytes.len);
+    }
+    return true;
+}
+
+/* A name made fit for a quoted string in a header: what is not plain becomes _. */
+static struct slice header_word(struct arena *a, struct slice name)
+{
+    char *p = arena_strdup(a, slice_cut(name, 100));
+    for (char *c = p; *c; c++)
+        if (*c < ' ' || *c > '~' || strchr("\"\\/%", *c))
+            *c = '_';
+    return slice_str(p);
+}
+
+bool api_export(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row;
+    struct slice as = arg_text(&r->args, "as");
+    const struct export_kind *kind = &export_kinds[0];
+    for (size_t i = 0; i < export_kind_count; i++)
+        if (slice_is(as, export_kinds[i].name))
+            kind = &export_kinds[i];
+    if (!api_path_collection(r, &row, e))
+        return false;
+    a->fd = spool_scratch(&r->server->spool, e);
+    struct export_file file = {.server = r->server, .answer = a};
+    const struct export_sink sink = {.write = write_file, .ctx = &file};
+    if (a->fd < 0 || !kind->write(r->store, row.id, &sink, e))
+        return false;
+    a->type = kind->media_type;
+    answer_header(a, "Content-Disposition", arena_printf(&r->arena, "attachment; filename=\"%.*s.%s\"",
+                                                         SLICE_ARG(header_word(&r->arena, row.name)), kind->extension));
+    return true;
+}

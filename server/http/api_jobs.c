@@ -1,0 +1,185 @@
+#include "http/api.h"
+
+#include "base/clock.h"
+#include "ingest/format.h"
+#include "jobs/jobs.h"
+#include "text/jread.h"
+
+static bool ended(enum job_state state)
+{
+    switch (state) {
+    case JOB_QUEUED:
+    case JOB_RUNNING:
+        return false;
+    case JOB_DONE:
+    case JOB_FAILED:
+    case JOB_CANCELLED:
+        return true;
+    }
+    return true;
+}
+
+/* Looks at r->job. Where ?wait= leaves time and the job has not ended, parks the request: *later is set, and the handler is
+ * asked again. */
+static bool look(struct request *r, struct answer *a, struct job_row *out, bool *later, struct err *e)
+{
+    int64_t now = clock_monotonic_us();
+    if (!r->wait_until)
+        r->wait_until = now + arg_int(&r->args, "wait", 0) * 1000000;
+    if (!store_job(r->store, r->job, &r->arena, out, e))
+        return false;
+    *later = a->park = !ended(out->state) && now < r->wait_until;
+    return true;
+}
+
+/* ---- uploads ---------------------------------------------------------------------------------------------------------- */
+
+static void view_upload(struct jsonw *j, const struct job_row *row, struct arena *a)
+{
+    struct jvalue *payload = NULL;
+    jread(a, row->payload, NULL, NULL, &payload, NULL);
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->id);
+    jsonw_kstrz(j, "state", job_state_name(row->state));
+    jsonw_kstr(j, "job", row->id);
+    jsonw_kstr(j, "collection", row->collection);
+    jsonw_kstr(j, "filename", jstr(jget(payload, "filename")));
+    jsonw_kraw(j, "progress", row->progress);
+    jsonw_kraw(j, "result", row->result);
+    jsonw_kstr(j, "error", row->error);
+    jsonw_end(j);
+}
+
+static bool answer_upload(struct request *r, struct answer *a, int pending, struct err *e)
+{
+    struct job_row row;
+    bool later;
+    if (!look(r, a, &row, &later, e))
+        return false;
+    if (later)
+        return true;
+    if (!slice_is(row.kind, "import"))
+        return err_set(e, ERR_NOT_FOUND, "there is no upload %.*s", SLICE_ARG(r->job));
+    a->status = ended(row.state) ? 200 : pending;
+    struct jsonw j = jsonw_to(&a->body);
+    view_upload(&j, &row, &r->arena);
+    return true;
+}
+
+/* Commits the spooled file and its job: what is acknowledged after this survives everything. */
+static bool add_upload(struct request *r, struct err *e)
+{
+    struct collection_row collection;
+    struct slice filename = arg_text(&r->args, "filename"), format = arg_text(&r->args, "format");
+    if (!api_path_collection(r, &collection, e))
+        return false;
+    if (format.ptr && !format_find(format))
+        return err_set(e, ERR_USAGE, "there is no format \"%.*s\"; `telltale formats` lists them", SLICE_ARG(format));
+    if (!r->upload.bytes)
+        return err_set(e, ERR_USAGE, "the body is empty: send the file's bytes, as curl --data-binary @FILE does");
+    if (!upload_sync(&r->server->spool, &r->upload, e))
+        return false;
+    const struct job_row job = {
+        .id = slice_str(r->upload.id),
+        .kind = slice_str("import"),
+        .collection = collection.id,
+        .payload = job_import_payload(&r->arena, filename.ptr ? filename : slice_str("upload"), format, arg_bool(&r->args, "replace", false),
+                                      r->upload.bytes),
+    };
+    struct job_row out;
+    bool existing = false;
+    if (!store_job_add(r->store, &job, r->header[HEADER_IDEMPOTENCY_KEY], &r->arena, &out, &existing, e))
+        return false;
+    r->upload.kept = !existing;
+    r->job = out.id;
+    jobs_wake(r->server->jobs);
+    return true;
+}
+
+bool api_upload_add(struct request *r, struct answer *a, struct err *e)
+{
+    return (r->job.ptr || add_upload(r, e)) && answer_upload(r, a, 202, e);
+}
+
+bool api_upload(struct request *r, struct answer *a, struct err *e)
+{
+    r->job = r->path[0];
+    return answer_upload(r, a, 200, e);
+}
+
+/* ---- jobs ------------------------------------------------------------------------------------------------------------- */
+
+bool api_jobs(struct request *r, struct answer *a, struct err *e)
+{
+    struct page page = api_page(r);
+    struct job_rows rows;
+    if (!store_jobs(r->store, &page, &r->arena, &rows, e))
+        return false;
+    struct jsonw j = api_list(a);
+    for (size_t i = 0; i < rows.n; i++)
+        view_job(&j, &rows.items[i]);
+    api_list_end(&j, &rows.end);
+    return true;
+}
+
+bool api_job(struct request *r, struct answer *a, struct err *e)
+{
+    struct job_row row;
+    bool later;
+    r->job = r->path[0];
+    if (!look(r, a, &row, &later, e))
+        return false;
+    if (later)
+        return true;
+    struct jsonw j = jsonw_to(&a->body);
+    view_job(&j, &row);
+    return true;
+}
+
+bool api_job_cancel(struct request *r, struct answer *a, struct err *e)
+{
+    struct job_row row;
+    if (!store_job_cancel(r->store, r->path[0], e) || !store_job(r->store, r->path[0], &r->arena, &row, e))
+        return false;
+    jobs_cancelled(r->server->jobs, &row);
+    struct jsonw j = jsonw_to(&a->body);
+    view_job(&j, &row);
+    return true;
+}
+
+static bool add_job(struct request *r, struct answer *a, const struct job_row *job, struct err *e)
+{
+    struct job_row out;
+    bool existing;
+    if (!store_job_add(r->store, job, SLICE_NONE, &r->arena, &out, &existing, e))
+        return false;
+    jobs_wake(r->server->jobs);
+    struct jsonw j = jsonw_to(&a->body);
+    view_job(&j, &out);
+    return true;
+}
+
+bool api_scan(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row collection;
+    const struct arg *only = arg_find(&r->args, "only");
+    if (!api_path_collection(r, &collection, e))
+        return false;
+    if (only && only->n) { /* an unknown detector is better refused now than in the job */
+        struct ruleset *cut;
+        if (!ruleset_only(r->server->rules, only->items, only->n, &cut, e)) {
+            e->code = ERR_USAGE;
+            return false;
+        }
+        ruleset_unref(cut);
+    }
+    const struct job_row job = {.kind = slice_str("scan"), .collection = collection.id,
+                                .payload = job_scan_payload(&r->arena, only ? only->items : NULL, only ? only->n : 0)};
+    return add_job(r, a, &job, e);
+}
+
+bool api_sample(struct request *r, struct answer *a, struct err *e)
+{
+    const struct job_row job = {.kind = slice_str("sample"), .payload = slice_str("{}")};
+    return add_job(r, a, &job, e);
+}

@@ -1,0 +1,37 @@
+/* What a request must look like before anybody looks at what it asks for. The HTTP library lets through what request smuggling
+ * is made of (two Content-Lengths, a Content-Length beside a Transfer-Encoding, two Hosts), and pages of other sites and names
+ * that are rebound to this machine (DNS rebinding) reach a loopback server through the user's own browser. */
+#ifndef HTTP_GATE_H
+#define HTTP_GATE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/slice.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { GATE_HOSTS = 8 };
+
+struct gate {
+    struct slice hosts[GATE_HOSTS]; /* values of Host that are ours, in lower case */
+    size_t nhosts;
+    bool any_address;               /* we listen on all addresses: any IP address is ours, and names of loopback, at any port */
+};
+/* `host`: what was listened on, as a URL has it ("127.0.0.1", "[::1]"). */
+void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port);
+
+struct header {
+    struct slice name, value;
+};
+struct framing { /* what the gate read on the way */
+    struct slice host;
+    bool has_body;
+    bool chunked;
+    uint64_t length; /* of the body, where it is told */
+};
+/* 0, or the status to refuse the request with (400, 403, 421), and why. */
+int gate_check(const struct gate *gate, struct slice method, struct slice version, const struct header *headers, size_t n, struct framing *out,
+               struct err *e);
+
+#endif

@@ -1,0 +1,579 @@
+#include "http/http.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "detect/detect.h"
+#include "http/gate.h"
+#include "http/lanes.h"
+#include "http/listen.h"
+#include "http/metrics.h"
+#include "http/watch.h"
+#include "jobs/jobs.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    POOL_THREADS = 2,
+    CONNECTIONS = 2048,
+    CONNECTION_MEMORY = 16 * 1024,  /* also what a request's head may take */
+    SILENCE_S = 60,                 /* the library's own timeout; watch.h is stricter */
+    HEADERS_MOST = 100,
+    JSON_MAX = 1 << 20,             /* a JSON body */
+    BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
+    DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
+    TICK_MS = 200,
+    STOP_US = 9000000,
+};
+#define UPLOAD_MAX (UINT64_C(8) << 30)
+
+struct http {
+    struct server server;
+    struct arena arena;
+    struct gate gate;
+    struct jobs_options jobs_options;
+    struct lanes *lanes;
+    struct watch *watch;
+    struct MHD_Daemon *daemon;
+    int listener;
+    int port;
+    const char *url;
+    atomic_size_t exchanges;   /* requests whose head has begun and whose answer is not sent */
+    atomic_size_t body_bytes;
+    pthread_t ticker;
+    bool ticking;
+    atomic_bool ending;
+};
+
+/* ---- one request and its answer ---------------------------------------------------------------------------------------- */
+
+enum stage {
+    STAGE_HEAD,   /* the first call: the head is read */
+    STAGE_BODY,   /* the body comes in pieces, then a call without one */
+    STAGE_ANSWER, /* the answer is ready (the connection was suspended until then) */
+};
+
+struct exchange {
+    struct errand errand;      /* first: what a lane hands back is this */
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct watched *watched;
+    enum stage stage;
+    int64_t began;
+    struct framing framing;
+    struct err refusal;        /* decided while the body still comes */
+    int refused;               /* its status; 0: not */
+    uint64_t drained;
+    size_t counted;            /* of http.body_bytes */
+};
+
+static struct watched *watched_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* The library calls this as soon as it has a request line, with the target as it was sent. */
+static void *exchange_begin(void *cls, const char *target, struct MHD_Connection *connection)
+{
+    struct http *http = cls;
+    struct exchange *x = calloc(1, sizeof *x);
+    if (!x)
+        return NULL;
+    x->http = http;
+    x->connection = connection;
+    x->watched = watched_of(connection);
+    x->began = clock_monotonic_us();
+    struct request *r = &x->errand.request;
+    r->server = &http->server;
+    r->upload.fd = -1;
+    r->body = STR_INIT(JSON_MAX);
+    r->target = arena_dup(&r->arena, slice_str(target));
+    answer_init(&x->errand.answer);
+    atomic_fetch_add(&http->exchanges, 1);
+    watch_phase(x->watched, WATCH_HEAD);
+    return x;
+}
+
+static void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why)
+{
+    struct http *http = cls;
+    struct exchange *x = *con_cls;
+    (void)why;
+    if (!x)
+        return;
+    watch_phase(watched_of(connection), WATCH_IDLE);
+    upload_close(&http->server.spool, &x->errand.request.upload);
+    atomic_fetch_sub(&http->body_bytes, x->counted);
+    if (x->errand.answer.fd >= 0)
+        close(x->errand.answer.fd);
+    str_free(&x->errand.answer.body);
+    str_free(&x->errand.request.body);
+    arena_free(&x->errand.request.arena);
+    free(x);
+    *con_cls = NULL;
+    atomic_fetch_sub(&http->exchanges, 1);
+}
+
+/* ---- sending ----------------------------------------------------------------------------------------------------------- */
+
+static const char page_policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+                                  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+static struct MHD_Response *response_of(struct answer *a)
+{
+    struct MHD_Response *response;
+    if (a->fd >= 0) {
+        response = MHD_create_response_from_fd64(a->fd_size, a->fd);
+        if (response)
+            a->fd = -1; /* the response's now */
+    } else if (a->fixed.ptr || !a->body.len) {
+        response = MHD_create_response_from_buffer(a->fixed.len, (void *)(uintptr_t)(a->fixed.ptr ? a->fixed.ptr : ""), MHD_RESPMEM_PERSISTENT);
+    } else {
+        response = MHD_create_response_from_buffer(a->body.len, a->body.ptr, MHD_RESPMEM_MUST_FREE);
+        if (response)
+            a->body = STR_INIT(0);
+    }
+    return response;
+}
+
+static bool has_header(const struct answer *a, const char *name)
+{
+    for (size_t i = 0; i < a->nheaders; i++)
+        if (strcasecmp(a->headers[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+static void add_headers(struct exchange *x, struct MHD_Response *response, bool close_after)
+{
+    const struct answer *a = &x->errand.answer;
+    const struct {
+        const char *name, *value;
+    } always[] = {
+        {"Content-Type", a->type ? a->type : "application/json"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Content-Security-Policy", a->page ? page_policy : "default-src 'none'; frame-ancestors 'none'"},
+        {"Cache-Control", "no-store"},
+    };
+    for (size_t i = 0; i < a->nheaders; i++)
+        MHD_add_response_header(response, a->headers[i].name, a->headers[i].value.ptr);
+    for (size_t i = 0; i < sizeof always / sizeof *always; i++)
+        if (!has_header(a, always[i].name) && (i > 0 || a->status != 204))
+            MHD_add_response_header(response, always[i].name, always[i].value);
+    if (a->status == 503)
+        MHD_add_response_header(response, "Retry-After", "2");
+    if (close_after || atomic_load(&x->http->server.stopping))
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+static enum MHD_Result send_answer(struct exchange *x, bool close_after)
+{
+    struct answer *a = &x->errand.answer;
+    struct MHD_Response *response = response_of(a);
+    if (!response)
+        return MHD_NO;
+    add_headers(x, response, close_after);
+    metrics_request(x->http->server.metrics, x->errand.request.route, a->status, clock_monotonic_us() - x->began);
+    watch_phase(x->watched, WATCH_SEND);
+    enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)a->status, response);
+    MHD_destroy_response(response);
+    return queued;
+}
+
+static enum MHD_Result send_problem(struct exchange *x, int status, const struct err *e, bool close_after)
+{
+    answer_problem(&x->errand.answer, &x->errand.request, status, e);
+    return send_answer(x, close_after);
+}
+
+/* ---- the head ---------------------------------------------------------------------------------------------------------- */
+
+struct head {
+    struct header headers[HEADERS_MOST];
+    size_t n;
+    bool more;
+    struct arena *arena;
+};
+
+static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
+{
+    struct head *head = cls;
+    (void)kind;
+    if (head->n == HEADERS_MOST) {
+        head->more = true;
+        return MHD_NO;
+    }
+    head->headers[head->n++] = (struct header){arena_dup(head->arena, slice_of(key, key_size)),
+                                               arena_dup(head->arena, slice_of(value ? value : "", value_size))};
+    return MHD_YES;
+}
+
+static void keep_headers(struct request *r, const struct head *head)
+{
+    static const char *const names[HEADER_NAMES] = {
+        [HEADER_IF_NONE_MATCH] = "If-None-Match",       [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
+        [HEADER_CONTENT_ENCODING] = "Content-Encoding", [HEADER_CONTENT_TYPE] = "Content-Type",
+        [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",
+    };
+    for (size_t i = 0; i < head->n; i++)
+        for (int name = 0; name < HEADER_NAMES; name++)
+            if (slice_eq_nocase(head->headers[i].name, slice_str(names[name])))
+                r->header[name] = head->headers[i].value;
+}
+
+/* 0, or the status of a body that this route does not take. */
+static int body_refused(const struct exchange *x, struct err *e)
+{
+    const struct request *r = &x->errand.request;
+    static const char *const packed[] = {"", "identity", "gzip", "x-gzip", "zstd"};
+    struct slice encoding = r->header[HEADER_CONTENT_ENCODING];
+    size_t fits = r->route->body == BODY_SPOOL ? sizeof packed / sizeof *packed : 2, i = 0;
+    if (r->route->body == BODY_NONE)
+        return x->framing.has_body ? err_set(e, ERR_USAGE, "this call takes no body"), 400 : 0;
+    while (encoding.ptr && i < fits && !slice_eq_nocase(encoding, slice_str(packed[i])))
+        i++;
+    if (i == fits)
+        return err_set(e, ERR_USAGE, "Content-Encoding \"%.*s\" is not understood here", SLICE_ARG(slice_cut(encoding, 100))), 415;
+    if (slice_starts(r->header[HEADER_CONTENT_TYPE], "multipart/"))
+        return err_set(e, ERR_USAGE, "send the bytes themselves, as curl --data-binary @FILE does, not a form"), 415;
+    uint64_t most = r->route->body == BODY_SPOOL ? x->http->server.spool.max : JSON_MAX;
+    if (x->framing.length > most)
+        return err_set(e, ERR_TOO_LARGE, "the body may have %llu bytes at most", (unsigned long long)most), 413;
+    return 0;
+}
+
+/* Everything that can be said from the head alone: 0, or the status. */
+static int head_refused(struct exchange *x, struct err *e)
+{
+    struct request *r = &x->errand.request;
+    struct slice query, allow;
+    if (!request_target(r, &query, e))
+        return 400;
+    switch (route_find(r, &allow)) {
+    case ROUTE_FOUND:
+        break;
+    case ROUTE_NO_PATH:
+        return err_set(e, ERR_NOT_FOUND, "there is nothing at %.*s", SLICE_ARG(slice_cut(r->target, 200))), 404;
+    case ROUTE_NO_METHOD:
+        answer_header(&x->errand.answer, "Allow", allow);
+        return err_set(e, ERR_USAGE, "this path answers %.*s", SLICE_ARG(allow)), 405;
+    }
+    if (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e))
+        return 400;
+    int status = body_refused(x, e);
+    if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, &r->upload, e))
+        return err_http_status(e->code);
+    return status;
+}
+
+static void refuse(struct exchange *x, int status, const struct err *e)
+{
+    x->refused = status ? status : err_http_status(e->code);
+    x->refusal = *e;
+}
+
+static enum MHD_Result take_head(struct exchange *x, const char *method, const char *version)
+{
+    struct request *r = &x->errand.request;
+    struct head head = {.arena = &r->arena};
+    struct err e = {0};
+    r->method = arena_dup(&r->arena, slice_str(method));
+    MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, collect, &head);
+    int status = head.more ? (err_set(&e, ERR_USAGE, "over %d headers", HEADERS_MOST), 400)
+                           : gate_check(&x->http->gate, r->method, slice_str(version), head.headers, head.n, &x->framing, &e);
+    if (status)
+        return send_problem(x, status, &e, true);
+    keep_headers(r, &head);
+    status = head_refused(x, &e);
+    if (status && x->framing.length > DRAIN_MAX)
+        return send_problem(x, status, &e, true);
+    if (status) /* said when the body has been read: a connection that is closed on unread bytes loses what was said */
+        refuse(x, status, &e);
+    x->stage = STAGE_BODY; /* also where there is none: an answer to this first call would close the connection */
+    watch_phase(x->watched, WATCH_BODY);
+    return MHD_YES;
+}
+
+/* ---- the body ---------------------------------------------------------------------------------------------------------- */
+
+static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n)
+{
+    struct request *r = &x->errand.request;
+    struct err e = {0};
+    watch_progress(x->watched, n);
+    if (x->refused) {
+        x->drained += n;
+        return x->drained > DRAIN_MAX ? MHD_NO : MHD_YES;
+    }
+    if (r->route->body == BODY_SPOOL) {
+        if (!upload_write(&r->server->spool, &r->upload, bytes, n, &e)) {
+            refuse(x, 0, &e);
+            upload_close(&r->server->spool, &r->upload);
+        }
+        return MHD_YES;
+    }
+    x->counted += n;
+    if (atomic_fetch_add(&x->http->body_bytes, n) + n > BODIES_MAX) {
+        err_set(&e, ERR_BUSY, "too many requests at one time");
+        refuse(x, 0, &e);
+        return MHD_YES;
+    }
+    str_add(&r->body, bytes, n);
+    if (r->body.full) {
+        err_set(&e, ERR_TOO_LARGE, "the body may have %d bytes at most", JSON_MAX);
+        refuse(x, 0, &e);
+    }
+    return MHD_YES;
+}
+
+static void answer_ready(struct errand *errand)
+{
+    struct exchange *x = (struct exchange *)errand;
+    MHD_resume_connection(x->connection);
+}
+
+static enum MHD_Result hand_over(struct exchange *x)
+{
+    struct err e = {0};
+    if (x->refused)
+        return send_problem(x, x->refused, &x->refusal, false);
+    if (x->errand.request.route->lane == LANE_INLINE) {
+        errand_run(&x->errand);
+        return send_answer(x, false);
+    }
+    x->stage = STAGE_ANSWER;
+    x->errand.done = answer_ready;
+    watch_phase(x->watched, WATCH_WORK);
+    MHD_suspend_connection(x->connection);
+    if (!lanes_submit(x->http->lanes, &x->errand)) {
+        err_set(&e, ERR_BUSY, "too many requests at one time");
+        answer_problem(&x->errand.answer, &x->errand.request, 0, &e);
+        MHD_resume_connection(x->connection);
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
+                                  const char *data, size_t *size, void **con_cls)
+{
+    struct exchange *x = *con_cls;
+    (void)cls;
+    (void)connection;
+    (void)url; /* decoded, and cut at a %00: request.target is what was sent */
+    if (!x)
+        return MHD_NO;
+    switch (x->stage) {
+    case STAGE_HEAD:
+        return take_head(x, method, version);
+    case STAGE_BODY:
+        if (!*size)
+            return hand_over(x);
+        size_t n = *size;
+        *size = 0;
+        return take_body(x, data, n);
+    case STAGE_ANSWER:
+        return send_answer(x, false);
+    }
+    return MHD_NO;
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = cls;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        *socket_context = watch_add(http->watch, info->connect_fd);
+        metrics_connections(http->server.metrics, 1);
+    } else {
+        watch_remove(http->watch, *socket_context);
+        metrics_connections(http->server.metrics, -1);
+    }
+}
+
+/* ---- start ------------------------------------------------------------------------------------------------------------- */
+
+static void log_library(void *cls, const char *format, va_list args)
+{
+    char line[500];
+    (void)cls;
+    vsnprintf(line, sizeof line, format, args);
+    line[strcspn(line, "\r\n")] = '\0';
+    log_write(LOG_DEBUG, "http: %s", line);
+}
+
+/* As many descriptors as we may have; how many connections that allows beside databases and files. */
+static unsigned connection_limit(void)
+{
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return 256;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+    getrlimit(RLIMIT_NOFILE, &files);
+    if (files.rlim_cur >= CONNECTIONS + 512)
+        return CONNECTIONS;
+    return files.rlim_cur > 768 ? (unsigned)files.rlim_cur - 512 : 256;
+}
+
+static bool start_daemon(struct http *http, bool ipv6, struct err *e)
+{
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (ipv6 ? MHD_USE_IPv6 : 0);
+    http->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, http,
+        MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
+        MHD_OPTION_LISTEN_SOCKET, http->listener,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_THREADS,
+        MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, http,
+        MHD_OPTION_NOTIFY_COMPLETED, exchange_end, http,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_END);
+    return http->daemon || err_set(e, ERR_IO, "the HTTP library does not start");
+}
+
+static void *tick(void *arg)
+{
+    struct http *http = arg;
+    const struct timespec pause = {.tv_nsec = TICK_MS * 1000000L};
+    while (!atomic_load(&http->ending)) {
+        watch_tick(http->watch);
+        lanes_wake(http->lanes, SLICE_NONE);
+        nanosleep(&pause, NULL);
+    }
+    return NULL;
+}
+
+static void job_ended(void *ctx, struct slice job)
+{
+    struct http *http = ctx;
+    lanes_wake(http->lanes, job);
+}
+
+static bool load_rules(struct http *http, const struct http_options *o, struct err *e)
+{
+    struct rule_problems problems = {0};
+    if (!ruleset_load(o->rules, o->nrules, true, &http->arena, &problems, &http->server.rules, e))
+        return false;
+    for (size_t i = 0; i < problems.n; i++)
+        log_warn("%.*s:%d:%d: %.*s", SLICE_ARG(problems.items[i].file), problems.items[i].line, problems.items[i].column,
+                 SLICE_ARG(problems.items[i].message));
+    return true;
+}
+
+static bool open_spool(struct http *http, const struct http_options *o, struct err *e)
+{
+    struct store *s;
+    if (!store_open(o->db, STORE_WRITE, &s, e))
+        return false;
+    const char *dir = store_spool_dir(s, e);
+    http->server.spool = (struct spool){.dir = dir ? arena_strdup(&http->arena, slice_str(dir)) : NULL,
+                                        .max = o->upload_max ? o->upload_max : UPLOAD_MAX};
+    store_close(s);
+    return dir != NULL;
+}
+
+static bool start_all(struct http *http, const struct http_options *o, struct err *e)
+{
+    struct listener at;
+    http->server.db = arena_strdup(&http->arena, slice_str(o->db));
+    http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
+    http->server.metrics = metrics_new();
+    http->watch = watch_new();
+    if (!listener_open(o->listen, &http->arena, &at, e))
+        return false;
+    http->listener = at.fd;
+    http->port = at.port;
+    http->url = arena_printf(&http->arena, "http://%.*s:%d", SLICE_ARG(at.host), at.port).ptr;
+    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port);
+    if (!open_spool(http, o, e) || !load_rules(http, o, e) ||
+        !lanes_start(http->server.db, &http->lanes, e))
+        return false;
+    http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules,
+                                               .threads = o->workers, .ended = job_ended, .ctx = http};
+    if (!jobs_start(&http->jobs_options, &http->server.jobs, e) || !start_daemon(http, at.ipv6, e))
+        return false;
+    http->ticking = pthread_create(&http->ticker, NULL, tick, http) == 0;
+    return http->ticking || err_set(e, ERR_IO, "cannot start a thread");
+}
+
+bool http_start(const struct http_options *options, struct http **out, struct err *e)
+{
+    struct http *http = calloc(1, sizeof *http);
+    sigset_t all, before;
+    if (!http)
+        return err_set(e, ERR_IO, "out of memory");
+    http->listener = -1;
+    signal(SIGPIPE, SIG_IGN);
+    sigfillset(&all); /* the threads leave signals to whoever called us */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool ok = start_all(http, options, e);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (!ok) {
+        http_stop(http);
+        return false;
+    }
+    *out = http;
+    return true;
+}
+
+int http_port(const struct http *http) { return http->port; }
+const char *http_url(const struct http *http) { return http->url; }
+
+/* ---- stop -------------------------------------------------------------------------------------------------------------- */
+
+static void wait_for_exchanges(struct http *http, int64_t deadline)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    while (atomic_load(&http->exchanges) && clock_monotonic_us() < deadline)
+        nanosleep(&pause, NULL);
+}
+
+bool http_stop(struct http *http)
+{
+    int64_t deadline = clock_monotonic_us() + STOP_US;
+    bool all = true;
+    atomic_store(&http->server.stopping, true);
+    if (http->daemon)
+        MHD_quiesce_daemon(http->daemon);
+    if (http->listener >= 0)
+        close(http->listener);
+    if (http->server.jobs)
+        all = jobs_stop(http->server.jobs, deadline);
+    if (http->lanes)
+        lanes_drain(http->lanes);
+    wait_for_exchanges(http, deadline - STOP_US / 3); /* a client that is still sending has had its chance */
+    atomic_store(&http->ending, true);
+    if (http->ticking)
+        pthread_join(http->ticker, NULL);
+    all = (!http->lanes || lanes_stop(http->lanes, deadline)) && all;
+    if (!all) {
+        log_error("some work did not end in time");
+        return false;
+    }
+    if (http->daemon)
+        MHD_stop_daemon(http->daemon);
+    if (http->lanes)
+        lanes_free(http->lanes);
+    if (http->server.jobs)
+        jobs_free(http->server.jobs);
+    if (http->server.rules)
+        ruleset_unref(http->server.rules);
+    metrics_free(http->server.metrics);
+    watch_free(http->watch);
+    arena_free(&http->arena);
+    free(http);
+    return true;
+}

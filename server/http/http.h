@@ -1,0 +1,32 @@
+/* The server: sockets, connections and their limits. Everything about a request that is not HTTP itself lies behind route.h. */
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
+
+#include "base/err.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct http;
+
+struct http_options {
+    const char *db;            /* store_open's url, of a file; made and migrated when missing or older */
+    const char *listen;        /* "127.0.0.1:8787", "[::1]:8787", "localhost:0"; port 0 picks a free one */
+    int workers;               /* threads of one import or scan; 0: one a processor */
+    const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
+    const char *const *rules;  /* files and folders of rules beside the shipped ones */
+    size_t nrules;
+    uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
+};
+
+/* Starts listening, answering and working on jobs. Signals are left to the calling thread, but SIGPIPE, which is ignored. */
+bool http_start(const struct http_options *options, struct http **out, struct err *e);
+int http_port(const struct http *http);
+/* "http://127.0.0.1:8787" */
+const char *http_url(const struct http *http);
+/* Accepts no more, lets requests in flight finish, puts jobs back in the queue: at most ten seconds. False: some work did
+ * not end in time; the process should then leave with _exit(), which the database survives. */
+bool http_stop(struct http *http);
+
+#endif

@@ -1,0 +1,237 @@
+#include "http/route.h"
+
+/* ---- what may be asked ------------------------------------------------------------------------------------------------ */
+
+static const struct param page_params[] = {
+    {"limit", ARG_INT, 1, 1000, .about = "rows at most (default 50)"},
+    {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before (its \"next\")"},
+    {"sort", ARG_TEXT, 0, 200, .about = "field,-field"},
+    {"count", ARG_BOOL, .about = "fill \"total\" even where it costs a scan"},
+    {0},
+};
+const struct param run_filter_params[] = {
+    {"kind", ARG_TEXT, 0, 200, .about = "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"},
+    {"behavior", ARG_TEXT, 0, 1000, .about = "of the vocabulary, such as missing-program"},
+    {"detector", ARG_TEXT, 0, 1000, .about = "id of a detector"},
+    {"severity", ARG_TEXT, 0, 200, .about = "low, medium, high"},
+    {"status", ARG_TEXT, 0, 200, .about = "open, confirmed, dismissed"},
+    {"scope", ARG_TEXT, 0, 200, .about = "run, task, collection"},
+    {"task", ARG_TEXT, 0, 4096, .about = "task id"},
+    {"model", ARG_TEXT, 0, 1000, .about = "model"},
+    {"agent", ARG_TEXT, 0, 1000, .about = "agent"},
+    {"success", ARG_TEXT, 0, 200, .about = "true, false, unknown"},
+    {"tag", ARG_TEXT, 0, 1000, .about = "tag"},
+    {"exit_status", ARG_TEXT, 0, 1000, .about = "exit status"},
+    {"format", ARG_TEXT, 0, 200, .about = "format that the run was read from"},
+    {"run", ARG_TEXT, 0, 100, .about = "id of a run: its findings"},
+    {"q", ARG_TEXT, 0, 1000, .about = "words in name, task, external id, exit status, error or title"},
+    {"has_findings", ARG_BOOL, .about = "with or without findings that are not dismissed"},
+    {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the metadata"},
+    {0},
+};
+static const struct param upload_params[] = {
+    {"filename", ARG_TEXT, 1, 1024, .about = "what people see as the source; runs are known by it"},
+    {"format", ARG_TEXT, 1, 100, .about = "read as this format instead of the one recognised"},
+    {"replace", ARG_BOOL, .about = "changed content under a known name replaces the run; else it is another run"},
+    {"wait", ARG_INT, 0, 3600, .about = "seconds to wait for the end"},
+    {0},
+};
+static const struct param wait_params[] = {
+    {"wait", ARG_INT, 0, 3600, .about = "seconds to wait for the end"},
+    {0},
+};
+static const struct param messages_params[] = {
+    {"transcript", ARG_INT, 0, INT32_MAX, .about = "position of the transcript in the run (default 0)"},
+    {"from", ARG_INT, 0, INT32_MAX, .about = "index of the first message (default 0)"},
+    {"limit", ARG_INT, 1, 500, .about = "messages at most (default 100); fewer come where they are large"},
+    {0},
+};
+static const struct param export_params[] = {
+    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {0},
+};
+static const struct param search_params[] = {
+    {"q", ARG_TEXT, 1, 4096, .required = true, .about = "words, or with regex=1 a pattern"},
+    {"regex", ARG_BOOL, .about = "q is a PCRE2 pattern"},
+    {"case", ARG_BOOL, .about = "upper and lower case differ"},
+    {"collection", ARG_TEXT, 1, 1000, .about = "id or name"},
+    {"role", ARG_WORD, .words = "system|user|assistant|tool", .about = "role of the message"},
+    {"tool", ARG_TEXT, 1, 1000, .about = "name of the tool called or answering"},
+    {"model", ARG_TEXT, 1, 1000, .about = "model of the run"},
+    {"task", ARG_TEXT, 1, 4096, .about = "task of the run"},
+    {"success", ARG_WORD, .words = "true|false|unknown", .about = "outcome of the run"},
+    {"limit", ARG_INT, 1, 1000, .about = "hits at most (default 50)"},
+    {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before"},
+    {"count", ARG_BOOL, .about = "count all hits"},
+    {0},
+};
+
+/* ---- what may be sent ------------------------------------------------------------------------------------------------- */
+
+static const struct param no_fields[] = {{0}};
+static const struct param collection_fields[] = {
+    {"name", ARG_TEXT, 1, 200, .required = true, .about = "unique"},
+    {"description", ARG_TEXT, 0, 65536, .about = "for people"},
+    {"metadata", ARG_OBJECT, .about = "anything"},
+    {0},
+};
+static const struct param collection_change_fields[] = {
+    {"name", ARG_TEXT, 1, 200, .about = "unique"},
+    {"description", ARG_TEXT, 0, 65536, .about = "for people"},
+    {"metadata", ARG_OBJECT, .about = "replaces what there is"},
+    {0},
+};
+static const struct param tag_fields[] = {
+    {"tag", ARG_TEXT, 1, 200, .required = true, .about = "the tag"},
+    {"remove", ARG_BOOL, .about = "take it off instead"},
+    {"ids", ARG_LIST, 0, 10000, .about = "ids of runs"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name, for a filter"},
+    {"filter", ARG_FILTER, .about = "all runs of the collection that it names"},
+    {0},
+};
+static const struct param review_fields[] = {
+    {"status", ARG_WORD, .words = "open|confirmed|dismissed", .about = "what a person found"},
+    {"note", ARG_TEXT, 0, 65536, .about = "why"},
+    {"reviewer", ARG_TEXT, 0, 200, .about = "who"},
+    {0},
+};
+static const struct param review_many_fields[] = {
+    {"status", ARG_WORD, .words = "open|confirmed|dismissed", .about = "what a person found"},
+    {"note", ARG_TEXT, 0, 65536, .about = "why"},
+    {"reviewer", ARG_TEXT, 0, 200, .about = "who"},
+    {"ids", ARG_LIST, 0, 10000, .about = "ids of findings"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name, for a filter"},
+    {"filter", ARG_FILTER, .about = "all findings of the collection that it names"},
+    {0},
+};
+static const struct param scan_fields[] = {
+    {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
+    {0},
+};
+static const struct param rules_test_fields[] = {
+    {"rules", ARG_TEXT, 1, 900000, .required = true, .about = "YAML or JSON with one or more rules"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name of the collection to try them on; without it they are only checked"},
+    {0},
+};
+static const struct param sql_fields[] = {
+    {"query", ARG_TEXT, 1, 100000, .required = true, .about = "one SELECT over the documented views"},
+    {"params", ARG_ARRAY, .about = "values for ? in the query"},
+    {"limit", ARG_INT, 1, 1000000, .about = "rows at most (default 1000)"},
+    {0},
+};
+
+/* ---- the table -------------------------------------------------------------------------------------------------------- */
+
+#define API "/api/v1"
+#define READ(path_) .method = "GET", .path = (path_), .lane = LANE_READ, .status = 200
+#define WRITE(method_, path_) .method = (method_), .path = (path_), .lane = LANE_WRITE
+#define PAGE(path_) {.method = "GET", .path = (path_), .handle = page_index, .lane = LANE_INLINE, .status = 200}
+
+const struct route routes[] = {
+    {READ(API "/collections"), .handle = api_collections, .query = {page_params}, .schema = "[Collection]", .summary = "All collections"},
+    {WRITE("POST", API "/collections"), .handle = api_collection_add, .body = BODY_JSON, .fields = collection_fields, .status = 201,
+     .schema = "Collection", .summary = "A new collection"},
+    {READ(API "/collections/{c}"), .handle = api_collection, .schema = "Collection", .summary = "One collection"},
+    {WRITE("PATCH", API "/collections/{c}"), .handle = api_collection_change, .body = BODY_JSON, .fields = collection_change_fields,
+     .status = 200, .schema = "Collection", .summary = "Change name, description or metadata"},
+    {WRITE("DELETE", API "/collections/{c}"), .handle = api_collection_delete, .status = 204, .summary = "Delete a collection and all in it"},
+    {WRITE("POST", API "/collections/{c}/uploads"), .handle = api_upload_add, .query = {upload_params}, .body = BODY_SPOOL, .status = 202,
+     .schema = "Upload", .summary = "Put transcripts in: any format, compressed or not, as the raw body. 200 when it ends within `wait`"},
+    {READ(API "/uploads/{id}"), .handle = api_upload, .query = {wait_params}, .schema = "Upload", .summary = "How an upload is doing"},
+    {READ(API "/collections/{c}/summary"), .handle = api_summary, .schema = "Summary", .summary = "Counts, pass rates, findings, facets"},
+    {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, run_filter_params}, .schema = "[Run]",
+     .summary = "Runs of a collection"},
+    {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
+     .summary = "Tasks of a collection, broken ones first"},
+    {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
+     .summary = "Findings of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
+     .type = "application/jsonl", .summary = "Everything of a collection"},
+    {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
+     .summary = "Run the detectors again"},
+    {WRITE("POST", API "/runs/tags"), .handle = api_tag, .body = BODY_JSON, .fields = tag_fields, .status = 200, .schema = "Changed",
+     .summary = "Tag runs, by ids or by filter"},
+    {READ(API "/runs/{id}"), .handle = api_run, .schema = "RunDetail", .summary = "One run, without its messages"},
+    {WRITE("DELETE", API "/runs/{id}"), .handle = api_run_delete, .status = 204, .summary = "Delete a run"},
+    {READ(API "/runs/{id}/messages"), .handle = api_messages, .query = {messages_params}, .schema = "Messages",
+     .summary = "Messages by index, with the evidence that touches them"},
+    {READ(API "/blobs/{sha256}"), .handle = api_blob, .type = "application/octet-stream", .summary = "An image or another binary part"},
+    {WRITE("POST", API "/findings/review"), .handle = api_findings_review, .body = BODY_JSON, .fields = review_many_fields, .status = 200,
+     .schema = "Changed", .summary = "Review many findings, by ids or by filter"},
+    {READ(API "/findings/{id}"), .handle = api_finding, .schema = "Finding", .summary = "One finding"},
+    {WRITE("PATCH", API "/findings/{id}"), .handle = api_finding_review, .body = BODY_JSON, .fields = review_fields, .status = 200,
+     .schema = "Finding", .summary = "Review a finding"},
+    {READ(API "/detectors"), .handle = api_detectors, .schema = "[Detector]", .summary = "All detectors"},
+    {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
+     .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
+    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params}, .status = 200,
+     .schema = "Search", .summary = "Messages that match words or a pattern"},
+    {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
+     .schema = "Rows", .summary = "Read-only SQL over the documented views"},
+    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
+    {READ(API "/jobs/{id}"), .handle = api_job, .query = {wait_params}, .schema = "Job", .summary = "How a job is doing"},
+    {WRITE("DELETE", API "/jobs/{id}"), .handle = api_job_cancel, .status = 200, .schema = "Job", .summary = "Cancel a job"},
+    {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
+     .summary = "Load the sample collection"},
+
+    {.method = "GET", .path = "/healthz", .lane = LANE_INLINE, .handle = api_health, .status = 200, .schema = "State", .summary = "The server lives"},
+    {READ("/readyz"), .handle = api_ready, .schema = "State", .summary = "The database answers and uploads can be taken"},
+    {READ("/metrics"), .handle = api_metrics, .type = "text/plain; version=0.0.4; charset=utf-8", .summary = "Counters, as Prometheus reads them"},
+    {.method = "GET", .path = "/openapi.json", .lane = LANE_INLINE, .handle = api_openapi, .status = 200, .schema = "Object",
+     .summary = "This description"},
+
+    PAGE("/"),
+    PAGE("/c/{c}"),
+    PAGE("/c/{c}/runs"),
+    PAGE("/c/{c}/findings"),
+    PAGE("/c/{c}/tasks"),
+    PAGE("/runs/{id}"),
+    PAGE("/settings"),
+    {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
+    {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},
+};
+const size_t route_count = sizeof routes / sizeof *routes;
+
+/* ---- finding a row ---------------------------------------------------------------------------------------------------- */
+
+static bool path_matches(struct request *r, const char *path)
+{
+    size_t n = 0, captured = 0;
+    struct slice rest = slice_str(path + 1);
+    while (rest.len) {
+        const char *slash = memchr(rest.ptr, '/', rest.len);
+        struct slice want = slice_sub(rest, 0, slash ? (size_t)(slash - rest.ptr) : rest.len);
+        rest = slice_sub(rest, want.len + 1, rest.len);
+        if (n == r->nsegments)
+            return false;
+        struct slice have = r->segment[n++];
+        if (want.ptr[0] != '{') {
+            if (!slice_eq(have, want))
+                return false;
+        } else {
+            if (!have.len)
+                return false;
+            r->path[captured++] = have;
+        }
+    }
+    return n == r->nsegments;
+}
+
+enum route_match route_find(struct request *r, struct slice *allow)
+{
+    struct slice method = slice_is(r->method, "HEAD") ? slice_str("GET") : r->method;
+    struct str methods = STR_INIT(200);
+    for (size_t i = 0; i < route_count; i++) {
+        if (!path_matches(r, routes[i].path))
+            continue;
+        if (slice_is(method, routes[i].method)) {
+            str_free(&methods);
+            r->route = &routes[i];
+            return ROUTE_FOUND;
+        }
+        str_printf(&methods, "%s%s", methods.len ? ", " : "", strcmp(routes[i].method, "GET") == 0 ? "GET, HEAD" : routes[i].method);
+    }
+    *allow = arena_dup(&r->arena, str_slice(&methods));
+    str_free(&methods);
+    return allow->len ? ROUTE_NO_METHOD : ROUTE_NO_PATH;
+}

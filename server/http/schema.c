@@ -1,0 +1,170 @@
+#include "http/schema.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#define EVIDENCE "{run: uuid?, transcript: string?, position: integer?, message: integer?, part: string, start: integer, end: integer, quote: string?}"
+#define SOURCE "{file: string?, location: string?, format: string?}"
+#define RUN \
+    "id: uuid, external_id: string?, collection: uuid?, name: string?, task_id: string?, model: string?, agent: string?, attempt: integer?, " \
+    "started_at: time?, ended_at: time?, duration_ms: integer?, success: boolean?, exit_status: string?, error: string?, limit: string?, " \
+    "tokens_in: integer?, tokens_out: integer?, cost_usd: number?, tags: [string], metadata: object, source: " SOURCE ", " \
+    "content_hash: string?, gist: string?, messages: integer, tool_calls: integer, " \
+    "scores: [{name: string?, value: any, answer: string?, target: string?, explanation: string?, metadata: object}], " \
+    "transcripts: [{id: string, parent: string?, name: string?, position: integer, messages: integer, metadata: object}], " \
+    "findings: KindCounts, first_finding: {id: uuid, detector: string, behavior: string, kind: string, severity: string, title: string, " \
+    "evidence: [Evidence]}?"
+
+const struct schema schemas[] = {
+    {"Object", "object"},
+    {"State", "{status: string}"},
+    {"Changed", "{changed: integer}"},
+    {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},
+    {"KindCounts", "{broken_task: integer, odd_behavior: integer, near_miss: integer, harness: integer, data: integer}"},
+    {"Rate", "{value: number, low: number, high: number}"},
+    {"Evidence", EVIDENCE},
+    {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
+                   "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer}"},
+    {"Run", "{" RUN "}"},
+    {"RunDetail", "{" RUN ", all_findings: [Finding], marks: [{transcript: integer, marks: [[integer]]}], "
+                  "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},
+    {"Message", "{index: integer, role: string, text: string?, reasoning: string?, model: string?, timestamp: time?, duration_ms: integer?, "
+                "tokens_in: integer?, tokens_out: integer?, finish_reason: string?, tool_call_id: string?, tool_name: string?, error: string?, "
+                "metadata: object, tool_calls: [{position: integer, call_id: string?, name: string?, arguments: string?, parse_error: string?, "
+                "metadata: object}], blobs: [{sha256: string?, media_type: string?, size: integer, url: string?}]}"},
+    {"Messages", "{items: [Message], from: integer, next: integer?, total: integer, evidence: [{finding: uuid?, detector: string, "
+                 "behavior: string, kind: string, severity: string, title: string, status: string, message: integer, part: string, "
+                 "start: integer, end: integer, quote: string?}]}"},
+    {"Finding", "{id: uuid?, detector: string, detector_version: string?, behavior: string, kind: string, severity: string, "
+                "confidence: number, title: string, message: string?, scope: string, status: string, note: string?, reviewer: string?, "
+                "created_at: time?, task_id: string?, captures: object, evidence: [Evidence], collection: uuid?, "
+                "run: {id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}?}"},
+    {"Task", "{task_id: string, gist: string?, target: string?, runs: integer, passed: integer, failed: integer, pass_rate: number?, "
+             "verdict: string, findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
+             "best: Finding?}"},
+    {"Summary",
+     "{collection: Collection, runs: integer, passed: integer, failed: integer, unknown: integer, tasks: integer, models: integer, "
+     "messages: integer, tool_calls: integer, tokens_in: integer?, tokens_out: integer?, cost_usd: number?, files: integer, "
+     "refused: integer, incomplete: integer, pass_rate: Rate?, pass_rate_sound: Rate?, broken_tasks: integer, suspect_tasks: integer, "
+     "kinds: <{findings: integer, runs: integer, tasks: integer}>, "
+     "detectors: [{detector: string, behavior: string?, kind: string, severity: string, findings: integer, runs: integer, "
+     "tasks: integer, open: integer, confirmed: integer, dismissed: integer}], "
+     "behaviors: [{behavior: string, kind: string, findings: integer, runs: integer, tasks: integer, open: integer, "
+     "confirmed: integer, dismissed: integer, best: Finding?}], "
+     "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
+     "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, progress: any, result: any, error: string?, attempts: integer, "
+            "created_at: time?, started_at: time?, ended_at: time?}"},
+    {"Upload", "{id: uuid, state: string, job: uuid, collection: uuid?, filename: string?, progress: any, result: any, error: string?}"},
+    {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
+                 "why: string?, unsure: string?, code: boolean, source: string?, tests: {hit: integer, clean: integer}}"},
+    {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
+                  "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
+                  "complete: boolean}"},
+    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, transcript: integer, "
+               "message: integer, role: string, tool: string?, part: string, start: integer, end: integer, line: string, "
+               "line_start: integer}], next: string?, total: integer?, incomplete: boolean, reason: string?}"},
+    {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
+};
+const size_t schema_count = sizeof schemas / sizeof *schemas;
+
+static const struct {
+    const char *name, *type, *format;
+} plain[] = {{"string", "string", NULL},   {"integer", "integer", NULL}, {"number", "number", NULL}, {"boolean", "boolean", NULL},
+             {"object", "object", NULL},   {"any", NULL, NULL},          {"uuid", "string", "uuid"}, {"time", "string", "date-time"}};
+
+static void write_name(struct jsonw *j, struct slice name)
+{
+    char path[80] = "#/components/schemas/";
+    jsonw_object(j);
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        if (!slice_is(name, plain[i].name))
+            continue;
+        if (plain[i].type)
+            jsonw_kstrz(j, "type", plain[i].type);
+        if (plain[i].format)
+            jsonw_kstrz(j, "format", plain[i].format);
+        jsonw_end(j);
+        return;
+    }
+    strncat(path, name.ptr, name.len < 40 ? name.len : 40);
+    jsonw_kstrz(j, "$ref", path);
+    jsonw_end(j);
+}
+
+/* The end of the type that begins at p, without its question mark. */
+static const char *type_end(const char *p)
+{
+    if (isalpha((unsigned char)*p)) {
+        while (isalpha((unsigned char)*p))
+            p++;
+        return p;
+    }
+    for (int depth = 0; *p; p++) {
+        depth += strchr("[{<", *p) != NULL;
+        depth -= strchr("]}>", *p) != NULL;
+        if (!depth)
+            return p + 1;
+    }
+    return p;
+}
+
+static const char *skip(const char *p) { return p + strspn(p, " ,"); }
+
+static const char *write_type(struct jsonw *j, const char *p);
+
+static void write_members(struct jsonw *j, const char *first)
+{
+    jsonw_kstrz(j, "type", "object");
+    jsonw_key(j, "properties");
+    jsonw_object(j);
+    for (const char *p = first; *p != '}';) {
+        const char *colon = strchr(p, ':');
+        jsonw_key_slice(j, slice_of(p, (size_t)(colon - p)));
+        p = skip(write_type(j, skip(colon + 1)));
+    }
+    jsonw_end(j);
+    jsonw_key(j, "required");
+    jsonw_array(j);
+    for (const char *p = first; *p != '}';) {
+        const char *colon = strchr(p, ':');
+        jsonw_str(j, slice_of(p, (size_t)(colon - p)));
+        p = type_end(skip(colon + 1));
+        p = skip(p + (*p == '?'));
+    }
+    jsonw_end(j);
+}
+
+static const char *write_type(struct jsonw *j, const char *p)
+{
+    const char *end = type_end(p);
+    bool nullable = *end == '?';
+    if (nullable) {
+        jsonw_object(j);
+        jsonw_key(j, "anyOf");
+        jsonw_array(j);
+    }
+    if (isalpha((unsigned char)*p)) {
+        write_name(j, slice_of(p, (size_t)(end - p)));
+    } else {
+        jsonw_object(j);
+        if (*p == '{') {
+            write_members(j, p + 1);
+        } else {
+            jsonw_kstrz(j, "type", *p == '[' ? "array" : "object");
+            jsonw_key(j, *p == '[' ? "items" : "additionalProperties");
+            write_type(j, p + 1);
+        }
+        jsonw_end(j);
+    }
+    if (nullable) {
+        jsonw_object(j);
+        jsonw_kstrz(j, "type", "null");
+        jsonw_end(j);
+        jsonw_end(j);
+        jsonw_end(j);
+    }
+    return end + nullable;
+}
+
+void schema_write(struct jsonw *j, const char *shape) { write_type(j, shape); }

@@ -1,0 +1,393 @@
+#include "jobs/jobs.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/threads.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    WORKERS = 2,        /* each import and scan has threads of its own */
+    LEASE_S = 60,       /* renewed every second; long enough for a renewal that has to wait for the lock */
+    LOOK_US = 2000000,  /* how often to look for jobs that somebody else added */
+    AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
+};
+#define RESULT_MAX ((size_t)16 << 20)
+
+struct slot { /* a job that runs here, or none: id is "" */
+    char id[UUID_TEXT + 1];
+    atomic_bool stop;
+    bool cancelled;        /* stop means that, not that the server stops */
+    struct str progress;
+    bool progressed;       /* since it was last stored */
+};
+
+struct worker {
+    struct jobs *jobs;
+    struct slot slot;
+    struct store *store;
+    pthread_t thread;
+    bool started;
+};
+
+struct jobs {
+    const struct jobs_options *o;
+    pthread_mutex_t lock; /* the slots, counts and flags */
+    pthread_cond_t changed;
+    bool wake, ending;
+    struct jobs_counts counts;
+    struct worker workers[WORKERS];
+    struct store *keeper_store;
+    pthread_t keeper;
+    bool keeper_started;
+    int server_lock; /* held while this is the only server on the database; else -1 */
+};
+
+/* Waits until something changes, with the lock held. */
+static void wait_us(struct jobs *jobs, int64_t us)
+{
+    int64_t until = clock_monotonic_us() + us;
+    struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    pthread_cond_timedwait(&jobs->changed, &jobs->lock, &t);
+}
+
+/* ---- running one job -------------------------------------------------------------------------------------------------- */
+
+/* What the kinds see is a struct job; behind it stands the worker that has the slot. */
+struct running {
+    struct job job;
+    struct worker *worker;
+};
+
+static void progress(const struct job *job, struct slice json)
+{
+    struct worker *w = ((const struct running *)job)->worker;
+    pthread_mutex_lock(&w->jobs->lock);
+    str_reset(&w->slot.progress);
+    str_add_slice(&w->slot.progress, json);
+    w->slot.progressed = true;
+    pthread_mutex_unlock(&w->jobs->lock);
+}
+
+static const struct job_kind *kind_find(struct slice name)
+{
+    for (size_t i = 0; i < job_kind_count; i++)
+        if (slice_is(name, job_kinds[i].name))
+            return &job_kinds[i];
+    return NULL;
+}
+
+/* A full disk and a lock that is held pass; what was accepted is not thrown away for them. */
+static bool passes(const struct err *e) { return e->code == ERR_FULL || e->code == ERR_BUSY; }
+
+static bool attempt(struct worker *w, const struct job_row *row, struct arena *a, struct str *result, struct err *e)
+{
+    const struct job_kind *kind = kind_find(row->kind);
+    struct jvalue *payload = NULL;
+    if (!kind)
+        return err_set(e, ERR_NEWER, "this program knows no jobs of kind %.*s", SLICE_ARG(row->kind));
+    if (!jread(a, row->payload, NULL, NULL, &payload, e))
+        return err_prefix(e, "the job's payload");
+    struct running running = {.worker = w,
+                              .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress}};
+    bool ok;
+    while (!(ok = kind->run(&running.job, result, e)) && passes(e) && !atomic_load(&w->slot.stop)) {
+        log_warn("job %.*s waits: %s", SLICE_ARG(row->id), e->text);
+        str_reset(result);
+        int64_t until = clock_monotonic_us() + AGAIN_US;
+        pthread_mutex_lock(&w->jobs->lock);
+        while (!atomic_load(&w->slot.stop) && clock_monotonic_us() < until)
+            wait_us(w->jobs, until - clock_monotonic_us());
+        pthread_mutex_unlock(&w->jobs->lock);
+    }
+    return ok;
+}
+
+static void slot_take(struct worker *w, const struct job_row *row)
+{
+    pthread_mutex_lock(&w->jobs->lock);
+    snprintf(w->slot.id, sizeof w->slot.id, "%.*s", SLICE_ARG(row->id));
+    atomic_store(&w->slot.stop, w->jobs->ending);
+    w->slot.cancelled = w->slot.progressed = false;
+    str_reset(&w->slot.progress);
+    w->jobs->counts.running++;
+    pthread_mutex_unlock(&w->jobs->lock);
+}
+
+static void slot_leave(struct worker *w, enum job_state state)
+{
+    pthread_mutex_lock(&w->jobs->lock);
+    w->slot.id[0] = '\0';
+    w->jobs->counts.running--;
+    w->jobs->counts.ended[state] += state != JOB_QUEUED;
+    pthread_mutex_unlock(&w->jobs->lock);
+}
+
+static enum job_state outcome(const struct worker *w, bool ok, const struct err *e)
+{
+    if (ok)
+        return JOB_DONE;
+    if (!atomic_load(&w->slot.stop))
+        return JOB_FAILED;
+    if (w->slot.cancelled)
+        return JOB_CANCELLED;
+    return e->code == ERR_CANCELLED || passes(e) ? JOB_QUEUED : JOB_FAILED;
+}
+
+/* The last word on a job is worth waiting for; should the server stop meanwhile, the job is done again, which is harmless. */
+static bool finish(struct worker *w, const struct job_row *row, enum job_state state, struct slice result, const struct err *why)
+{
+    struct err e = {0};
+    struct slice error = state == JOB_FAILED ? slice_str(why->text) : SLICE_NONE;
+    while (!store_job_finish(w->store, row->id, state, state == JOB_DONE ? result : SLICE_NONE, error, &e)) {
+        log_error("cannot note the end of job %.*s: %s", SLICE_ARG(row->id), e.text);
+        pthread_mutex_lock(&w->jobs->lock);
+        bool ending = w->jobs->ending;
+        if (!ending && passes(&e))
+            wait_us(w->jobs, AGAIN_US);
+        pthread_mutex_unlock(&w->jobs->lock);
+        if (ending || !passes(&e))
+            return false;
+    }
+    return true;
+}
+
+static void run_job(struct worker *w, const struct job_row *row, struct arena *a)
+{
+    struct str result = STR_INIT(RESULT_MAX);
+    struct err e = {0};
+    slot_take(w, row);
+    bool ok = attempt(w, row, a, &result, &e);
+    enum job_state state = outcome(w, ok, &e);
+    if (finish(w, row, state, str_slice(&result), &e)) {
+        if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
+            spool_remove(w->jobs->o->spool, w->slot.id);
+        if (state == JOB_FAILED)
+            log_warn("job %s failed: %s", w->slot.id, e.text);
+    }
+    slot_leave(w, state);
+    if (state != JOB_QUEUED)
+        w->jobs->o->ended(w->jobs->o->ctx, row->id);
+    str_free(&result);
+}
+
+static bool ending(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    bool yes = jobs->ending;
+    pthread_mutex_unlock(&jobs->lock);
+    return yes;
+}
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct arena arena = {0};
+    while (!ending(w->jobs)) {
+        struct job_row row;
+        struct err e = {0};
+        bool got = false;
+        arena_reset(&arena);
+        if (!store_job_claim(w->store, LEASE_S, &arena, &row, &got, &e))
+            log_error("cannot look for jobs: %s", e.text);
+        if (got) {
+            run_job(w, &row, &arena);
+            continue;
+        }
+        pthread_mutex_lock(&w->jobs->lock);
+        if (!w->jobs->wake && !w->jobs->ending)
+            wait_us(w->jobs, LOOK_US);
+        w->jobs->wake = false;
+        pthread_mutex_unlock(&w->jobs->lock);
+    }
+    arena_free(&arena);
+    return NULL;
+}
+
+/* ---- the keeper: renews leases, stores progress, hears of cancellations ------------------------------------------------ */
+
+static void renew(struct jobs *jobs, struct worker *w)
+{
+    char id[UUID_TEXT + 1];
+    char text[400] = "";
+    size_t n = 0;
+    bool cancelled = false;
+    struct err e = {0};
+    pthread_mutex_lock(&jobs->lock);
+    memcpy(id, w->slot.id, sizeof id);
+    if (w->slot.progressed && w->slot.progress.len < sizeof text) {
+        n = w->slot.progress.len;
+        memcpy(text, w->slot.progress.ptr, n);
+    }
+    w->slot.progressed = false;
+    pthread_mutex_unlock(&jobs->lock);
+    if (!id[0])
+        return;
+    if (!store_job_progress(jobs->keeper_store, slice_str(id), n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
+        log_warn("cannot renew the lease of job %s: %s", id, e.text);
+        return;
+    }
+    pthread_mutex_lock(&jobs->lock);
+    if (cancelled && strcmp(id, w->slot.id) == 0) {
+        w->slot.cancelled = true;
+        atomic_store(&w->slot.stop, true);
+    }
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+static void *keep(void *arg)
+{
+    struct jobs *jobs = arg;
+    while (!ending(jobs)) {
+        for (int i = 0; i < WORKERS; i++)
+            renew(jobs, &jobs->workers[i]);
+        struct timespec second = {.tv_sec = 1};
+        nanosleep(&second, NULL);
+    }
+    return NULL;
+}
+
+/* ---- what a crash left ------------------------------------------------------------------------------------------------ */
+
+struct sweep {
+    struct jobs *jobs;
+    struct arena arena;
+};
+
+static void sweep_one(void *ctx, const char *id, uint64_t bytes)
+{
+    struct sweep *sweep = ctx;
+    struct job_row row;
+    struct err e = {0};
+    (void)bytes;
+    bool found = store_job(sweep->jobs->keeper_store, slice_str(id), &sweep->arena, &row, &e);
+    /* Never acknowledged, or read to its end. */
+    if ((!found && e.code == ERR_NOT_FOUND) || (found && (row.state == JOB_DONE || row.state == JOB_CANCELLED)))
+        spool_remove(sweep->jobs->o->spool, id);
+    arena_reset(&sweep->arena);
+}
+
+static bool recover(struct jobs *jobs, struct err *e)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/server.lock", jobs->o->spool->dir);
+    jobs->server_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (jobs->server_lock < 0)
+        return err_errno(e, "cannot open %s", path);
+    if (flock(jobs->server_lock, LOCK_EX | LOCK_NB) < 0) { /* another server: its jobs and uploads are alive */
+        close(jobs->server_lock);
+        jobs->server_lock = -1;
+        return true;
+    }
+    struct sweep sweep = {.jobs = jobs};
+    bool ok = store_jobs_release(jobs->keeper_store, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
+    arena_free(&sweep.arena);
+    return ok;
+}
+
+/* ---- start and stop --------------------------------------------------------------------------------------------------- */
+
+bool jobs_start(const struct jobs_options *options, struct jobs **out, struct err *e)
+{
+    struct jobs *jobs = calloc(1, sizeof *jobs);
+    if (!jobs)
+        return err_set(e, ERR_IO, "out of memory");
+    jobs->o = options;
+    jobs->server_lock = -1;
+    pthread_mutex_init(&jobs->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&jobs->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    bool ok = store_open(options->db, STORE_WRITE, &jobs->keeper_store, e) && recover(jobs, e);
+    for (int i = 0; i < WORKERS; i++) {
+        struct worker *w = &jobs->workers[i];
+        *w = (struct worker){.jobs = jobs, .slot = {.progress = STR_INIT(400)}};
+        ok = ok && store_open(options->db, STORE_WRITE, &w->store, e);
+        if (ok)
+            ok = w->started = pthread_create(&w->thread, NULL, work, w) == 0 || err_set(e, ERR_IO, "cannot start a thread");
+    }
+    if (ok)
+        ok = jobs->keeper_started = pthread_create(&jobs->keeper, NULL, keep, jobs) == 0 || err_set(e, ERR_IO, "cannot start a thread");
+    if (ok) {
+        *out = jobs;
+    } else {
+        jobs_stop(jobs, INT64_MAX);
+        jobs_free(jobs);
+    }
+    return ok;
+}
+
+void jobs_wake(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    jobs->wake = true;
+    pthread_cond_broadcast(&jobs->changed);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
+void jobs_cancelled(struct jobs *jobs, const struct job_row *job)
+{
+    char id[UUID_TEXT + 1];
+    snprintf(id, sizeof id, "%.*s", SLICE_ARG(job->id));
+    pthread_mutex_lock(&jobs->lock);
+    for (int i = 0; i < WORKERS; i++)
+        if (strcmp(jobs->workers[i].slot.id, id) == 0) {
+            jobs->workers[i].slot.cancelled = true;
+            atomic_store(&jobs->workers[i].slot.stop, true);
+        }
+    pthread_cond_broadcast(&jobs->changed);
+    pthread_mutex_unlock(&jobs->lock);
+    if (job->state == JOB_CANCELLED) {
+        spool_remove(jobs->o->spool, id);
+        jobs->o->ended(jobs->o->ctx, job->id);
+    }
+}
+
+bool jobs_stop(struct jobs *jobs, int64_t deadline_us)
+{
+    bool all = true;
+    pthread_mutex_lock(&jobs->lock);
+    jobs->ending = true;
+    for (int i = 0; i < WORKERS; i++)
+        atomic_store(&jobs->workers[i].slot.stop, true);
+    pthread_cond_broadcast(&jobs->changed);
+    pthread_mutex_unlock(&jobs->lock);
+    for (int i = 0; i < WORKERS; i++)
+        if (jobs->workers[i].started && !thread_join_until(jobs->workers[i].thread, deadline_us))
+            all = false;
+    if (jobs->keeper_started && !thread_join_until(jobs->keeper, deadline_us))
+        all = false;
+    return all;
+}
+
+void jobs_free(struct jobs *jobs)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        if (jobs->workers[i].store)
+            store_close(jobs->workers[i].store);
+        str_free(&jobs->workers[i].slot.progress);
+    }
+    if (jobs->keeper_store)
+        store_close(jobs->keeper_store);
+    if (jobs->server_lock >= 0)
+        close(jobs->server_lock);
+    pthread_mutex_destroy(&jobs->lock);
+    pthread_cond_destroy(&jobs->changed);
+    free(jobs);
+}
+
+void jobs_count(struct jobs *jobs, struct jobs_counts *out)
+{
+    pthread_mutex_lock(&jobs->lock);
+    *out = jobs->counts;
+    pthread_mutex_unlock(&jobs->lock);
+}

@@ -1,0 +1,70 @@
+/* The background workers: imports of uploads, scans, the sample collection. Jobs are rows of the database, so what was accepted
+ * survives a crash; each runs under a lease, which is renewed while its worker lives. */
+#ifndef JOBS_JOBS_H
+#define JOBS_JOBS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "detect/detect.h"
+#include "jobs/spool.h"
+#include "storage/store.h"
+#include "text/jread.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct jobs;
+
+struct jobs_options {
+    const char *db;
+    const struct spool *spool;
+    struct ruleset *rules;
+    int threads;                                /* of one import or scan; 0: one a processor */
+    void (*ended)(void *ctx, struct slice job); /* a job ended, on a worker's thread */
+    void *ctx;
+};
+
+/* Starts the workers. What a crash left behind (running jobs, uploads without a job) is put right first, unless another server
+ * runs on the same database. `options` and what it points to must live as long as the jobs. */
+bool jobs_start(const struct jobs_options *options, struct jobs **out, struct err *e);
+/* A job was added: somebody may start it. */
+void jobs_wake(struct jobs *jobs);
+/* After store_job_cancel: ends the job's work at once where it runs here, and removes the upload of one that never ran. */
+void jobs_cancelled(struct jobs *jobs, const struct job_row *job);
+/* Stops at the next batch; unfinished jobs go back to the queue. False: a worker did not stop before the deadline
+ * (clock_monotonic_us). The other functions may still be called. */
+bool jobs_stop(struct jobs *jobs, int64_t deadline_us);
+void jobs_free(struct jobs *jobs);
+
+/* For /metrics: how many run now, and how many ended in each state since the start. */
+struct jobs_counts {
+    uint64_t running, ended[JOB_CANCELLED + 1];
+};
+void jobs_count(struct jobs *jobs, struct jobs_counts *out);
+
+/* ---- the table of job kinds (kinds.c) -------------------------------------------------------------------------------- */
+
+struct job {
+    const struct jobs_options *options;
+    const struct job_row *row;
+    const struct jvalue *payload;   /* an object */
+    struct arena *arena;
+    const atomic_bool *stop;        /* cancelled, or the server stops: end soon with ERR_CANCELLED */
+    void (*progress)(const struct job *job, struct slice json); /* cheap; as often as one likes */
+};
+struct job_kind {
+    const char *name;
+    /* Writes the result as JSON. Doing it again after a crash must be harmless. */
+    bool (*run)(struct job *job, struct str *result, struct err *e);
+};
+extern const struct job_kind job_kinds[];
+extern const size_t job_kind_count;
+
+/* The payload of an import: the upload's file is named by the job. */
+struct slice job_import_payload(struct arena *a, struct slice filename, struct slice format, bool replace, uint64_t bytes);
+/* Of a scan: detectors[n], or all for n = 0. */
+struct slice job_scan_payload(struct arena *a, const struct slice *only, size_t n);
+
+#endif

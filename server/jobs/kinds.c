@@ -1,0 +1,148 @@
+#include "base/jsonw.h"
+#include "ingest/ingest.h"
+#include "jobs/jobs.h"
+
+#include <stdio.h>
+
+enum { PAYLOAD_MAX = 1 << 20 };
+
+static struct slice finish(struct arena *a, struct str *text)
+{
+    struct slice copy = arena_dup(a, str_slice(text));
+    str_free(text);
+    return copy;
+}
+
+struct slice job_import_payload(struct arena *a, struct slice filename, struct slice format, bool replace, uint64_t bytes)
+{
+    struct str text = STR_INIT(PAYLOAD_MAX);
+    struct jsonw j = jsonw_to(&text);
+    jsonw_object(&j);
+    jsonw_kstr(&j, "filename", filename);
+    jsonw_kstr(&j, "format", format);
+    jsonw_kbool(&j, "replace", replace);
+    jsonw_kint(&j, "bytes", (int64_t)bytes);
+    jsonw_end(&j);
+    return finish(a, &text);
+}
+
+struct slice job_scan_payload(struct arena *a, const struct slice *only, size_t n)
+{
+    struct str text = STR_INIT(PAYLOAD_MAX);
+    struct jsonw j = jsonw_to(&text);
+    jsonw_object(&j);
+    jsonw_key(&j, "only");
+    jsonw_array(&j);
+    for (size_t i = 0; i < n; i++)
+        jsonw_str(&j, only[i]);
+    jsonw_end(&j);
+    jsonw_end(&j);
+    return finish(a, &text);
+}
+
+static bool job_collection(const struct job *job, struct slice id, struct collection_row *out, struct err *e)
+{
+    struct store *s;
+    if (!store_open(job->options->db, STORE_READ, &s, e))
+        return false;
+    bool ok = store_collection(s, id, job->arena, out, e);
+    store_close(s);
+    return ok;
+}
+
+/* ---- import ---------------------------------------------------------------------------------------------------------- */
+
+static void import_progress(void *ctx, const struct ingest_report *so_far)
+{
+    const struct job *job = ctx;
+    uint64_t runs = 0;
+    for (int i = 0; i < PUT_OUTCOMES; i++)
+        runs += so_far->runs[i];
+    char text[160];
+    int n = snprintf(text, sizeof text, "{\"bytes\":%llu,\"total\":%llu,\"runs\":%llu,\"messages\":%llu}", (unsigned long long)so_far->bytes,
+                     (unsigned long long)so_far->bytes_total, (unsigned long long)runs, (unsigned long long)so_far->messages);
+    job->progress(job, slice_of(text, (size_t)n));
+}
+
+static bool import_run(struct job *job, struct str *result, struct err *e)
+{
+    const struct jobs_options *o = job->options;
+    struct arena *a = job->arena;
+    struct collection_row collection;
+    int64_t bytes = 0;
+    bool replace = false;
+    struct slice name = jstr(jget(job->payload, "filename")), format = jstr(jget(job->payload, "format"));
+    jbool(jget(job->payload, "replace"), &replace);
+    jint(jget(job->payload, "bytes"), &bytes);
+    if (!job_collection(job, job->row->collection, &collection, e))
+        return false;
+
+    struct source_file file = {.path = arena_printf(a, "%s/%.*s", o->spool->dir, SLICE_ARG(job->row->id)).ptr, .name = name,
+                               .identity = arena_printf(a, "upload:%.*s", SLICE_ARG(name)), .size = (uint64_t)bytes};
+    struct source_files files = {.items = &file, .n = 1};
+    const struct ingest_options options = {.db = o->db, .collection = collection.id, .format = format.ptr ? format_find(format) : NULL,
+                                           .rules = o->rules, .replace = replace, .jobs = o->threads, .cancel = job->stop,
+                                           .progress = import_progress, .ctx = job};
+    struct ingest_report report = {0};
+    if (!ingest_files(&options, &files, a, &report, e))
+        return false;
+    struct jsonw j = jsonw_to(result);
+    ingest_report_json(&j, &collection, &report);
+    return true;
+}
+
+/* ---- scan ------------------------------------------------------------------------------------------------------------ */
+
+static void scan_progress(void *ctx, const struct scan_report *so_far)
+{
+    const struct job *job = ctx;
+    char text[120];
+    int n = snprintf(text, sizeof text, "{\"runs\":%llu,\"total\":%llu,\"tasks\":%llu}", (unsigned long long)so_far->runs,
+                     (unsigned long long)so_far->runs_total, (unsigned long long)so_far->tasks);
+    job->progress(job, slice_of(text, (size_t)n));
+}
+
+static bool scan_run(struct job *job, struct str *result, struct err *e)
+{
+    const struct jvalue *list = jget(job->payload, "only");
+    size_t n = list ? list->n : 0;
+    struct slice *only = arena_array(job->arena, struct slice, n + 1);
+    for (size_t i = 0; i < n; i++)
+        only[i] = jstr(jat(list, i));
+    struct ruleset *rules = ruleset_ref(job->options->rules);
+    if (n) {
+        ruleset_unref(rules);
+        if (!ruleset_only(job->options->rules, only, n, &rules, e))
+            return false;
+    }
+    const struct scan_options options = {.db = job->options->db, .collection = job->row->collection, .rules = rules, .only = only, .nonly = n,
+                                         .jobs = job->options->threads, .cancel = job->stop, .progress = scan_progress, .ctx = job};
+    struct scan_report report = {0};
+    bool ok = ingest_scan(&options, &report, e);
+    ruleset_unref(rules);
+    if (ok) {
+        struct jsonw j = jsonw_to(result);
+        scan_report_json(&j, &report);
+    }
+    return ok;
+}
+
+/* ---- sample ---------------------------------------------------------------------------------------------------------- */
+
+static bool sample_run(struct job *job, struct str *result, struct err *e)
+{
+    struct collection_row collection;
+    struct ingest_report report = {0};
+    if (!ingest_sample(job->options->db, job->options->rules, job->arena, &collection, &report, e))
+        return false;
+    struct jsonw j = jsonw_to(result);
+    ingest_report_json(&j, &collection, &report);
+    return true;
+}
+
+const struct job_kind job_kinds[] = {
+    {"import", import_run},
+    {"scan", scan_run},
+    {"sample", sample_run},
+};
+const size_t job_kind_count = sizeof job_kinds / sizeof *job_kinds;

@@ -1,0 +1,298 @@
+#include "text/regex.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+/* How a scan is kept within its time.
+ *
+ * The fast way is compiled code that never looks at the clock, so it is given work that cannot be much: the starts of one
+ * window, with a match limit (PCRE2 counts it anew at each start) so low that it stops whatever backtracks far, and
+ * the text cut off behind the window, because a loop that PCRE2 knows not to backtrack is not counted and runs to the
+ * end of what it sees. A match that touches the cut (PCRE2_PARTIAL_HARD) or the limit proves nothing: the starts of that
+ * window are gone through again in the careful way, which sees all of the text and has a call-out at every item of the
+ * pattern, where the clock is read. It is up to ten times slower, and ordinary patterns on ordinary text never need it. */
+enum {
+    WINDOW = 6144,          /* starts in a window */
+    AHEAD = 2048,           /* bytes that a match may need behind it */
+    FAST_LIMIT = 100,       /* match limit of the fast way, at each start */
+    SLOW_WINDOW_US = 5000,  /* after a window that took so long, the careful way is taken for the rest */
+    CAREFUL_LIMIT = 200 * 1000 * 1000,
+    HEAP_LIMIT_KB = 64 * 1024,
+    STACK_FIRST = 32 * 1024,
+    STACK_MAX = 8 << 20,
+    PATTERN_MAX = 64 * 1024,
+    DEADLINE_US = 250 * 1000,
+    CALLOUT_BYTES = 1 << 20, /* bytes that may be gone over between two looks at the clock */
+};
+
+struct group {
+    const char *name;
+    int number;
+};
+
+struct regex {
+    pcre2_code *fast;
+    bool has_jit;          /* without it only the careful way bounds the time */
+    pcre2_code *careful;   /* made when first needed; by compare-and-swap, as threads share the regex */
+    uint32_t options, extra;
+    struct group *groups;
+    size_t ngroups;
+    size_t pattern_len;
+    char pattern[];
+};
+
+struct regex_scratch {
+    pcre2_match_data *data;
+    pcre2_jit_stack *stack;
+    pcre2_match_context *fast, *careful;
+    int64_t deadline_us;   /* of the careful scan that runs */
+    uint32_t stride, until_clock; /* call-outs between two looks at the clock */
+};
+
+static void *not_null(void *p)
+{
+    if (!p)
+        abort(); /* out of memory */
+    return p;
+}
+
+/* ---- compiling ---------------------------------------------------------------------------------------------------------- */
+
+static pcre2_code *compile(const struct regex *re, uint32_t more, int *error, size_t *offset)
+{
+    pcre2_compile_context *context = not_null(pcre2_compile_context_create(NULL));
+    pcre2_set_compile_extra_options(context, re->extra);
+    pcre2_code *code = pcre2_compile((PCRE2_SPTR)re->pattern, re->pattern_len, re->options | more, error, offset, context);
+    pcre2_compile_context_free(context);
+    return code;
+}
+
+static int refuse_callout(pcre2_callout_enumerate_block *block, void *offset)
+{
+    *(size_t *)offset = block->pattern_position;
+    return 1;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    return ((const struct group *)a)->number - ((const struct group *)b)->number;
+}
+
+static void read_groups(struct regex *re)
+{
+    uint32_t count = 0, size = 0;
+    PCRE2_SPTR table = NULL;
+    pcre2_pattern_info(re->fast, PCRE2_INFO_NAMECOUNT, &count);
+    pcre2_pattern_info(re->fast, PCRE2_INFO_NAMEENTRYSIZE, &size);
+    pcre2_pattern_info(re->fast, PCRE2_INFO_NAMETABLE, (void *)&table);
+    re->ngroups = count;
+    re->groups = not_null(calloc(count + 1, sizeof *re->groups));
+    for (uint32_t i = 0; i < count; i++, table += size) /* two bytes of number, then the name */
+        re->groups[i] = (struct group){.name = (const char *)table + 2, .number = table[0] << 8 | table[1]};
+    qsort(re->groups, count, sizeof *re->groups, by_number);
+}
+
+bool regex_compile(struct slice pattern, int flags, struct regex **out, struct err *e)
+{
+    if (pattern.len > PATTERN_MAX)
+        return err_set(e, ERR_TOO_LARGE, "the pattern has %zu bytes; at most %d are allowed", pattern.len, PATTERN_MAX);
+    struct regex *re = not_null(calloc(1, sizeof *re + pattern.len + 1));
+    if (pattern.len)
+        memcpy(re->pattern, pattern.ptr, pattern.len);
+    re->pattern_len = pattern.len;
+    re->options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_USE_OFFSET_LIMIT;
+    re->options |= flags & REGEX_LITERAL ? PCRE2_LITERAL : PCRE2_NEVER_BACKSLASH_C;
+    re->options |= flags & REGEX_NOCASE ? PCRE2_CASELESS : 0;
+    re->extra = flags & REGEX_WORD ? PCRE2_EXTRA_MATCH_WORD : 0;
+
+    int error = 0;
+    size_t offset = 0;
+    re->fast = compile(re, 0, &error, &offset);
+    if (!re->fast) {
+        char why[256];
+        pcre2_get_error_message(error, (PCRE2_UCHAR *)why, sizeof why);
+        regex_free(re);
+        return err_set(e, ERR_FORMAT, "the pattern has an error at byte %zu: %s", offset, why);
+    }
+    if (pcre2_callout_enumerate(re->fast, refuse_callout, &offset) != 0) {
+        regex_free(re);
+        return err_set(e, ERR_FORMAT, "the pattern has an error at byte %zu: call-outs are not allowed", offset);
+    }
+    size_t size = 0;
+    re->has_jit = pcre2_jit_compile(re->fast, PCRE2_JIT_COMPLETE | PCRE2_JIT_PARTIAL_HARD) == 0 &&
+                  pcre2_pattern_info(re->fast, PCRE2_INFO_JITSIZE, &size) == 0 && size > 0;
+    read_groups(re);
+    *out = re;
+    return true;
+}
+
+void regex_free(struct regex *re)
+{
+    if (!re)
+        return;
+    pcre2_code_free(re->careful);
+    pcre2_code_free(re->fast);
+    free(re->groups);
+    free(re);
+}
+
+size_t regex_group_count(const struct regex *re)
+{
+    return re->ngroups;
+}
+
+const char *regex_group_name(const struct regex *re, size_t i, int *number)
+{
+    *number = re->groups[i].number;
+    return re->groups[i].name;
+}
+
+/* NULL where the pattern is too large with its call-outs. */
+static const pcre2_code *careful_code(const struct regex *re)
+{
+    pcre2_code *code = __atomic_load_n(&re->careful, __ATOMIC_ACQUIRE), *seen = NULL;
+    if (code)
+        return code;
+    int error;
+    size_t offset;
+    code = compile(re, PCRE2_AUTO_CALLOUT, &error, &offset);
+    if (!code)
+        return NULL;
+    pcre2_jit_compile(code, PCRE2_JIT_COMPLETE); /* where that fails it is interpreted, and keeps its time too */
+    pcre2_code **place = (pcre2_code **)&re->careful; /* the one member that changes under a shared regex */
+    if (__atomic_compare_exchange_n(place, &seen, code, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return code;
+    pcre2_code_free(code);
+    return seen;
+}
+
+/* ---- scratch ------------------------------------------------------------------------------------------------------------ */
+
+static int look_at_clock(pcre2_callout_block *block, void *scratch)
+{
+    (void)block;
+    struct regex_scratch *s = scratch;
+    if (--s->until_clock > 0)
+        return 0;
+    s->until_clock = s->stride;
+    return clock_monotonic_us() < s->deadline_us ? 0 : PCRE2_ERROR_CALLOUT;
+}
+
+static pcre2_match_context *context_new(struct regex_scratch *s, uint32_t match_limit)
+{
+    pcre2_match_context *context = not_null(pcre2_match_context_create(NULL));
+    pcre2_set_match_limit(context, match_limit);
+    pcre2_set_depth_limit(context, match_limit);
+    pcre2_set_heap_limit(context, HEAP_LIMIT_KB);
+    pcre2_jit_stack_assign(context, NULL, s->stack);
+    return context;
+}
+
+struct regex_scratch *regex_scratch_new(void)
+{
+    struct regex_scratch *s = not_null(calloc(1, sizeof *s));
+    s->data = not_null(pcre2_match_data_create(REGEX_GROUPS, NULL));
+    s->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL); /* NULL where there is no JIT */
+    s->fast = context_new(s, FAST_LIMIT);
+    s->careful = context_new(s, CAREFUL_LIMIT);
+    pcre2_set_callout(s->careful, look_at_clock, s);
+    return s;
+}
+
+void regex_scratch_free(struct regex_scratch *s)
+{
+    if (!s)
+        return;
+    pcre2_match_context_free(s->careful);
+    pcre2_match_context_free(s->fast);
+    pcre2_jit_stack_free(s->stack);
+    pcre2_match_data_free(s->data);
+    free(s);
+}
+
+/* ---- matching ----------------------------------------------------------------------------------------------------------- */
+
+/* The first match that starts in [from, last]. `stop`: where the text is cut off, or its length. */
+static int match_fast(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last, size_t stop)
+{
+    pcre2_set_offset_limit(s->fast, last);
+    return pcre2_match(re->fast, (PCRE2_SPTR)text.ptr, stop, from, stop < text.len ? PCRE2_PARTIAL_HARD : 0, s->data, s->fast);
+}
+
+/* The same, in all of the text. */
+static int match_careful(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last, int64_t deadline_us)
+{
+    const pcre2_code *code = careful_code(re);
+    if (!code)
+        return PCRE2_ERROR_MATCHLIMIT;
+    s->deadline_us = deadline_us;
+    /* From one call-out to the next the whole text may be gone over, once. */
+    s->until_clock = s->stride = text.len < CALLOUT_BYTES / 64 ? 64 : (uint32_t)(CALLOUT_BYTES / text.len) + 1;
+    pcre2_set_offset_limit(s->careful, last);
+    return pcre2_match(code, (PCRE2_SPTR)text.ptr, text.len, from, 0, s->data, s->careful);
+}
+
+/* A sequence cut in two would count as invalid, and never match. */
+static size_t sequence_start(struct slice text, size_t at)
+{
+    for (int i = 0; i < 3 && at < text.len && ((unsigned char)text.ptr[at] & 0xc0) == 0x80; i++)
+        at--;
+    return at;
+}
+
+static void take_match(const struct regex_scratch *s, int rc, struct regex_match *out)
+{
+    const size_t *ovector = pcre2_get_ovector_pointer(s->data);
+    int n = rc == 0 ? REGEX_GROUPS : rc; /* 0: there are more groups than fit */
+    out->start = ovector[0];
+    out->end = ovector[1];
+    for (int i = 0; i < REGEX_GROUPS; i++) {
+        out->group_start[i] = i < n ? ovector[2 * i] : SIZE_MAX;
+        out->group_end[i] = i < n ? ovector[2 * i + 1] : SIZE_MAX;
+    }
+}
+
+enum regex_result regex_find(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, int64_t deadline_us,
+                             struct regex_match *out)
+{
+    if (!text.ptr)
+        text.ptr = "";
+    while (from < text.len && ((unsigned char)text.ptr[from] & 0xc0) == 0x80) /* no match begins inside a character */
+        from++;
+    if (from > text.len)
+        return REGEX_NO;
+    bool fast = re->has_jit;
+    int64_t now = text.len - from > WINDOW + AHEAD ? clock_monotonic_us() : 0; /* a short text is done without a clock */
+    for (;;) {
+        bool windows = fast && text.len - from > WINDOW + AHEAD;
+        size_t next = windows ? sequence_start(text, from + WINDOW) : text.len + 1;
+        size_t stop = windows ? sequence_start(text, from + WINDOW + AHEAD) : text.len;
+        int rc = fast ? match_fast(re, s, text, from, next - 1, stop) : PCRE2_ERROR_MATCHLIMIT;
+        bool proved = rc >= 0 || rc == PCRE2_ERROR_NOMATCH;
+        if (!proved) {
+            if (deadline_us == 0)
+                deadline_us = clock_monotonic_us() + DEADLINE_US;
+            rc = match_careful(re, s, text, from, next - 1, deadline_us);
+        }
+        if (rc >= 0) {
+            take_match(s, rc, out);
+            return REGEX_YES;
+        }
+        if (rc != PCRE2_ERROR_NOMATCH)
+            return REGEX_INCOMPLETE;
+        if (!windows)
+            return REGEX_NO;
+        from = next;
+        int64_t before = now;
+        now = clock_monotonic_us();
+        if (deadline_us == 0)
+            deadline_us = now + DEADLINE_US;
+        if (now >= deadline_us)
+            return REGEX_INCOMPLETE;
+        fast = !proved || now - before < SLOW_WINDOW_US;
+    }
+}

@@ -1,0 +1,418 @@
+// Every shape the server speaks, and the only place that asks it.
+
+export type Kind = 'broken_task' | 'odd_behavior' | 'near_miss' | 'harness' | 'data';
+export type Severity = 'low' | 'medium' | 'high';
+export type Status = 'open' | 'confirmed' | 'dismissed';
+export type Role = 'system' | 'user' | 'assistant' | 'tool';
+export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+
+export interface List<T> {
+    items: T[];
+    next: string | null;
+    total: number | null;
+}
+
+export interface Collection {
+    id: string;
+    name: string;
+    description: string | null;
+    created_at: string;
+    imported_at: string | null;
+    runs: number;
+    passed: number;
+    failed: number;
+    flagged: number;
+    tasks: number;
+    broken_tasks: number;
+    findings: number;
+}
+
+export interface Source {
+    file: string | null;
+    location: string | null;
+    format: string | null;
+}
+
+/** `part` is text, reasoning, error, call:N.name or call:N.arguments; with message null a field of the run.
+ *  start and end count bytes of that part's UTF-8. */
+export interface Evidence {
+    run: string | null;
+    transcript: string | null;
+    position: number | null;
+    message: number | null;
+    part: string;
+    start: number;
+    end: number;
+    quote: string;
+}
+
+export interface RunRef {
+    id: string;
+    external_id: string | null;
+    name: string | null;
+    task_id: string | null;
+    model: string | null;
+    success: boolean | null;
+    source: Source;
+}
+
+export interface Finding {
+    id: string;
+    detector: string;
+    detector_version: string;
+    behavior: string;
+    kind: Kind;
+    severity: Severity;
+    confidence: number | null;
+    title: string;
+    message: string | null;
+    scope: 'run' | 'task' | 'collection';
+    status: Status;
+    note: string | null;
+    reviewer: string | null;
+    created_at: string;
+    task_id: string | null;
+    captures?: Record<string, string>;
+    run: RunRef | null;
+    evidence: Evidence[];
+}
+
+export type FindingBrief = Pick<Finding, 'id' | 'detector' | 'behavior' | 'kind' | 'severity' | 'title' | 'evidence'>;
+
+export interface Score {
+    name: string | null;
+    value: Json;
+    answer: string | null;
+    target: string | null;
+    explanation: string | null;
+}
+
+export interface TranscriptRef {
+    id: string;
+    parent: string | null;
+    name: string | null;
+    position: number;
+    messages: number;
+}
+
+export interface Run extends RunRef {
+    collection: string;
+    agent: string | null;
+    attempt: number | null;
+    started_at: string | null;
+    ended_at: string | null;
+    duration_ms: number | null;
+    exit_status: string | null;
+    error: string | null;
+    limit: string | null;
+    tokens_in: number | null;
+    tokens_out: number | null;
+    cost_usd: number | null;
+    tags: string[];
+    metadata: Record<string, Json>;
+    gist: string | null;
+    messages: number;
+    tool_calls: number;
+    scores: Score[];
+    transcripts: TranscriptRef[];
+    findings: Record<Kind, number>;
+    first_finding: FindingBrief | null;
+}
+
+/** role 0..3 as system, user, assistant, tool; bytes of text; tool calls; 1 where it carries an error */
+export type Mark = [role: number, bytes: number, calls: number, error: number];
+
+export interface RunDetail extends Run {
+    all_findings: Finding[];
+    marks: { transcript: number; marks: Mark[] }[];
+    siblings: { id: string; external_id: string | null; model: string | null; attempt: number | null; success: boolean | null; flagged: boolean }[];
+}
+
+export interface ToolCall {
+    position: number;
+    call_id: string | null;
+    name: string | null;
+    arguments: string | null;
+    parse_error: string | null;
+    metadata: Json;
+}
+
+export interface Message {
+    index: number;
+    role: Role;
+    text: string | null;
+    reasoning: string | null;
+    model: string | null;
+    timestamp: string | null;
+    duration_ms: number | null;
+    tokens_in: number | null;
+    tokens_out: number | null;
+    finish_reason: string | null;
+    tool_call_id: string | null;
+    tool_name: string | null;
+    error: string | null;
+    metadata: Json;
+    tool_calls: ToolCall[];
+    /** sha256 is null where the source only refers to it */
+    blobs: { sha256: string | null; media_type: string | null; size: number; url: string | null }[];
+}
+
+export interface Messages {
+    items: Message[];
+    from: number;
+    /** the index to go on from where the answer was cut short of `limit` for its size */
+    next: number | null;
+    total: number;
+}
+
+export interface Rate {
+    value: number;
+    low: number;
+    high: number;
+}
+
+export interface ModelCount {
+    model: string | null;
+    runs: number;
+    passed: number;
+    failed: number;
+}
+
+export interface Task {
+    task_id: string;
+    gist: string | null;
+    target: string | null;
+    runs: number;
+    passed: number;
+    failed: number;
+    pass_rate: number | null;
+    verdict: 'sound' | 'suspect' | 'broken';
+    findings: Record<Kind, number>;
+    models: ModelCount[];
+    best: Finding | null;
+}
+
+export interface GroupCount {
+    kind: Kind;
+    findings: number;
+    runs: number;
+    tasks: number;
+    open: number;
+    confirmed: number;
+    dismissed: number;
+}
+
+export interface Summary {
+    collection: Collection;
+    runs: number;
+    passed: number;
+    failed: number;
+    unknown: number;
+    tasks: number;
+    models: number;
+    messages: number;
+    tool_calls: number;
+    tokens_in: number | null;
+    tokens_out: number | null;
+    cost_usd: number | null;
+    files: number;
+    refused: number;
+    incomplete: number;
+    pass_rate: Rate | null;
+    pass_rate_sound: Rate | null;
+    broken_tasks: number;
+    suspect_tasks: number;
+    kinds: Record<Kind, { findings: number; runs: number; tasks: number }>;
+    detectors: (GroupCount & { detector: string; behavior: string; severity: Severity })[];
+    behaviors: (GroupCount & { behavior: string; best: Finding | null })[];
+    by_model: (ModelCount & { flagged: number; pass_rate: Rate | null; pass_rate_sound: Rate | null })[];
+    facets: { field: string; values: { value: string; runs: number }[] }[];
+}
+
+export interface Detector {
+    id: string;
+    version: string;
+    title: string;
+    behavior: string;
+    kind: Kind;
+    severity: Severity;
+    scope: string;
+    why: string | null;
+    unsure: string | null;
+    code: boolean;
+}
+
+/** What `telltale import --json` prints. */
+export interface ImportReport {
+    collection: { id: string; name: string };
+    files: { read: number; skipped: number; failed: number };
+    runs: { new: number; updated: number; duplicate: number; rejected: number };
+    messages: number;
+    bytes: number;
+    seconds: number;
+    formats: Record<string, number>;
+    repairs: Record<string, number>;
+    findings: { total: number; by_kind: Partial<Record<Kind, number>> };
+    errors: { source: string | null; location: string | null; code: string; message: string }[];
+}
+
+export type JobState = 'queued' | 'running' | 'done' | 'failed' | 'cancelled';
+
+export interface Upload {
+    id: string;
+    state: JobState;
+    job: string;
+    progress: { bytes?: number; total?: number; runs?: number; messages?: number } | null;
+    result: ImportReport | null;
+    error: string | null;
+}
+
+export interface Job {
+    id: string;
+    kind: string;
+    state: JobState;
+    progress: Record<string, Json> | null;
+    result: Record<string, Json> | null;
+    error: string | null;
+    created_at: string;
+    started_at: string | null;
+    ended_at: string | null;
+}
+
+/** A refusal or a failure, with the server's stable code ("network" where no answer came). */
+export class ApiError extends Error {
+    constructor(readonly status: number, readonly code: string, message: string, readonly where: string) {
+        super(message);
+    }
+}
+
+const ROOT = '/api/v1';
+
+export type Params = Record<string, string | number | boolean | null | undefined> | URLSearchParams;
+
+function address(path: string, params?: Params): string {
+    let query: URLSearchParams;
+    if (params instanceof URLSearchParams) {
+        query = params;
+    } else {
+        query = new URLSearchParams();
+        for (const [key, value] of Object.entries(params ?? {})) {
+            if (value != null && value !== '') query.set(key, String(value));
+        }
+    }
+    const text = query.toString();
+    return ROOT + path + (text ? '?' + text : '');
+}
+
+/** A path made of pieces, each of which may hold anything. */
+export function pathOf(...pieces: string[]): string {
+    return pieces.map(piece => '/' + encodeURIComponent(piece)).join('');
+}
+
+/* The bar under the top bar shows while this is not 0. */
+let waiting = 0;
+const waiters = new Set<(n: number) => void>();
+export function onWaiting(listener: (n: number) => void): () => void {
+    waiters.add(listener);
+    return () => void waiters.delete(listener);
+}
+function wait(change: number): void {
+    waiting += change;
+    for (const listener of waiters) listener(waiting);
+}
+
+function refusal(status: number, where: string, text: string, type: string): ApiError {
+    if (type.includes('json')) {
+        try {
+            const problem = JSON.parse(text) as { title?: string; detail?: string; code?: string };
+            return new ApiError(status, problem.code ?? String(status), problem.detail || problem.title || 'The server refused.', where);
+        } catch {
+            /* said below */
+        }
+    }
+    return new ApiError(status, String(status), `The server answered with status ${status} and no reason.`, where);
+}
+
+const UNREACHABLE = 'The server does not answer. Is telltale still running?';
+
+async function call<T>(method: string, path: string, options: { params?: Params; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+    const where = `${method} ${ROOT}${path}`;
+    wait(1);
+    try {
+        let answer: Response;
+        try {
+            answer = await fetch(address(path, options.params), {
+                method,
+                signal: options.signal ?? null,
+                headers: options.body === undefined ? {} : { 'content-type': 'application/json' },
+                body: options.body === undefined ? null : JSON.stringify(options.body),
+            });
+        } catch (e) {
+            if (options.signal?.aborted) throw e;
+            throw new ApiError(0, 'network', UNREACHABLE, where);
+        }
+        const text = await answer.text();
+        if (!answer.ok) throw refusal(answer.status, where, text, answer.headers.get('content-type') ?? '');
+        return (text ? JSON.parse(text) : null) as T;
+    } finally {
+        wait(-1);
+    }
+}
+
+const get = <T>(path: string, params?: Params, signal?: AbortSignal) => call<T>('GET', path, { params, signal });
+
+export const api = {
+    collections: (params?: Params, signal?: AbortSignal) => get<List<Collection>>('/collections', params, signal),
+    collection: (c: string, signal?: AbortSignal) => get<Collection>('/collections' + pathOf(c), undefined, signal),
+    addCollection: (name: string) => call<Collection>('POST', '/collections', { body: { name } }),
+    deleteCollection: (c: string) => call<null>('DELETE', '/collections' + pathOf(c)),
+    summary: (c: string, signal?: AbortSignal) => get<Summary>(`/collections${pathOf(c)}/summary`, undefined, signal),
+    runs: (c: string, params?: Params, signal?: AbortSignal) => get<List<Run>>(`/collections${pathOf(c)}/runs`, params, signal),
+    tasks: (c: string, params?: Params, signal?: AbortSignal) => get<List<Task>>(`/collections${pathOf(c)}/tasks`, params, signal),
+    findings: (c: string, params?: Params, signal?: AbortSignal) => get<List<Finding>>(`/collections${pathOf(c)}/findings`, params, signal),
+    scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
+    run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
+    messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
+        get<Messages>(`/runs${pathOf(run)}/messages`, { transcript, from, limit }, signal),
+    tag: (ids: string[], tag: string, remove = false) => call<{ changed: number }>('POST', '/runs/tags', { body: { ids, tag, remove } }),
+    finding: (id: string, signal?: AbortSignal) => get<Finding>('/findings' + pathOf(id), undefined, signal),
+    review: (id: string, change: { status?: Status; note?: string | null }) => call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
+    reviewMany: (ids: string[], change: { status?: Status; note?: string }) =>
+        call<{ changed: number }>('POST', '/findings/review', { body: { ids, ...change } }),
+    detectors: (signal?: AbortSignal) => get<List<Detector>>('/detectors', undefined, signal),
+    sample: () => call<Job>('POST', '/sample', { body: {} }),
+    job: (id: string, signal?: AbortSignal) => get<Job>('/jobs' + pathOf(id), undefined, signal),
+    jobs: (signal?: AbortSignal) => get<List<Job>>('/jobs', { limit: 50 }, signal),
+    cancelJob: (id: string) => call<null>('DELETE', '/jobs' + pathOf(id)),
+    uploadState: (id: string, signal?: AbortSignal) => get<Upload>('/uploads' + pathOf(id), undefined, signal),
+};
+
+export const exportUrl = (c: string, as: 'native' | 'csv') => address(`/collections${pathOf(c)}/export`, { as });
+export const blobUrl = (sha256: string) => address('/blobs' + pathOf(sha256));
+/** What a script is told to send: for a new collection its name first. */
+export function uploadCommand(name: string, isNew: boolean): string {
+    const collections = `${location.host}${ROOT}/collections`;
+    const add = isNew ? `curl ${collections} -d '{"name":"${name}"}'\n` : '';
+    return `${add}curl --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
+}
+
+/** Sends a file's bytes. XMLHttpRequest, because fetch tells nothing of how far an upload has come. */
+export function sendFile(c: string, file: Blob, filename: string, onProgress: (sent: number) => void, signal: AbortSignal): Promise<Upload> {
+    const path = `/collections${pathOf(c)}/uploads`;
+    const where = `POST ${ROOT}${path}`;
+    return new Promise((resolve, reject) => {
+        const request = new XMLHttpRequest();
+        request.open('POST', address(path, { filename }));
+        request.setRequestHeader('content-type', 'application/octet-stream');
+        request.upload.onprogress = event => onProgress(event.loaded);
+        request.onload = () => {
+            const text = request.responseText;
+            if (request.status >= 200 && request.status < 300) resolve(JSON.parse(text) as Upload);
+            else reject(refusal(request.status, where, text, request.getResponseHeader('content-type') ?? ''));
+        };
+        request.onerror = () => reject(new ApiError(0, 'network', UNREACHABLE, where));
+        request.onabort = () => reject(new ApiError(0, 'cancelled', 'The upload was cancelled.', where));
+        signal.addEventListener('abort', () => request.abort());
+        request.send(file);
+    });
+}

@@ -1,0 +1,64 @@
+// Every key of the page is declared here by the part that answers it, so that "?" can list them.
+import { useEffect, useRef } from 'preact/hooks';
+
+export interface Key {
+    /** As KeyboardEvent.key has it; "mod+k" is Ctrl or Command with k. */
+    key: string;
+    does: string;
+    run: (event: KeyboardEvent) => void;
+    /** Works while a field has the focus, too. */
+    typing?: boolean;
+}
+
+interface Group {
+    title: string;
+    keys: () => Key[];
+}
+
+const groups: Group[] = [];
+
+function isTyping(target: EventTarget | null): boolean {
+    const element = target as HTMLElement | null;
+    return !!element?.closest?.('input:not([type=checkbox]), textarea, select, [contenteditable]');
+}
+
+function nameOf(event: KeyboardEvent): string {
+    return (event.ctrlKey || event.metaKey ? 'mod+' : '') + event.key;
+}
+
+addEventListener('keydown', event => {
+    if (event.defaultPrevented || event.altKey || event.isComposing) return;
+    const name = nameOf(event);
+    const typing = isTyping(event.target);
+    const open = document.querySelector('dialog[open]');
+    for (const group of [...groups].reverse()) {
+        for (const key of group.keys()) {
+            if (key.key !== name || (typing && !key.typing) || (open && !key.typing)) continue;
+            event.preventDefault();
+            key.run(event);
+            return;
+        }
+    }
+});
+
+/** Answers keys while the calling component stands; the newest group is asked first. */
+export function useKeys(title: string, keys: Key[]): void {
+    const latest = useRef(keys);
+    latest.current = keys;
+    useEffect(() => {
+        const group: Group = { title, keys: () => latest.current };
+        groups.push(group);
+        return () => void groups.splice(groups.indexOf(group), 1);
+    }, [title]);
+}
+
+export function listKeys(): { title: string; keys: Key[] }[] {
+    return groups.map(group => ({ title: group.title, keys: group.keys().filter(key => key.does) })).filter(group => group.keys.length);
+}
+
+const NAMES: Record<string, string> = { Escape: 'Esc', ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', ' ': 'Space' };
+export function keyLabel(key: string): string {
+    const mac = navigator.platform.startsWith('Mac');
+    if (key.startsWith('mod+')) return (mac ? '⌘ ' : 'Ctrl ') + key.slice(4).toUpperCase();
+    return NAMES[key] ?? key;
+}

@@ -1,0 +1,28 @@
+import { render, type JSX } from 'preact';
+import { CollectionsPage } from './pages/collections';
+import { FindingsPage } from './pages/findings';
+import { ReaderPage } from './pages/reader';
+import { RunsPage } from './pages/runs';
+import { SettingsPage } from './pages/settings';
+import { StoryPage } from './pages/story';
+import { TasksPage } from './pages/tasks';
+import { UnknownPage } from './parts/shell';
+import { pageOf, usePlace } from './router';
+import './tokens.css';
+import './components.css';
+
+function App(): JSX.Element {
+    const page = pageOf(usePlace().path);
+    switch (page.name) {
+        case 'collections': return <CollectionsPage />;
+        case 'story': return <StoryPage key={page.collection} name={page.collection} />;
+        case 'runs': return <RunsPage key={page.collection} name={page.collection} />;
+        case 'findings': return <FindingsPage key={page.collection} name={page.collection} />;
+        case 'tasks': return <TasksPage key={page.collection} name={page.collection} />;
+        case 'run': return <ReaderPage key={page.run} id={page.run} />;
+        case 'settings': return <SettingsPage />;
+        case 'unknown': return <UnknownPage />;
+    }
+}
+
+render(<App />, document.body);

@@ -1,0 +1,173 @@
+// All collections; the first page, and how transcripts come in.
+import type { JSX } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { api, uploadCommand, type Collection } from '../api';
+import { count, num, passRate, percent, time } from '../format';
+import { useImports } from '../imports';
+import { Meter } from '../parts/marks';
+import { CopyButton, Dialog, DialogHead, FailedPage, toast, toastError } from '../parts/say';
+import { Shell } from '../parts/shell';
+import { ChooseFiles, ImportPanel } from '../parts/upload';
+import { collectionPath, go } from '../router';
+import { asApiError, useAsk, useTitle } from '../use';
+
+const FORMATS = ['Inspect logs', 'Docent AgentRun', 'chat-completions messages', 'SWE-agent trajectories', 'tau-bench results', 'InterCode logs',
+    'OpenTelemetry gen_ai spans', 'AutoGen chats', 'coding agents’ sessions'];
+
+export function CollectionsPage(): JSX.Element {
+    useTitle('');
+    const { data, error, again } = useAsk('collections', signal => api.collections({ limit: 1000 }, signal));
+    const imports = useImports();
+    const ended = imports.filter(batch => batch.ended != null).length;
+    useEffect(() => {
+        if (ended) again();
+    }, [ended]);
+    if (error && !data) return <Shell><FailedPage error={error} again={again} /></Shell>;
+    if (!data) return <Shell><main id="main" /></Shell>;
+    const panels = imports.map(batch => <ImportPanel key={batch.id} batch={batch} />);
+    if (!data.items.length) return <Shell><Empty panels={panels} /></Shell>;
+    return (
+        <Shell>
+            <main id="main">
+                <h1 class="page-title">Collections <span class="dim">{num(data.items.length)}</span></h1>
+                {panels}
+                <List items={data.items} again={again} />
+                <section class="more-in" aria-label="Import">
+                    <DropZone small />
+                    <Commands name={data.items[0]!.name} />
+                </section>
+            </main>
+        </Shell>
+    );
+}
+
+function List({ items, again }: { items: Collection[]; again: () => void }): JSX.Element {
+    const [deleting, setDeleting] = useState<Collection | null>(null);
+    return (
+        <section class="panel" aria-label="Collections">
+            <div class="scroll">
+                <table class="grid-t cards">
+                    <thead>
+                        <tr><th>Collection</th><th class="num">Runs</th><th class="num">Tasks</th><th class="num">Passed %</th><th><span class="sr">bar</span></th>
+                            <th class="num">Broken tasks</th><th class="num">Flagged runs</th><th class="num">Findings</th><th>Last import</th><th><span class="sr">Delete</span></th></tr>
+                    </thead>
+                    <tbody>
+                        {items.map(c => {
+                            const rate = passRate(c);
+                            return (
+                                <tr key={c.id}>
+                                    <td class="wide"><a class="name" href={collectionPath(c)}>{c.name}</a>{c.description && <span class="sub one">{c.description}</span>}</td>
+                                    <td class="num" data-l="runs">{num(c.runs)}</td>
+                                    <td class="num" data-l="tasks">{num(c.tasks)}</td>
+                                    <td class="num" data-l="% passed">{percent(rate)}</td>
+                                    <td class="bar"><Meter value={rate} /></td>
+                                    <td class="num" data-l="broken tasks">{c.broken_tasks ? <a class="count-b" href={collectionPath(c, 'tasks')}>{num(c.broken_tasks)}</a> : '0'}</td>
+                                    <td class="num" data-l="flagged runs">{num(c.flagged)}</td>
+                                    <td class="num" data-l="findings"><a href={collectionPath(c, 'findings')}>{num(c.findings)}</a></td>
+                                    <td class="dim" data-l="last import">{time(c.imported_at)}</td>
+                                    <td class="del"><button class="more" type="button" aria-label={`Delete ${c.name}`} onClick={() => setDeleting(c)}>delete</button></td>
+                                </tr>
+                            );
+                        })}
+                    </tbody>
+                </table>
+            </div>
+            {deleting && <Delete collection={deleting} onClose={() => setDeleting(null)} again={again} />}
+        </section>
+    );
+}
+
+function Delete({ collection, onClose, again }: { collection: Collection; onClose: () => void; again: () => void }): JSX.Element {
+    const run = async () => {
+        try {
+            await api.deleteCollection(collection.id);
+            toast(`${collection.name} deleted`);
+            again();
+        } catch (e) {
+            toastError(`${collection.name} could not be deleted.`, asApiError(e));
+        }
+        onClose();
+    };
+    return (
+        <Dialog title="Delete" onClose={onClose}>
+            <DialogHead title={`Delete ${collection.name}?`} onClose={onClose} />
+            <div class="pad">
+                <p>{count(collection.runs, 'run')}, {count(collection.findings, 'finding')} and every review of them go. The files they came from stay where they are.</p>
+                <p><button class="btn btn-danger" type="button" onClick={run}>Delete it</button></p>
+            </div>
+        </Dialog>
+    );
+}
+
+function DropZone({ small }: { small?: boolean }): JSX.Element {
+    return (
+        <section class={`drop${small ? ' small' : ''}`} aria-label="Drop files">
+            <svg viewBox="0 0 44 44" aria-hidden="true"><path d="M22 6v22M13 20l9 9 9-9M7 32v6h30v-6" /></svg>
+            <h2>Drop files or folders anywhere</h2>
+            <p class="sub">JSON, JSONL, logs, or a .zip, .tar, .gz, .zst of them.<br />The format is recognised from the content.</p>
+            <p><ChooseFiles /></p>
+        </section>
+    );
+}
+
+function Command({ title, lead, text, what }: { title: string; lead: string; text: string; what: string }): JSX.Element {
+    return (
+        <section class="panel" aria-label={title}>
+            <header><h2>{title}</h2></header>
+            <div class="pad"><p class="sub">{lead}</p><pre class="cmd" tabIndex={0}>{text}<CopyButton text={text} what={what} /></pre></div>
+        </section>
+    );
+}
+
+function Commands({ name, isNew }: { name: string; isNew?: boolean }): JSX.Element {
+    const plain = /^[\w.-]+$/.test(name) ? name : 'nightly';
+    return (
+        <>
+            <Command title="Over HTTP" lead="From a script, a job, another machine." text={uploadCommand(plain, isNew ?? plain !== name)} what="the curl command" />
+            <Command title="From the shell" lead="Straight into the same database." text={`telltale import logs/ -c ${plain}`} what="the import command" />
+        </>
+    );
+}
+
+/** The first run: three ways in, and the sample. */
+function Empty({ panels }: { panels: JSX.Element[] }): JSX.Element {
+    return (
+        <main id="main" class="hello">
+            <h1>Put transcripts in. See what went wrong, and where.</h1>
+            <p class="lead">Broken tasks, odd behaviours and near misses, each with the words that prove it. It runs here, offline, without a model key.</p>
+            {panels}
+            <div class="ways">
+                <DropZone />
+                <Commands name="nightly" isNew />
+            </div>
+            <Sample />
+            <section aria-label="Formats" class="pad"><p class="hd">Formats read</p><ul class="fmts">{FORMATS.map(name => <li key={name}>{name}</li>)}</ul></section>
+        </main>
+    );
+}
+
+function Sample(): JSX.Element {
+    const [loading, setLoading] = useState(false);
+    const load = async () => {
+        setLoading(true);
+        try {
+            let job = await api.sample();
+            while (job.state === 'queued' || job.state === 'running') {
+                await new Promise(done => setTimeout(done, 200));
+                job = await api.job(job.id);
+            }
+            if (job.state !== 'done') throw new Error(job.error ?? 'The sample could not be loaded.');
+            const report = job.result as { collection?: { id: string; name: string } } | null;
+            go(report?.collection ? collectionPath(report.collection) : '/');
+        } catch (e) {
+            toastError('The sample was not loaded.', asApiError(e));
+            setLoading(false);
+        }
+    };
+    return (
+        <section class="panel sample" aria-label="Sample">
+            <p><b>Or look around first.</b> <span class="sub">A small collection of agent runs with broken tasks, odd runs and near misses in it. Loads in a moment; delete it with one click.</span></p>
+            <button class="btn" type="button" disabled={loading} title={loading ? 'It is being loaded' : undefined} onClick={load}>{loading ? 'Loading …' : 'Load the sample collection'}</button>
+        </section>
+    );
+}

@@ -1,0 +1,51 @@
+// Small signs: kind, outcome, severity, addresses, and a quote in one line.
+import type { JSX } from 'preact';
+import type { Evidence, Kind, Severity } from '../api';
+import { KIND_NAME, OUTCOME_NAME, address, outcome } from '../format';
+import { quoteLine } from '../text';
+
+/** Beside its word a mark is hidden from readers; alone it says its name. */
+export function KindMark({ kind, label }: { kind: Kind; label?: string | boolean }): JSX.Element {
+    const said = label === true ? KIND_NAME[kind] : label;
+    return said ? <i class={`k k-${kind}`} role="img" aria-label={said} title={said} /> : <i class={`k k-${kind}`} aria-hidden="true" />;
+}
+
+export function OutcomeMark({ success, label }: { success: boolean | null; label?: boolean }): JSX.Element {
+    const o = outcome(success);
+    return label ? <i class={`o o-${o}`} role="img" aria-label={OUTCOME_NAME[o]} /> : <i class={`o o-${o}`} aria-hidden="true" />;
+}
+
+export function SeverityMark({ severity }: { severity: Severity }): JSX.Element {
+    return (
+        <span class={`sev sev-${severity}`} role="img" aria-label={`severity ${severity}`} title={`severity ${severity}`}>
+            <i /><i /><i />
+        </span>
+    );
+}
+
+/** The best line of proof, its words underlined, and where it stands. */
+export function Quote({ evidence, kind, place }: { evidence: Evidence | undefined; kind: Kind; place?: string }): JSX.Element | null {
+    if (!evidence) return null;
+    const line = quoteLine(evidence.quote);
+    return (
+        <span class="l2">
+            <samp class="one">{line ? <mark class={`ev ev-${kind}`}>{line}</mark> : <span class="dim">nothing stands there</span>}</samp>
+            <span class="place">{place ?? address(evidence)}</span>
+        </span>
+    );
+}
+
+export function Kbd({ children }: { children: string }): JSX.Element {
+    return <kbd aria-hidden="true">{children}</kbd>;
+}
+
+/** A share of a whole as a bar; `behind` a second, paler one. */
+export function Meter({ value, behind }: { value: number | null; behind?: number | null }): JSX.Element {
+    return (
+        <svg class="meter" viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+            <rect width="100" height="6" />
+            {behind != null && <rect class="v" width={behind * 100} height="6" fill-opacity=".45" />}
+            {value != null && <rect class="v" width={value * 100} height="6" />}
+        </svg>
+    );
+}

@@ -1,0 +1,168 @@
+// The head of a run: what it was, how it ended, what was found; the other attempts at its task.
+import type { ComponentChildren, JSX } from 'preact';
+import { useMemo, useState } from 'preact/hooks';
+import type { Finding, RunDetail, Score } from '../api';
+import { DASH, addresses, cost, count, duration, num, runLabel, time } from '../format';
+import { collectionPath, runPath } from '../router';
+import type { EvItem } from '../transcript';
+import { KindMark, OutcomeMark, SeverityMark } from './marks';
+import { evSpans } from './message';
+import { FoldedText } from './textpart';
+import { Tree } from './tree';
+import { parseJson } from '../json';
+import { visible } from '../text';
+import { NO_MARKS, Words } from './words';
+
+type Now = { finding: string; index: number } | null;
+
+const WORD = { pass: 'Passed', fail: 'Failed', unknown: 'Outcome unknown' };
+const scoreValue = (score: Score) => (score.value == null ? DASH : typeof score.value === 'string' ? score.value : typeof score.value === 'number' ? String(score.value) : JSON.stringify(score.value));
+
+export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
+    run: RunDetail;
+    findings: Finding[];
+    /** Evidence that stands in fields of the run. */
+    fields: EvItem[];
+    now: Now;
+    onGo: (finding: string, index: number) => void;
+    onRaw: () => void;
+}): JSX.Element {
+    const [more, setMore] = useState(false);
+    const [whole, setWhole] = useState(false);
+    /** A field of the run with the evidence that stands in it. */
+    const field = (part: string, text: string | null | undefined): ComponentChildren => {
+        if (text == null || text === '') return null;
+        const mine = fields.filter(item => item.evidence.part === part);
+        if (!mine.length) return text.length > 160 && !whole ? text.slice(0, 160) + '…' : text;
+        return <Words text={text} marks={{ evidence: evSpans(text, mine, now), hits: [] }} onFinding={onGo} />;
+    };
+    const [first, ...others] = run.scores;
+    const long = run.scores.filter(score => score.explanation);
+    const metadata = useMemo(() => JSON.stringify(run.metadata ?? {}, null, 1), [run.metadata]);
+    const tree = useMemo(() => parseJson(metadata), [metadata]);
+    const outcome = run.success == null ? 'unknown' : run.success ? 'pass' : 'fail';
+    const attempt = run.attempt != null ? `, attempt ${run.attempt}` : '';
+    const facts: [string, ComponentChildren][] = [
+        ['model', run.model ?? DASH],
+        ['agent', run.agent],
+        ['messages', num(run.messages)],
+        ['tool calls', num(run.tool_calls)],
+        ...run.scores.flatMap((score): [string, ComponentChildren][] => [
+            ['expected', field(`score:${score.name}.target`, score.target)],
+            ['answered', field(`score:${score.name}.answer`, score.answer)],
+        ]),
+        ...others.map((score): [string, ComponentChildren] => [score.name ?? 'score', field(`score:${score.name}.value`, scoreValue(score))]),
+        ['exit', field('run.exit_status', run.exit_status)],
+        ['limit', field('run.limit', run.limit)],
+        ['tokens', run.tokens_in == null && run.tokens_out == null ? DASH : num((run.tokens_in ?? 0) + (run.tokens_out ?? 0))],
+        ['cost', cost(run.cost_usd)],
+        ['duration', duration(run.duration_ms)],
+        ['started', run.started_at && time(run.started_at)],
+        ['source', [run.source.file, run.source.location].filter(Boolean).join(', ') || DASH],
+    ];
+    return (
+        <section class="rhead" aria-label="Run">
+            <h1>
+                <OutcomeMark success={run.success} />{WORD[outcome]}
+                {first && <span class="dim">{first.name} {field(`score:${first.name}.value`, scoreValue(first))}</span>}
+                {run.task_id != null && <small>task <a class="ink" href={collectionPath({ id: run.collection, name: run.collection }, 'runs') + '?' + new URLSearchParams({ task: run.task_id })}>{run.task_id}</a>{attempt}</small>}
+                <small class="mono">{runLabel(run)}</small>
+            </h1>
+            {run.gist && <p class={`task${whole ? '' : ' one'}`}><button class="as-text" type="button" aria-expanded={whole} title={whole ? 'show less' : 'show all'} onClick={() => setWhole(!whole)}>{visible(run.gist)}</button></p>}
+            <p class="facts">{facts.filter(([, value]) => value != null && value !== '').map(([name, value], i) => <span key={i}>{name} <b>{value}</b></span>)}</p>
+            {run.error && <div class="run-error"><b>error</b> <span class="err-text"><FoldedText id="run.error" text={run.error} look="output"
+                marks={{ ...NO_MARKS, evidence: evSpans(run.error, fields.filter(item => item.evidence.part === 'run.error'), now) }} /></span></div>}
+            {long.map(score => (
+                <div class="run-error" key={score.name}><b>{score.name}</b> <span class="sub"><FoldedText id={`score:${score.name}`} text={score.explanation!} look="system"
+                    marks={{ ...NO_MARKS, evidence: evSpans(score.explanation!, fields.filter(item => item.evidence.part === `score:${score.name}.explanation`), now) }} /></span></div>
+            ))}
+            <Chips run={run.id} findings={findings} now={now} onGo={onGo}>
+                {tree && tree.kids.length > 0 && <button class="btn btn-bare" type="button" aria-expanded={more} onClick={() => setMore(!more)}>Metadata</button>}
+                <button class="btn btn-bare" type="button" onClick={onRaw}>Raw JSON</button>
+            </Chips>
+            {run.tags.length > 0 && <p class="tags">{run.tags.map(tag => <span class="tag" key={tag}>{tag}</span>)}</p>}
+            {more && tree && <div class="meta-tree"><Tree id="run.metadata" text={metadata} root={tree} marks={NO_MARKS} /></div>}
+        </section>
+    );
+}
+
+const MOST_CHIPS = 14;
+
+function Chips({ run, findings, now, onGo, children }: { run: string; findings: Finding[]; now: Now; onGo: (finding: string, index: number) => void; children: ComponentChildren }): JSX.Element {
+    const [all, setAll] = useState(false);
+    // What was seen several times is one chip; each press goes on to the next.
+    const groups: Finding[][] = [];
+    for (const finding of findings) {
+        const group = groups.find(([first]) => first!.behavior === finding.behavior && first!.kind === finding.kind && first!.scope === finding.scope);
+        if (group) group.push(finding);
+        else groups.push([finding]);
+    }
+    const shown = all ? groups : groups.filter((group, i) => i < MOST_CHIPS || group.some(finding => finding.id === now?.finding));
+    return (
+        <div class="chips" role="group" aria-label="Findings">
+            {shown.map(group => {
+                const at = group.findIndex(finding => finding.id === now?.finding);
+                const finding = group[Math.max(0, at)]!;
+                return (
+                    <button key={group[0]!.id} type="button" class={`chip${group.every(f => f.status === 'dismissed') ? ' dis' : ''}`} aria-current={at >= 0 ? 'true' : undefined}
+                        title={`${visible(finding.title)}${finding.status === 'open' ? '' : `, ${finding.status}`}`} onClick={() => onGo(group[(at + 1) % group.length]!.id, 0)}>
+                        <KindMark kind={finding.kind} label />{finding.behavior}{group.length > 1 && <span class="dim">{num(group.length)}</span>}{finding.scope === 'task' && <span class="dim">task</span>} <SeverityMark severity={finding.severity} />
+                        <small>{addresses(group.flatMap(f => f.evidence.filter(e => e.run == null || e.run === run)))}</small>
+                    </button>
+                );
+            })}
+            {shown.length < groups.length && <button class="more" type="button" onClick={() => setAll(true)}>{num(groups.length - shown.length)} more</button>}
+            {!findings.length && <span class="dim">nothing was found in this run</span>}
+            {children}
+        </div>
+    );
+}
+
+const MOST_DOTS = 40; /* attempts of one model before the rest becomes a link */
+
+export function SameTask({ run }: { run: RunDetail }): JSX.Element | null {
+    const all = run.siblings;
+    if (all.length < 2) return null;
+    const models = [...new Set(all.map(s => s.model))];
+    const passed = all.filter(s => s.success === true).length;
+    const graded = all.filter(s => s.success != null).length;
+    const list = (model: string | null) => collectionPath({ id: run.collection, name: run.collection }, 'runs') + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
+    return (
+        <nav class="strip" aria-label="Same task">
+            <b>Same task</b>
+            {models.map(model => {
+                const attempts = all.filter(s => s.model === model).sort((a, b) => (a.attempt ?? 0) - (b.attempt ?? 0));
+                const shown = attempts.slice(0, MOST_DOTS);
+                return (
+                    <span class="att" key={model}>
+                        {model ?? 'unknown model'}{' '}
+                        <span class="dots">
+                            {shown.map((s, i) => (
+                                <a key={s.id} href={runPath(s.id)} aria-current={s.id === run.id ? 'true' : undefined} title={`${s.external_id ?? s.id}${s.flagged ? ', flagged' : ''}`}
+                                    aria-label={`attempt ${s.attempt ?? i + 1}: ${s.success == null ? 'unknown' : s.success ? 'passed' : 'failed'}${s.flagged ? ', flagged' : ''}`}>
+                                    <OutcomeMark success={s.success} />
+                                </a>
+                            ))}
+                        </span>
+                        {attempts.length > shown.length && <a href={list(model)}>{num(attempts.length - shown.length)} more</a>}
+                    </span>
+                );
+            })}
+            <span>{graded ? `${num(passed)} of ${num(graded)} passed` : count(all.length, 'attempt')}</span>
+        </nav>
+    );
+}
+
+export function Transcripts({ run, at }: { run: RunDetail; at: number }): JSX.Element | null {
+    if (run.transcripts.length < 2) return null;
+    return (
+        <nav class="strip" aria-label="Transcripts">
+            <b>Transcripts</b>
+            {run.transcripts.map(t => (
+                <a key={t.position} class="chip" href={runPath(run.id, { transcript: t.position })} aria-current={t.position === at ? 'true' : undefined}>
+                    {t.name ?? (t.position === 0 ? 'main' : `transcript ${t.position}`)} <small>{num(t.messages)}</small>
+                </a>
+            ))}
+        </nav>
+    );
+}

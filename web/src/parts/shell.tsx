@@ -1,0 +1,135 @@
+// What stands around every page: top bar, skip link, go-to, key list, toasts, files dropped anywhere.
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
+import { api, type Collection } from '../api';
+import { num } from '../format';
+import { keyLabel, listKeys, useKeys } from '../keys';
+import { collectionPath, go } from '../router';
+import { nextTheme, setTheme, theme } from '../theme';
+import { useAsk } from '../use';
+import { DropAnywhere } from './upload';
+import { Palette } from './palette';
+import { Dialog, DialogHead, Toasts, WaitBar } from './say';
+
+export type Tab = 'story' | 'runs' | 'findings' | 'tasks';
+
+function Logo(): JSX.Element {
+    return (
+        <a class="logo" href="/">
+            <svg viewBox="0 0 18 18" aria-hidden="true"><path d="M4 2v14" /><path class="yarn" d="M4 5.5c4-1.6 6 1.8 11 .2" /><path d="M4 9.5c3.6-1.4 5.5 1.6 9 .3" /></svg>
+            <span>Telltale</span>
+        </a>
+    );
+}
+
+function ThemeButton(): JSX.Element {
+    const [now, set] = useState(theme());
+    const next = nextTheme(now);
+    const name = { system: 'Auto', light: 'Light', dark: 'Dark' };
+    return (
+        <button class="btn btn-bare theme" type="button" title={`Theme: ${name[now].toLowerCase()}. Press for ${name[next].toLowerCase()}.`}
+            aria-label={`${name[now]} theme, press for ${name[next].toLowerCase()}`} onClick={() => { setTheme(next); set(next); }}>
+            {name[now]}
+        </button>
+    );
+}
+
+/** The collection in the bar; known by name before its counts are. */
+export function useCollection(name: string | null): Collection | undefined {
+    const { data } = useAsk(name == null ? null : 'collection ' + name, signal => api.collection(name!, signal));
+    return data;
+}
+
+export function Shell({ collection, name, tab, children }: {
+    /** Whose tabs to show: its counts, and its name for the time until they are known. */
+    collection?: Collection;
+    name?: string;
+    tab?: Tab;
+    children: ComponentChildren;
+}): JSX.Element {
+    const [palette, setPalette] = useState(false);
+    const [help, setHelp] = useState(false);
+    useKeys('Everywhere', [
+        { key: 'mod+k', does: 'go to anything', typing: true, run: () => setPalette(true) },
+        { key: '?', does: 'list the keys', run: () => setHelp(true) },
+    ]);
+    const shown = collection?.name ?? name;
+    const at = (t?: Tab) => collectionPath(collection ?? { id: name ?? '', name: name ?? '' }, t === 'story' ? '' : t);
+    const tabs: [Tab, string, number | undefined][] = [
+        ['story', 'Story', undefined],
+        ['runs', 'Runs', collection?.runs],
+        ['findings', 'Findings', collection?.findings],
+        ['tasks', 'Tasks', collection?.tasks],
+    ];
+    return (
+        <>
+            <a class="skip" href="#main" onClick={skip}>Skip to content</a>
+            <header class="top">
+                <Logo />
+                {shown != null && (
+                    <button class="where" type="button" title="change collection" onClick={() => setPalette(true)}>
+                        <span class="sr">Collection </span><b class="one">{shown}</b>{collection && <span class="dim">{num(collection.runs)} runs</span>}
+                    </button>
+                )}
+                {shown != null && (
+                    <nav class="tabs" aria-label="Collection">
+                        {tabs.map(([t, label, n]) => (
+                            <a key={t} href={at(t)} aria-current={tab === t ? 'page' : undefined}>{label}{n != null && <small>{num(n)}</small>}</a>
+                        ))}
+                    </nav>
+                )}
+                <div class="right">
+                    <button class="goto" type="button" title="Go to anything" onClick={() => setPalette(true)}>
+                        <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="M10.5 10.5l4 4" /></svg>
+                        <span>Go to</span><kbd>{keyLabel('mod+k')}</kbd>
+                    </button>
+                    <ThemeButton />
+                </div>
+                <WaitBar />
+            </header>
+            {children}
+            <Toasts />
+            <DropAnywhere collection={shown} />
+            {palette && <Palette collection={collection} onClose={() => setPalette(false)} />}
+            {help && <KeyList onClose={() => setHelp(false)} />}
+        </>
+    );
+}
+
+function skip(event: MouseEvent): void {
+    event.preventDefault();
+    const main = document.getElementById('main');
+    main?.setAttribute('tabindex', '-1');
+    main?.focus();
+}
+
+function KeyList({ onClose }: { onClose: () => void }): JSX.Element {
+    const [groups] = useState(listKeys);
+    return (
+        <Dialog title="Keys" onClose={onClose}>
+            <DialogHead title="Keys" onClose={onClose} />
+            <div class="keylist">
+                {groups.map(group => (
+                    <section key={group.title}>
+                        <h3>{group.title}</h3>
+                        <dl>{group.keys.map(key => <div key={key.key}><dt><kbd>{keyLabel(key.key)}</kbd></dt><dd>{key.does}</dd></div>)}</dl>
+                    </section>
+                ))}
+                <section><h3>Controls</h3><dl><div><dt><kbd>Tab</kbd></dt><dd>reaches every link and button</dd></div></dl></section>
+            </div>
+        </Dialog>
+    );
+}
+
+export function UnknownPage(): JSX.Element {
+    return (
+        <Shell>
+            <main id="main" class="lone">
+                <section class="panel pad">
+                    <p><b>There is no such page.</b> <span class="sub">The address may be cut short.</span></p>
+                    <p class="back"><button class="btn" type="button" onClick={() => go('/')}>All collections</button></p>
+                </section>
+            </main>
+        </Shell>
+    );
+}

@@ -1,0 +1,141 @@
+// A history router: the page and its state are the URL, so every view can be copied as a link and Back works.
+import { useEffect, useState } from 'preact/hooks';
+
+export interface Place {
+    path: string;
+    query: URLSearchParams;
+    hash: string;
+}
+
+function read(): Place {
+    return { path: location.pathname, query: new URLSearchParams(location.search), hash: location.hash.slice(1) };
+}
+
+let here = read();
+const listeners = new Set<() => void>();
+history.scrollRestoration = 'manual';
+
+function tell(): void {
+    here = read();
+    for (const listener of [...listeners]) listener();
+}
+
+/* Where each entry of the history was scrolled to, so that Back returns to the same line. */
+function keepScroll(): void {
+    history.replaceState({ ...(history.state as object | null), y: scrollY }, '');
+}
+
+let restoring = 0;
+function restore(y: number): void {
+    const token = ++restoring;
+    const until = performance.now() + 1500;
+    const tryAgain = () => {
+        if (token !== restoring) return;
+        scrollTo(0, y);
+        if (Math.abs(scrollY - y) > 1 && performance.now() < until) requestAnimationFrame(tryAgain);
+    };
+    requestAnimationFrame(tryAgain);
+}
+
+addEventListener('popstate', () => {
+    const y = (history.state as { y?: number } | null)?.y ?? 0;
+    const samePage = here.path === location.pathname;
+    tell();
+    if (!(samePage && location.hash)) restore(y);
+});
+addEventListener('pagehide', keepScroll);
+for (const gesture of ['wheel', 'touchstart', 'keydown', 'pointerdown']) addEventListener(gesture, () => void restoring++, { passive: true });
+
+/** Goes to an address of this site. `replace` changes the address without a new entry in the history. */
+export function go(to: string, replace = false): void {
+    const target = new URL(to, location.href);
+    const next = target.pathname + target.search + target.hash;
+    const fresh = target.pathname !== location.pathname;
+    if (replace) {
+        history.replaceState(history.state, '', next);
+    } else {
+        if (next === location.pathname + location.search + location.hash) return;
+        keepScroll();
+        history.pushState(null, '', next);
+    }
+    tell();
+    if (fresh && !target.hash && !replace) scrollTo(0, 0);
+}
+
+/** The address of the present page with some of its query changed; null takes a key out. */
+export function withQuery(changes: Record<string, string | null>, keepHash = false): string {
+    const query = new URLSearchParams(here.query);
+    for (const [key, value] of Object.entries(changes)) {
+        if (value == null || value === '') query.delete(key);
+        else query.set(key, value);
+    }
+    const text = query.toString();
+    return here.path + (text ? '?' + text : '') + (keepHash && here.hash ? '#' + here.hash : '');
+}
+
+export function usePlace(): Place {
+    const [place, set] = useState(here);
+    useEffect(() => {
+        const listener = () => set(here);
+        listeners.add(listener);
+        listener();
+        return () => void listeners.delete(listener);
+    }, []);
+    return place;
+}
+
+export const currentPlace = () => here;
+
+/* Plain clicks on links of this site stay in the page; everything else is the browser's. */
+addEventListener('click', event => {
+    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    const link = (event.target as Element).closest?.('a');
+    if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin || !isPage(link.pathname)) return;
+    if (link.getAttribute('href')?.startsWith('#main')) return;
+    event.preventDefault();
+    go(link.href);
+});
+
+export type Page =
+    | { name: 'collections' }
+    | { name: 'story' | 'runs' | 'findings' | 'tasks'; collection: string }
+    | { name: 'run'; run: string }
+    | { name: 'settings' }
+    | { name: 'unknown' };
+
+export function pageOf(path: string): Page {
+    const parts = path.split('/').slice(1).map(decode);
+    if (path === '/') return { name: 'collections' };
+    if (path === '/settings') return { name: 'settings' };
+    if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
+    if (parts[0] === 'c' && parts[1]) {
+        const collection = parts[1];
+        if (parts.length === 2) return { name: 'story', collection };
+        const tab = parts[2];
+        if (parts.length === 3 && (tab === 'runs' || tab === 'findings' || tab === 'tasks')) return { name: tab, collection };
+    }
+    return { name: 'unknown' };
+}
+const isPage = (path: string) => pageOf(path).name !== 'unknown';
+
+function decode(part: string): string {
+    try {
+        return decodeURIComponent(part);
+    } catch {
+        return part;
+    }
+}
+
+/** A collection is addressed by its name, or by its id where the name would not survive in a path. */
+export function collectionPath(c: { id: string; name: string }, tab = ''): string {
+    const plain = /^[^/\\?#%\x00-\x1f]+$/.test(c.name) && c.name !== '.' && c.name !== '..';
+    return '/c/' + (plain ? encodeURIComponent(c.name) : c.id) + (tab ? '/' + tab : '');
+}
+
+export function runPath(run: string, options: { finding?: string; message?: number | null; transcript?: number | null } = {}): string {
+    const query = new URLSearchParams();
+    if (options.transcript) query.set('t', String(options.transcript));
+    if (options.finding) query.set('finding', options.finding);
+    const text = query.toString();
+    return '/runs/' + encodeURIComponent(run) + (text ? '?' + text : '') + (options.message != null ? '#m' + options.message : '');
+}
