@@ -456,6 +456,19 @@ bool findings_change(struct store *s, const struct subject *subject, const struc
     return ok;
 }
 
+bool findings_insert(struct store *s, const struct subject *subject, const struct finding *findings, size_t n, struct err *e)
+{
+    struct arena a = {0};
+    struct item *items = arena_array(&a, struct item, n);
+    for (size_t i = 0; i < n; i++)
+        items[i].finding = findings[i];
+    bool ok = name_items(s, subject, items, n, &a, e);
+    for (size_t i = 0; i < n && ok; i++)
+        ok = insert_one(s, subject, &items[i].finding, e);
+    arena_free(&a);
+    return ok;
+}
+
 bool finding_add(struct store *s, const struct subject *subject, const struct finding *finding, struct err *e)
 {
     /* A change in which only what has this name may go. */
