@@ -6,7 +6,11 @@ BUILD ?= release
 O     ?= build$(if $(filter-out release,$(BUILD)),-$(BUILD))
 PREFIX ?= /usr/local
 SUDO  := $(if $(filter-out 0,$(shell id -u)),sudo)
-CC    ?= gcc
+ifeq ($(origin CC),default)
+CC    := gcc
+endif
+# make V=1 shows the commands
+Q     := $(if $(V),,@)
 
 FLAGS_release := -O2 -g -DNDEBUG
 FLAGS_debug   := -O0 -g
@@ -31,7 +35,7 @@ WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/sample/data/*))
 
-.PHONY: all run test lint bench install clean packages packages-test check-unit check-http check-web web
+.PHONY: all run test lint bench install clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -51,28 +55,31 @@ $(STAMPS)/%: deploy/%.txt
 # ---- the page -------------------------------------------------------------------------------------------------------
 web: web/dist/index.html
 web/node_modules/.stamp: web/package.json web/package-lock.json | $(STAMPS)/packages
-	cd web && npm ci --no-audit --no-fund --loglevel=error
+	$(Q)cd web && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 web/dist/index.html: $(WEB_SRC) web/node_modules/.stamp
-	cd web && node build.mjs
+	$(Q)cd web && node build.mjs
 
 # ---- the program ----------------------------------------------------------------------------------------------------
 $O/%.o: %.c | $(STAMPS)/packages
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
+	$(if $(V),,@echo '  CC   $<')
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c $< -o $@
 $O/embedded.o: deploy/embed.sh $(WEB) $(EMBEDDED)
 	@mkdir -p $(@D)
-	sh deploy/embed.sh $(EMBEDDED) $(if $(WEB),$$(find web/dist -type f | sort)) > $O/embedded.S
-	$(CC) -c $O/embedded.S -o $@
+	$(Q)sh deploy/embed.sh $(EMBEDDED) $(if $(WEB),$$(find web/dist -type f | sort)) > $O/embedded.S
+	$(Q)$(CC) -c $O/embedded.S -o $@
 $(LIB): $(filter-out $O/server/cli/main.o,$(OBJ)) $O/embedded.o
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 $O/telltale: $O/server/cli/main.o $(LIB)
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	$(if $(V),,@echo '  LINK $@')
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
 
 $O/unit/%: tests/unit/%.c $(LIB) | $(STAMPS)/packages-test
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) $(LDLIBS) -lcmocka -o $@
+	$(if $(V),,@echo '  TEST $@')
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -MMD -MP $< $(LIB) $(LDLIBS) -lcmocka -o $@
 
 -include $(OBJ:.o=.d) $(UNIT:=.d)
 

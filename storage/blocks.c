@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <zstd.h>
 
-/* A block unpacked is: the number of texts, the length of each, their bytes one after the other; numbers are 32-bit little-endian. */
+/* A block unpacked is: the bytes of its texts one after the other, the length of each, their number; numbers are 32-bit
+ * little-endian. */
 
 enum {
     UNPACKED_SLOTS = 32,
@@ -26,6 +27,10 @@ struct blocks {
     struct unpacked slots[UNPACKED_SLOTS];
     size_t bytes;
     uint64_t clock;
+    /* Blocks that runs used which went. After a transaction that failed some may stand here that are in use: the sweep looks. */
+    struct arena arena;
+    int64_t *released;
+    size_t nreleased, released_cap;
 };
 
 struct blocks *blocks_new(void)
@@ -51,6 +56,7 @@ void blocks_free(struct blocks *b)
     for (size_t i = 0; i < UNPACKED_SLOTS; i++)
         forget(b, &b->slots[i]);
     ZSTD_freeDCtx(b->zstd);
+    arena_free(&b->arena);
     free(b);
 }
 
@@ -82,32 +88,32 @@ static bool damaged(int64_t id, struct err *e)
     return err_set(e, ERR_IO, "block %lld of the database is damaged; restore a backup", (long long)id);
 }
 
-/* Checks the lengths at the front and lays out the slices. */
+/* Checks the lengths at the end and lays out the slices. */
 static bool lay_out(struct unpacked *u)
 {
     uint32_t n, len;
     if (u->size < sizeof n)
         return false;
-    memcpy(&n, u->raw, sizeof n);
+    memcpy(&n, u->raw + u->size - sizeof n, sizeof n);
     n = le32toh(n);
     if (n > TEXTS_MAX || u->size / sizeof len < (size_t)n + 1)
         return false;
     u->texts = malloc((n + 1) * sizeof *u->texts);
     if (!u->texts)
         abort();
-    size_t at = ((size_t)n + 1) * sizeof len;
+    size_t at = 0, stop = u->size - ((size_t)n + 1) * sizeof len;
     for (uint32_t i = 0; i < n; i++) {
-        memcpy(&len, u->raw + (i + 1) * sizeof len, sizeof len);
+        memcpy(&len, u->raw + stop + i * sizeof len, sizeof len);
         len = le32toh(len);
-        if (len > u->size - at)
+        if (len > stop - at)
             return false;
         u->texts[i] = slice_of((const char *)u->raw + at, len);
         at += len;
-        u->block.bytes += len;
     }
     u->block.n = n;
+    u->block.bytes = at;
     u->block.texts = u->texts;
-    return at == u->size;
+    return at == stop;
 }
 
 static bool unpack(struct blocks *b, int64_t id, struct slice data, const struct block **out, struct err *e)
@@ -138,8 +144,6 @@ bool block_read(struct store *s, int64_t id, const struct block **out, struct er
             return true;
         }
     struct stmt *q = db_prepare(s->db, "SELECT data FROM block WHERE id = $1", e);
-    if (!q)
-        return false;
     bind_int(q, id);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
@@ -180,8 +184,6 @@ bool blocks_text_function(void *store, int64_t text, struct slice *out, struct e
 static bool take_ids(struct store *s, const char *sql, int64_t parameter, struct arena *a, int64_t **out, size_t *n, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, sql, e);
-    if (!q)
-        return false;
     bind_int(q, parameter);
     size_t cap = 0;
     *out = NULL;
@@ -216,8 +218,6 @@ static void add_use(struct uses *uses, int64_t block, struct text_use use)
 static bool add_calls(struct store *s, struct uses *uses, int64_t block, int64_t first, int64_t n, struct text_use use, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT position, arguments, name FROM tool_call WHERE id BETWEEN $1 AND $2", e);
-    if (!q)
-        return false;
     bind_int(q, first);
     bind_int(q, first + n - 1);
     enum step step;
@@ -238,14 +238,15 @@ bool block_uses(struct store *s, int64_t block, int64_t run, struct arena *a, st
         "SELECT m.transcript, (m.id & 67108863) - t.first, m.role, m.calls, m.first_call, m.tool_name, m.text, m.reasoning, m.error"
         " FROM block_run b JOIN message m ON m.id BETWEEN b.run << 26 | b.first AND b.run << 26 | b.last"
         " JOIN transcript t ON t.id = b.run << 26 | m.transcript WHERE b.block = $1 AND b.run = $2 AND b.last >= 0 ORDER BY m.id", e);
-    if (!q)
-        return false;
     bind_int(q, block);
     bind_int(q, run);
     enum step step;
     bool ok = true;
     while (ok && (step = stmt_step(q, e)) == STEP_ROW) {
-        struct text_use use = {.transcript = (int32_t)take_int(q), .message = (int32_t)take_int(q), .role = (enum role)take_int(q)};
+        struct text_use use = {0};
+        use.transcript = (int32_t)take_int(q);
+        use.message = (int32_t)take_int(q);
+        use.role = (enum role)take_int(q);
         int64_t calls = take_int(q), first_call = take_int(q);
         use.tool = take_text(q, a);
         for (enum text_part part = TEXT_TEXT; part <= TEXT_ERROR; part++) {
@@ -264,20 +265,28 @@ bool block_uses(struct store *s, int64_t block, int64_t run, struct arena *a, st
 
 bool blocks_release(struct store *s, int64_t run, struct err *e)
 {
-    struct arena a = {0};
-    int64_t *used;
-    size_t n;
-    bool ok = take_ids(s, "SELECT block FROM block_run WHERE run = $1", run, &a, &used, &n, e);
-    struct stmt *q = ok ? db_prepare(s->db, "DELETE FROM block_run WHERE run = $1", e) : NULL;
-    if (q)
-        bind_int(q, run);
-    ok = ok && stmt_run(q, e);
-    for (size_t i = 0; i < n && ok; i++) {
-        q = db_prepare(s->db, "DELETE FROM block WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM block_run WHERE block = $1)", e);
-        if (q)
-            bind_int(q, used[i]);
+    struct blocks *b = s->blocks;
+    struct stmt *q = db_prepare(s->db, "DELETE FROM block_run WHERE run = $1 RETURNING block", e);
+    bind_int(q, run);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        b->released = arena_grow(&b->arena, b->released, b->nreleased, &b->released_cap, sizeof *b->released);
+        b->released[b->nreleased++] = take_int(q);
+    }
+    return step == STEP_DONE;
+}
+
+bool blocks_sweep(struct store *s, struct err *e)
+{
+    struct blocks *b = s->blocks;
+    bool ok = true;
+    for (size_t i = 0; i < b->nreleased && ok; i++) {
+        struct stmt *q = db_prepare(s->db, "DELETE FROM block WHERE id = $1 AND NOT EXISTS (SELECT 1 FROM block_run WHERE block = $1)", e);
+        bind_int(q, b->released[i]);
         ok = stmt_run(q, e);
     }
-    arena_free(&a);
+    b->released = NULL;
+    b->nreleased = b->released_cap = 0;
+    arena_free(&b->arena);
     return ok;
 }

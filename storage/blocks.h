@@ -7,6 +7,7 @@
 #include "storage/inside.h"
 
 enum { TEXT_BITS = 16, BLOCK_BYTES = 32 << 10, KNOWN_MIN = 64 };
+#define TEXT_MAX UINT32_C(0xfff00000) /* evidence counts bytes in 32 bits */
 #define TEXT_NONE INT64_C(-1)
 #define TEXT_EMPTY INT64_C(0)
 static inline int64_t text_block(int64_t text) { return text >> TEXT_BITS; }
@@ -51,7 +52,9 @@ struct blocks *blocks_new(void);
 void blocks_free(struct blocks *b);
 /* What the SQL function text() does; `store` is the struct store. The words are borrowed, as those of block_read. */
 bool blocks_text_function(void *store, int64_t text, struct slice *out, struct err *e);
-/* In a write transaction: the run (run.n) uses no block any more; blocks that no run uses go. */
+/* In a write transaction: the run (run.n) uses no block any more. */
 bool blocks_release(struct store *s, int64_t run, struct err *e);
+/* At its end, when runs that come have said which they use: of the blocks that were released, those that no run uses go. */
+bool blocks_sweep(struct store *s, struct err *e);
 
 #endif

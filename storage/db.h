@@ -1,8 +1,6 @@
 /* Private to storage/: one connection to the database, at the level of statements. sqlite.c is the only file that knows SQLite.
  *
  *     struct stmt *q = db_prepare(db, "SELECT id, name FROM collection WHERE name = $1", e);
- *     if (!q)
- *         return false;
  *     bind_text(q, name);
  *     enum step step;
  *     while ((step = stmt_step(q, e)) == STEP_ROW) {
@@ -43,14 +41,15 @@ bool db_end(struct db *db, bool ok, struct err *e);
 
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
 
-/* Compiled once per connection and kept by its text. NULL with `e` set where it does not compile. The statement is the caller's
- * until it has stepped to its end, or stmt_reset. */
+/* Compiled once per connection and kept by its text. The statement is the caller's until it has stepped to its end, or
+ * stmt_reset. Where it does not compile, `e` is set and the result is NULL, which takes bindings and then steps to STEP_ERROR:
+ * there is nothing to look at before that. */
 struct stmt *db_prepare(struct db *db, const char *sql, struct err *e);
 
 enum step { STEP_ERROR, STEP_ROW, STEP_DONE };
 /* STEP_DONE and STEP_ERROR give the statement back. */
 enum step stmt_step(struct stmt *q, struct err *e);
-/* Steps to the end, past any rows. A NULL statement is false: `stmt_run(db_prepare(…), e)` for one without parameters. */
+/* Steps to the end, past any rows. */
 bool stmt_run(struct stmt *q, struct err *e);
 /* Gives back a statement that has rows left. */
 void stmt_reset(struct stmt *q);

@@ -21,4 +21,15 @@ static inline int64_t child_last(int64_t parent) { return child_id(parent, CHILD
 static inline int64_t child_place(int64_t id) { return id & CHILD_MAX; }
 static inline int64_t child_parent(int64_t id) { return id >> CHILD_BITS; }
 
+/* The key of a collection, by id or name. ERR_NOT_FOUND. */
+bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e);
+/* A collection's row, by key. */
+bool collection_load(struct store *s, int64_t n, struct arena *a, struct collection_row *out, struct err *e);
+/* The key of a run, by id. ERR_NOT_FOUND. */
+bool run_find(struct store *s, struct slice id, int64_t *n, struct err *e);
+/* The key of a task of a collection; 0: there is none. */
+bool task_find(struct store *s, int64_t collection, struct slice task_id, int64_t *n, struct err *e);
+/* The same in the write transaction: made where it is missing. 0 for an absent or empty id. */
+bool task_find_or_add(struct store *s, int64_t collection, struct slice task_id, int64_t *n, struct err *e);
+
 #endif

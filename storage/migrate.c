@@ -28,7 +28,7 @@ static int64_t latest(void)
 static bool ask(struct db *db, const char *sql, int64_t *out, struct err *e)
 {
     struct stmt *q = db_prepare(db, sql, e);
-    if (!q || stmt_step(q, e) != STEP_ROW)
+    if (stmt_step(q, e) != STEP_ROW)
         return false;
     *out = take_int(q);
     stmt_reset(q);

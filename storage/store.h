@@ -87,14 +87,15 @@ enum { PUT_OUTCOMES = 3 };
 struct put_target {
     struct slice collection;   /* id */
     bool replace;              /* changed content under a known name replaces it; else it is another run */
+    int64_t imported;          /* microseconds since 1970, one time for all that belongs to an import; 0: now */
 };
 struct put; /* runs that were prepared (ids, compressed blocks, grams) and wait for their transaction */
 
 struct put *store_put_new(struct store *s, const struct put_target *target);
 void store_put_free(struct put *p);
 
-/* What names a run besides its external_id: the file it comes from (its real path, or "upload:FILENAME"), how many runs of
- * that file bore the same external_id before it, and the hash of its content (run_content_hash). */
+/* What names a run besides its UUID, else its external_id: the file it comes from (its real path, or "upload:FILENAME"), how many runs
+ * of that file bore the same UUID or external_id before it, and the hash of its content (run_content_hash). */
 struct put_name {
     struct slice path;
     uint32_t ordinal;

@@ -175,7 +175,7 @@ CREATE TABLE block (
     searchable INTEGER NOT NULL,
     data       BLOB NOT NULL
 ) STRICT;
--- The hashes of a block's texts, 16 bytes each, by which a text that comes again is known; zeros where it is too short.
+-- By which a text that comes again is known: place in the block (2 bytes) and hash (16 bytes) of each that is not too short.
 CREATE TABLE block_hash (
     block  INTEGER PRIMARY KEY REFERENCES block ON DELETE CASCADE,
     hashes BLOB NOT NULL
@@ -214,7 +214,7 @@ CREATE TABLE finding (
 -- In the order of the list, and all that the summary counts.
 CREATE INDEX finding_list ON finding (collection, severity DESC, detector, behavior, kind, run, task, status);
 CREATE INDEX finding_run ON finding (run) WHERE run IS NOT NULL;
-CREATE INDEX finding_task ON finding (task) WHERE task IS NOT NULL;
+CREATE INDEX finding_task ON finding (task, scope) WHERE task IS NOT NULL;
 
 CREATE TABLE span (
     id         INTEGER PRIMARY KEY,    -- finding << 26 | position
@@ -305,7 +305,8 @@ SELECT id, name, description, metadata, created_at FROM collection;
 CREATE VIEW runs AS
 SELECT r.id, c.id AS collection, r.external_id, r.name, t.task_id, r.model, r.agent, r.attempt, r.started_at, r.ended_at,
        r.success, r.exit_status, d.error, r.stopped_by AS "limit", r.tokens_in, r.tokens_out, r.cost_usd,
-       (SELECT json_group_array(tag) FROM (SELECT tag FROM run_tag WHERE run = r.n ORDER BY position)) AS tags, d.metadata,
+       (SELECT json_group_array(tag) FROM (SELECT tag FROM run_tag WHERE run = r.n ORDER BY by_hand, position, tag)) AS tags,
+       d.metadata,
        json_object('file', d.file, 'location', d.location, 'format', r.format) AS source, d.file, d.location, r.format,
        lower(hex(r.content_hash)) AS content_hash, r.messages, r.calls AS tool_calls
 FROM run r JOIN collection c ON c.n = r.collection LEFT JOIN run_detail d ON d.run = r.n LEFT JOIN task t ON t.n = r.task;

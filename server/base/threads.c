@@ -1,6 +1,8 @@
 #include "base/threads.h"
 
-#include <pthread.h>
+#include "base/clock.h"
+
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS_MAX = 16 };
@@ -47,4 +49,13 @@ int threads_count(int wanted)
 {
     long n = wanted > 0 ? wanted : sysconf(_SC_NPROCESSORS_ONLN);
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
+}
+
+bool thread_join_until(pthread_t thread, int64_t deadline_us)
+{
+    if (deadline_us == INT64_MAX)
+        return pthread_join(thread, NULL) == 0;
+    int64_t left = deadline_us - clock_monotonic_us(), until = clock_now_us() + (left > 0 ? left : 0);
+    const struct timespec at = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    return pthread_timedjoin_np(thread, NULL, &at) == 0;
 }

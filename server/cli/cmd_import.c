@@ -11,7 +11,7 @@
 
 /* ---- progress on stderr: a live line on a terminal, a line every few seconds elsewhere ------------------------------- */
 
-enum { LINE_EVERY_US = 3000000 };
+enum { LINE_EVERY_US = 3000000, SKIPPED_SHOWN = 8 };
 
 struct progress {
     bool quiet, terminal, shown;
@@ -139,6 +139,26 @@ static bool get_collection(struct cli *cli, bool dry_run, struct collection_row 
 
 /* ---- the report ------------------------------------------------------------------------------------------------------ */
 
+/* What was refused in full as far as it is listed; of what was merely skipped (no transcript) the first few. */
+static void list_errors(const struct ingest_report *r, bool skipped)
+{
+    uint64_t shown = 0, left = skipped ? 0 : r->errors_more;
+    for (size_t i = 0; i < r->nerrors; i++) {
+        const struct ingest_error *x = &r->errors[i];
+        if ((x->code == ERR_NOT_TRANSCRIPT && !x->location.len) != skipped)
+            continue;
+        if (skipped && shown == SKIPPED_SHOWN) {
+            left++;
+            continue;
+        }
+        shown++;
+        printf("%s %.*s%s%.*s: %.*s\n", skipped ? "skipped" : "refused", SLICE_ARG(x->source), x->location.len ? ", " : "", SLICE_ARG(x->location),
+               SLICE_ARG(x->message));
+    }
+    if (left)
+        printf("and %" PRIu64 " more %s (--json lists them)\n", left, skipped ? "skipped" : "refused");
+}
+
 static void print_report(const struct ingest_report *r, struct slice name)
 {
     printf("%.*s: %" PRIu64 " new, %" PRIu64 " updated, %" PRIu64 " duplicate runs", SLICE_ARG(name), r->runs[PUT_NEW], r->runs[PUT_UPDATED],
@@ -161,12 +181,8 @@ static void print_report(const struct ingest_report *r, struct slice name)
             any = true;
         }
     printf("%s\n", any ? "" : " none");
-    for (size_t i = 0; i < r->nerrors; i++) {
-        const struct ingest_error *x = &r->errors[i];
-        printf("  %.*s%s%.*s: %.*s\n", SLICE_ARG(x->source), x->location.len ? ", " : "", SLICE_ARG(x->location), SLICE_ARG(x->message));
-    }
-    if (r->errors_more)
-        printf("  and %" PRIu64 " more\n", r->errors_more);
+    list_errors(r, false);
+    list_errors(r, true);
 }
 
 int cmd_import(struct cli *cli)
@@ -177,7 +193,7 @@ int cmd_import(struct cli *cli)
     struct source_files files = {0};
     struct ruleset *rules = NULL;
     const char *temporary = NULL, *format = cli_option(cli, "format");
-    struct progress progress = {.quiet = cli->quiet, .terminal = isatty(STDERR_FILENO)};
+    struct progress progress = {.quiet = cli->quiet, .terminal = isatty(STDERR_FILENO), .last = clock_monotonic_us()};
     struct ingest_options o = {.dry_run = cli_flag(cli, "dry-run"), .replace = true, .cancel = &cli_stop, .progress = show_progress, .ctx = &progress};
     bool exists = false;
     int64_t jobs = 0;

@@ -47,14 +47,16 @@ int cmd_serve(struct cli *cli)
         .rules = paths,
         .nrules = rules.n,
     };
-    int64_t workers;
+    int64_t workers, megabytes;
     struct store *store;
     struct http *http;
-    if (!cli_number(cli, "workers", 0, &workers, &e) || (cli_flag(cli, "sample") && !load_sample(cli, &e)))
+    if (!cli_number(cli, "workers", 0, &workers, &e) || !cli_number(cli, "max-upload", 0, &megabytes, &e) ||
+        (cli_flag(cli, "sample") && !load_sample(cli, &e)))
         return cli_fail(&e);
     if (!cli_open(cli, STORE_WRITE, &store, &e)) /* makes its folder, and says early what is wrong with it */
         return cli_fail(&e);
     store_close(store);
+    options.upload_max = megabytes < INT64_C(1) << 40 ? (uint64_t)megabytes << 20 : 0;
     options.workers = workers > 16 ? 16 : (int)workers;
     if (!http_start(&options, &http, &e))
         return cli_fail(&e);

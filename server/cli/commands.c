@@ -3,6 +3,7 @@
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
+    {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},

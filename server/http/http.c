@@ -276,6 +276,12 @@ static int head_refused(struct exchange *x, struct err *e)
     return status;
 }
 
+static void refuse(struct exchange *x, int status, const struct err *e)
+{
+    x->refused = status ? status : err_http_status(e->code);
+    x->refusal = *e;
+}
+
 static enum MHD_Result take_head(struct exchange *x, const char *method, const char *version)
 {
     struct request *r = &x->errand.request;
@@ -289,28 +295,16 @@ static enum MHD_Result take_head(struct exchange *x, const char *method, const c
         return send_problem(x, status, &e, true);
     keep_headers(r, &head);
     status = head_refused(x, &e);
-    bool body = x->framing.has_body;
-    if (status && (!body || x->framing.length > DRAIN_MAX))
-        return send_problem(x, status, &e, body);
-    if (status) { /* heard best when the body has been read: a connection closed on unread bytes loses what was said */
-        x->refused = status;
-        x->refusal = e;
-    } else if (r->route->lane == LANE_INLINE && !body) {
-        errand_run(&x->errand);
-        return send_answer(x, false);
-    }
-    x->stage = STAGE_BODY;
+    if (status && x->framing.length > DRAIN_MAX)
+        return send_problem(x, status, &e, true);
+    if (status) /* said when the body has been read: a connection that is closed on unread bytes loses what was said */
+        refuse(x, status, &e);
+    x->stage = STAGE_BODY; /* also where there is none: an answer to this first call would close the connection */
     watch_phase(x->watched, WATCH_BODY);
     return MHD_YES;
 }
 
 /* ---- the body ---------------------------------------------------------------------------------------------------------- */
-
-static void refuse(struct exchange *x, int status, const struct err *e)
-{
-    x->refused = status ? status : err_http_status(e->code);
-    x->refusal = *e;
-}
 
 static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n)
 {
@@ -353,6 +347,10 @@ static enum MHD_Result hand_over(struct exchange *x)
     struct err e = {0};
     if (x->refused)
         return send_problem(x, x->refused, &x->refusal, false);
+    if (x->errand.request.route->lane == LANE_INLINE) {
+        errand_run(&x->errand);
+        return send_answer(x, false);
+    }
     x->stage = STAGE_ANSWER;
     x->errand.done = answer_ready;
     watch_phase(x->watched, WATCH_WORK);
@@ -438,7 +436,6 @@ static bool start_daemon(struct http *http, bool ipv6, struct err *e)
         MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
         MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, http,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_end, http,

@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 /* Threads of a lane, and how many errands may wait for them. */
 static const struct {
@@ -38,12 +38,22 @@ struct lanes {
     int nworkers;
 };
 
+static bool read_body(struct request *r, struct err *e)
+{
+    const struct param *const lists[] = {r->route->fields, NULL};
+    if (r->route->body != BODY_JSON)
+        return true;
+    bool ok = args_from_body(&r->arena, &r->args, &r->filter, r->route->fields, str_slice(&r->body), e) && args_complete(&r->args, lists, e);
+    str_free(&r->body);
+    return ok;
+}
+
 void errand_run(struct errand *errand)
 {
     struct request *r = &errand->request;
     struct answer *a = &errand->answer;
     struct err e = {0};
-    bool ok = r->route->handle(r, a, &e);
+    bool ok = read_body(r, &e) && r->route->handle(r, a, &e);
     if (ok && a->body.full)
         ok = err_set(&e, ERR_TOO_LARGE, "the answer is over %zu bytes; ask for less at a time", ANSWER_MAX);
     if (!ok) {
@@ -214,7 +224,6 @@ void lanes_drain(struct lanes *lanes)
 
 bool lanes_stop(struct lanes *lanes, int64_t deadline_us)
 {
-    struct timespec until = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
     bool all = true;
     pthread_mutex_lock(&lanes->lock);
     lanes->ending = true;
@@ -222,7 +231,7 @@ bool lanes_stop(struct lanes *lanes, int64_t deadline_us)
         pthread_cond_broadcast(&lanes->queues[lane].filled);
     pthread_mutex_unlock(&lanes->lock);
     for (int i = 0; i < lanes->nworkers; i++)
-        if (pthread_clockjoin_np(lanes->workers[i].thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        if (!thread_join_until(lanes->workers[i].thread, deadline_us))
             all = false;
     return all;
 }

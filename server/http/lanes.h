@@ -27,7 +27,7 @@ void lanes_drain(struct lanes *lanes);
 bool lanes_stop(struct lanes *lanes, int64_t deadline_us);
 void lanes_free(struct lanes *lanes);
 
-/* Runs a route's handler and makes of a failure the answer it deserves; also for LANE_INLINE. */
+/* Reads the JSON body, runs the route's handler and makes of a failure the answer it deserves; also for LANE_INLINE. */
 void errand_run(struct errand *errand);
 
 #endif

@@ -20,6 +20,7 @@ struct watched {
     atomic_ullong bytes;      /* of bodies, ever */
     uint64_t bytes_then;      /* at the window's start; the tick's own */
     long long window;         /* `since` that bytes_then belongs to; the tick's own */
+    long long gone_since;     /* `since` when the client was first seen to have left; the tick's own */
     struct watched *prev, *next;
 };
 
@@ -114,17 +115,27 @@ static bool stalls(struct watched *c, long long since, int64_t now, uint64_t byt
     return slow && expected == since;
 }
 
+/* The client has closed its side before the request was whole, and nothing happened since the last look. The library may not
+ * hear of it: where the end comes together with the last bytes, its edge-triggered poll sees one event and reads once. */
+static bool has_left(struct watched *c, long long since)
+{
+    char byte;
+    bool gone = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0, twice = gone && c->gone_since == since;
+    c->gone_since = gone ? since : 0;
+    return twice;
+}
+
 static bool too_slow(struct watched *c, int64_t now)
 {
     enum watch_phase phase = (enum watch_phase)atomic_load(&c->phase);
     long long since = atomic_load(&c->since);
     switch (phase) {
     case WATCH_HEAD:
-        return now - since > HEAD_US;
+        return now - since > HEAD_US || has_left(c, since);
     case WATCH_IDLE:
         return now - since > IDLE_US;
     case WATCH_BODY:
-        return stalls(c, since, now, atomic_load(&c->bytes));
+        return stalls(c, since, now, atomic_load(&c->bytes)) || has_left(c, since);
     case WATCH_WORK:
         return false;
     case WATCH_SEND:

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -353,7 +354,6 @@ void jobs_cancelled(struct jobs *jobs, const struct job_row *job)
 
 bool jobs_stop(struct jobs *jobs, int64_t deadline_us)
 {
-    struct timespec until = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
     bool all = true;
     pthread_mutex_lock(&jobs->lock);
     jobs->ending = true;
@@ -362,9 +362,9 @@ bool jobs_stop(struct jobs *jobs, int64_t deadline_us)
     pthread_cond_broadcast(&jobs->changed);
     pthread_mutex_unlock(&jobs->lock);
     for (int i = 0; i < WORKERS; i++)
-        if (jobs->workers[i].started && pthread_clockjoin_np(jobs->workers[i].thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        if (jobs->workers[i].started && !thread_join_until(jobs->workers[i].thread, deadline_us))
             all = false;
-    if (jobs->keeper_started && pthread_clockjoin_np(jobs->keeper, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (jobs->keeper_started && !thread_join_until(jobs->keeper, deadline_us))
         all = false;
     return all;
 }

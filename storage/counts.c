@@ -1,0 +1,150 @@
+#include "storage/counts.h"
+
+#include "storage/finding_write.h"
+
+static bool add_to_task(struct store *s, int64_t task, int64_t runs, int64_t passed, int64_t failed, const int64_t kinds[KIND_COUNT],
+                        struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE task SET runs = runs + $1, passed = passed + $2, failed = failed + $3, broken = broken + $4, odd = odd + $5,"
+        " near = near + $6, harness = harness + $7, data = data + $8 WHERE n = $9", e);
+    bind_int(q, runs);
+    bind_int(q, passed);
+    bind_int(q, failed);
+    for (int i = 0; i < KIND_COUNT; i++)
+        bind_int(q, kinds[i]);
+    bind_int(q, task);
+    return stmt_run(q, e);
+}
+
+static bool add_to_model(struct store *s, int64_t task, struct slice model, int64_t runs, int64_t passed, int64_t failed, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "INSERT INTO task_model (task, model, runs, passed, failed) VALUES ($1, $2, $3, $4, $5)"
+        " ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, passed = passed + excluded.passed, failed = failed + excluded.failed", e);
+    bind_int(q, task);
+    bind_text(q, model.ptr ? model : slice_of("", 0));
+    bind_int(q, runs);
+    bind_int(q, passed);
+    bind_int(q, failed);
+    if (!stmt_run(q, e))
+        return false;
+    if (runs > 0)
+        return true;
+    q = db_prepare(s->db, "DELETE FROM task_model WHERE task = $1 AND runs = 0", e);
+    bind_int(q, task);
+    return stmt_run(q, e);
+}
+
+static bool add_to_collection(struct store *s, int64_t collection, int64_t runs, int64_t passed, int64_t failed, int64_t flagged,
+                              int64_t findings, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE collection SET runs = runs + $1, passed = passed + $2, failed = failed + $3, flagged = flagged + $4,"
+        " findings = findings + $5 WHERE n = $6", e);
+    bind_int(q, runs);
+    bind_int(q, passed);
+    bind_int(q, failed);
+    bind_int(q, flagged);
+    bind_int(q, findings);
+    bind_int(q, collection);
+    return stmt_run(q, e);
+}
+
+bool counts_run(struct store *s, int64_t run, int sign, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT collection, task, coalesce(success, 2), broken, odd, near, harness, data, model FROM run WHERE n = $1", e);
+    bind_int(q, run);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    struct subject task = {0};
+    task.collection = take_int(q);
+    task.task = take_int(q);
+    int64_t success = take_int(q), findings = 0, kinds[KIND_COUNT];
+    for (int i = 0; i < KIND_COUNT; i++)
+        findings += kinds[i] = sign * take_int(q);
+    int64_t passed = sign * (success == VERDICT_PASSED), failed = sign * (success == VERDICT_FAILED);
+    struct arena a = {0};
+    struct slice model = take_text(q, &a);
+    stmt_reset(q);
+    bool ok = add_to_collection(s, task.collection, sign, passed, failed, findings ? sign : 0, findings, e);
+    if (ok && task.task)
+        ok = add_to_task(s, task.task, sign, passed, failed, kinds, e) && add_to_model(s, task.task, model, sign, passed, failed, e);
+    arena_free(&a);
+    return ok;
+}
+
+bool counts_findings(struct store *s, const struct subject *subject, int64_t kinds[KIND_COUNT], struct err *e)
+{
+    struct stmt *q = subject->run
+        ? db_prepare(s->db, "SELECT kind, count(*) FROM finding WHERE run = $1 AND status <> 2 GROUP BY kind", e)
+        : subject->task
+        ? db_prepare(s->db, "SELECT kind, count(*) FROM finding WHERE task = $1 AND scope = 1 AND status <> 2 GROUP BY kind", e)
+        : db_prepare(s->db, "SELECT kind, count(*) FROM finding WHERE collection = $1 AND scope = 2 AND status <> 2 GROUP BY kind", e);
+    bind_int(q, subject->run ? subject->run : subject->task ? subject->task : subject->collection);
+    memset(kinds, 0, KIND_COUNT * sizeof *kinds);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        int64_t kind = take_int(q);
+        kinds[kind] = take_int(q);
+    }
+    return step == STEP_DONE;
+}
+
+static bool add_to_run(struct store *s, int64_t run, const int64_t kinds[KIND_COUNT], struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE run SET broken = broken + $1, odd = odd + $2, near = near + $3, harness = harness + $4, data = data + $5 WHERE n = $6", e);
+    for (int i = 0; i < KIND_COUNT; i++)
+        bind_int(q, kinds[i]);
+    bind_int(q, run);
+    return stmt_run(q, e);
+}
+
+/* summary.h says what the verdicts mean. */
+static bool judge_task(struct store *s, int64_t task, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE task SET verdict = coalesce((SELECT max(CASE WHEN severity = 2 OR status = 1 THEN 2 ELSE 1 END) FROM finding"
+        " WHERE task = $1 AND scope = 1 AND kind = 0 AND status <> 2), 0) WHERE n = $1", e);
+    bind_int(q, task);
+    return stmt_run(q, e);
+}
+
+bool counts_findings_changed(struct store *s, const struct subject *subject, const int64_t before[KIND_COUNT], struct err *e)
+{
+    int64_t kinds[KIND_COUNT], all_before = 0, all_after = 0;
+    if (!counts_findings(s, subject, kinds, e) || (!subject->run && subject->task && !judge_task(s, subject->task, e)))
+        return false;
+    bool same = true;
+    for (int i = 0; i < KIND_COUNT; i++) {
+        all_before += before[i];
+        all_after += kinds[i];
+        kinds[i] -= before[i];
+        same &= !kinds[i];
+    }
+    if (same)
+        return true;
+    int64_t flagged = subject->run ? (all_after > 0) - (all_before > 0) : 0;
+    return (!subject->run || add_to_run(s, subject->run, kinds, e)) &&
+           (!subject->task || add_to_task(s, subject->task, 0, 0, 0, kinds, e)) &&
+           add_to_collection(s, subject->collection, 0, 0, 0, flagged, all_after - all_before, e);
+}
+
+bool counts_drop_task(struct store *s, int64_t collection, int64_t task, struct err *e)
+{
+    const struct subject subject = {.collection = collection, .task = task};
+    int64_t before[KIND_COUNT];
+    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM task WHERE n = $1 AND runs = 0", e);
+    bind_int(q, task);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    stmt_reset(q);
+    if (!counts_findings(s, &subject, before, e) || !findings_drop(s, &subject, e) || !counts_findings_changed(s, &subject, before, e))
+        return false;
+    q = db_prepare(s->db, "DELETE FROM task WHERE n = $1", e);
+    bind_int(q, task);
+    return stmt_run(q, e);
+}

@@ -1,0 +1,290 @@
+#include "storage/sql.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+enum { ATTEMPTS_MAX = 3 };
+
+static const char *const names[] = {"queued", "running", "done", "failed", "cancelled"};
+const char *job_state_name(enum job_state state) { return names[state]; }
+
+#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at"
+
+static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
+{
+    *out = (struct job_row){0};
+    out->id = take_text(q, a);
+    out->kind = take_text(q, a);
+    out->collection = take_text(q, a);
+    out->state = (enum job_state)take_int(q);
+    out->payload = take_text(q, a);
+    out->progress = take_text(q, a);
+    out->result = take_text(q, a);
+    out->error = take_text(q, a);
+    out->attempts = take_int(q);
+    out->created_at = take_text(q, a);
+    out->started_at = take_text(q, a);
+    out->ended_at = take_text(q, a);
+}
+
+static bool load(struct store *s, int64_t n, struct arena *a, struct job_row *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT " JOB_COLUMNS " FROM job WHERE n = $1", e);
+    bind_int(q, n);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    take_job(q, a, out);
+    stmt_reset(q);
+    return true;
+}
+
+static bool find(struct store *s, struct slice id, int64_t *n, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1", e);
+    bind_text(q, id);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(id));
+    *n = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+static bool find_and_load(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e)
+{
+    int64_t n;
+    return find(s, id, &n, e) && load(s, n, a, out, e);
+}
+
+bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, find_and_load(s, id, a, out, e), e);
+}
+
+/* ---- adding ---------------------------------------------------------------------------------------------------------- */
+
+/* The job that the same key named before; *n 0: there is none. */
+static bool find_by_key(struct store *s, const struct job_row *job, struct slice key, int64_t *n, struct err *e)
+{
+    *n = 0;
+    if (!key.ptr)
+        return true;
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE kind = $1 AND coalesce(collection, '') = $2 AND key = $3", e);
+    bind_text(q, job->kind);
+    bind_text(q, job->collection.ptr ? job->collection : slice_of("", 0));
+    bind_text(q, key);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *n = take_int(q);
+    return step == STEP_DONE;
+}
+
+static bool add(struct store *s, const struct job_row *job, struct slice key, struct arena *a, struct job_row *out, bool *existing, struct err *e)
+{
+    int64_t n;
+    if (!find_by_key(s, job, key, &n, e))
+        return false;
+    *existing = n != 0;
+    if (n)
+        return load(s, n, a, out, e);
+    char id[UUID_TEXT + 1], now[CLOCK_TEXT];
+    uuid_random(id);
+    clock_text(clock_now_us(), now);
+    struct stmt *q = db_prepare(s->db,
+        "INSERT INTO job (id, kind, collection, key, state, created_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+    bind_text(q, job->id.ptr ? job->id : slice_str(id));
+    bind_text(q, job->kind);
+    bind_text(q, job->collection);
+    bind_text(q, key);
+    bind_int(q, JOB_QUEUED);
+    bind_text(q, slice_str(now));
+    bind_text(q, job->payload);
+    return stmt_run(q, e) && load(s, db_last_id(s->db), a, out, e);
+}
+
+bool store_job_add(struct store *s, const struct job_row *job, struct slice key, struct arena *a, struct job_row *out, bool *existing,
+                   struct err *e)
+{
+    *existing = false;
+    return db_write(s->db, e) && db_end(s->db, add(s, job, key, a, out, existing, e), e);
+}
+
+/* ---- claiming -------------------------------------------------------------------------------------------------------- */
+
+static int64_t lease_end(int lease_s) { return clock_now_us() + (int64_t)lease_s * 1000000; }
+
+/* Those that are free and were attempted often enough fail for good; then the oldest that is free is taken. */
+static bool claim(struct store *s, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e)
+{
+    char now[CLOCK_TEXT];
+    clock_text(clock_now_us(), now);
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE job SET state = CASE WHEN cancel THEN 4 ELSE 3 END, ended_at = $1,"
+        " error = CASE WHEN cancel THEN error ELSE 'it was begun ' || attempts || ' times and never came to an end' END"
+        " WHERE state IN (0, 1) AND (state = 0 OR lease_until < $2) AND (attempts >= $3 OR cancel)", e);
+    bind_text(q, slice_str(now));
+    bind_int(q, clock_now_us());
+    bind_int(q, ATTEMPTS_MAX);
+    if (!stmt_run(q, e))
+        return false;
+    q = db_prepare(s->db,
+        "UPDATE job SET state = 1, attempts = attempts + 1, lease_until = $1, started_at = coalesce(started_at, $2)"
+        " WHERE n = (SELECT n FROM job WHERE state IN (0, 1) AND (state = 0 OR lease_until < $3) ORDER BY n LIMIT 1)"
+        " RETURNING " JOB_COLUMNS, e);
+    bind_int(q, lease_end(lease_s));
+    bind_text(q, slice_str(now));
+    bind_int(q, clock_now_us());
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        take_job(q, a, out);
+        *got = true;
+    }
+    return step == STEP_DONE;
+}
+
+/* A look without the lock: workers that wait ask several times a second. */
+static bool is_any_free(struct store *s, bool *any, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM job WHERE state IN (0, 1) AND (state = 0 OR lease_until < $1) LIMIT 1", e);
+    bind_int(q, clock_now_us());
+    *any = false;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *any = true;
+    return step == STEP_DONE;
+}
+
+bool store_job_claim(struct store *s, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e)
+{
+    bool any;
+    *got = false;
+    if (!is_any_free(s, &any, e))
+        return false;
+    if (!any)
+        return true;
+    if (db_write(s->db, e) && db_end(s->db, claim(s, lease_s, a, out, got, e), e))
+        return true;
+    *got = false;
+    return false;
+}
+
+static bool progress_one(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e)
+{
+    int64_t n;
+    if (!find(s, id, &n, e))
+        return false;
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE job SET progress = coalesce($1, progress), lease_until = $2 WHERE n = $3 AND state = 1 RETURNING cancel", e);
+    bind_text(q, progress);
+    bind_int(q, lease_end(lease_s));
+    bind_int(q, n);
+    enum step step;
+    *cancelled = true; /* a job that does not run any more has been ended by somebody */
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *cancelled = take_int(q);
+    return step == STEP_DONE;
+}
+
+bool store_job_progress(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, progress_one(s, id, progress, lease_s, cancelled, e), e);
+}
+
+/* ---- ending ---------------------------------------------------------------------------------------------------------- */
+
+static bool finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e)
+{
+    int64_t n;
+    char now[CLOCK_TEXT];
+    bool again = state == JOB_QUEUED;
+    clock_text(clock_now_us(), now);
+    if (state == JOB_RUNNING)
+        return err_set(e, ERR_INTERNAL, "a job does not end by running");
+    if (!find(s, id, &n, e))
+        return false;
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE job SET state = $1, ended_at = $2, result = $3, error = $4, attempts = attempts - $5, lease_until = NULL"
+        " WHERE n = $6 AND state = 1", e);
+    bind_int(q, state);
+    bind_text(q, again ? SLICE_NONE : slice_str(now));
+    bind_text(q, result);
+    bind_text(q, error);
+    bind_int(q, again);
+    bind_int(q, n);
+    if (!stmt_run(q, e))
+        return false;
+    return db_changes(s->db) || err_set(e, ERR_CONFLICT, "the job is not running");
+}
+
+bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, finish(s, id, state, result, error, e), e);
+}
+
+bool store_jobs_release(struct store *s, struct err *e)
+{
+    return db_write(s->db, e) &&
+           db_end(s->db, stmt_run(db_prepare(s->db, "UPDATE job SET state = 0, lease_until = NULL WHERE state = 1", e), e), e);
+}
+
+static bool cancel(struct store *s, struct slice id, struct err *e)
+{
+    int64_t n;
+    char now[CLOCK_TEXT];
+    clock_text(clock_now_us(), now);
+    if (!find(s, id, &n, e))
+        return false;
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE job SET cancel = 1, ended_at = CASE WHEN state = 0 THEN $1 END, state = CASE WHEN state = 0 THEN 4 ELSE state END"
+        " WHERE n = $2 AND state IN (0, 1)", e);
+    bind_text(q, slice_str(now));
+    bind_int(q, n);
+    if (!stmt_run(q, e))
+        return false;
+    return db_changes(s->db) || err_set(e, ERR_CONFLICT, "the job has ended");
+}
+
+bool store_job_cancel(struct store *s, struct slice id, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, cancel(s, id, e), e);
+}
+
+/* ---- list ------------------------------------------------------------------------------------------------------------ */
+
+static bool from_jobs(struct store *s, struct sql *q, const struct filter *f, struct err *e)
+{
+    (void)s;
+    (void)f;
+    (void)e;
+    sql_add(q, " FROM job j WHERE 1");
+    return true;
+}
+
+static const struct sort_key keys[] = {
+    {NULL, "j.n", false}, /* newest first */
+    {"created_at", "j.created_at", false},
+    {"state", "j.state", false},
+    {"kind", "j.kind", false},
+};
+static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
+static const struct list list = {from_jobs, "j.n"};
+
+static bool load_page(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
+{
+    struct order order;
+    struct ids ids;
+    *out = (struct job_rows){0};
+    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
+        !list_page(s, &list, NULL, &order, page, a, &ids, &out->end, e) || !list_total(s, &list, NULL, &out->end.total, e))
+        return false;
+    out->items = arena_array(a, struct job_row, ids.n);
+    for (; out->n < ids.n; out->n++)
+        if (!load(s, ids.items[out->n], a, &out->items[out->n], e))
+            return false;
+    return true;
+}
+
+bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_page(s, page, a, out, e), e);
+}

@@ -1,0 +1,486 @@
+#include "storage/run_write.h"
+
+#include "base/clock.h"
+#include "base/hash.h"
+
+#include <stdlib.h>
+
+enum { GIST_BYTES = 200, KEPT_BYTES = 1 << 20 };
+
+struct put {
+    struct store *store;
+    struct put_target target;   /* .collection is not kept: ids of collections change */
+    int64_t collection;         /* key; 0: there is none, see `error` */
+    struct err error;
+    int64_t imported;           /* one time for all, so that a file's runs stay in order in the list */
+    struct pack *pack;
+    struct arena arena;         /* of what is prepared */
+    size_t kept;                /* arena.total when nothing is */
+    struct prepared *runs;
+    size_t nruns, runs_cap;
+    struct file_row *files;
+    size_t nfiles, files_cap;
+};
+
+struct put *store_put_new(struct store *s, const struct put_target *target)
+{
+    struct put *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    p->store = s;
+    p->target.replace = target->replace;
+    p->imported = target->imported ? target->imported : clock_now_us();
+    p->pack = pack_new(s);
+    collection_find(s, target->collection, &p->collection, &p->error);
+    return p;
+}
+
+void store_put_free(struct put *p)
+{
+    if (!p)
+        return;
+    pack_free(p->pack);
+    arena_free(&p->arena);
+    free(p);
+}
+
+static void reset(struct put *p)
+{
+    pack_reset(p->pack);
+    arena_reset(&p->arena);
+    if (p->arena.total > KEPT_BYTES)
+        arena_free(&p->arena);
+    p->kept = p->arena.total;
+    p->runs = NULL;
+    p->files = NULL;
+    p->nruns = p->runs_cap = p->nfiles = p->files_cap = 0;
+}
+
+size_t store_put_bytes(const struct put *p) { return p->arena.total - p->kept + pack_bytes(p->pack); }
+
+/* ---- which run is which ---------------------------------------------------------------------------------------------- */
+
+static void make_id(const char *kind, const struct slice *parts, size_t n, int64_t ordinal, char id[UUID_TEXT + 1])
+{
+    struct hash h;
+    unsigned char bytes[HASH_SIZE];
+    hash_start(&h);
+    hash_add_framed(&h, slice_str(kind));
+    for (size_t i = 0; i < n; i++)
+        hash_add_framed(&h, parts[i]);
+    hash_add(&h, slice_of((const char *)&ordinal, sizeof ordinal));
+    hash_end(&h, bytes);
+    uuid_from(bytes, id);
+}
+
+struct identity {
+    char id[UUID_TEXT + 1];
+    enum put_outcome outcome;
+    int64_t run;             /* of PUT_UPDATED and PUT_DUPLICATE */
+};
+
+/* A run that bears an id. */
+struct bearer {
+    int64_t run, collection;  /* 0: nobody does */
+    bool same_content, same_path;
+};
+
+static bool find_bearer(struct put *p, const char *id, const struct put_name *name, struct bearer *out, struct err *e)
+{
+    *out = (struct bearer){0};
+    struct stmt *q = db_prepare(p->store->db,
+        "SELECT r.n, r.collection, r.content_hash = $1, d.path = $2 FROM run r JOIN run_detail d ON d.run = r.n WHERE r.id = $3", e);
+    bind_blob(q, slice_of((const char *)name->content_hash, HASH_SIZE));
+    bind_text(q, name->path.ptr ? name->path : slice_of("", 0));
+    bind_text(q, slice_str(id));
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    out->run = take_int(q);
+    out->collection = take_int(q);
+    out->same_content = take_int(q);
+    out->same_path = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+/* The id that a run is known by. A UUID of the source's is kept, unless it belongs to another collection's run (the same export in
+ * two collections): then it is made from both, as it was the last time. */
+static bool known_id(struct put *p, struct slice collection, const struct put_name *name, const struct run *run, char id[UUID_TEXT + 1],
+                     struct bearer *bearer, struct err *e)
+{
+    bool native = uuid_valid(run->id);
+    if (!native || name->ordinal) {
+        make_id("run", (struct slice[]){collection, name->path, native ? run->id : run->external_id}, 3, name->ordinal, id);
+        return find_bearer(p, id, name, bearer, e);
+    }
+    make_id("copy", (struct slice[]){collection, run->id}, 2, 0, id);
+    if (!find_bearer(p, id, name, bearer, e))
+        return false;
+    if (bearer->run)
+        return true;
+    char own[UUID_TEXT + 1];
+    memcpy(own, run->id.ptr, UUID_TEXT);
+    own[UUID_TEXT] = '\0';
+    if (!find_bearer(p, own, name, bearer, e))
+        return false;
+    if (bearer->run && bearer->collection != p->collection)
+        *bearer = (struct bearer){0};
+    else
+        memcpy(id, own, sizeof own);
+    return true;
+}
+
+/* In a transaction. */
+static bool identify(struct put *p, const struct put_name *name, const struct run *run, struct identity *out, struct err *e)
+{
+    struct arena a = {0};
+    struct bearer bearer;
+    struct stmt *q = db_prepare(p->store->db, "SELECT id FROM collection WHERE n = $1", e);
+    bind_int(q, p->collection);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "the collection was deleted");
+    struct slice collection = take_text(q, &a);
+    stmt_reset(q);
+    bool ok = known_id(p, collection, name, run, out->id, &bearer, e);
+    if (ok && bearer.run && !bearer.same_content && !(p->target.replace && bearer.same_path)) {
+        /* Another run under a known name: it has a name of its own, made from what it says, so that it is known the next time. */
+        struct slice content = slice_of((const char *)name->content_hash, HASH_SIZE);
+        make_id("other", (struct slice[]){slice_of(out->id, UUID_TEXT), name->path, content}, 3, 0, out->id);
+        ok = find_bearer(p, out->id, name, &bearer, e);
+    }
+    out->run = bearer.run;
+    out->outcome = !bearer.run ? PUT_NEW : bearer.same_content ? PUT_DUPLICATE : PUT_UPDATED;
+    arena_free(&a);
+    return ok;
+}
+
+static bool has_collection(const struct put *p, struct err *e)
+{
+    return p->collection || err_set(e, p->error.code, "%s", p->error.text);
+}
+
+bool store_put_known(struct put *p, const struct put_name *name, const struct run *run, bool *known, struct err *e)
+{
+    struct identity identity;
+    *known = false;
+    if (!has_collection(p, e) || !db_read(p->store->db, e) || !db_end(p->store->db, identify(p, name, run, &identity, e), e))
+        return false;
+    *known = identity.outcome == PUT_DUPLICATE;
+    return true;
+}
+
+/* ---- preparing ------------------------------------------------------------------------------------------------------- */
+
+/* The first user message, else the first message. */
+static const struct message *opening(const struct run *run)
+{
+    const struct message *first = NULL;
+    for (size_t i = 0; i < run->ntranscripts; i++)
+        for (size_t k = 0; k < run->transcripts[i].nmessages; k++) {
+            const struct message *m = &run->transcripts[i].messages[k];
+            if (m->role == ROLE_USER)
+                return m;
+            if (!first)
+                first = m;
+        }
+    return first;
+}
+
+static struct slice gist_of(struct arena *a, const struct run *run)
+{
+    const struct message *m = opening(run);
+    struct slice text = m ? slice_trim(m->text) : SLICE_NONE;
+    const char *end = text.len ? memchr(text.ptr, '\n', text.len) : NULL;
+    if (end)
+        text = slice_trim(slice_sub(text, 0, (size_t)(end - text.ptr)));
+    return arena_dup(a, slice_cut(text, GIST_BYTES));
+}
+
+static bool prepare_scores(struct put *p, struct prepared *to, const struct run *run, struct err *e)
+{
+    to->scores = arena_array(&p->arena, struct slim_score, run->nscores);
+    to->nscores = run->nscores;
+    for (size_t i = 0; i < run->nscores; i++) {
+        const struct score *from = &run->scores[i];
+        struct slim_score *score = &to->scores[i];
+        score->name = arena_dup(&p->arena, from->name);
+        score->value = arena_dup(&p->arena, from->value);
+        if (!pack_add(p->pack, false, from->answer, &score->answer, e) || !pack_add(p->pack, false, from->target, &score->target, e) ||
+            !pack_add(p->pack, false, from->explanation, &score->explanation, e) || !pack_add(p->pack, false, from->metadata, &score->metadata, e))
+            return false;
+    }
+    return true;
+}
+
+static bool prepare_calls(struct put *p, struct prepared *to, const struct message *m, int64_t message, struct err *e)
+{
+    for (size_t i = 0; i < m->ncalls; i++) {
+        const struct tool_call *from = &m->calls[i];
+        struct slim_call *call = &to->calls[to->ncalls++];
+        call->message = message;
+        call->position = (int64_t)i;
+        call->name = arena_dup(&p->arena, from->name);
+        call->call_id = arena_dup(&p->arena, from->call_id);
+        call->parse_error = arena_dup(&p->arena, from->parse_error);
+        if (!pack_add(p->pack, true, from->arguments, &call->arguments, e) || !pack_add(p->pack, false, from->metadata, &call->metadata, e))
+            return false;
+    }
+    return true;
+}
+
+static bool prepare_message(struct put *p, struct prepared *to, const struct message *m, int32_t transcript, struct err *e)
+{
+    int64_t place = (int64_t)to->nmessages;
+    struct slim_message *slim = &to->messages[to->nmessages++];
+    slim->transcript = transcript;
+    slim->role = m->role;
+    slim->bytes = (int64_t)m->text.len;
+    slim->first_call = (int64_t)to->ncalls;
+    slim->calls = (int64_t)m->ncalls;
+    slim->duration_ms = m->duration_ms;
+    slim->tokens_in = m->tokens_in;
+    slim->tokens_out = m->tokens_out;
+    slim->model = arena_dup(&p->arena, m->model);
+    slim->timestamp = arena_dup(&p->arena, m->timestamp);
+    slim->finish_reason = arena_dup(&p->arena, m->finish_reason);
+    slim->tool_call_id = arena_dup(&p->arena, m->tool_call_id);
+    slim->tool_name = arena_dup(&p->arena, m->tool_name);
+    for (size_t i = 0; i < m->nblobs; i++) {
+        struct slim_blob *blob = &to->blobs[to->nblobs++];
+        blob->message = place;
+        blob->blob = m->blobs[i];
+        blob->blob.media_type = arena_dup(&p->arena, blob->blob.media_type);
+        blob->blob.bytes = arena_dup(&p->arena, blob->blob.bytes);
+        blob->blob.url = arena_dup(&p->arena, blob->blob.url);
+    }
+    return pack_add(p->pack, true, m->text, &slim->text, e) && pack_add(p->pack, true, m->reasoning, &slim->reasoning, e) &&
+           pack_add(p->pack, true, m->error, &slim->error, e) && pack_add(p->pack, false, m->metadata, &slim->metadata, e) &&
+           prepare_calls(p, to, m, place, e);
+}
+
+static size_t count_blobs(const struct run *run)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < run->ntranscripts; i++)
+        for (size_t k = 0; k < run->transcripts[i].nmessages; k++)
+            n += run->transcripts[i].messages[k].nblobs;
+    return n;
+}
+
+static bool prepare_transcripts(struct put *p, struct prepared *to, const struct run *run, struct err *e)
+{
+    size_t messages = run_count_messages(run), calls = run_count_calls(run), blobs = count_blobs(run);
+    if (messages > CHILD_MAX || calls > CHILD_MAX || blobs > CHILD_MAX || run->ntranscripts > CHILD_MAX || run->nscores > CHILD_MAX)
+        return err_set(e, ERR_TOO_LARGE, "a run has more than %d messages, tool calls or images", CHILD_MAX);
+    to->transcripts = arena_array(&p->arena, struct slim_transcript, run->ntranscripts);
+    to->messages = arena_array(&p->arena, struct slim_message, messages);
+    to->calls = arena_array(&p->arena, struct slim_call, calls);
+    to->blobs = arena_array(&p->arena, struct slim_blob, blobs);
+    for (size_t i = 0; i < run->ntranscripts; i++) {
+        const struct transcript *from = &run->transcripts[i];
+        struct slim_transcript *t = &to->transcripts[to->ntranscripts++];
+        t->id = arena_dup(&p->arena, from->id);
+        t->parent = arena_dup(&p->arena, from->parent);
+        t->name = arena_dup(&p->arena, from->name);
+        t->first = (int64_t)to->nmessages;
+        t->messages = (int64_t)from->nmessages;
+        if (!pack_add(p->pack, false, from->metadata, &t->metadata, e))
+            return false;
+        for (size_t k = 0; k < from->nmessages; k++)
+            if (!prepare_message(p, to, &from->messages[k], (int32_t)i, e))
+                return false;
+    }
+    return true;
+}
+
+static struct finding copy_finding(struct arena *a, const struct finding *from)
+{
+    struct finding to = *from;
+    struct slice *const texts[] = {&to.detector, &to.version, &to.behavior, &to.title, &to.message, &to.task_id, &to.captures,
+                                   &to.id, &to.reviewer, &to.note, &to.created_at};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = arena_dup(a, *texts[i]);
+    to.evidence = arena_array(a, struct evidence, from->nevidence);
+    for (size_t i = 0; i < from->nevidence; i++) {
+        to.evidence[i] = from->evidence[i];
+        to.evidence[i].run = SLICE_NONE; /* its own */
+        to.evidence[i].part = arena_dup(a, from->evidence[i].part);
+        to.evidence[i].quote = arena_dup(a, from->evidence[i].quote);
+    }
+    return to;
+}
+
+static void prepare_findings(struct put *p, struct prepared *to, const struct findings *findings, const struct incomplete *incomplete, size_t n)
+{
+    to->findings.n = findings ? findings->n : 0;
+    to->findings.items = arena_array(&p->arena, struct finding, to->findings.n);
+    for (size_t i = 0; i < to->findings.n; i++)
+        to->findings.items[i] = copy_finding(&p->arena, &findings->items[i]);
+    to->incomplete = arena_array(&p->arena, struct incomplete, n);
+    to->nincomplete = n;
+    for (size_t i = 0; i < n; i++) {
+        to->incomplete[i].detector = arena_dup(&p->arena, incomplete[i].detector);
+        to->incomplete[i].reason = arena_dup(&p->arena, incomplete[i].reason);
+    }
+}
+
+static void prepare_run(struct put *p, struct prepared *to, const struct put_name *name, const struct run *run)
+{
+    to->name = *name;
+    to->name.path = arena_dup(&p->arena, name->path);
+    to->run = *run;
+    struct run *r = &to->run;
+    struct slice *const texts[] = {&r->id, &r->external_id, &r->name, &r->task_id, &r->model, &r->agent, &r->started_at, &r->ended_at,
+                                   &r->exit_status, &r->error, &r->limit, &r->metadata, &r->source.file, &r->source.location,
+                                   &r->source.format};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = arena_dup(&p->arena, *texts[i]);
+    r->tags = arena_array(&p->arena, struct slice, run->ntags);
+    for (size_t i = 0; i < run->ntags; i++)
+        r->tags[i] = arena_dup(&p->arena, run->tags[i]);
+    r->scores = NULL;
+    r->transcripts = NULL;
+    r->carried = NULL;
+    to->gist = gist_of(&p->arena, run);
+    to->carried = run->carried;
+}
+
+bool store_put_add(struct put *p, const struct put_name *name, const struct run *run, const struct findings *findings,
+                   const struct incomplete *incomplete, size_t nincomplete, struct err *e)
+{
+    struct prepared to = {0};
+    if (!has_collection(p, e) || !db_read(p->store->db, e) || !db_end(p->store->db, pack_catch_up(p->pack, e), e))
+        return false;
+    prepare_run(p, &to, name, run);
+    prepare_findings(p, &to, run->carried ? run->carried : findings, incomplete, nincomplete);
+    if (!prepare_scores(p, &to, run, e) || !prepare_transcripts(p, &to, run, e))
+        return false;
+    p->runs = arena_grow(&p->arena, p->runs, p->nruns, &p->runs_cap, sizeof *p->runs);
+    p->runs[p->nruns++] = to;
+    return true;
+}
+
+void store_put_file(struct put *p, const struct file_row *file)
+{
+    p->files = arena_grow(&p->arena, p->files, p->nfiles, &p->files_cap, sizeof *p->files);
+    struct file_row *to = &p->files[p->nfiles++];
+    *to = *file;
+    to->path = arena_dup(&p->arena, file->path);
+    to->name = arena_dup(&p->arena, file->name);
+    to->format = arena_dup(&p->arena, file->format);
+}
+
+/* ---- the transaction ------------------------------------------------------------------------------------------------- */
+
+static void add_task(struct arena *a, struct slices *tasks, const struct prepared *p)
+{
+    if (!tasks || p->carried || !p->run.task_id.len)
+        return;
+    tasks->items = arena_grow(a, tasks->items, tasks->n, &tasks->cap, sizeof *tasks->items);
+    tasks->items[tasks->n++] = arena_dup(a, p->run.task_id);
+}
+
+/* The task that a run which is replaced had. */
+static bool add_old_task(struct put *p, int64_t run, struct arena *a, struct slices *tasks, struct err *e)
+{
+    struct stmt *q = db_prepare(p->store->db, "SELECT t.task_id FROM run r JOIN task t ON t.n = r.task WHERE r.n = $1", e);
+    bind_int(q, run);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        tasks->items = arena_grow(a, tasks->items, tasks->n, &tasks->cap, sizeof *tasks->items);
+        tasks->items[tasks->n++] = take_text(q, a);
+    }
+    return step == STEP_DONE;
+}
+
+static bool write_files(struct put *p, struct err *e)
+{
+    for (size_t i = 0; i < p->nfiles; i++) {
+        const struct file_row *file = &p->files[i];
+        struct stmt *q = db_prepare(p->store->db,
+            "INSERT INTO file (collection, hash, path, name, format, bytes, runs, refused) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+            " ON CONFLICT DO UPDATE SET path = excluded.path, name = excluded.name, format = excluded.format, bytes = excluded.bytes,"
+            " runs = excluded.runs, refused = excluded.refused", e);
+        bind_int(q, p->collection);
+        bind_blob(q, slice_of((const char *)file->hash, HASH_SIZE));
+        bind_text(q, file->path.ptr ? file->path : slice_of("", 0));
+        bind_text(q, file->name);
+        bind_text(q, file->format);
+        bind_int(q, (int64_t)file->bytes);
+        bind_int(q, (int64_t)file->runs);
+        bind_int(q, (int64_t)file->refused);
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool stamp_collection(struct put *p, struct err *e)
+{
+    struct stmt *q = db_prepare(p->store->db, "UPDATE collection SET imported = max(coalesce(imported, 0), $1) WHERE n = $2", e);
+    bind_int(q, p->imported);
+    bind_int(q, p->collection);
+    return stmt_run(q, e);
+}
+
+static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)
+{
+    if (!pack_settle(p->pack, e))
+        return false;
+    for (size_t i = 0; i < p->nruns; i++) {
+        const struct prepared *run = &p->runs[i];
+        struct identity identity;
+        if (!identify(p, &run->name, &run->run, &identity, e))
+            return false;
+        counts[identity.outcome]++;
+        if (identity.outcome == PUT_DUPLICATE)
+            continue;
+        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT)};
+        if (tasks && identity.outcome == PUT_UPDATED && !run->carried && !add_old_task(p, identity.run, a, tasks, e))
+            return false;
+        add_task(a, tasks, run);
+        if (!run_write(p->store, p->pack, run, &place, e))
+            return false;
+    }
+    return pack_write(p->pack, e) && blocks_sweep(p->store, e) && write_files(p, e) && (counts[PUT_NEW] + counts[PUT_UPDATED] == 0 || stamp_collection(p, e));
+}
+
+bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)
+{
+    uint64_t mine[PUT_OUTCOMES] = {0};
+    if (!p->nruns && !p->nfiles)
+        return true;
+    if (!has_collection(p, e) || !db_write(p->store->db, e) || !db_end(p->store->db, write_all(p, mine, a, tasks, e), e))
+        return false;
+    for (int i = 0; i < PUT_OUTCOMES; i++)
+        counts[i] += mine[i];
+    reset(p);
+    return true;
+}
+
+bool store_file_known(struct store *s, struct slice collection, const unsigned char hash[HASH_SIZE], struct arena *a, bool *known,
+                      struct file_row *out, struct err *e)
+{
+    int64_t n;
+    *known = false;
+    if (!collection_find(s, collection, &n, e))
+        return false;
+    struct stmt *q = db_prepare(s->db, "SELECT path, name, format, bytes, runs, refused FROM file WHERE collection = $1 AND hash = $2", e);
+    bind_int(q, n);
+    bind_blob(q, slice_of((const char *)hash, HASH_SIZE));
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    *known = true;
+    memcpy(out->hash, hash, HASH_SIZE);
+    out->path = take_text(q, a);
+    out->name = take_text(q, a);
+    out->format = take_text(q, a);
+    out->bytes = (uint64_t)take_int(q);
+    out->runs = (uint64_t)take_int(q);
+    out->refused = (uint64_t)take_int(q);
+    stmt_reset(q);
+    return true;
+}

@@ -1,0 +1,396 @@
+#include "storage/run_write.h"
+
+#include <stdlib.h>
+
+/* ---- which blocks a run uses ----------------------------------------------------------------------------------------- */
+
+struct use {
+    int64_t block, first, last; /* block 0: free */
+};
+struct uses {
+    struct use *slots;          /* open addressing, a power of two */
+    size_t n, cap;
+};
+
+static struct use *use_slot(const struct uses *u, int64_t block)
+{
+    size_t at = (size_t)((uint64_t)block * UINT64_C(0x9e3779b97f4a7c15) >> 20);
+    while (u->slots[at & (u->cap - 1)].block && u->slots[at & (u->cap - 1)].block != block)
+        at++;
+    return &u->slots[at & (u->cap - 1)];
+}
+
+static struct use *use_of(struct uses *u, int64_t block)
+{
+    if (2 * u->n >= u->cap) {
+        struct uses bigger = {.n = u->n, .cap = u->cap ? 2 * u->cap : 64};
+        bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
+        if (!bigger.slots)
+            abort();
+        for (size_t i = 0; i < u->cap; i++)
+            if (u->slots[i].block)
+                *use_slot(&bigger, u->slots[i].block) = u->slots[i];
+        free(u->slots);
+        *u = bigger;
+    }
+    struct use *use = use_slot(u, block);
+    if (!use->block) {
+        *use = (struct use){.block = block, .first = 0, .last = -1};
+        u->n++;
+    }
+    return use;
+}
+
+/* What a run's rows are written with. */
+struct writer {
+    struct store *store;
+    struct pack *pack;
+    int64_t run, task;
+    struct uses uses;
+};
+
+/* The number of a text that waited; its block is used by the run. */
+static int64_t text_of(struct writer *w, int64_t waiting)
+{
+    int64_t text = pack_text(w->pack, waiting);
+    if (text > TEXT_EMPTY)
+        use_of(&w->uses, text_block(text));
+    return text;
+}
+
+/* The same for what a message says. */
+static int64_t said_by(struct writer *w, int64_t waiting, int64_t message)
+{
+    int64_t text = pack_text(w->pack, waiting);
+    if (text > TEXT_EMPTY) {
+        struct use *use = use_of(&w->uses, text_block(text));
+        if (use->last < 0)
+            use->first = message;
+        if (use->last < message)
+            use->last = message;
+    }
+    return text;
+}
+
+static int by_block(const void *a, const void *b)
+{
+    const struct use *x = a, *y = b;
+    return (x->block > y->block) - (x->block < y->block);
+}
+
+static bool write_uses(struct writer *w, struct err *e)
+{
+    if (!w->uses.n)
+        return true;
+    qsort(w->uses.slots, w->uses.cap, sizeof *w->uses.slots, by_block); /* no table any more; free slots come first */
+    for (size_t i = w->uses.cap - w->uses.n; i < w->uses.cap; i++) {
+        const struct use *use = &w->uses.slots[i];
+        struct stmt *q = db_prepare(w->store->db, "INSERT INTO block_run (block, run, first, last) VALUES ($1, $2, $3, $4)", e);
+        bind_int(q, use->block);
+        bind_int(q, w->run);
+        bind_int(q, use->first);
+        bind_int(q, use->last);
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+/* ---- rows ------------------------------------------------------------------------------------------------------------ */
+
+static bool write_scores(struct writer *w, const struct prepared *p, struct err *e)
+{
+    for (size_t i = 0; i < p->nscores; i++) {
+        const struct slim_score *score = &p->scores[i];
+        struct stmt *q = db_prepare(w->store->db,
+            "INSERT INTO score (id, name, value, answer, target, explanation, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+        bind_int(q, child_id(w->run, (int64_t)i));
+        bind_text(q, score->name);
+        bind_text(q, score->value);
+        bind_count(q, text_of(w, score->answer));
+        bind_count(q, text_of(w, score->target));
+        bind_count(q, text_of(w, score->explanation));
+        bind_count(q, text_of(w, score->metadata));
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool write_transcripts(struct writer *w, const struct prepared *p, struct err *e)
+{
+    for (size_t i = 0; i < p->ntranscripts; i++) {
+        const struct slim_transcript *t = &p->transcripts[i];
+        struct stmt *q = db_prepare(w->store->db,
+            "INSERT INTO transcript (id, first, messages, source_id, parent, name, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+        bind_int(q, child_id(w->run, (int64_t)i));
+        bind_int(q, t->first);
+        bind_int(q, t->messages);
+        bind_text(q, t->id);
+        bind_text(q, t->parent);
+        bind_text(q, t->name);
+        bind_count(q, text_of(w, t->metadata));
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool write_messages(struct writer *w, const struct prepared *p, struct err *e)
+{
+    for (size_t i = 0; i < p->nmessages; i++) {
+        const struct slim_message *m = &p->messages[i];
+        int64_t place = (int64_t)i;
+        struct stmt *q = db_prepare(w->store->db,
+            "INSERT INTO message (id, transcript, role, calls, first_call, bytes, text, reasoning, error, metadata, duration_ms, tokens_in,"
+            " tokens_out, model, timestamp, finish_reason, tool_call_id, tool_name)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)", e);
+        bind_int(q, child_id(w->run, place));
+        bind_int(q, m->transcript);
+        bind_int(q, m->role);
+        bind_int(q, m->calls);
+        bind_int(q, m->first_call);
+        bind_int(q, m->bytes);
+        bind_count(q, said_by(w, m->text, place));
+        bind_count(q, said_by(w, m->reasoning, place));
+        bind_count(q, said_by(w, m->error, place));
+        bind_count(q, text_of(w, m->metadata));
+        bind_count(q, m->duration_ms);
+        bind_count(q, m->tokens_in);
+        bind_count(q, m->tokens_out);
+        bind_text(q, m->model);
+        bind_text(q, m->timestamp);
+        bind_text(q, m->finish_reason);
+        bind_text(q, m->tool_call_id);
+        bind_text(q, m->tool_name);
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool write_calls(struct writer *w, const struct prepared *p, struct err *e)
+{
+    for (size_t i = 0; i < p->ncalls; i++) {
+        const struct slim_call *c = &p->calls[i];
+        struct stmt *q = db_prepare(w->store->db,
+            "INSERT INTO tool_call (id, message, position, arguments, metadata, name, call_id, parse_error)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", e);
+        bind_int(q, child_id(w->run, (int64_t)i));
+        bind_int(q, c->message);
+        bind_int(q, c->position);
+        bind_count(q, said_by(w, c->arguments, c->message));
+        bind_count(q, text_of(w, c->metadata));
+        bind_text(q, c->name);
+        bind_text(q, c->call_id);
+        bind_text(q, c->parse_error);
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool write_blobs(struct writer *w, const struct prepared *p, struct err *e)
+{
+    static const unsigned char none[SHA256_SIZE];
+    for (size_t i = 0; i < p->nblobs; i++) {
+        const struct blob *blob = &p->blobs[i].blob;
+        bool stored = memcmp(blob->sha256, none, SHA256_SIZE) != 0;
+        struct slice sha256 = stored ? slice_of((const char *)blob->sha256, SHA256_SIZE) : SLICE_NONE;
+        struct stmt *q = db_prepare(w->store->db,
+            "INSERT INTO message_blob (id, message, sha256, media_type, url, size) VALUES ($1, $2, $3, $4, $5, $6)", e);
+        bind_int(q, child_id(w->run, (int64_t)i));
+        bind_int(q, p->blobs[i].message);
+        bind_blob(q, sha256);
+        bind_text(q, blob->media_type);
+        bind_text(q, blob->url);
+        bind_int(q, (int64_t)blob->size);
+        if (!stmt_run(q, e))
+            return false;
+        if (!stored || !blob->bytes.ptr)
+            continue;
+        q = db_prepare(w->store->db, "INSERT INTO blob (sha256, media_type, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", e);
+        bind_blob(q, sha256);
+        bind_text(q, blob->media_type);
+        bind_blob(q, blob->bytes);
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool write_tags(struct writer *w, const struct run *run, struct err *e)
+{
+    for (size_t i = 0; i < run->ntags; i++) {
+        if (!run->tags[i].len)
+            continue;
+        struct stmt *q = db_prepare(w->store->db,
+            "INSERT INTO run_tag (run, tag, position, by_hand) VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING", e);
+        bind_int(q, w->run);
+        bind_text(q, run->tags[i]);
+        bind_int(q, (int64_t)i);
+        if (!stmt_run(q, e))
+            return false;
+    }
+    return true;
+}
+
+static bool write_detail(struct writer *w, const struct prepared *p, struct err *e)
+{
+    struct stmt *q = db_prepare(w->store->db,
+        "INSERT INTO run_detail (run, path, file, location, gist, error, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+    bind_int(q, w->run);
+    bind_text(q, p->name.path.ptr ? p->name.path : slice_of("", 0));
+    bind_text(q, p->run.source.file);
+    bind_text(q, p->run.source.location);
+    bind_text(q, p->gist);
+    bind_text(q, p->run.error);
+    bind_text(q, p->run.metadata);
+    return stmt_run(q, e);
+}
+
+/* The columns of table run that come from the source, in the order of both statements below. */
+static void bind_run(struct stmt *q, const struct writer *w, const struct prepared *p, const struct place *place)
+{
+    const struct run *run = &p->run;
+    bind_count(q, w->task ? w->task : -1);
+    bind_count(q, run->success == VERDICT_UNKNOWN ? -1 : (int64_t)run->success);
+    bind_int(q, place->imported);
+    bind_int(q, (int64_t)p->nmessages);
+    bind_int(q, (int64_t)p->ncalls);
+    bind_count(q, run->attempt);
+    bind_count(q, run->tokens_in);
+    bind_count(q, run->tokens_out);
+    bind_real(q, run->cost_usd);
+    bind_text(q, run->model);
+    bind_text(q, run->agent);
+    bind_text(q, run->exit_status);
+    bind_text(q, run->limit);
+    bind_text(q, run->source.format);
+    bind_text(q, run->external_id);
+    bind_text(q, run->name);
+    bind_text(q, run->started_at);
+    bind_text(q, run->ended_at);
+    bind_blob(q, slice_of((const char *)p->name.content_hash, HASH_SIZE));
+}
+
+static bool insert_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
+{
+    struct stmt *q = db_prepare(w->store->db,
+        "INSERT INTO run (task, success, imported, messages, calls, attempt, tokens_in, tokens_out, cost_usd, model, agent, exit_status,"
+        " stopped_by, format, external_id, name, started_at, ended_at, content_hash, collection, id)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)", e);
+    bind_run(q, w, p, place);
+    bind_int(q, place->collection);
+    bind_text(q, place->id);
+    if (!stmt_run(q, e))
+        return false;
+    w->run = db_last_id(w->store->db);
+    return true;
+}
+
+static bool update_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
+{
+    struct stmt *q = db_prepare(w->store->db,
+        "UPDATE run SET task = $1, success = $2, imported = $3, messages = $4, calls = $5, attempt = $6, tokens_in = $7, tokens_out = $8,"
+        " cost_usd = $9, model = $10, agent = $11, exit_status = $12, stopped_by = $13, format = $14, external_id = $15, name = $16,"
+        " started_at = $17, ended_at = $18, content_hash = $19 WHERE n = $20", e);
+    bind_run(q, w, p, place);
+    bind_int(q, place->run);
+    return stmt_run(q, e);
+}
+
+static bool run_statement(struct store *s, const char *sql, int64_t parameter, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, sql, e);
+    bind_int(q, parameter);
+    return stmt_run(q, e);
+}
+
+/* The images of a run go, and those bytes that no other run has. */
+static bool erase_blobs(struct store *s, int64_t run, struct err *e)
+{
+    return run_statement(s, "DELETE FROM blob WHERE sha256 IN (SELECT sha256 FROM message_blob WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863)"
+                            " AND NOT EXISTS (SELECT 1 FROM message_blob m WHERE m.sha256 = blob.sha256 AND m.id >> 26 <> $1)", run, e) &&
+           run_statement(s, "DELETE FROM message_blob WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863", run, e);
+}
+
+/* All that a run's source said, but for table run itself. */
+static bool erase(struct store *s, int64_t run, struct err *e)
+{
+    static const char *const statements[] = {
+        "DELETE FROM message WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863",
+        "DELETE FROM tool_call WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863",
+        "DELETE FROM score WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863",
+        "DELETE FROM transcript WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863",
+        "DELETE FROM run_tag WHERE run = $1 AND by_hand = 0",
+        "DELETE FROM file WHERE (collection, path) = (SELECT r.collection, d.path FROM run r JOIN run_detail d ON d.run = r.n WHERE r.n = $1)",
+        "DELETE FROM run_detail WHERE run = $1",
+    };
+    for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
+        if (!run_statement(s, statements[i], run, e))
+            return false;
+    return erase_blobs(s, run, e) && blocks_release(s, run, e);
+}
+
+static bool task_of(struct store *s, int64_t run, int64_t *task, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT task FROM run WHERE n = $1", e);
+    bind_int(q, run);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *task = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+/* Takes the old rows away and the counters back, then sets table run anew; its findings stay until they are made again. */
+static bool replace_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
+{
+    struct store *s = w->store;
+    int64_t old_task;
+    w->run = place->run;
+    if (!task_of(s, w->run, &old_task, e) || !erase(s, w->run, e) || !counts_run(s, w->run, -1, e) || !update_run(w, p, place, e) ||
+        !counts_run(s, w->run, +1, e))
+        return false;
+    struct stmt *q = db_prepare(s->db, "UPDATE finding SET task = $1 WHERE run = $2", e);
+    bind_count(q, w->task ? w->task : -1);
+    bind_int(q, w->run);
+    return stmt_run(q, e) && counts_drop_task(s, place->collection, old_task, e);
+}
+
+static bool write_findings(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
+{
+    const struct subject subject = {.collection = place->collection, .run = w->run, .task = w->task};
+    const struct findings_change change = {.now = p->findings.items, .n = p->findings.n};
+    bool changed = false;
+    if (place->outcome == PUT_NEW && !p->findings.n && !p->nincomplete)
+        return true;
+    return findings_change(w->store, &subject, &change, &changed, e) &&
+           incomplete_change(w->store, w->run, p->incomplete, p->nincomplete, NULL, 0, false, &changed, e);
+}
+
+bool run_write(struct store *s, struct pack *pack, const struct prepared *p, const struct place *place, struct err *e)
+{
+    struct writer w = {.store = s, .pack = pack};
+    bool ok = task_find_or_add(s, place->collection, p->run.task_id, &w.task, e) &&
+              (place->outcome == PUT_UPDATED ? replace_run(&w, p, place, e) : insert_run(&w, p, place, e) && counts_run(s, w.run, +1, e)) &&
+              write_detail(&w, p, e) && write_tags(&w, &p->run, e) && write_scores(&w, p, e) && write_transcripts(&w, p, e) && write_messages(&w, p, e) &&
+              write_calls(&w, p, e) && write_blobs(&w, p, e) && write_uses(&w, e) && write_findings(&w, p, place, e);
+    free(w.uses.slots);
+    return ok;
+}
+
+bool run_remove(struct store *s, int64_t run, struct err *e)
+{
+    struct subject subject = {.run = run};
+    struct stmt *q = db_prepare(s->db, "SELECT collection, task FROM run WHERE n = $1", e);
+    bind_int(q, run);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    subject.collection = take_int(q);
+    subject.task = take_int(q);
+    stmt_reset(q);
+    return counts_run(s, run, -1, e) && findings_drop(s, &subject, e) && findings_forget_run(s, run, e) && erase(s, run, e) &&
+           run_statement(s, "DELETE FROM run WHERE n = $1", run, e) && counts_drop_task(s, subject.collection, subject.task, e);
+}

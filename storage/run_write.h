@@ -1,0 +1,64 @@
+/* Private: a run between put.c, which prepares it, and the rows that it becomes. */
+#ifndef STORAGE_RUN_WRITE_H
+#define STORAGE_RUN_WRITE_H
+
+#include "storage/finding_write.h"
+#include "storage/pack.h"
+
+/* What is prepared: small texts as they are, others as numbers that wait in the pack. */
+struct slim_score {
+    struct slice name, value;
+    int64_t answer, target, explanation, metadata;
+};
+struct slim_transcript {
+    struct slice id, parent, name;
+    int64_t metadata, first, messages;
+};
+struct slim_message {
+    int32_t transcript;
+    enum role role;
+    int64_t bytes, text, reasoning, error, metadata, first_call, calls;
+    int64_t duration_ms, tokens_in, tokens_out;
+    struct slice model, timestamp, finish_reason, tool_call_id, tool_name;
+};
+struct slim_call {
+    int64_t message, position, arguments, metadata;
+    struct slice name, call_id, parse_error;
+};
+struct slim_blob {
+    int64_t message;
+    struct blob blob;
+};
+
+struct prepared {
+    struct put_name name;
+    struct run run;          /* without scores, transcripts and findings; id: the source's UUID or absent */
+    struct slice gist;
+    struct slim_score *scores;
+    struct slim_transcript *transcripts;
+    struct slim_message *messages;
+    struct slim_call *calls;
+    struct slim_blob *blobs;
+    size_t nscores, ntranscripts, nmessages, ncalls, nblobs;
+    struct findings findings;
+    struct incomplete *incomplete;
+    size_t nincomplete;
+    bool carried;            /* the findings come from an export */
+};
+
+/* Where a run goes. */
+struct place {
+    int64_t collection, imported;
+    enum put_outcome outcome; /* PUT_NEW or PUT_UPDATED */
+    int64_t run;              /* PUT_UPDATED: the key of the row to replace */
+    struct slice id;          /* PUT_NEW: the run's UUID */
+};
+
+/* Both in a write transaction that ends with blocks_sweep.
+ * Writes the rows of a run, after pack_settle. A replaced run keeps its id, what was said of it by hand, and
+ * the reviews of findings that are made again. */
+bool run_write(struct store *s, struct pack *pack, const struct prepared *p, const struct place *place, struct err *e);
+/* A run and all that is of it goes. */
+bool run_remove(struct store *s, int64_t run, struct err *e);
+
+#endif

@@ -1,0 +1,275 @@
+#include "storage/blocks.h"
+#include "storage/finding_write.h"
+#include "storage/rows.h"
+#include "storage/run_write.h"
+#include "storage/sql.h"
+
+#include "base/hash.h"
+
+bool run_find(struct store *s, struct slice id, int64_t *n, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM run WHERE id = $1", e);
+    bind_text(q, id);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no run \"%.*s\"", SLICE_ARG(id));
+    *n = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+/* ---- one row --------------------------------------------------------------------------------------------------------- */
+
+static bool load_columns(struct store *s, int64_t n, struct arena *a, struct run_row *out, struct err *e)
+{
+    struct run *run = &out->run;
+    struct stmt *q = db_prepare(s->db,
+        "SELECT r.id, c.id, r.external_id, r.name, t.task_id, r.model, r.agent, r.attempt, r.started_at, r.ended_at, coalesce(r.success, 2),"
+        " r.exit_status, d.error, r.stopped_by, r.tokens_in, r.tokens_out, r.cost_usd, d.metadata, d.file, d.location, r.format,"
+        " lower(hex(r.content_hash)), d.gist, r.messages, r.calls, r.broken, r.odd, r.near, r.harness, r.data"
+        " FROM run r JOIN collection c ON c.n = r.collection JOIN run_detail d ON d.run = r.n LEFT JOIN task t ON t.n = r.task"
+        " WHERE r.n = $1", e);
+    bind_int(q, n);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "the run was deleted");
+    run->id = take_text(q, a);
+    out->collection = take_text(q, a);
+    run->external_id = take_text(q, a);
+    run->name = take_text(q, a);
+    run->task_id = take_text(q, a);
+    run->model = take_text(q, a);
+    run->agent = take_text(q, a);
+    run->attempt = take_count(q);
+    run->started_at = take_text(q, a);
+    run->ended_at = take_text(q, a);
+    run->success = (enum verdict)take_int(q);
+    run->exit_status = take_text(q, a);
+    run->error = take_text(q, a);
+    run->limit = take_text(q, a);
+    run->tokens_in = take_count(q);
+    run->tokens_out = take_count(q);
+    run->cost_usd = take_real(q);
+    run->metadata = take_text(q, a);
+    run->source.file = take_text(q, a);
+    run->source.location = take_text(q, a);
+    run->source.format = take_text(q, a);
+    out->content_hash = take_text(q, a);
+    out->gist = take_text(q, a);
+    out->messages = (uint32_t)take_int(q);
+    out->calls = (uint32_t)take_int(q);
+    for (int i = 0; i < KIND_COUNT; i++)
+        out->findings[i] = (uint32_t)take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+static bool load_tags(struct store *s, int64_t n, struct arena *a, struct run *run, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT tag FROM run_tag WHERE run = $1 ORDER BY by_hand, position, tag", e);
+    bind_int(q, n);
+    size_t cap = 0;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        run->tags = arena_grow(a, run->tags, run->ntags, &cap, sizeof *run->tags);
+        run->tags[run->ntags++] = take_text(q, a);
+    }
+    return step == STEP_DONE;
+}
+
+bool scores_load(struct store *s, int64_t run, struct arena *a, struct run *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT name, value, answer, target, explanation, metadata FROM score WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
+    bind_int(q, child_first(run));
+    bind_int(q, child_last(run));
+    size_t cap = 0;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        out->scores = arena_grow(a, out->scores, out->nscores, &cap, sizeof *out->scores);
+        struct score *score = &out->scores[out->nscores++];
+        score->name = take_text(q, a);
+        score->value = take_text(q, a);
+        if (!text_read(s, take_count(q), a, &score->answer, e) || !text_read(s, take_count(q), a, &score->target, e) ||
+            !text_read(s, take_count(q), a, &score->explanation, e) || !text_read(s, take_count(q), a, &score->metadata, e))
+            return false;
+    }
+    return step == STEP_DONE;
+}
+
+static bool load_transcripts(struct store *s, int64_t n, struct arena *a, struct run *run, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT messages, source_id, parent, name, metadata FROM transcript WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
+    bind_int(q, child_first(n));
+    bind_int(q, child_last(n));
+    size_t cap = 0;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        run->transcripts = arena_grow(a, run->transcripts, run->ntranscripts, &cap, sizeof *run->transcripts);
+        struct transcript *t = &run->transcripts[run->ntranscripts++];
+        t->nmessages = (size_t)take_int(q);
+        t->id = take_text(q, a);
+        t->parent = take_text(q, a);
+        t->name = take_text(q, a);
+        if (!text_read(s, take_count(q), a, &t->metadata, e))
+            return false;
+    }
+    return step == STEP_DONE;
+}
+
+static bool load_run(struct store *s, int64_t n, struct arena *a, struct run_row *out, struct err *e)
+{
+    *out = (struct run_row){0};
+    run_init(&out->run);
+    return load_columns(s, n, a, out, e) && load_tags(s, n, a, &out->run, e) && scores_load(s, n, a, &out->run, e) &&
+           load_transcripts(s, n, a, &out->run, e);
+}
+
+/* The most severe finding, and of its evidence the first. */
+static bool load_first_finding(struct store *s, int64_t n, struct arena *a, struct run_row *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT n FROM finding WHERE run = $1 AND status <> 2 ORDER BY severity DESC, confidence DESC, n LIMIT 1", e);
+    bind_int(q, n);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    int64_t finding = take_int(q);
+    stmt_reset(q);
+    if (!finding_load(s, finding, a, &out->first, e))
+        return false;
+    out->has_first = true;
+    if (out->first.nevidence > 1)
+        out->first.nevidence = 1;
+    for (size_t i = 0; i < out->first.nevidence; i++)
+        if (!out->first.evidence[i].run.ptr)
+            out->first.evidence[i].run = out->run.id;
+    return true;
+}
+
+bool run_row_load(struct store *s, int64_t n, struct arena *a, struct run_row *out, struct err *e)
+{
+    return load_run(s, n, a, out, e) && load_first_finding(s, n, a, out, e);
+}
+
+static bool find_and_load(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e)
+{
+    int64_t n;
+    return run_find(s, id, &n, e) && run_row_load(s, n, a, out, e);
+}
+
+bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, find_and_load(s, id, a, out, e), e);
+}
+
+static bool load_whole(struct store *s, struct slice id, struct arena *a, struct run *out, struct err *e)
+{
+    struct run_row row;
+    struct message *messages;
+    int64_t n;
+    if (!run_find(s, id, &n, e) || !load_run(s, n, a, &row, e) || !messages_load(s, n, 0, row.messages, a, &messages, e))
+        return false;
+    *out = row.run;
+    for (size_t i = 0; i < out->ntranscripts; i++) {
+        out->transcripts[i].messages = messages;
+        messages += out->transcripts[i].nmessages;
+    }
+    return true;
+}
+
+bool store_run_load(struct store *s, struct slice id, struct arena *a, struct run *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_whole(s, id, a, out, e), e);
+}
+
+/* ---- list ------------------------------------------------------------------------------------------------------------ */
+
+#define SECONDS(column) "julianday(" column ") * 86400"
+
+static const struct sort_key keys[] = {
+    {"imported", "r.imported", false},
+    {"started_at", "substr(r.started_at, 1, 40)", true},
+    {"ended_at", "substr(r.ended_at, 1, 40)", true},
+    {"name", "substr(coalesce(r.name, r.external_id), 1, 120)", true},
+    {"task", "(SELECT substr(task_id, 1, 120) FROM task WHERE n = r.task)", true},
+    {"model", "substr(r.model, 1, 120)", true},
+    {"success", "r.success", true},
+    {"messages", "r.messages", false},
+    {"calls", "r.calls", false},
+    {"tokens", "coalesce(r.tokens_in + r.tokens_out, r.tokens_in, r.tokens_out)", true},
+    {"cost", "r.cost_usd", true},
+    {"duration", SECONDS("r.ended_at") " - " SECONDS("r.started_at"), true},
+    {"findings", "r.broken + r.odd + r.near + r.harness + r.data", false},
+    {"attempt", "r.attempt", true},
+};
+static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
+static const struct list list = {filter_runs, "r.n"};
+
+static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)
+{
+    struct order order;
+    struct ids ids;
+    struct collection_row collection;
+    int64_t n;
+    *out = (struct run_rows){.end.total = TOTAL_UNKNOWN};
+    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
+        !list_page(s, &list, f, &order, page, a, &ids, &out->end, e))
+        return false;
+    if (filter_is_open(f)) {
+        if (!collection_find(s, f->collection, &n, e) || !collection_load(s, n, a, &collection, e))
+            return false;
+        out->end.total = collection.runs;
+    } else if (page->count && !list_total(s, &list, f, &out->end.total, e)) {
+        return false;
+    }
+    out->items = arena_array(a, struct run_row, ids.n);
+    for (; out->n < ids.n; out->n++)
+        if (!run_row_load(s, ids.items[out->n], a, &out->items[out->n], e))
+            return false;
+    return true;
+}
+
+bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_page(s, f, page, a, out, e), e);
+}
+
+/* ---- changes --------------------------------------------------------------------------------------------------------- */
+
+static bool find_and_remove(struct store *s, struct slice id, struct err *e)
+{
+    int64_t n;
+    return run_find(s, id, &n, e) && run_remove(s, n, e) && blocks_sweep(s, e);
+}
+
+bool store_run_delete(struct store *s, struct slice id, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, find_and_remove(s, id, e), e);
+}
+
+static bool tag_all(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e)
+{
+    struct arena a = {0};
+    struct ids ids;
+    bool ok = list_keys(s, &list, f, &a, &ids, e);
+    for (size_t i = 0; i < ids.n && ok; i++) {
+        struct stmt *q = add ? db_prepare(s->db, "INSERT INTO run_tag (run, tag, position, by_hand) VALUES ($1, $2, 0, 1) ON CONFLICT DO NOTHING", e)
+                             : db_prepare(s->db, "DELETE FROM run_tag WHERE run = $1 AND tag = $2", e);
+        bind_int(q, ids.items[i]);
+        bind_text(q, tag);
+        if ((ok = stmt_run(q, e)))
+            *changed += (uint64_t)db_changes(s->db);
+    }
+    arena_free(&a);
+    return ok;
+}
+
+bool store_tag(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e)
+{
+    *changed = 0;
+    if (!tag.len)
+        return err_set(e, ERR_USAGE, "a tag needs a name");
+    return db_write(s->db, e) && db_end(s->db, tag_all(s, f, tag, add, changed, e), e);
+}

@@ -1,0 +1,75 @@
+/* Private: statements that are put together as they are needed, from filters, sort keys and cursors. */
+#ifndef STORAGE_SQL_H
+#define STORAGE_SQL_H
+
+#include "storage/inside.h"
+
+/* ---- text and parameters --------------------------------------------------------------------------------------------- */
+
+struct value {
+    enum value_type type;  /* NULL, INT, REAL or TEXT */
+    int64_t n;
+    double x;
+    struct slice text;
+};
+
+struct sql {
+    struct arena *arena;
+    struct str text;
+    struct value *values;  /* of $1 … */
+    size_t nvalues, cap;
+};
+
+struct sql sql_new(struct arena *a);
+void sql_add(struct sql *q, const char *text);
+/* A parameter and its value. The text must live until the statement is given back. */
+void sql_int(struct sql *q, int64_t n);
+void sql_text(struct sql *q, struct slice text);
+void sql_value(struct sql *q, const struct value *value);
+/* The statement, ready to step. The text goes; values stay where they are. */
+struct stmt *sql_prepare(struct sql *q, struct db *db, struct err *e);
+
+/* ---- filters --------------------------------------------------------------------------------------------------------- */
+
+/* Each appends " FROM … WHERE …" that names the rows (run r, finding f, task t) which a filter lets through. False: it says something
+ * that means nothing (ERR_USAGE), or the collection is unknown. */
+bool filter_runs(struct store *s, struct sql *q, const struct filter *f, struct err *e);
+bool filter_findings(struct store *s, struct sql *q, const struct filter *f, struct err *e);
+bool filter_tasks(struct store *s, struct sql *q, const struct filter *f, struct err *e);
+/* Nothing but the collection is asked for. */
+bool filter_is_open(const struct filter *f);
+
+/* ---- pages ----------------------------------------------------------------------------------------------------------- */
+
+struct sort_key {
+    const char *name;   /* as callers write it; NULL: only part of the list's own order */
+    const char *sql;    /* long texts cut, since cursors carry them */
+    bool nullable;
+};
+struct order_term { const struct sort_key *key; bool descending; };
+enum { ORDER_TERMS = 8 };
+struct order {
+    struct order_term terms[ORDER_TERMS];
+    size_t n;
+};
+
+/* Reads page->sort by the keys of a list; `own` where it is absent. */
+bool order_parse(struct slice sort, const struct sort_key *keys, size_t nkeys, const struct order *own, struct order *out, struct err *e);
+
+struct ids {
+    int64_t *items;
+    size_t n;
+};
+/* One page of a list: `from` appends FROM and WHERE, `row` is the integer key of a row ("r.n"), the last term of every order. Fills
+ * end->next; the total is asked for apart, by list_total. */
+struct list {
+    bool (*from)(struct store *s, struct sql *q, const struct filter *f, struct err *e);
+    const char *row;
+};
+bool list_page(struct store *s, const struct list *list, const struct filter *f, const struct order *order, const struct page *page,
+               struct arena *a, struct ids *out, struct page_end *end, struct err *e);
+/* The keys of all rows that a filter lets through. */
+bool list_keys(struct store *s, const struct list *list, const struct filter *f, struct arena *a, struct ids *out, struct err *e);
+bool list_total(struct store *s, const struct list *list, const struct filter *f, int64_t *total, struct err *e);
+
+#endif

@@ -1,0 +1,241 @@
+#include "storage/blocks.h"
+#include "storage/finding_write.h"
+#include "storage/rows.h"
+#include "storage/sql.h"
+
+bool task_find(struct store *s, int64_t collection, struct slice task_id, int64_t *n, struct err *e)
+{
+    *n = 0;
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM task WHERE collection = $1 AND task_id = $2", e);
+    bind_int(q, collection);
+    bind_text(q, task_id);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *n = take_int(q);
+    return step == STEP_DONE;
+}
+
+bool task_find_or_add(struct store *s, int64_t collection, struct slice task_id, int64_t *n, struct err *e)
+{
+    *n = 0;
+    if (!task_id.len)
+        return true;
+    if (!task_find(s, collection, task_id, n, e))
+        return false;
+    if (*n)
+        return true;
+    struct stmt *q = db_prepare(s->db, "INSERT INTO task (collection, task_id) VALUES ($1, $2)", e);
+    bind_int(q, collection);
+    bind_text(q, task_id);
+    if (!stmt_run(q, e))
+        return false;
+    *n = db_last_id(s->db);
+    return true;
+}
+
+/* ---- list ------------------------------------------------------------------------------------------------------------ */
+
+static const struct sort_key keys[] = {
+    {"verdict", "t.verdict", false},
+    {NULL, "t.failed", false},
+    {"task", "substr(t.task_id, 1, 120)", false},
+    {"runs", "t.runs", false},
+    {"pass_rate", "CAST(t.passed AS REAL) / nullif(t.passed + t.failed, 0)", true},
+    {"findings", "t.broken + t.odd + t.near + t.harness + t.data", false},
+};
+static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], true}, {&keys[2], false}}, .n = 3};
+static const struct list list = {filter_tasks, "t.n"};
+
+/* The collection's models, those with most runs first; '' where a run has none. */
+static bool load_model_names(struct store *s, int64_t collection, struct arena *a, struct slices *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT m.model FROM task t JOIN task_model m ON m.task = t.n WHERE t.collection = $1 GROUP BY m.model ORDER BY sum(m.runs) DESC, m.model", e);
+    bind_int(q, collection);
+    *out = (struct slices){0};
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        out->items = arena_grow(a, out->items, out->n, &out->cap, sizeof *out->items);
+        out->items[out->n++] = take_text(q, a);
+    }
+    return step == STEP_DONE;
+}
+
+static bool load_models(struct store *s, int64_t n, const struct slices *models, struct arena *a, struct task_row *out, struct err *e)
+{
+    struct model_count *counts = arena_array(a, struct model_count, models->n);
+    struct stmt *q = db_prepare(s->db, "SELECT model, runs, passed, failed FROM task_model WHERE task = $1", e);
+    bind_int(q, n);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        struct slice model = take_bytes(q);
+        size_t i = 0;
+        while (i < models->n && !slice_eq(models->items[i], model))
+            i++;
+        if (i == models->n)
+            continue;
+        counts[i].model = model.len ? models->items[i] : SLICE_NONE;
+        counts[i].runs = take_int(q);
+        counts[i].passed = take_int(q);
+        counts[i].failed = take_int(q);
+    }
+    out->models = counts;
+    for (size_t i = 0; i < models->n; i++)
+        if (counts[i].runs)
+            out->models[out->nmodels++] = counts[i];
+    out->models_n = (int64_t)out->nmodels;
+    return step == STEP_DONE;
+}
+
+/* What the task's first run asks and expects. */
+static bool load_question(struct store *s, int64_t n, struct arena *a, struct task_row *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT d.gist, (SELECT target FROM score WHERE id = d.run << 26) FROM run_detail d"
+        " WHERE d.run = (SELECT min(n) FROM run WHERE task = $1)", e);
+    bind_int(q, n);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    out->gist = take_text(q, a);
+    int64_t target = take_count(q);
+    stmt_reset(q);
+    return text_read(s, target, a, &out->target, e);
+}
+
+static bool load_best(struct store *s, int64_t n, struct arena *a, struct task_row *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT n FROM finding WHERE task = $1 AND status <> 2 ORDER BY scope DESC, severity DESC, status DESC, confidence DESC, n LIMIT 1", e);
+    bind_int(q, n);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    int64_t finding = take_int(q);
+    stmt_reset(q);
+    out->has_best = true;
+    return finding_row_load(s, finding, a, &out->best, e);
+}
+
+static bool load_row(struct store *s, int64_t n, const struct slices *models, struct arena *a, struct task_row *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT task_id, runs, passed, failed, broken, odd, near, harness, data, verdict FROM task WHERE n = $1", e);
+    bind_int(q, n);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *out = (struct task_row){0};
+    out->task_id = take_text(q, a);
+    out->runs = take_int(q);
+    out->passed = take_int(q);
+    out->failed = take_int(q);
+    for (int i = 0; i < KIND_COUNT; i++)
+        out->findings[i] = take_int(q);
+    out->verdict = (enum task_verdict)take_int(q);
+    stmt_reset(q);
+    return load_models(s, n, models, a, out, e) && load_question(s, n, a, out, e) && load_best(s, n, a, out, e);
+}
+
+static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e)
+{
+    struct order order;
+    struct ids ids;
+    struct slices models;
+    int64_t collection;
+    *out = (struct task_rows){.end.total = TOTAL_UNKNOWN};
+    if (!collection_find(s, f->collection, &collection, e) || !load_model_names(s, collection, a, &models, e) ||
+        !order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
+        !list_page(s, &list, f, &order, page, a, &ids, &out->end, e))
+        return false;
+    if ((page->count || filter_is_open(f)) && !list_total(s, &list, f, &out->end.total, e))
+        return false;
+    out->items = arena_array(a, struct task_row, ids.n);
+    for (; out->n < ids.n; out->n++)
+        if (!load_row(s, ids.items[out->n], &models, a, &out->items[out->n], e))
+            return false;
+    return true;
+}
+
+bool store_tasks(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_page(s, f, page, a, out, e), e);
+}
+
+/* ---- for detectors --------------------------------------------------------------------------------------------------- */
+
+bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e)
+{
+    int64_t n;
+    *out = (struct slices){0};
+    if (!collection_find(s, collection, &n, e))
+        return false;
+    struct stmt *q = db_prepare(s->db, "SELECT task_id FROM task WHERE collection = $1 ORDER BY task_id", e);
+    bind_int(q, n);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        out->items = arena_grow(a, out->items, out->n, &out->cap, sizeof *out->items);
+        out->items[out->n++] = take_text(q, a);
+    }
+    return step == STEP_DONE;
+}
+
+/* Scores and findings of a run; those dismissed do not count. */
+static bool load_said(struct store *s, int64_t n, struct arena *a, struct run_summary *out, struct err *e)
+{
+    struct run run;
+    struct stored_findings stored;
+    run_init(&run);
+    if (!scores_load(s, n, a, &run, e) || !findings_load(s, &(struct subject){.run = n}, a, &stored, e))
+        return false;
+    out->scores = run.scores;
+    out->nscores = run.nscores;
+    out->findings = stored.items;
+    for (size_t i = 0; i < stored.n; i++) {
+        if (stored.items[i].status == STATUS_DISMISSED)
+            continue;
+        struct finding *f = &out->findings[out->nfindings++];
+        *f = stored.items[i];
+        for (size_t k = 0; k < f->nevidence; k++)
+            if (!f->evidence[k].run.ptr)
+                f->evidence[k].run = out->run;
+    }
+    return true;
+}
+
+static bool load_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e)
+{
+    int64_t key, task;
+    *out = (struct task_summary){.task_id = arena_dup(a, task_id)};
+    if (!collection_find(s, collection, &key, e) || !task_find(s, key, task_id, &task, e))
+        return false;
+    if (!task)
+        return err_set(e, ERR_NOT_FOUND, "there is no task \"%.*s\"", SLICE_ARG(task_id));
+    struct stmt *q = db_prepare(s->db,
+        "SELECT r.n, r.id, r.external_id, r.model, r.attempt, coalesce(r.success, 2), r.exit_status, d.error, r.stopped_by, r.messages, r.calls"
+        " FROM run r JOIN run_detail d ON d.run = r.n WHERE r.task = $1 ORDER BY r.n", e);
+    bind_int(q, task);
+    size_t cap = 0;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        out->runs = arena_grow(a, out->runs, out->nruns, &cap, sizeof *out->runs);
+        struct run_summary *run = &out->runs[out->nruns++];
+        int64_t n = take_int(q);
+        run->run = take_text(q, a);
+        run->external_id = take_text(q, a);
+        run->model = take_text(q, a);
+        run->attempt = take_count(q);
+        run->success = (enum verdict)take_int(q);
+        run->exit_status = take_text(q, a);
+        run->error = take_text(q, a);
+        run->limit = take_text(q, a);
+        run->messages = (uint32_t)take_int(q);
+        run->calls = (uint32_t)take_int(q);
+        if (!load_said(s, n, a, run, e))
+            return false;
+    }
+    return step == STEP_DONE;
+}
+
+bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_summary(s, collection, task_id, a, out, e), e);
+}

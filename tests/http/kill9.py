@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+"""Kills the server in the middle of uploads, again and again; what it acknowledged is there once when all is done.
+
+usage: kill9.py PROGRAM [KILLS]
+"""
+import os
+import random
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from server import Server, chat, jsonl
+
+CLIENTS = 50
+RUNS = 5
+
+
+def main():
+    kills = int(sys.argv[2]) if len(sys.argv) > 2 else 20
+    dice = random.Random(9)
+    acknowledged, sent = set(), set()
+    with Server() as s:
+        s.collection()
+        for round in range(kills):
+            alive = threading.Event()
+            alive.set()
+
+            def client(k):
+                i = 0
+                while alive.is_set():
+                    name = f"{round}-{k}-{i}"
+                    i += 1
+                    sent.add(name)
+                    try:
+                        body = jsonl([chat(f"{name}-{n}", "word " * dice.randint(1, 2000)) for n in range(RUNS)]).encode()
+                        if s.ask("POST", f"collections/c/uploads?filename={name}", body, timeout=20).status == 202:
+                            acknowledged.add(name)
+                    except Exception:
+                        return
+
+            threads = [threading.Thread(target=client, args=(k,)) for k in range(CLIENTS)]
+            for t in threads:
+                t.start()
+            time.sleep(dice.uniform(0.05, 1.0))
+            s.kill()
+            alive.clear()
+            for t in threads:
+                t.join()
+            s.start()
+        states = {}
+        for job in s.all("jobs", limit=1000):
+            state = s.get(f"jobs/{job['id']}", wait=300)["state"]
+            states[state] = states.get(state, 0) + 1
+        rows = s.send("POST", "sql", {"query": "SELECT source_file, count(*) FROM runs GROUP BY 1", "limit": 1000000})["rows"]
+        left = s.spool()
+        integrity = s.ask("GET", "/readyz").status
+    stored = {name: n for name, n in rows}
+    lost = [name for name in acknowledged if stored.get(name) != RUNS]
+    strange = [name for name, n in stored.items() if name not in sent or n != RUNS]
+    print(f"{kills} kills, {len(acknowledged)} uploads acknowledged of {len(sent)} begun, {len(stored)} stored, jobs {states}, {len(left)} files left in the spool")
+    if lost or strange or left or integrity != 200 or set(states) != {"done"}:
+        print(f"LOST {lost[:10]} STRANGE {[(n, stored[n]) for n in strange[:10]]}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

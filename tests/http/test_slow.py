@@ -1,0 +1,135 @@
+"""Clients that are slow on purpose do not keep others out."""
+import socket
+import threading
+import time
+
+from server import Server, sample
+
+
+def together(*functions):
+    """Runs them at the same time and raises what any of them raised."""
+    errors = []
+
+    def guard(f):
+        try:
+            f()
+        except BaseException as e:
+            errors.append(e)
+
+    threads = [threading.Thread(target=guard, args=(f,)) for f in functions]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    if errors:
+        raise errors[0]
+
+
+def closed_after(c, most, drip=b""):
+    """Seconds until the other side closes, while a byte of `drip` goes out now and then."""
+    began = time.monotonic()
+    c.settimeout(0.5)
+    while time.monotonic() - began < most:
+        try:
+            if drip:
+                c.sendall(drip)
+            if c.recv(65536) == b"":
+                return time.monotonic() - began
+        except socket.timeout:
+            continue
+        except OSError:
+            return time.monotonic() - began
+    raise AssertionError(f"still open after {most} s")
+
+
+def connect(s, head=b"", rcvbuf=0):
+    c = socket.socket()
+    if rcvbuf:
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+    c.connect(("127.0.0.1", s.port))
+    c.sendall(head.replace(b"$HOST", f"127.0.0.1:{s.port}".encode()))
+    return c
+
+
+def test_slow_heads_bodies_and_readers_are_closed():
+    def head():
+        with connect(s, b"GET / HTTP/1.1\r\nHost: $HOST\r\n") as c:
+            assert closed_after(c, 9, b"X: 1\r\n") > 3
+
+    def line():
+        with connect(s, b"GET /") as c:
+            closed_after(c, 9, b"a")
+
+    def second():  # kept alive, and then dripping
+        with connect(s, b"GET /healthz HTTP/1.1\r\nHost: $HOST\r\n\r\n") as c:
+            assert c.recv(65536).startswith(b"HTTP/1.1 200")
+            c.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\n".encode())
+            closed_after(c, 9, b"X: 1\r\n")
+
+    def body():
+        with connect(s, b"POST /api/v1/collections/c/uploads HTTP/1.1\r\nHost: $HOST\r\nContent-Length: 100000\r\n\r\n") as c:
+            assert closed_after(c, 25, b"x") > 5
+
+    def reader():  # asks for much and reads nothing
+        with connect(s, b"GET /api/v1/collections/c/export HTTP/1.1\r\nHost: $HOST\r\n\r\n", rcvbuf=4096) as c:
+            time.sleep(26)
+            got = 0
+            c.settimeout(5)
+            try:
+                while chunk := c.recv(1 << 20):
+                    got += len(chunk)
+            except OSError:
+                pass
+            assert got < 20 << 20, "it was all sent"
+
+    with Server() as s:
+        s.collection()
+        big = "".join('{"id":"%d","messages":[{"role":"user","content":"%s"}]}\n' % (i, "lorem ipsum " * 90000) for i in range(30))
+        assert s.upload(big)["state"] == "done"
+        together(head, line, second, body, reader)
+        deadline = time.monotonic() + 5
+        while s.spool() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert s.spool() == [], "the half upload is still there"
+        assert s.ask("GET", "/healthz").status == 200
+
+
+def test_hundreds_of_dripping_clients_leave_room_for_others():
+    with Server() as s:
+        drips = [connect(s, b"GET / HTTP/1.1\r\nHost: $HOST\r\n") for _ in range(600)]
+        slowest = 0
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            for c in drips[::7]:
+                try:
+                    c.sendall(b"X: 1\r\n")
+                except OSError:
+                    pass
+            began = time.monotonic()
+            assert s.ask("GET", "collections", timeout=5).status == 200
+            slowest = max(slowest, time.monotonic() - began)
+            time.sleep(0.1)
+        for c in drips:
+            c.close()
+        assert slowest < 1, f"{slowest:.2f} s"
+
+
+def test_a_slow_search_keeps_nobody_from_reading():
+    s = sample()
+    done = []
+
+    def slow():
+        q = r"(?:\w+\s+){1,30}nothing_that_is_there$"
+        for _ in range(3):
+            done.append(s.ask("GET", "search?" + __import__("urllib.parse").parse.urlencode({"q": q, "regex": 1, "count": 1})).status)
+
+    def quick():
+        worst = 0
+        while len(done) < 12 and worst < 5:
+            began = time.monotonic()
+            assert s.ask("GET", "collections/sample/runs?limit=1").status == 200
+            worst = max(worst, time.monotonic() - began)
+        assert worst < 1, f"{worst:.2f} s"
+
+    together(slow, slow, slow, slow, quick)
+    assert set(done) == {200}, done

@@ -1,0 +1,218 @@
+"""Uploads: whole, once, and never more than there is room for."""
+import gzip
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+from server import ROOT, Server, chat, jsonl
+
+
+def test_an_upload_becomes_runs():
+    with Server() as s:
+        s.collection()
+        u = s.upload(jsonl([chat("1", task_id="t", success=True), chat("2", task_id="t", success=False)]), "night.jsonl")
+        assert u["state"] == "done" and u["id"] == u["job"] and u["filename"] == "night.jsonl" and u["error"] is None
+        assert u["result"]["runs"] == {"new": 2, "updated": 0, "duplicate": 0, "rejected": 0} and u["result"]["collection"]["name"] == "c"
+        assert set(u["result"]) >= {"collection", "files", "runs", "messages", "bytes", "seconds", "formats", "repairs", "findings", "errors"}
+        assert s.get(f"uploads/{u['id']}") == u
+        runs = s.get("collections/c/runs")["items"]
+        assert {(r["external_id"], r["source"]["file"]) for r in runs} == {("1", "night.jsonl"), ("2", "night.jsonl")}
+        assert s.spool() == []
+        assert s.get(f"jobs/{u['id']}")["kind"] == "import"
+
+
+def test_without_waiting_it_is_accepted_and_can_be_asked_about():
+    with Server() as s:
+        s.collection()
+        u = s.upload(jsonl([chat(str(i)) for i in range(50)]), wait=0, status=202)
+        assert u["state"] in ("queued", "running", "done")
+        assert s.get(f"uploads/{u['id']}", wait=30)["state"] == "done"
+        s.get("uploads/00000000-0000-4000-8000-000000000000", status=404)
+        job = s.send("POST", "collections/c/scans", {}, 202)
+        s.get(f"uploads/{job['id']}", status=404)
+
+
+def test_what_comes_again_changes_nothing():
+    with Server() as s:
+        s.collection()
+        text = jsonl([chat("1"), chat("2")])
+        s.upload(text)
+        assert s.upload(text)["result"]["runs"] == {"new": 0, "updated": 0, "duplicate": 2, "rejected": 0}
+        assert s.upload(text, "other.jsonl")["result"]["runs"]["duplicate"] == 2
+        assert s.get("collections/c/runs", count=1)["total"] == 2
+
+
+def test_changed_content_replaces_only_when_asked():
+    with Server() as s:
+        s.collection()
+        s.upload(jsonl([chat("1", "old")]))
+        assert s.upload(jsonl([chat("1", "new")]))["result"]["runs"]["new"] == 1
+        assert s.get("collections/c/runs", count=1)["total"] == 2
+        assert s.upload(jsonl([chat("1", "newer")]), replace=1)["result"]["runs"]["updated"] == 1
+        assert s.get("collections/c/runs", count=1)["total"] == 2
+
+
+def test_an_idempotency_key_gives_the_first_answer():
+    with Server() as s:
+        s.collection()
+        s.collection("d")
+        key = {"Idempotency-Key": "abc"}
+        first = s.upload(jsonl([chat("1")]), headers=key)
+        again = s.upload(jsonl([chat("2")]), headers=key)
+        assert again["id"] == first["id"] and s.get("collections/c/runs", count=1)["total"] == 1
+        assert s.upload(jsonl([chat("1")]), collection="d", headers=key)["id"] != first["id"]
+        assert s.spool() == []
+        ids = []
+        threads = [threading.Thread(target=lambda: ids.append(s.upload(jsonl([chat("3")]), headers={"Idempotency-Key": "k"})["id"])) for _ in range(8)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        assert len(ids) == 8 and len(set(ids)) == 1, ids
+
+
+def test_compressed_bodies_are_read():
+    with Server() as s:
+        s.collection()
+        text = jsonl([chat("1")]).encode()
+        for name, body in (("gzip", gzip.compress(text)), ("zstd", subprocess.run(["zstd", "-c"], input=text, capture_output=True).stdout if shutil.which("zstd") else None)):
+            if body is None:
+                print("NOT RUN: zstd is not installed")
+                continue
+            s.collection(name)
+            assert s.upload(body, collection=name, headers={"Content-Encoding": name})["result"]["runs"]["new"] == 1
+        for headers in ({"Content-Encoding": "br"}, {"Content-Encoding": "gzip, gzip"}, {"Content-Type": "multipart/form-data; boundary=x"}):
+            s.ask("POST", "collections/c/uploads", text, headers).problem(415)
+        assert s.spool() == []
+
+
+def test_what_cannot_be_read_is_named():
+    with Server() as s:
+        s.collection()
+        u = s.upload(jsonl([chat("1")]) + '{"id": "2", "messages": "no"}\n{broken\n' + jsonl([chat("3")]))
+        assert u["state"] == "done" and u["result"]["runs"]["new"] == 2 and len(u["result"]["errors"]) >= 1, u
+        assert all(e["code"] and e["message"] and e["location"] for e in u["result"]["errors"])
+        u = s.upload("just words, no transcript\n" * 20, "notes.txt")
+        assert u["state"] == "done" and u["result"]["runs"]["new"] == 0 and u["result"]["files"]["skipped"] == 1, u
+
+
+def test_wrong_uploads_are_refused_and_leave_nothing():
+    with Server() as s:
+        s.collection()
+        s.ask("POST", "collections/c/uploads").problem(400, "empty")
+        s.ask("POST", "collections/none/uploads", b"x").problem(404)
+        s.ask("POST", "collections/c/uploads?format=nope", b"x").problem(400, "nope")
+        s.ask("POST", "collections/c/uploads?filename=", b"x").problem(400, "filename")
+        s.ask("POST", "collections/c/uploads?wait=-1", b"x").problem(400, "wait")
+        s.ask("GET", "collections/c/uploads").problem(405)
+        assert s.spool() == [] and s.get("jobs")["items"] == []
+
+
+def rss(s):
+    with open(f"/proc/{s.process.pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS")) / 1024
+
+
+def test_an_upload_over_the_limit_is_refused():
+    with Server("--max-upload", "1") as s:
+        s.collection()
+        before = rss(s)
+        s.ask("POST", "collections/c/uploads", b"x" * (3 << 20)).problem(413)
+        # Told to be far too large: refused before it is sent.
+        with socket.create_connection(("127.0.0.1", s.port), timeout=10) as c:
+            c.sendall(f"POST /api/v1/collections/c/uploads HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\nContent-Length: {1 << 40}\r\n\r\n".encode())
+            assert b" 413 " in c.recv(65536)
+        c = http.client.HTTPConnection("127.0.0.1", s.port)
+        c.request("POST", "/api/v1/collections/c/uploads", (b"x" * 65536 for _ in range(64)), headers={"Transfer-Encoding": "chunked"}, encode_chunked=True)
+        r = c.getresponse()
+        assert r.status == 413 and json.loads(r.read())["code"] == "too_large"
+        c.close()
+        assert s.spool() == []
+        assert s.upload(jsonl([chat("1")]))["state"] == "done"
+        assert rss(s) < before + 100, "memory grew with what was refused"
+
+
+def test_chunked_uploads_arrive_whole():
+    with Server() as s:
+        s.collection()
+        rows = jsonl([chat(str(i), "word " * 200) for i in range(2000)]).encode()
+        c = http.client.HTTPConnection("127.0.0.1", s.port, timeout=60)
+        c.request("POST", "/api/v1/collections/c/uploads?wait=60", (rows[i:i + 7777] for i in range(0, len(rows), 7777)), headers={"Transfer-Encoding": "chunked"}, encode_chunked=True)
+        u = json.loads(c.getresponse().read())
+        assert u["result"]["runs"]["new"] == 2000 and u["result"]["bytes"] == len(rows), u
+        c.close()
+
+
+def test_a_client_that_leaves_leaves_nothing():
+    with Server() as s:
+        s.collection()
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", s.port)) as c:
+                c.sendall(f"POST /api/v1/collections/c/uploads HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\nContent-Length: 500000\r\n\r\n".encode() + b"x" * 100000)
+        until = time.monotonic() + 5
+        while s.spool() and time.monotonic() < until:
+            time.sleep(0.05)
+        assert s.spool() == [] and s.get("jobs")["items"] == []
+
+
+def test_a_client_that_leaves_while_it_waits_harms_nothing():
+    with Server() as s:
+        s.collection()
+        body = jsonl([chat(str(i), "word " * 500) for i in range(3000)]).encode()
+        for i in range(5):
+            with socket.create_connection(("127.0.0.1", s.port)) as c:
+                c.sendall(f"POST /api/v1/collections/c/uploads?wait=30&filename={i} HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        until = time.monotonic() + 60
+        while (len(s.get("jobs")["items"]) < 5 or any(j["state"] != "done" for j in s.get("jobs")["items"])) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert s.get("collections/c")["runs"] == 3000 * 1, s.get("jobs")
+
+
+def test_many_at_one_time_all_arrive():
+    with Server() as s:
+        s.collection()
+        states = []
+
+        def one(i):
+            states.append(s.upload(jsonl([chat(f"{i}-{k}") for k in range(20)]), f"f{i}.jsonl", wait=60)["state"])
+
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(50)]
+        [t.start() for t in threads]
+        [t.join() for t in threads]
+        assert states == ["done"] * 50
+        assert s.get("collections/c/runs", limit=1, count=1)["total"] == 1000
+
+
+def test_jobs_can_be_cancelled():
+    with Server("--workers", "1") as s:
+        s.collection()
+        body = jsonl([chat(str(i), "some more words to read " * 400) for i in range(3000)])
+        uploads = [s.upload(body.replace('"id": "', f'"id": "{k}-'), f"{k}", wait=0, status=202) for k in range(5)]
+        s.send("DELETE", f"jobs/{uploads[0]['id']}")
+        s.send("DELETE", f"jobs/{uploads[4]['id']}")
+        ends = [s.get(f"jobs/{u['id']}", wait=120)["state"] for u in uploads]
+        assert ends[4] == "cancelled" and ends[1:4] == ["done"] * 3 and ends[0] in ("cancelled", "done"), ends
+        assert s.spool() == []
+        s.ask("DELETE", "jobs/00000000-0000-4000-8000-000000000000").problem(404)
+
+
+def test_a_full_disk_is_said_and_survived():
+    import tempfile
+    with tempfile.TemporaryDirectory(prefix="telltale-full-") as folder:
+        spool = os.path.join(folder, "t.db.spool")
+        os.mkdir(spool)
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", spool], capture_output=True).returncode != 0:
+            print("NOT RUN: a small file system cannot be mounted here")
+            return
+        try:
+            with Server(folder=folder) as s:
+                s.collection()
+                s.ask("POST", "collections/c/uploads?wait=5", b"x" * (5 << 20)).problem(507)
+                assert s.spool() == []
+                assert s.get("collections/c")["runs"] == 0
+                assert s.upload(jsonl([chat("1")]))["state"] == "done"
+        finally:
+            subprocess.run(["umount", spool])
