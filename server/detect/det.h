@@ -31,16 +31,19 @@ extern const size_t det_count;
  * the row's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */
 void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n);
 
-/* The row functions, by file. */
-void det_orphan_result(struct det_run *d);
+/* What the rows name, by file. */
+void det_orphan_result(struct det_run *d); /* det_structure.c */
 void det_missing_result(struct det_run *d);
 void det_duplicate_call_id(struct det_run *d);
 void det_role_order(struct det_run *d);
 void det_empty_message(struct det_run *d);
-void det_wrong_form(struct det_run *d);
+void det_wrong_form(struct det_run *d); /* det_answer.c */
+void det_garbled_key(struct det_run *d);
 void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
-void det_runaway_text(struct det_run *d);
-void det_similar_action(struct det_run *d);
+void det_unseen_answer(struct det_run *d);
+void det_similar_action(struct det_run *d); /* det_repeat.c */
+void det_runaway_text(struct det_run *d); /* det_text.c */
+void det_word_salad(struct det_run *d);
 
 #endif

@@ -224,7 +224,8 @@ static void match_regex(struct matching *x, const struct matcher *m, size_t at)
             return;
         for (uint32_t i = 0; i < n; i++) {
             struct slice before[CAPTURES_MAX];
-            memcpy(before, x->captures, sizeof before);
+            size_t captures = (size_t)x->def->rule->ncaptures * sizeof *before;
+            memcpy(before, x->captures, captures);
             bool joins = true;
             for (size_t b = 0; b < m->nbinds && joins; b++) {
                 const uint32_t *group = &found[i].groups[2 * (size_t)m->binds[b].group];
@@ -240,7 +241,7 @@ static void match_regex(struct matching *x, const struct matcher *m, size_t at)
                 match_from(x, at + 1);
                 x->spans[m->written] = (struct span){0};
             }
-            memcpy(x->captures, before, sizeof before);
+            memcpy(x->captures, before, captures);
             if (!m->nbinds)
                 return; /* another match would say the same */
         }
@@ -424,7 +425,10 @@ static void look_at(struct detect_scratch *s, const struct event_def *def, const
         return;
     s->evaluated[def->index] = s->stamp;
     struct occurrences *list = &s->occurrences[def->index];
-    struct matching x = {.s = s, .def = def, .event = e, .first = list->n};
+    struct matching x; /* large, and asked for a million times: only what is used of it is cleared */
+    x.s = s, x.def = def, x.event = e, x.first = list->n;
+    memset(x.captures, 0, (size_t)def->rule->ncaptures * sizeof *x.captures);
+    memset(x.spans, 0, def->nmatchers * sizeof *x.spans);
     match_from(&x, 0);
     if (list->n == x.first || !def->nkeys)
         return;

@@ -11,6 +11,7 @@
 /* One JSON value of a file, as split.h cuts it. */
 struct record {
     struct slice file;        /* the file's path as people see it */
+    struct slice name;        /* the file's or the archive entry's own name, without folders: what a single run without an id is called */
     struct slice member;      /* of an archive that is one log (an .eval): the entry's name; else absent */
     struct slice location;    /* "", "line 12", "[3]", the entry's name */
     struct jvalue *value;     /* the format may change it, as when it puts text in the place of references */

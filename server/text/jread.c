@@ -507,7 +507,7 @@ static bool read_tree(struct reader *r, struct jvalue *root)
 {
     for (;;) {
         struct jvalue v;
-        bool complete;
+        bool complete = false;
         if (!read_value(r, &v, &complete))
             return false;
         /* What is complete goes into the container around it, which may be complete with it, and so on. */

@@ -1,0 +1,370 @@
+/* The answer that was given beside the one that was expected: the same in other dress, seen but not given, given away, invented. */
+#include "detect/det.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ANSWER_MAX = 4096, DISTINCT = 6 };
+
+/* ---- forms of an answer -------------------------------------------------------------------------------------------------------- */
+
+static bool is_alnum(unsigned char c) { return (c >= '0' && c <= '9') || (fold_byte(c) >= 'a' && fold_byte(c) <= 'z') || c >= 0x80; }
+
+/* What stands inside flag{…}, \boxed{…}, quotes, backticks or after "FINAL ANSWER:". */
+static struct slice unwrap(struct slice s)
+{
+    for (;;) {
+        s = slice_trim(s);
+        const char *open = s.len ? memchr(s.ptr, '{', s.len) : NULL;
+        size_t name = open ? (size_t)(open - s.ptr) : 0;
+        bool braces = open && s.ptr[s.len - 1] == '}' && name <= 16;
+        for (size_t i = 0; braces && i < name; i++)
+            braces = is_alnum((unsigned char)s.ptr[i]) || s.ptr[i] == '\\' || s.ptr[i] == '_';
+        if (braces) {
+            s = slice_sub(s, name + 1, s.len - name - 2);
+            continue;
+        }
+        if (s.len >= 2 && s.ptr[0] == s.ptr[s.len - 1] && strchr("\"'`*$", s.ptr[0])) {
+            s = slice_sub(s, 1, s.len - 2);
+            continue;
+        }
+        if (s.len && s.ptr[s.len - 1] == '.') {
+            s.len--;
+            continue;
+        }
+        return s;
+    }
+}
+
+/* Letters and digits, folded. */
+static struct slice bare(struct arena *a, struct slice s)
+{
+    char *out = arena_alloc(a, s.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        if (is_alnum((unsigned char)s.ptr[i]))
+            out[n++] = (char)fold_byte((unsigned char)s.ptr[i]);
+    return slice_of(out, n);
+}
+
+/* Without what escaping adds or eats: backslashes and quotes. */
+static struct slice unescaped(struct arena *a, struct slice s)
+{
+    char *out = arena_alloc(a, s.len + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < s.len; i++)
+        if (!strchr("\\\"'`", s.ptr[i]) || !s.ptr[i])
+            out[n++] = s.ptr[i];
+    return slice_of(out, n);
+}
+
+/* A number as people write it: 1,000.0, $5, 30 %, 7 km. */
+static bool number_of(struct slice s, double *out)
+{
+    char text[48], *end;
+    size_t n = 0, i = 0;
+    while (i < s.len && !(s.ptr[i] >= '0' && s.ptr[i] <= '9') && s.ptr[i] != '-' && s.ptr[i] != '.')
+        i++;
+    if (i > 3) /* words before it: it is no number with a currency */
+        return false;
+    for (; i < s.len && n + 1 < sizeof text && ((s.ptr[i] >= '0' && s.ptr[i] <= '9') || strchr("-.,", s.ptr[i])) && s.ptr[i]; i++)
+        if (s.ptr[i] != ',')
+            text[n++] = s.ptr[i];
+    text[n] = 0;
+    *out = strtod(text, &end);
+    if (n == 0 || *end)
+        return false;
+    for (size_t k = i; k < s.len; k++) /* a unit may follow, but no other number */
+        if (s.ptr[k] >= '0' && s.ptr[k] <= '9')
+            return false;
+    return s.len - i <= 12;
+}
+
+static struct slice hex_of(struct arena *a, struct slice s)
+{
+    char *out = arena_alloc(a, 2 * s.len + 1);
+    hash_hex((const unsigned char *)s.ptr, s.len, out);
+    return slice_of(out, 2 * s.len);
+}
+
+enum form { FORM_OTHER, FORM_SAME, FORM_ESCAPED, FORM_DRESSED };
+
+static enum form compare(struct arena *a, struct slice answer, struct slice target)
+{
+    answer = slice_trim(slice_sub(answer, 0, ANSWER_MAX));
+    target = slice_trim(slice_sub(target, 0, ANSWER_MAX));
+    if (!answer.len || !target.len)
+        return FORM_OTHER;
+    if (slice_eq(answer, target))
+        return FORM_SAME;
+    struct slice p = unescaped(a, answer), q = unescaped(a, target);
+    if (slice_eq(p, q) && (p.len < answer.len || q.len < target.len) && slice_eq(unwrap(answer), answer) == slice_eq(unwrap(target), target))
+        return FORM_ESCAPED;
+    struct slice x = unwrap(answer), y = unwrap(target);
+    p = bare(a, x), q = bare(a, y);
+    if (p.len && slice_eq(p, q))
+        return FORM_DRESSED;
+    double m, n;
+    if (number_of(x, &m) && number_of(y, &n))
+        return m == n ? FORM_DRESSED : FORM_OTHER;
+    if (y.len >= 4 && x.len >= 4 && (slice_eq(bare(a, hex_of(a, x)), q) || slice_eq(p, bare(a, hex_of(a, y)))))
+        return FORM_DRESSED;
+    return FORM_OTHER;
+}
+
+/* ---- what was submitted ----------------------------------------------------------------------------------------------------------- */
+
+struct submission {
+    struct slice text;
+    struct span place;
+    uint32_t order;     /* messages before it, over all transcripts */
+};
+
+/* The first string in a call's arguments; the whole text where they are no JSON. */
+static struct slice first_string(struct arena *a, struct slice arguments)
+{
+    struct jvalue *v = NULL;
+    if (!jread(a, slice_sub(arguments, 0, ANSWER_MAX), NULL, NULL, &v, NULL))
+        return arguments;
+    const struct jvalue *at = v;
+    for (int depth = 0; depth < 4 && at && (at->type == J_OBJECT || at->type == J_ARRAY); depth++)
+        at = jat(at, 0);
+    return jtext(at);
+}
+
+/* A call to a tool that submits, or a command "submit X". */
+static bool submitted(struct arena *a, const struct tool_call *call, struct slice *out)
+{
+    *out = slice_trim(first_string(a, call->arguments));
+    if (slice_starts(call->name, "submit") || slice_is(call->name, "final_answer"))
+        return out->len > 0 && !slice_is(*out, "submit");
+    if (!slice_starts(*out, "submit "))
+        return false;
+    *out = unwrap(slice_sub(*out, strlen("submit "), out->len)).len ? slice_trim(slice_sub(*out, strlen("submit "), out->len)) : SLICE_NONE;
+    return out->len > 0;
+}
+
+static struct submission *submissions(struct det_run *d, size_t *n)
+{
+    struct submission *list = NULL;
+    size_t cap = 0;
+    uint32_t order = 0;
+    *n = 0;
+    for (size_t t = 0; t < d->run->ntranscripts; t++)
+        for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++, order++)
+            for (size_t c = 0; c < d->run->transcripts[t].messages[i].ncalls; c++) {
+                struct slice text;
+                const struct tool_call *call = &d->run->transcripts[t].messages[i].calls[c];
+                if (!submitted(d->scratch, call, &text))
+                    continue;
+                struct span place = {.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_CALL_ARGUMENTS, .nth = (uint32_t)c};
+                list = arena_grow(d->scratch, list, *n, &cap, sizeof *list);
+                list[(*n)++] = (struct submission){text, span_opening(d->run, place), order};
+            }
+    return list;
+}
+
+static struct span score_span(const struct run *run, size_t i, enum part part)
+{
+    struct span span = {.transcript = -1, .message = -1, .part = part, .nth = (uint32_t)i};
+    span.end = (uint32_t)span_text(run, &span).len;
+    return span;
+}
+
+/* Expected answers are one text, or a JSON list of them. */
+static bool next_target(struct arena *a, struct slice target, size_t nth, struct slice *out)
+{
+    struct jvalue *v = NULL;
+    if (!slice_starts(target, "[") || !jread(a, target, NULL, NULL, &v, NULL) || v->type != J_ARRAY) {
+        *out = slice_trim(target);
+        return nth == 0 && out->len > 0;
+    }
+    *out = jtext(jat(v, nth));
+    return nth < v->n;
+}
+
+/* ---- right content, wrong form ----------------------------------------------------------------------------------------------------- */
+
+static bool report_form(struct det_run *d, enum form wanted)
+{
+    size_t n;
+    const struct submission *list = submissions(d, &n);
+    for (size_t i = 0; i < d->run->nscores; i++) {
+        struct slice target;
+        for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
+            struct span spans[] = {score_span(d->run, i, PART_SCORE_TARGET), score_span(d->run, i, PART_SCORE_ANSWER)};
+            if (compare(d->scratch, d->run->scores[i].answer, target) == wanted) {
+                det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+                return true;
+            }
+            for (size_t k = 0; k < n; k++)
+                if (compare(d->scratch, list[k].text, target) == wanted) {
+                    spans[1] = list[k].place;
+                    det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+                    return true;
+                }
+        }
+    }
+    return false;
+}
+
+void det_wrong_form(struct det_run *d)
+{
+    if (d->run->success == VERDICT_FAILED)
+        report_form(d, FORM_DRESSED);
+}
+
+void det_garbled_key(struct det_run *d)
+{
+    if (d->run->success == VERDICT_FAILED)
+        report_form(d, FORM_ESCAPED);
+}
+
+/* ---- the expected answer elsewhere in the transcript ---------------------------------------------------------------------------------- */
+
+/* Long and odd enough that it does not stand somewhere by chance: six bytes or more, of which a digit or mark, or two words. */
+static bool is_distinct(struct slice s)
+{
+    bool letter = false, other = false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = fold_byte((unsigned char)s.ptr[i]);
+        letter |= c >= 'a' && c <= 'z';
+        other |= !(c >= 'a' && c <= 'z');
+    }
+    return s.len >= DISTINCT && letter && other;
+}
+
+static bool find_word(struct slice text, struct slice word, size_t *at)
+{
+    for (size_t from = 0; from < text.len;) {
+        ptrdiff_t found = slice_find(slice_sub(text, from, text.len), word);
+        if (found < 0)
+            return false;
+        *at = from + (size_t)found;
+        bool before = *at > 0 && is_alnum((unsigned char)text.ptr[*at - 1]), behind = *at + word.len < text.len && is_alnum((unsigned char)text.ptr[*at + word.len]);
+        if (!before && !behind)
+            return true;
+        from = *at + 1;
+    }
+    return false;
+}
+
+/* The first message of `roles` (bits) that holds the text. */
+static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, struct span *out)
+{
+    for (size_t t = 0; t < run->ntranscripts; t++) {
+        bool spoken = false;
+        for (size_t i = 0; i < run->transcripts[t].nmessages; i++) {
+            const struct message *m = &run->transcripts[t].messages[i];
+            size_t at;
+            spoken |= m->role == ROLE_ASSISTANT;
+            if (prompt == spoken || !(roles & 1u << m->role) || !find_word(m->text, word, &at))
+                continue;
+            *out = (struct span){.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_TEXT, .start = (uint32_t)at, .end = (uint32_t)(at + word.len)};
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool given(struct det_run *d, struct slice answer, struct slice target)
+{
+    size_t at, n;
+    enum form form = compare(d->scratch, answer, target);
+    if (form != FORM_OTHER || find_word(answer, target, &at))
+        return true;
+    const struct submission *list = submissions(d, &n);
+    for (size_t k = 0; k < n; k++)
+        if (compare(d->scratch, list[k].text, target) != FORM_OTHER || find_word(list[k].text, target, &at))
+            return true;
+    /* Without a submission, the last words are the answer. */
+    struct span last;
+    if (n == 0 && !slice_trim(answer).len && span_last(d->run, &last) && last.message >= 0)
+        return find_word(span_text(d->run, &last), target, &at);
+    return false;
+}
+
+void det_answer_seen(struct det_run *d)
+{
+    if (d->run->success != VERDICT_FAILED)
+        return;
+    for (size_t i = 0; i < d->run->nscores; i++) {
+        struct slice target;
+        for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
+            struct span spans[2], prompt;
+            if (!is_distinct(target) || find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
+                !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, &spans[0]) ||
+                given(d, d->run->scores[i].answer, target))
+                continue;
+            spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
+            det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+            return;
+        }
+    }
+}
+
+void det_leaked_answer(struct det_run *d)
+{
+    for (size_t i = 0; i < d->run->nscores; i++) {
+        struct slice target;
+        for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
+            struct span spans[2];
+            struct slice inner = unwrap(target);
+            /* Flags and keys only: the words of an ordinary answer may well stand in its question. */
+            bool key = inner.len >= DISTINCT + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
+            if (!key || !find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &spans[0]))
+                continue;
+            spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
+            det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+            return;
+        }
+    }
+}
+
+/* ---- an answer out of nowhere --------------------------------------------------------------------------------------------------------- */
+
+/* Did anything but the agent itself say it before? What a call had in its arguments, its result only gives back. */
+static bool was_seen(struct det_run *d, const struct submission *s)
+{
+    struct slice inner = unwrap(s->text);
+    uint32_t order = 0;
+    for (size_t t = 0; t < d->run->ntranscripts; t++)
+        for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++, order++) {
+            const struct message *m = &d->run->transcripts[t].messages[i];
+            struct call_ref call = d->pairs[t].answers[i];
+            if (order >= s->order || m->role == ROLE_ASSISTANT || slice_find(m->text, inner) < 0)
+                continue;
+            if (call.message < 0 || slice_find(d->run->transcripts[t].messages[call.message].calls[call.call].arguments, inner) < 0)
+                return true;
+        }
+    return false;
+}
+
+/* Some of its words, in pieces: it was put together from what was seen. */
+static bool was_computed(struct det_run *d, const struct submission *s)
+{
+    struct slice inner = unwrap(s->text);
+    size_t pieces = 0, seen = 0;
+    for (size_t i = 0; i + 6 <= inner.len; i += 6) {
+        struct submission piece = {slice_sub(inner, i, 6), s->place, s->order};
+        pieces++;
+        seen += was_seen(d, &piece);
+    }
+    return pieces && 2 * seen >= pieces;
+}
+
+void det_unseen_answer(struct det_run *d)
+{
+    if (d->run->success != VERDICT_FAILED)
+        return;
+    size_t n;
+    const struct submission *list = submissions(d, &n);
+    struct span spans[8];
+    size_t shown = 0;
+    for (size_t i = 0; i < n; i++)
+        if (unwrap(list[i].text).len >= DISTINCT && !memchr(list[i].text.ptr, '\n', list[i].text.len) && list[i].text.len < 200 && !was_seen(d, &list[i]) &&
+            !was_computed(d, &list[i]) && shown < sizeof spans / sizeof *spans)
+            spans[shown++] = list[i].place;
+    if (shown)
+        det_report(d, NULL, NULL, SLICE_NONE, spans, shown);
+}

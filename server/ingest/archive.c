@@ -1,0 +1,181 @@
+#include "ingest/archive.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <stdlib.h>
+
+enum {
+    BLOCK = 1 << 18,
+    RATIO_FROM = 64 << 20, /* bytes unpacked before the ratio counts: small files may shrink as much as they like */
+};
+
+struct unpack {
+    struct archive *archive;
+    const struct source_limits *limits;
+    uint64_t packed, unpacked;
+    uint32_t members;
+    bool open;             /* an entry may have bytes that were not read */
+    bool over;             /* a limit was passed: nothing more is read */
+    struct err why;
+};
+
+static const struct {
+    struct magic magic;
+    size_t at;
+    struct slice bytes;
+} magics[] = {
+    {{"a zip archive", true}, 0, SLICE_LIT("PK\3\4")},
+    {{"an empty zip archive", true}, 0, SLICE_LIT("PK\5\6")},
+    {{"a zip archive", true}, 0, SLICE_LIT("PK\7\10")},
+    {{"gzip", true}, 0, SLICE_LIT("\x1f\x8b")},
+    {{"zstd", true}, 0, SLICE_LIT("\x28\xb5\x2f\xfd")},
+    {{"bzip2", true}, 0, SLICE_LIT("BZh")},
+    {{"xz", true}, 0, SLICE_LIT("\xfd" "7zXZ\0")},
+    {{"a tar archive", true}, 257, SLICE_LIT("ustar")},
+    {{"a 7z archive, which is not unpacked", false}, 0, SLICE_LIT("7z\xbc\xaf\x27\x1c")},
+    {{"a RAR archive, which is not unpacked", false}, 0, SLICE_LIT("Rar!\x1a\x07")},
+    {{"an SQLite database", false}, 0, SLICE_LIT("SQLite format 3\0")},
+    {{"a Parquet file", false}, 0, SLICE_LIT("PAR1")},
+    {{"an Arrow file", false}, 0, SLICE_LIT("ARROW1")},
+    {{"an HDF5 file", false}, 0, SLICE_LIT("\x89HDF\r\n\x1a\n")},
+    {{"a NumPy array", false}, 0, SLICE_LIT("\x93NUMPY")},
+    {{"a Python pickle", false}, 0, SLICE_LIT("\x80\x04\x95")},
+    {{"a PNG image", false}, 0, SLICE_LIT("\x89PNG\r\n\x1a\n")},
+    {{"a JPEG image", false}, 0, SLICE_LIT("\xff\xd8\xff")},
+    {{"a GIF image", false}, 0, SLICE_LIT("GIF8")},
+    {{"a WebP image", false}, 8, SLICE_LIT("WEBP")},
+    {{"a PDF document", false}, 0, SLICE_LIT("%PDF-")},
+    {{"a program", false}, 0, SLICE_LIT("\x7f" "ELF")},
+    {{"a font", false}, 0, SLICE_LIT("wOF")},
+    {{"UTF-16 text; save it as UTF-8", false}, 0, SLICE_LIT("\xff\xfe")},
+    {{"UTF-16 text; save it as UTF-8", false}, 0, SLICE_LIT("\xfe\xff")},
+};
+
+const struct magic *magic_find(struct slice head)
+{
+    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++)
+        if (slice_eq(slice_sub(head, magics[i].at, magics[i].bytes.len), magics[i].bytes))
+            return &magics[i].magic;
+    return NULL;
+}
+
+/* The library's own words, without an absent one. */
+static const char *words(struct archive *a)
+{
+    const char *text = archive_error_string(a);
+    return text ? text : "no reason given";
+}
+
+bool unpack_open(const char *path, uint64_t packed, const struct source_limits *limits, struct unpack **out, struct err *e)
+{
+    struct archive *a = archive_read_new();
+    if (!a)
+        abort();
+    archive_read_support_filter_gzip(a);
+    archive_read_support_filter_zstd(a);
+    archive_read_support_filter_bzip2(a);
+    archive_read_support_filter_xz(a);
+    archive_read_support_format_zip(a);
+    archive_read_support_format_tar(a);
+    archive_read_support_format_raw(a);
+    archive_read_support_format_empty(a);
+    if (archive_read_open_filename(a, path, BLOCK) < ARCHIVE_WARN) {
+        err_set(e, ERR_FORMAT, "cannot be unpacked: %s", words(a));
+        archive_read_free(a);
+        return false;
+    }
+    struct unpack *u = calloc(1, sizeof *u);
+    if (!u)
+        abort();
+    *u = (struct unpack){.archive = a, .limits = limits, .packed = packed};
+    *out = u;
+    return true;
+}
+
+void unpack_close(struct unpack *u)
+{
+    if (!u)
+        return;
+    archive_read_free(u->archive);
+    free(u);
+}
+
+static struct slice entry_name(struct archive_entry *entry)
+{
+    const char *name = archive_entry_pathname_utf8(entry);
+    if (!name)
+        name = archive_entry_pathname(entry);
+    return slice_str(name ? name : "an entry without a readable name");
+}
+
+static bool over_limit(struct unpack *u, struct err *e)
+{
+    const struct source_limits *l = u->limits;
+    if (u->unpacked > l->unpacked_bytes)
+        err_set(&u->why, ERR_TOO_LARGE, "unpacks to more than %llu bytes", (unsigned long long)l->unpacked_bytes);
+    else if (u->unpacked >= RATIO_FROM && u->unpacked / l->unpacked_ratio > u->packed)
+        err_set(&u->why, ERR_TOO_LARGE, "unpacks to more than %u times its size, as a zip bomb does", l->unpacked_ratio);
+    else
+        return false;
+    u->over = true;
+    *e = u->why;
+    return true;
+}
+
+bool unpack_read(void *ctx, char *into, size_t room, size_t *n, struct err *e)
+{
+    struct unpack *u = ctx;
+    la_ssize_t got;
+    do {
+        got = archive_read_data(u->archive, into, room);
+    } while (got == ARCHIVE_RETRY);
+    if (got < 0)
+        return err_set(e, ERR_FORMAT, "cannot be unpacked: %s", words(u->archive));
+    u->unpacked += (uint64_t)got;
+    *n = (size_t)got;
+    return !over_limit(u, e);
+}
+
+/* What is left of an entry, through the limits: but for zip, which has a directory, skipping is unpacking too. */
+static bool drain(struct unpack *u, struct err *e)
+{
+    char piece[1 << 14];
+    size_t n = 1;
+    while (u->open && n && (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP)
+        if (!unpack_read(u, piece, sizeof piece, &n, e))
+            return false;
+    u->open = false;
+    return true;
+}
+
+bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e)
+{
+    *more = false;
+    if (!drain(u, e))
+        return false;
+    for (;;) {
+        if (u->over) {
+            *e = u->why;
+            return false;
+        }
+        struct archive_entry *entry;
+        int got = archive_read_next_header(u->archive, &entry);
+        if (got == ARCHIVE_EOF)
+            return true;
+        if (got == ARCHIVE_RETRY)
+            continue;
+        if (got < ARCHIVE_WARN)
+            return err_set(e, ERR_FORMAT, "the archive is damaged or cut short: %s", words(u->archive));
+        if (++u->members > u->limits->members)
+            return err_set(e, ERR_TOO_LARGE, "the archive has more than %u entries", u->limits->members);
+        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
+            continue;
+        *name = entry_name(entry);
+        *more = u->open = true;
+        return true;
+    }
+}
+
+bool unpack_single(const struct unpack *u) { return archive_format(u->archive) == ARCHIVE_FORMAT_RAW; }
+
+uint64_t unpack_bytes(const struct unpack *u) { return u->unpacked; }

@@ -1,0 +1,279 @@
+#include "ingest/feed.h"
+
+#include "ingest/archive.h"
+#include "ingest/fmt.h"
+
+enum { SAMPLE_RECORDS = 16, SAMPLE_BYTES = 1 << 20, SAMPLE_REFUSED = 1000 };
+
+/* Where a record stands in the file: for an archive of files the entry and the place in it. */
+static struct slice place(struct arena *a, const struct reading *r, struct slice inside)
+{
+    if (!r->member.ptr)
+        return inside;
+    return inside.len ? arena_printf(a, "%.*s %.*s", SLICE_ARG(r->member), SLICE_ARG(inside)) : r->member;
+}
+
+static bool deliver(void *ctx, struct arena *arena, struct run *run, struct err *e)
+{
+    struct reading *r = ctx;
+    struct slice inside = run->source.location.ptr ? run->source.location : r->record ? r->record->location : SLICE_NONE;
+    struct slice location = place(arena, r, inside);
+    bool single = r->record ? r->record->only : r->runs == 0;
+    if (!run->external_id.ptr)
+        run->external_id = arena_dup(arena, single || !inside.len ? r->base : location);
+    if (!run->source.file.ptr) /* what comes from an export says where it came from before */
+        run->source = (struct source){
+            .file = arena_dup(arena, r->file->name),
+            .location = location.len ? arena_dup(arena, location) : SLICE_NONE,
+            .format = slice_str(r->format->name),
+        };
+    r->runs++;
+    return r->sink->run(r->sink->ctx, arena, run, e);
+}
+
+static void refuse(void *ctx, struct slice location, enum err_code code, const char *message)
+{
+    struct reading *r = ctx;
+    struct arena a = {0};
+    r->sink->refuse(r->sink->ctx, place(&a, r, location), code, message);
+    arena_free(&a);
+}
+
+static bool carry(void *ctx, const struct carried *carried, struct err *e)
+{
+    struct reading *r = ctx;
+    return !r->sink->carry || r->sink->carry(r->sink->ctx, carried, e);
+}
+
+enum { KEYS_COMPARED = 4096 }; /* in an object of more, which no logger writes, the last value stands alone */
+
+/* A key that stands twice in an object keeps its last value, as JSON readers have it; the others get a name of their own, so
+ * that formats see them as what they do not know. */
+static void part_duplicates(struct arena *a, struct jvalue *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        if (v->items[i].repaired)
+            part_duplicates(a, &v->items[i]);
+    for (size_t i = 0; v->type == J_OBJECT && v->n <= KEYS_COMPARED && i < v->n; i++)
+        if (jget_slice(v, v->keys[i]) != &v->items[i])
+            v->keys[i] = arena_printf(a, "%.*s (overwritten)", SLICE_ARG(v->keys[i]));
+}
+
+static struct slice location_of(const struct split *s, struct arena *a)
+{
+    switch (s->shape) {
+    case SPLIT_EMPTY:
+    case SPLIT_NOT_JSON:
+    case SPLIT_DOCUMENT: return slice_str("");
+    case SPLIT_ARRAY: return arena_printf(a, "[%zu]", s->index);
+    case SPLIT_LINES:
+    case SPLIT_VALUES: break;
+    }
+    return s->nth > 1 ? arena_printf(a, "line %llu, value %u", (unsigned long long)s->line, s->nth)
+                      : arena_printf(a, "line %llu", (unsigned long long)s->line);
+}
+
+static void next_step(const struct reading *r, struct split *s, struct step *step)
+{
+    *step = (struct step){.arena = fmt_arena()};
+    uint64_t duplicates = s->repairs->count[JREPAIR_DUPLICATE_KEY];
+    struct jvalue *value = NULL;
+    step->result = split_next(s, step->arena, &value, &step->err);
+    step->record = (struct record){
+        .file = r->file->name,
+        .name = r->base,
+        .location = location_of(s, step->arena),
+        .value = value,
+        .index = s->index,
+    };
+    if (value && s->repairs->count[JREPAIR_DUPLICATE_KEY] > duplicates)
+        part_duplicates(step->arena, value);
+}
+
+static struct sink sink_of(struct reading *r)
+{
+    return (struct sink){.run = deliver, .refuse = refuse, .carry = carry, .ctx = r};
+}
+
+bool feed_step(struct reading *r, struct step *step, struct err *e)
+{
+    const struct sink sink = sink_of(r);
+    bool ok = true;
+    if (step->result == SPLIT_VALUE) {
+        step->record.arena = &step->arena;
+        r->record = &step->record;
+        ok = r->format->feed(&r->state, &step->record, &sink, e);
+        r->record = NULL;
+    } else if (step->result == SPLIT_REFUSED) {
+        feed_refuse(r, step->record.location, &step->err);
+    }
+    fmt_discard(step->arena);
+    step->arena = NULL;
+    return ok;
+}
+
+bool feed_end(struct reading *r, struct err *e)
+{
+    const struct sink sink = sink_of(r);
+    return !r->format || r->format->close(&r->state, &sink, e);
+}
+
+void feed_refuse(struct reading *r, struct slice location, const struct err *why) { refuse(r, location, why->code, why->text); }
+
+bool feed_recognize(struct reading *r, const struct sample *sample, struct err *e)
+{
+    struct arena a = {0};
+    struct slice why = SLICE_NONE;
+    r->format = r->wanted ? r->wanted : format_recognize(sample, &a, &why);
+    if (!r->format)
+        err_set(e, ERR_NOT_TRANSCRIPT, "%.*s", SLICE_ARG(why));
+    arena_free(&a);
+    return r->format != NULL;
+}
+
+bool feed_load(struct reading *r, struct split_input in, struct slice member, size_t index, struct step *step)
+{
+    struct split s;
+    *step = (struct step){.result = SPLIT_FAILED};
+    if (split_open(&s, in, r->limits->value_bytes, true, &r->report->repairs, &step->err)) {
+        next_step(r, &s, step);
+        step->record.member = arena_dup(step->arena, member);
+        step->record.location = step->record.member;
+        step->record.index = index;
+    }
+    if (step->result == SPLIT_END)
+        err_set(&step->err, ERR_FORMAT, "an empty entry");
+    r->report->bytes += s.bytes;
+    split_close(&s);
+    return step->result == SPLIT_VALUE;
+}
+
+/* The first steps of a stream: what the format is recognised from. */
+struct beginning {
+    struct step *steps;
+    size_t n, cap, records;
+    bool ended;              /* the last step is the end or a failure */
+};
+
+static void read_beginning(const struct reading *r, struct split *s, struct arena *a, struct beginning *b)
+{
+    size_t bytes = 0, refused = 0;
+    while (!b->ended && b->records < SAMPLE_RECORDS && (bytes < SAMPLE_BYTES || b->records < 2) && refused < SAMPLE_REFUSED) {
+        b->steps = arena_grow(a, b->steps, b->n, &b->cap, sizeof *b->steps);
+        struct step *step = &b->steps[b->n++];
+        next_step(r, s, step);
+        b->records += step->result == SPLIT_VALUE;
+        refused += step->result == SPLIT_REFUSED;
+        b->ended = step->result == SPLIT_END || step->result == SPLIT_FAILED;
+        bytes += step->arena->total;
+    }
+}
+
+static struct sample sample_of(const struct reading *r, const struct split *s, const struct beginning *b, struct arena *a)
+{
+    struct record *records = arena_array(a, struct record, b->records + 1);
+    size_t n = 0;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->steps[i].result == SPLIT_VALUE)
+            records[n++] = b->steps[i].record;
+    return (struct sample){
+        .file = r->file->name,
+        .records = records,
+        .n = n,
+        .whole = b->ended,
+        .document = s->shape == SPLIT_DOCUMENT,
+        .array = s->shape == SPLIT_ARRAY,
+    };
+}
+
+/* Nothing in the beginning can be read as JSON: text that only looks like it, or JSON that ends too early? */
+static enum outcome nothing_read(const struct beginning *b, struct err *e)
+{
+    const struct step *last = b->n ? &b->steps[b->n - 1] : NULL;
+    for (size_t i = 0; i < b->n; i++)
+        if (b->steps[i].result == SPLIT_FAILED || (b->steps[i].result == SPLIT_REFUSED && b->steps[i].err.code == ERR_TOO_LARGE)) {
+            *e = b->steps[i].err;
+            return OUTCOME_FAILED;
+        }
+    if (last && b->n == 2 && b->steps[0].result == SPLIT_REFUSED) {
+        *e = b->steps[0].err;
+        return OUTCOME_FAILED;
+    }
+    err_set(e, ERR_NOT_TRANSCRIPT, "text, not JSON");
+    return OUTCOME_SKIPPED;
+}
+
+static enum outcome feed_values(struct reading *r, struct split *s, struct arena *a, struct err *e)
+{
+    struct beginning b = {0};
+    enum outcome outcome = OUTCOME_READ;
+    read_beginning(r, s, a, &b);
+    struct sample sample = sample_of(r, s, &b, a);
+    bool empty_list = b.n == 1 && b.steps[0].result == SPLIT_END;
+    if (!sample.n && !empty_list)
+        outcome = nothing_read(&b, e);
+    else if (!feed_recognize(r, &sample, e))
+        outcome = 2 * sample.n < b.n ? nothing_read(&b, e) : OUTCOME_SKIPPED; /* most of it is no JSON: text with a little in it */
+
+    struct step step = {0};
+    for (size_t i = 0; i < b.n || (outcome == OUTCOME_READ && !b.ended); i++) {
+        if (i < b.n)
+            step = b.steps[i];
+        else
+            next_step(r, s, &step);
+        step.record.only = sample.n == 1 && sample.whole;
+        b.ended |= step.result == SPLIT_END || step.result == SPLIT_FAILED;
+        if (outcome != OUTCOME_READ) {
+            fmt_discard(step.arena);
+        } else if (step.result == SPLIT_FAILED) {
+            *e = step.err;
+            outcome = OUTCOME_FAILED;
+            fmt_discard(step.arena);
+        } else if (!feed_step(r, &step, e)) {
+            outcome = OUTCOME_STOPPED;
+        }
+    }
+    struct err ending = {0};
+    if (!feed_end(r, &ending) && outcome != OUTCOME_STOPPED) {
+        *e = ending;
+        outcome = OUTCOME_STOPPED;
+    }
+    return outcome;
+}
+
+static bool is_binary(struct slice head)
+{
+    size_t odd = 0;
+    for (size_t i = 0; i < head.len; i++) {
+        unsigned char c = (unsigned char)head.ptr[i];
+        if (c == 0)
+            return true;
+        odd += c < 9 || (c > 13 && c < 32 && c != 27);
+    }
+    return odd * 10 > head.len;
+}
+
+enum outcome feed_stream(struct reading *r, struct split_input in, struct err *e)
+{
+    struct split s;
+    struct arena a = {0};
+    enum outcome outcome = OUTCOME_SKIPPED;
+    r->state = NULL;
+    r->format = NULL;
+    r->runs = 0;
+    if (!split_open(&s, in, r->limits->value_bytes, false, &r->report->repairs, e)) {
+        outcome = OUTCOME_FAILED;
+    } else if (s.shape == SPLIT_EMPTY) {
+        err_set(e, ERR_NOT_TRANSCRIPT, s.bytes ? "empty but for white space" : "an empty file");
+    } else if (s.shape == SPLIT_NOT_JSON) {
+        struct slice head = slice_of(s.buffer + s.start, s.end - s.start);
+        const struct magic *magic = magic_find(head);
+        err_set(e, ERR_NOT_TRANSCRIPT, "%s", magic ? magic->name : is_binary(slice_sub(head, 0, 4096)) ? "binary data" : "text, not JSON");
+    } else {
+        outcome = feed_values(r, &s, &a, e);
+    }
+    r->report->bytes += s.bytes;
+    split_close(&s);
+    arena_free(&a);
+    return outcome;
+}

@@ -1,0 +1,466 @@
+/* Inspect logs, .eval (a zip of JSON) and .json, of every version so far: a header {version, status, eval, plan, results,
+ * stats, error} and samples {id, epoch, input, target, messages, output, scores, metadata, store, events, attachments, …}.
+ *
+ * A sample is a run: its task is the sample, its attempt the epoch, its name the evaluation's task, its agent the solver. Text
+ * that stands apart ("attachment://HASH", before 0.3.46 "tc://HASH") is put in its place. Of several scores all are kept, and
+ * the first that gives a verdict is the run's success. The header goes to each run's metadata as "log", without the
+ * list of all sample ids. Chunked samples (samples/ID/sample.json, messages/N.json, …) are put together again. */
+#include "ingest/fmt_inspect.h"
+
+#include <stdlib.h>
+
+static bool is_header(const struct jvalue *v) { return jis(jget(v, "eval"), J_OBJECT) && (jget(v, "version") || jget(v, "plan") || jget(v, "status")); }
+
+static int probe(const struct sample *sample)
+{
+    if (sample->archive)
+        return 90; /* what the entries are called says it: a log cut short has no header */
+    return sample->n == 1 && sample->document && is_header(sample->records[0].value) ? 98 : 0;
+}
+
+/* What is kept while a log is read. */
+struct log {
+    struct arena *a;               /* of the header */
+    const struct jvalue *header;   /* the last that was read: header.json knows more than _journal/start.json */
+    struct slice json;             /* what of it goes to each run's metadata */
+    struct slice prefix;           /* of the chunked sample being gathered: "samples/ID_epoch_N/"; in its arena */
+    struct inspect_sample chunked;
+    struct jvalue *shell, *metadata;
+    struct values attachments;     /* of the chunked sample, referred to by position */
+};
+
+static void values_add(struct arena *a, struct values *list, struct jvalue *v)
+{
+    list->items = arena_grow(a, list->items, list->n, &list->cap, sizeof *list->items);
+    list->items[list->n++] = v;
+}
+
+static void values_add_all(struct arena *a, struct values *list, const struct jvalue *array)
+{
+    for (size_t i = 0; jis(array, J_ARRAY) && i < array->n; i++)
+        values_add(a, list, &array->items[i]);
+}
+
+/* ---- the header --------------------------------------------------------------------------------------------------------- */
+
+static void read_header(struct log *log, const struct jvalue *v)
+{
+    static const char *const known[] = {"eval", "samples", "reductions", "sample_reductions", NULL}, *const known_eval[] = {"dataset", NULL};
+    static const char *const known_dataset[] = {"sample_ids", NULL};
+    struct jvalue *header;
+    fmt_discard(log->a);
+    log->a = fmt_arena();
+    struct jvalue rest = fmt_without(log->a, v, (const char *const[]){"samples", "reductions", NULL});
+    struct str text = STR_INIT(META_INIT.out.max);
+    jwrite(&text, &rest);
+    struct jvalue whole = {.raw = str_slice(&text)};
+    fmt_copy(log->a, &whole, &header);
+    str_free(&text);
+    log->header = header;
+
+    struct meta json = META_INIT, eval = META_INIT, dataset = META_INIT;
+    meta_rest(&dataset, jpath(header, "eval", "dataset", NULL), known_dataset);
+    meta_rest(&eval, jget(header, "eval"), known_eval);
+    meta_json(&eval, "dataset", meta_end(&dataset, log->a));
+    meta_json(&json, "eval", meta_end(&eval, log->a));
+    meta_rest(&json, header, known);
+    log->json = meta_end(&json, log->a);
+}
+
+static struct slice solver_of(const struct jvalue *header)
+{
+    const struct jvalue *steps = jpath(header, "plan", "steps", NULL), *last = jis(steps, J_ARRAY) && steps->n ? &steps->items[steps->n - 1] : NULL;
+    struct slice solver = jstr(jpath(header, "eval", "solver", NULL)), plan = jstr(jpath(header, "plan", "name", NULL));
+    return solver.ptr ? solver : plan.ptr && !slice_is(plan, "plan") ? plan : jstr(jget(last, "solver"));
+}
+
+/* ---- attachments -------------------------------------------------------------------------------------------------------- */
+
+/* Sorted by key: a log may have tens of thousands. */
+struct attachments {
+    struct attachment { struct slice key; const struct jvalue *value; } *items;
+    size_t n;
+    const struct values *by_position; /* of a chunked sample */
+};
+
+static int by_key(const void *a, const void *b)
+{
+    return slice_cmp(((const struct attachment *)a)->key, ((const struct attachment *)b)->key);
+}
+
+static void add_attachments(struct arena *a, struct attachments *list, const struct jvalue *object)
+{
+    if (!jis(object, J_OBJECT) || !object->n)
+        return;
+    list->items = arena_array(a, struct attachment, object->n);
+    for (size_t i = 0; i < object->n; i++)
+        list->items[list->n++] = (struct attachment){object->keys[i], &object->items[i]};
+    qsort(list->items, list->n, sizeof *list->items, by_key);
+}
+
+static const struct jvalue *find_attachment(const struct attachments *list, struct slice text)
+{
+    size_t skip = slice_starts(text, "attachment://") ? 13 : slice_starts(text, "tc://") ? 5 : 0;
+    if (!skip)
+        return NULL;
+    struct attachment key = {.key = slice_sub(text, skip, text.len)};
+    if (list->by_position) {
+        size_t n = 0;
+        for (size_t i = 0; i < key.key.len; i++) {
+            if (key.key.ptr[i] < '0' || key.key.ptr[i] > '9' || i > 9)
+                return NULL;
+            n = 10 * n + (size_t)(key.key.ptr[i] - '0');
+        }
+        return key.key.len && n < list->by_position->n ? list->by_position->items[n] : NULL;
+    }
+    const struct attachment *found = list->n ? bsearch(&key, list->items, list->n, sizeof key, by_key) : NULL;
+    return found ? found->value : NULL;
+}
+
+/* Puts the text of attachments in the place of their names, in `v` and below it. True where something was changed, and then
+ * the raw bytes of what is around it no longer say it. */
+static bool resolve(const struct attachments *list, struct jvalue *v)
+{
+    if (v->type == J_STRING) {
+        const struct jvalue *found = find_attachment(list, v->text);
+        if (found)
+            *v = *found;
+        return found != NULL;
+    }
+    bool changed = false;
+    for (size_t i = 0; (v->type == J_ARRAY || v->type == J_OBJECT) && i < v->n; i++)
+        changed |= resolve(list, &v->items[i]);
+    v->repaired |= changed;
+    return changed;
+}
+
+/* ---- a sample ----------------------------------------------------------------------------------------------------------- */
+
+static struct slice name_of_score(const struct jvalue *header)
+{
+    struct slice name = jstr(jget(jat(jpath(header, "results", "scores", NULL), 0), "name"));
+    return name.ptr ? name : slice_str("score");
+}
+
+static void read_scores(struct inspect_sample *s, const struct jvalue *header)
+{
+    const struct jvalue *scores = jget(s->v, "scores"), *old = jget(s->v, "score"), *target = jget(s->v, "target");
+    struct slice expected = jis(target, J_ARRAY) && target->n == 1 ? fmt_string(s->a, &target->items[0]) : fmt_string(s->a, target);
+    bool several = jis(scores, J_OBJECT);
+    for (size_t i = 0; several ? i < scores->n : old && old->type != J_NULL && i < 1; i++) {
+        const struct jvalue *v = several ? &scores->items[i] : old, *value = jis(v, J_OBJECT) && jget(v, "value") ? jget(v, "value") : v;
+        struct slice name = several ? scores->keys[i] : name_of_score(header);
+        struct score *score = fmt_score_of(s->a, s->run, name, v);
+        if (!score->target.ptr)
+            score->target = expected;
+        if (s->run->success == VERDICT_UNKNOWN)
+            s->run->success = fmt_verdict(value);
+    }
+}
+
+/* {"type": "message", "limit": 50} → "message 50" */
+static void read_limit(struct inspect_sample *s, struct meta *meta)
+{
+    static const char *const known[] = {"type", "limit", NULL};
+    const struct jvalue *limit = jget(s->v, "limit"), *type = jget(limit, "type"), *value = jget(limit, "limit");
+    struct meta rest = META_INIT;
+    if (!jis(type, J_STRING)) {
+        s->run->limit = fmt_string(s->a, limit);
+        return;
+    }
+    s->run->limit = jtext(value).ptr ? arena_printf(s->a, "%.*s %.*s", SLICE_ARG(type->text), SLICE_ARG(jtext(value))) : type->text;
+    meta_rest(&rest, limit, known);
+    meta_json(meta, "limit", meta_end(&rest, s->a));
+}
+
+static void read_error(struct inspect_sample *s, struct meta *meta)
+{
+    static const char *const known[] = {"message", NULL};
+    const struct jvalue *error = jget(s->v, "error"), *message = jget(error, "message");
+    struct meta rest = META_INIT;
+    s->run->error = jis(message, J_STRING) ? message->text : fmt_string(s->a, error);
+    if (jis(message, J_STRING))
+        meta_rest(&rest, error, known);
+    meta_json(meta, "error", meta_end(&rest, s->a));
+    if (!s->run->error.ptr)
+        s->run->error = fmt_string(s->a, jpath(s->v, "output", "error", NULL));
+}
+
+/* Tokens of all models that took part. */
+static void read_usage(struct inspect_sample *s)
+{
+    const struct jvalue *usage = jget(s->v, "model_usage");
+    for (size_t i = 0; jis(usage, J_OBJECT) && i < usage->n; i++) {
+        double cost;
+        s->run->tokens_in = fmt_sum(s->run->tokens_in, fmt_count(jget(&usage->items[i], "input_tokens")));
+        s->run->tokens_out = fmt_sum(s->run->tokens_out, fmt_count(jget(&usage->items[i], "output_tokens")));
+        if (jnum(jget(&usage->items[i], "total_cost"), &cost))
+            s->run->cost_usd = isnan(s->run->cost_usd) ? cost : s->run->cost_usd + cost;
+    }
+}
+
+static struct message *last_assistant(struct inspect_sample *s)
+{
+    for (size_t i = s->list.n; i-- > 0;)
+        if (s->list.items[i].role == ROLE_ASSISTANT)
+            return &s->list.items[i];
+    return NULL;
+}
+
+/* The last answer of the model: it stands among the messages, unless there are none. What it has beside its message is kept. */
+static void read_output(struct inspect_sample *s, struct meta *meta)
+{
+    static const char *const known[] = {"choices", "completion", "usage", "error", NULL}, *const known_choice[] = {"message", "stop_reason", NULL};
+    const struct jvalue *output = jget(s->v, "output"), *choices = jget(output, "choices"), *choice = jat(choices, 0), *usage = jget(output, "usage");
+    struct meta rest = META_INIT;
+    struct message *m = last_assistant(s);
+    struct slice reason = jstr(jget(choice, "stop_reason"));
+    if (m && !m->finish_reason.ptr)
+        m->finish_reason = reason;
+    if (m && m->tokens_in == COUNT_UNKNOWN && m->tokens_out == COUNT_UNKNOWN) {
+        m->tokens_in = fmt_count(jget(usage, "input_tokens"));
+        m->tokens_out = fmt_count(jget(usage, "output_tokens"));
+    }
+    s->run->exit_status = s->run->error.ptr ? slice_str("error") : s->run->limit.ptr ? slice_str("limit") : reason;
+    meta_rest(&rest, output, known);
+    meta_value(&rest, "usage", usage);
+    if (jis(choices, J_ARRAY) && choices->n > 1)
+        meta_value(&rest, "choices", choices);
+    else
+        meta_rest(&rest, choice, known_choice);
+    meta_json(meta, "output", meta_end(&rest, s->a));
+}
+
+/* When a log kept no conversation, it is the input and the answer. */
+static void read_messages(struct inspect_sample *s, struct meta *meta)
+{
+    const struct jvalue *input = jget(s->v, "input"), *answer = jget(jat(jpath(s->v, "output", "choices", NULL), 0), "message");
+    for (size_t i = 0; i < s->messages.n; i++) {
+        if (s->messages.items[i]->type == J_OBJECT)
+            chat_message(s->a, &s->list, s->messages.items[i]);
+        else
+            messages_add(s->a, &s->list)->text = fmt_string(s->a, s->messages.items[i]);
+    }
+    if (s->messages.n) {
+        bool same = jis(input, J_STRING) && s->messages.n;
+        for (size_t i = 0; same && i < s->list.n; i++)
+            if (s->list.items[i].role == ROLE_USER) {
+                same = slice_eq(s->list.items[i].text, input->text);
+                break;
+            }
+        if (jis(input, J_STRING) && !same) /* the prompt was changed on its way to the model */
+            meta_value(meta, "input", input);
+        return;
+    }
+    if (jis(input, J_ARRAY)) {
+        chat_messages(s->a, &s->list, input, meta);
+    } else if (input && input->type != J_NULL) {
+        struct message *m = messages_add(s->a, &s->list);
+        m->role = ROLE_USER;
+        m->text = fmt_string(s->a, input);
+    }
+    if (jis(answer, J_OBJECT))
+        chat_message(s->a, &s->list, answer);
+}
+
+static void read_sample(struct inspect_sample *s, const struct log *log)
+{
+    static const char *const known[] = {"id", "epoch", "input", "target", "messages", "output", "scores", "score", "metadata", "events", "attachments",
+                                        "events_data", "message_pool", "call_pool", "transcript", "started_at", "completed_at", "limit", "error",
+                                        "message_refs", "sequences", "store", NULL};
+    struct meta meta = META_INIT;
+    struct run *run = s->run;
+    run_init(run);
+    run->task_id = jtext(jget(s->v, "id"));
+    run->attempt = fmt_count(jget(s->v, "epoch"));
+    run->external_id = run->attempt == COUNT_UNKNOWN ? run->task_id
+                                                     : arena_printf(s->a, "%.*s#e%lld", SLICE_ARG(run->task_id), (long long)run->attempt);
+    run->name = arena_dup(s->a, jstr(jpath(log->header, "eval", "task", NULL)));
+    run->model = arena_dup(s->a, jstr(jpath(log->header, "eval", "model", NULL)));
+    if (!run->model.ptr)
+        run->model = jstr(jpath(s->v, "output", "model", NULL));
+    run->agent = arena_dup(s->a, solver_of(log->header));
+    fmt_time(s->a, jget(s->v, "started_at"), &run->started_at);
+    fmt_time(s->a, jget(s->v, "completed_at"), &run->ended_at);
+    meta_own(&meta, s->metadata);
+    read_messages(s, &meta);
+    read_scores(s, log->header);
+    read_limit(s, &meta);
+    read_error(s, &meta);
+    read_usage(s);
+    inspect_events(s, &meta);
+    read_output(s, &meta);
+    fmt_transcript(s->a, run, &s->list);
+    const struct jvalue *input = jget(s->v, "input"), *target = jget(s->v, "target"), *store = jget(s->v, "store");
+    if (!run->nscores)
+        meta_value(&meta, "target", target);
+    if (jis(input, J_ARRAY) && s->messages.n < input->n)
+        meta_value(&meta, "input", s->messages.n ? input : NULL);
+    meta_value(&meta, "store", store && store->n ? store : NULL);
+    meta_rest(&meta, s->v, known); /* choices, files, setup, sandbox, uuid, model_usage, total_time, error_retries, … */
+    meta_json(&meta, "log", log->json);
+    run->metadata = meta_end(&meta, s->a);
+}
+
+static bool deliver_sample(struct log *log, struct inspect_sample *s, const struct sink *sink, struct err *e)
+{
+    s->run = arena_new(s->a, struct run);
+    read_sample(s, log);
+    s->run->source.location = s->location;
+    return sink->run(sink->ctx, s->a, s->run, e);
+}
+
+/* A sample in one value, in an arena of its own. */
+static bool feed_sample(struct log *log, struct arena *a, struct jvalue *v, struct slice location, const struct sink *sink, struct err *e)
+{
+    if (!jis(v, J_OBJECT) || (!jget(v, "messages") && !jget(v, "input") && !jget(v, "id"))) {
+        sink->refuse(sink->ctx, location, ERR_NOT_TRANSCRIPT, "no sample: id, input and messages are missing");
+        fmt_discard(a);
+        return true;
+    }
+    struct inspect_sample s = {.a = a, .v = v, .metadata = jget(v, "metadata"), .location = location};
+    struct attachments attachments = {0};
+    const struct jvalue *old = jget(v, "transcript"); /* of 0.3.41: {events, content} */
+    add_attachments(a, &attachments, jget(v, "attachments") ? jget(v, "attachments") : jget(old, "content"));
+    for (size_t i = 0; i < v->n && attachments.n; i++)
+        if (!slice_is(v->keys[i], "attachments"))
+            v->repaired |= resolve(&attachments, &v->items[i]);
+    values_add_all(a, &s.messages, jget(v, "messages"));
+    values_add_all(a, &s.events, jget(v, "events") ? jget(v, "events") : jget(old, "events"));
+    values_add_all(a, &s.pool, jpath(v, "events_data", "messages", NULL) ? jpath(v, "events_data", "messages", NULL) : jget(v, "message_pool"));
+    return deliver_sample(log, &s, sink, e);
+}
+
+/* ---- chunked samples ---------------------------------------------------------------------------------------------------- */
+
+/* samples/ID_epoch_N/sample.json, metadata.json, messages/N.json, events/N.json, attachments/N.json: one after the other in the
+ * archive, each sequence in its order. calls/ is what the provider was sent, again; skeleton, stats and uuids are derived. */
+static bool is_chunk(struct slice member, struct slice *prefix, struct slice *rest)
+{
+    size_t from = strlen("samples/");
+    ptrdiff_t slash = slice_find(slice_sub(member, from, member.len), slice_str("/"));
+    if (slash < 0)
+        return false;
+    *prefix = slice_sub(member, 0, from + (size_t)slash + 1);
+    *rest = slice_sub(member, prefix->len, member.len);
+    return slice_is(*rest, "sample.json") || slice_is(*rest, "metadata.json") || slice_is(*rest, "skeleton.json") ||
+           slice_starts(*rest, "messages/") || slice_starts(*rest, "events/") || slice_starts(*rest, "calls/") ||
+           slice_starts(*rest, "attachments/");
+}
+
+static bool end_chunked(struct log *log, const struct sink *sink, struct err *e)
+{
+    struct inspect_sample *s = &log->chunked;
+    bool ok = true;
+    if (log->shell) {
+        struct attachments attachments = {.by_position = &log->attachments};
+        const struct jvalue *refs = jget(log->shell, "message_refs");
+        struct values pool = s->messages;
+        s->v = log->shell;
+        s->metadata = log->metadata;
+        s->location = slice_sub(log->prefix, 0, log->prefix.len - 1);
+        resolve(&attachments, log->shell);
+        if (log->metadata)
+            resolve(&attachments, log->metadata);
+        for (size_t i = 0; i < pool.n; i++)
+            resolve(&attachments, pool.items[i]);
+        for (size_t i = 0; i < s->events.n; i++)
+            resolve(&attachments, s->events.items[i]);
+        s->pool = pool;
+        s->messages = (struct values){0};
+        for (size_t i = 0; jis(refs, J_ARRAY) && i < refs->n; i++) {
+            int64_t from, to;
+            if (!jint(jat(&refs->items[i], 0), &from) || !jint(jat(&refs->items[i], 1), &to) || from < 0)
+                continue;
+            for (; from < to && (uint64_t)from < pool.n; from++)
+                values_add(s->a, &s->messages, pool.items[from]);
+        }
+        ok = deliver_sample(log, s, sink, e);
+    } else if (s->a) {
+        sink->refuse(sink->ctx, log->prefix, ERR_FORMAT, "a chunked sample without its sample.json");
+        fmt_discard(s->a);
+    }
+    log->chunked = (struct inspect_sample){0};
+    log->attachments = (struct values){0};
+    log->shell = log->metadata = NULL;
+    log->prefix = SLICE_NONE;
+    return ok;
+}
+
+static bool feed_chunk(struct log *log, const struct record *record, struct slice prefix, struct slice rest, const struct sink *sink, struct err *e)
+{
+    if (log->chunked.a && !slice_eq(prefix, log->prefix) && !end_chunked(log, sink, e))
+        return false;
+    struct inspect_sample *s = &log->chunked;
+    if (!s->a) {
+        s->a = fmt_arena();
+        log->prefix = arena_dup(s->a, prefix);
+    }
+    struct jvalue *v;
+    fmt_copy(s->a, record->value, &v);
+    if (slice_is(rest, "sample.json"))
+        log->shell = v;
+    else if (slice_is(rest, "metadata.json"))
+        log->metadata = v;
+    else if (slice_starts(rest, "messages/"))
+        values_add_all(s->a, &s->messages, v);
+    else if (slice_starts(rest, "events/"))
+        values_add_all(s->a, &s->events, v);
+    else if (slice_starts(rest, "attachments/"))
+        values_add_all(s->a, &log->attachments, v);
+    return true;
+}
+
+/* ---- a log -------------------------------------------------------------------------------------------------------------- */
+
+static bool feed_samples(struct log *log, const struct jvalue *samples, const struct sink *sink, struct err *e)
+{
+    for (size_t i = 0; jis(samples, J_ARRAY) && i < samples->n; i++) {
+        struct jvalue *v;
+        struct arena *a = fmt_part(&samples->items[i], &v);
+        if (!feed_sample(log, a, v, arena_printf(a, "samples[%zu]", i), sink, e))
+            return false;
+    }
+    return true;
+}
+
+static bool feed(void **state, const struct record *record, const struct sink *sink, struct err *e)
+{
+    struct log *log = *state;
+    struct slice prefix, rest;
+    if (!log && !(log = *state = calloc(1, sizeof *log)))
+        abort();
+    if (is_header(record->value)) {
+        read_header(log, record->value);
+        return feed_samples(log, jget(record->value, "samples"), sink, e);
+    }
+    if (record->member.ptr && is_chunk(record->member, &prefix, &rest))
+        return feed_chunk(log, record, prefix, rest, sink, e);
+    if (log->chunked.a && !end_chunked(log, sink, e))
+        return false;
+    if (record->member.ptr && !slice_starts(record->member, "samples/")) {
+        sink->refuse(sink->ctx, record->location, ERR_FORMAT, "no header of an Inspect log: eval is missing");
+        return true;
+    }
+    return feed_sample(log, fmt_take(record), record->value, record->location, sink, e);
+}
+
+static bool close_file(void **state, const struct sink *sink, struct err *e)
+{
+    struct log *log = *state;
+    if (!log)
+        return true;
+    bool ok = !log->chunked.a || end_chunked(log, sink, e);
+    fmt_discard(log->a);
+    free(log);
+    *state = NULL;
+    return ok;
+}
+
+const struct format fmt_inspect = {
+    .name = "inspect",
+    .about = "Inspect logs: .eval archives and .json files with eval, plan and samples",
+    .probe = probe,
+    .feed = feed,
+    .close = close_file,
+};
