@@ -1,0 +1,401 @@
+/* The store shared: by threads that claim jobs, by processes that write, by one that is killed; and files that are not ours. */
+#include "store_fixture.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* ---- jobs ------------------------------------------------------------------------------------------------------------ */
+
+static struct job_row add_job(struct fixture *f, const char *kind, struct slice key, bool *existing)
+{
+    struct job_row out;
+    OK(store_job_add(f->store, &(struct job_row){.kind = slice_str(kind), .collection = f->collection, .payload = S("{\"x\": 1}")}, key, &f->a, &out, existing, &e));
+    return out;
+}
+
+static void a_job_lives_and_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct job_row job, out;
+    bool existing, got, cancelled;
+    job = add_job(f, "import", S("key"), &existing);
+    assert_false(existing);
+    assert_int_equal(job.state, JOB_QUEUED);
+    assert_true(slice_is(job.payload, "{\"x\": 1}"));
+    out = add_job(f, "import", S("key"), &existing);
+    assert_true(existing);
+    assert_true(slice_eq(out.id, job.id));
+    add_job(f, "scan", S("key"), &existing);
+    assert_false(existing);
+
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_true(got);
+    assert_true(slice_eq(out.id, job.id)); /* the oldest */
+    assert_int_equal(out.attempts, 1);
+    assert_int_equal(out.state, JOB_RUNNING);
+    assert_non_null(out.started_at.ptr);
+    OK(store_job_progress(f->store, job.id, S("{\"done\": 1}"), 60, &cancelled, &e));
+    assert_false(cancelled);
+    OK(store_job_cancel(f->store, job.id, &e));
+    OK(store_job_progress(f->store, job.id, SLICE_NONE, 60, &cancelled, &e));
+    assert_true(cancelled);
+    OK(store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    FAILS(ERR_CONFLICT, store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    FAILS(ERR_CONFLICT, store_job_cancel(f->store, job.id, &e));
+    OK(store_job(f->store, job.id, &f->a, &out, &e));
+    assert_int_equal(out.state, JOB_DONE);
+    assert_true(slice_is(out.progress, "{\"done\": 1}"));
+    assert_true(slice_is(out.result, "{}"));
+    assert_non_null(out.ended_at.ptr);
+
+    struct job_rows rows;
+    OK(store_jobs(f->store, &(struct page){.limit = 1}, &f->a, &rows, &e));
+    assert_int_equal(rows.end.total, 2);
+    assert_true(slice_is(rows.items[0].kind, "scan")); /* newest first */
+    OK(store_job_cancel(f->store, rows.items[0].id, &e)); /* before anybody began it */
+    OK(store_job(f->store, rows.items[0].id, &f->a, &out, &e));
+    assert_int_equal(out.state, JOB_CANCELLED);
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_false(got);
+    FAILS(ERR_NOT_FOUND, store_job(f->store, S("none"), &f->a, &out, &e));
+}
+
+static void a_job_is_tried_three_times(void **state)
+{
+    struct fixture *f = *state;
+    struct job_row out, job;
+    bool got, existing;
+    job = add_job(f, "import", SLICE_NONE, &existing);
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        OK(store_job_claim(f->store, 0, &f->a, &out, &got, &e)); /* a lease that is over at once */
+        assert_true(got);
+        assert_int_equal(out.attempts, attempt);
+        usleep(2000);
+    }
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_false(got);
+    OK(store_job(f->store, job.id, &f->a, &out, &e));
+    assert_int_equal(out.state, JOB_FAILED);
+    assert_non_null(out.error.ptr);
+
+    /* A lease that holds keeps others away. */
+    job = add_job(f, "import", SLICE_NONE, &existing);
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_true(got);
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_false(got);
+    /* Given back, the attempt does not count; left by a server that died, it does. */
+    OK(store_job_finish(f->store, job.id, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_true(got);
+    assert_int_equal(out.attempts, 1);
+    OK(store_jobs_release(f->store, &e));
+    OK(store_job(f->store, job.id, &f->a, &out, &e));
+    assert_int_equal(out.state, JOB_QUEUED);
+    OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
+    assert_true(got);
+    assert_int_equal(out.attempts, 2);
+}
+
+enum { THREADS = 4, JOBS = 200 };
+
+struct claimer {
+    const struct fixture *fixture;
+    atomic_int *taken;  /* by number of the job */
+    atomic_int *finished;
+};
+
+static void *claim_jobs(void *ctx)
+{
+    struct claimer *c = ctx;
+    struct store *store;
+    struct arena a = {0};
+    struct err e = {0};
+    bool ok = store_open(c->fixture->path, STORE_WRITE, &store, &e);
+    while (ok && atomic_load(c->finished) < JOBS) {
+        struct job_row job;
+        bool got;
+        ok = store_job_claim(store, 60, &a, &job, &got, &e);
+        if (!ok || !got)
+            continue;
+        atomic_fetch_add(&c->taken[atoi(job.payload.ptr)], 1);
+        ok = store_job_finish(store, job.id, JOB_DONE, SLICE_NONE, SLICE_NONE, &e);
+        atomic_fetch_add(c->finished, 1);
+    }
+    if (!ok)
+        fprintf(stderr, "%s\n", e.text);
+    store_close(store);
+    arena_free(&a);
+    return ok ? c : NULL;
+}
+
+static void no_job_is_taken_twice(void **state)
+{
+    struct fixture *f = *state;
+    atomic_int taken[JOBS] = {0}, finished = 0;
+    pthread_t threads[THREADS];
+    struct claimer claimer = {f, taken, &finished};
+    bool existing;
+    for (int i = 0; i < JOBS; i++) {
+        struct job_row out;
+        OK(store_job_add(f->store, &(struct job_row){.kind = S("k"), .payload = arena_printf(&f->a, "%d", i)}, SLICE_NONE, &f->a, &out, &existing, &e));
+    }
+    for (int i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, claim_jobs, &claimer), 0);
+    for (int i = 0; i < THREADS; i++) {
+        void *result;
+        pthread_join(threads[i], &result);
+        assert_non_null(result);
+    }
+    for (int i = 0; i < JOBS; i++)
+        assert_int_equal(taken[i], 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM job WHERE state = 2 AND attempts = 1"), JOBS);
+}
+
+/* ---- many writers ---------------------------------------------------------------------------------------------------- */
+
+/* In a process or thread of its own: so many runs, a commit for each few. Exits or returns with what failed. */
+static bool write_runs(const char *path, struct slice collection, const char *file, int n, struct err *e)
+{
+    struct fixture mine = {.collection = collection};
+    struct put *put = NULL;
+    uint64_t counts[PUT_OUTCOMES] = {0};
+    bool ok = store_open(path, STORE_WRITE, &mine.store, e);
+    if (ok)
+        put = store_put_new(mine.store, &(struct put_target){.collection = collection, .replace = true});
+    for (int i = 0; i < n && ok; i++) {
+        struct findings found = {0};
+        struct run *run = simple_run(&mine, arena_printf(&mine.a, "%d", i), arena_printf(&mine.a, "%s says %d, which is a text of more than sixty-four bytes.", file, i / 2));
+        struct put_name name = name_of(run, file, 0);
+        add_finding(&mine, &found, "a", KIND_DATA, SEVERITY_LOW, 1, 3, "What");
+        ok = store_put_add(put, &name, run, &found, NULL, 0, e) && (i % 3 || store_put_commit(put, counts, &mine.a, NULL, e));
+    }
+    ok = ok && store_put_commit(put, counts, &mine.a, NULL, e);
+    store_put_free(put);
+    store_close(mine.store);
+    arena_free(&mine.a);
+    return ok;
+}
+
+static pid_t start_writer(struct fixture *f, const char *file, int n)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct err e = {0};
+        bool ok = write_runs(f->path, f->collection, file, n, &e);
+        if (!ok)
+            fprintf(stderr, "%s\n", e.text);
+        _exit(!ok);
+    }
+    assert_true(pid > 0);
+    return pid;
+}
+
+static void check_whole(struct fixture *f)
+{
+    assert_int_equal(number(f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+    struct run_rows rows = all_runs(f);
+    for (size_t i = 0; i < rows.n; i++) {
+        struct run run;
+        OK(store_run_load(f->store, rows.items[i].run.id, &f->a, &run, &e));
+        assert_int_equal(run.transcripts[0].nmessages, 3);
+    }
+    struct collection_row c;
+    OK(store_collection(f->store, f->collection, &f->a, &c, &e));
+    assert_int_equal(c.runs, rows.n);
+    assert_int_equal(c.findings, number(f, "SELECT count(*) FROM finding"));
+    assert_int_equal(c.runs, number(f, "SELECT sum(runs) FROM task"));
+    assert_int_equal(number(f, "SELECT count(*) FROM block_run b WHERE NOT EXISTS (SELECT 1 FROM block WHERE id = b.block)"), 0);
+}
+
+static void two_processes_write_at_once(void **state)
+{
+    struct fixture *f = *state;
+    pid_t first = start_writer(f, "/x/first", 120), second = start_writer(f, "/x/second", 120);
+    int status;
+    for (int left = 2; left;) { /* and readers read all the while */
+        struct arena a = {0};
+        struct collection_row c;
+        OK(store_collection(f->store, f->collection, &a, &c, &e));
+        arena_free(&a);
+        pid_t done = waitpid(-1, &status, WNOHANG);
+        assert_true(done >= 0);
+        if (done) {
+            assert_true(done == first || done == second);
+            assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+            left--;
+        }
+    }
+    assert_int_equal(all_runs(f).n, 240);
+    check_whole(f);
+}
+
+struct thread_writer {
+    struct fixture *fixture;
+    const char *file;
+    bool ok;
+};
+
+static void *write_in_thread(void *ctx)
+{
+    struct thread_writer *w = ctx;
+    struct err e = {0};
+    w->ok = write_runs(w->fixture->path, w->fixture->collection, w->file, 60, &e);
+    if (!w->ok)
+        fprintf(stderr, "%s\n", e.text);
+    return NULL;
+}
+
+static void threads_write_at_once(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const files[THREADS] = {"/x/a", "/x/b", "/x/c", "/x/d"};
+    struct thread_writer writers[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        writers[i] = (struct thread_writer){.fixture = f, .file = files[i]};
+        assert_int_equal(pthread_create(&threads[i], NULL, write_in_thread, &writers[i]), 0);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(writers[i].ok);
+    }
+    assert_int_equal(all_runs(f).n, 240);
+    check_whole(f);
+}
+
+static void what_a_killed_writer_left_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    unsigned seed = 7;
+    for (int round = 0; round < 8; round++) {
+        pid_t writer = start_writer(f, "/x/killed", 100000);
+        usleep(20000 + (useconds_t)(rand_r(&seed) % 40000));
+        kill(writer, SIGKILL);
+        int status;
+        assert_int_equal(waitpid(writer, &status, 0), writer);
+        assert_true(WIFSIGNALED(status));
+        struct collection_row c;
+        OK(store_collection(f->store, f->collection, &f->a, &c, &e));
+        assert_int_equal(c.runs, number(f, "SELECT count(*) FROM run"));
+        assert_int_equal(number(f, "SELECT count(*) FROM message"), 3 * c.runs);
+    }
+    struct filter filter = {.collection = f->collection, .has_findings = -1};
+    struct run_rows rows;
+    OK(store_runs(f->store, &filter, &(struct page){.limit = 1000, .sort = S("-imported")}, &f->a, &rows, &e));
+    assert_true(rows.n > 0);
+    /* The next writer goes on where that one was cut off. */
+    OK(write_runs(f->path, f->collection, "/x/after", 30, &e));
+    for (size_t i = 0; i < rows.n; i++) {
+        struct run run;
+        OK(store_run_load(f->store, rows.items[i].run.id, &f->a, &run, &e));
+    }
+    assert_int_equal(number(f, "SELECT count(*) FROM pragma_integrity_check WHERE integrity_check = 'ok'"), 1);
+}
+
+static void readers_do_not_wait_for_the_lock(void **state)
+{
+    struct fixture *f = *state;
+    char lock[128];
+    struct store *reader;
+    struct collection_row c;
+    snprintf(lock, sizeof lock, "%s.lock", f->path);
+    int fd = open(lock, O_RDWR);
+    assert_true(fd >= 0);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    OK(store_open(f->path, STORE_READ, &reader, &e));
+    OK(store_collection(reader, f->collection, &f->a, &c, &e));
+    OK(store_collection(f->store, f->collection, &f->a, &c, &e));
+    FAILS(ERR_INTERNAL, store_collection_add(reader, &(struct collection_row){.name = S("x")}, &f->a, &c, &e));
+    store_close(reader);
+    close(fd);
+}
+
+/* ---- files ----------------------------------------------------------------------------------------------------------- */
+
+static void run_sql(const char *path, const char *sql)
+{
+    struct err e = {0};
+    struct db *db;
+    assert_true(db_open(path, true, &db, &e));
+    assert_true(db_script(db, sql, &e));
+    db_close(db);
+}
+
+static void other_files_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    char path[128];
+    struct store *store;
+    snprintf(path, sizeof path, "%s/newer.db", f->folder);
+    OK(store_open(path, STORE_WRITE, &store, &e));
+    store_close(store);
+    run_sql(path, "PRAGMA user_version = 9999");
+    FAILS(ERR_NEWER, store_open(path, STORE_WRITE, &store, &e));
+    FAILS(ERR_NEWER, store_open(path, STORE_READ, &store, &e));
+
+    snprintf(path, sizeof path, "%s/foreign.db", f->folder);
+    run_sql(path, "CREATE TABLE other (x)");
+    FAILS(ERR_CONFLICT, store_open(path, STORE_WRITE, &store, &e));
+
+    snprintf(path, sizeof path, "%s/text.db", f->folder);
+    FILE *file = fopen(path, "w");
+    fputs("this is a text and no database, and it is long enough to have a header of a hundred bytes, which it fills with words.", file);
+    fclose(file);
+    FAILS(ERR_IO, store_open(path, STORE_WRITE, &store, &e));
+
+    snprintf(path, sizeof path, "%s/missing.db", f->folder);
+    FAILS(ERR_NOT_FOUND, store_open(path, STORE_READ, &store, &e));
+    assert_int_equal(access(path, F_OK), -1);
+    FAILS(ERR_NOT_FOUND, store_open("/no/such/folder/t.db", STORE_WRITE, &store, &e));
+    FAILS(ERR_USAGE, store_open("sqlite:", STORE_WRITE, &store, &e));
+}
+
+static void a_database_is_one_file_when_all_have_closed_it(void **state)
+{
+    struct fixture *f = *state;
+    char path[128], copy[160], command[400];
+    struct store *store;
+    struct collection_row c;
+    struct stat wal;
+    snprintf(path, sizeof path, "sqlite:%s/whole.db", f->folder);
+    OK(store_open(path, STORE_WRITE, &store, &e));
+    OK(store_collection_add(store, &(struct collection_row){.name = S("kept")}, &f->a, &c, &e));
+    snprintf(copy, sizeof copy, "%s-wal", store_path(store));
+    assert_int_equal(stat(copy, &wal), 0);
+    assert_true(wal.st_size > 0);
+    assert_int_equal(access(store_spool_dir(store, NULL), W_OK), 0);
+    store_close(store);
+    snprintf(copy, sizeof copy, "%s/copy.db", f->folder);
+    snprintf(command, sizeof command, "cp %s/whole.db %s", f->folder, copy);
+    assert_int_equal(system(command), 0);
+    OK(store_open(copy, STORE_READ, &store, &e));
+    OK(store_collection(store, S("kept"), &f->a, &c, &e));
+    store_close(store);
+
+    OK(store_open(":memory:", STORE_WRITE, &store, &e));
+    OK(store_collection_add(store, &(struct collection_row){.name = S("kept")}, &f->a, &c, &e));
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_job_lives_and_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_is_tried_three_times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(no_job_is_taken_twice, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_processes_write_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(threads_write_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_killed_writer_left_is_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(readers_do_not_wait_for_the_lock, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(other_files_are_refused, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_database_is_one_file_when_all_have_closed_it, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
