@@ -10,7 +10,8 @@
 static bool load_evidence(struct store *s, int64_t key, struct arena *a, struct finding *f, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT (SELECT id FROM run WHERE n = s.run), coalesce(transcript, -1), coalesce(message, -1), part, start, stop, quote"
+        "SELECT (SELECT id FROM run WHERE n = s.run), coalesce(transcript, -1), coalesce(message, -1), part, start, stop, quote,"
+        " (SELECT source_id FROM transcript t WHERE t.id = coalesce(s.run, (SELECT run FROM finding WHERE n = s.id >> 26)) << 26 | s.transcript)"
         " FROM span s WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
     bind_int(q, child_first(key));
     bind_int(q, child_last(key));
@@ -26,6 +27,7 @@ static bool load_evidence(struct store *s, int64_t key, struct arena *a, struct 
         ev->start = (uint32_t)take_int(q);
         ev->end = (uint32_t)take_int(q);
         ev->quote = take_text(q, a);
+        ev->transcript_id = take_text(q, a);
     }
     return step == STEP_DONE;
 }
