@@ -244,7 +244,7 @@ static bool write_detail(struct writer *w, const struct prepared *p, struct err 
     struct stmt *q = db_prepare(w->store->db,
         "INSERT INTO run_detail (run, path, file, location, gist, error, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
     bind_int(q, w->run);
-    bind_text(q, p->name.path.ptr ? p->name.path : slice_of("", 0));
+    bind_text(q, not_null(p->name.path));
     bind_text(q, p->run.source.file);
     bind_text(q, p->run.source.location);
     bind_text(q, p->gist);

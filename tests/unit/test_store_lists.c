@@ -70,6 +70,8 @@ static void runs_are_filtered(void **state)
     assert_string_equal(RUNS(.success = S("unknown,false")), "0 1 3 5");
     assert_string_equal(RUNS(.format = S("native")), "0 1 2 3 4 5");
     assert_string_equal(RUNS(.exit_status = S("")), "0 1 2 3 4");
+    assert_string_equal(RUNS(.exit_status = S("limit, of turns")), "5");
+    assert_string_equal(RUNS(.exit_status = S("limit, of")), "");
     assert_string_equal(RUNS(.kind = S("odd_behavior")), "1 5");
     assert_string_equal(RUNS(.kind = S("odd_behavior,broken_task"), .severity = S("low,medium")), "0 1 2");
     assert_string_equal(RUNS(.detector = S("missing-program"), .model = S("north")), "0 2");
