@@ -1,5 +1,7 @@
 #include "base/base64.h"
 
+#include <sodium.h>
+
 void base64_add(struct str *out, struct slice bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -21,4 +23,20 @@ void base64_add(struct str *out, struct slice bytes)
             to[3] = '=';
     }
     out->len += size;
+}
+
+struct slice base64_read(struct arena *a, struct slice text)
+{
+    static const int variants[] = {
+        sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
+        sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING,
+    };
+    if (!text.ptr)
+        return SLICE_NONE;
+    size_t room = text.len / 4 * 3 + 3, n;
+    unsigned char *bytes = arena_alloc(a, room);
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        if (sodium_base642bin(bytes, room, text.ptr, text.len, "\r\n ", &n, NULL, variants[i]) == 0)
+            return slice_of((const char *)bytes, n);
+    return SLICE_NONE;
 }

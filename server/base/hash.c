@@ -49,6 +49,12 @@ void sha256_of(struct slice s, unsigned char out[SHA256_SIZE])
 
 void hash_hex(const unsigned char *bytes, size_t n, char *out) { sodium_bin2hex(out, 2 * n + 1, bytes, n); }
 
+bool hash_unhex(struct slice hex, unsigned char *out, size_t n)
+{
+    size_t read;
+    return hex.ptr && hex.len == 2 * n && sodium_hex2bin(out, n, hex.ptr, hex.len, NULL, &read, NULL) == 0 && read == n;
+}
+
 static void uuid_text(unsigned char bytes[HASH_SIZE], unsigned version, char out[UUID_TEXT + 1])
 {
     bytes[6] = (unsigned char)((bytes[6] & 0x0f) | version << 4);

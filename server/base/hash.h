@@ -21,6 +21,8 @@ void hash_of(struct slice s, unsigned char out[HASH_SIZE]);
 void sha256_of(struct slice s, unsigned char out[SHA256_SIZE]);
 /* Lower-case hexadecimal with a NUL: 2 * n + 1 bytes. */
 void hash_hex(const unsigned char *bytes, size_t n, char *out);
+/* Back again; false where `hex` is not 2 * n digits. */
+bool hash_unhex(struct slice hex, unsigned char *out, size_t n);
 
 /* A random UUID (version 4), and one made from 16 bytes (version 8, RFC 9562): 36 characters and a NUL. */
 void uuid_random(char out[UUID_TEXT + 1]);

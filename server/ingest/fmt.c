@@ -226,6 +226,14 @@ int64_t fmt_count(const struct jvalue *v)
     return jint(v, &n) && n >= 0 ? n : COUNT_UNKNOWN;
 }
 
+int64_t fmt_count_or(struct meta *m, const char *key, const struct jvalue *v)
+{
+    int64_t n = fmt_count(v);
+    if (n == COUNT_UNKNOWN)
+        meta_value(m, key, v);
+    return n;
+}
+
 struct slice fmt_string(struct arena *a, const struct jvalue *v)
 {
     if (!v || v->type == J_NULL)

@@ -78,6 +78,8 @@ bool fmt_time(struct arena *a, const struct jvalue *v, struct slice *out);
 /* The first of the keys (NULL-terminated) that is there and not null. */
 const struct jvalue *fmt_first(const struct jvalue *object, const char *const keys[]);
 int64_t fmt_count(const struct jvalue *v);  /* a whole number ≥ 0, or COUNT_UNKNOWN */
+/* The same; what is something else goes to the metadata under `key`. */
+int64_t fmt_count_or(struct meta *m, const char *key, const struct jvalue *v);
 struct slice fmt_string(struct arena *a, const struct jvalue *v); /* text as it is, other values as JSON text; null is absent */
 /* true, 1, "C", "correct" … passed; false, 0, "I", "N" … failed; else unknown. */
 enum verdict fmt_verdict(const struct jvalue *v);

@@ -14,9 +14,8 @@
  * "arguments_text" is the stored text where that is no JSON object: as a string it keeps every byte. */
 #include "ingest/fmt.h"
 
+#include "base/base64.h"
 #include "base/hash.h"
-
-#include <sodium.h>
 
 static bool is_run(const struct jvalue *v)
 {
@@ -149,9 +148,9 @@ static void read_transcript(struct arena *a, struct run *run, struct slice name,
     chat_messages(a, &messages, jget(v, "messages"), &meta);
     meta_rest(&meta, v, known); /* description, created_at, transcript_group_id */
     struct transcript *t = fmt_transcript(a, run, &messages);
-    t->id = jstr(jget(v, "id"));
-    t->parent = jstr(jget(v, "parent"));
-    t->name = jstr(jget(v, "name"));
+    t->id = fmt_string(a, jget(v, "id"));
+    t->parent = fmt_string(a, jget(v, "parent"));
+    t->name = fmt_string(a, jget(v, "name"));
     if (!t->name.ptr)
         t->name = name;
     t->metadata = meta_end(&meta, a);
@@ -173,8 +172,8 @@ static void read_tags(struct arena *a, struct run *run, const struct jvalue *tag
     }
     run->tags = arena_array(a, struct slice, tags->n);
     for (size_t i = 0; i < tags->n; i++)
-        if (jis(&tags->items[i], J_STRING))
-            run->tags[run->ntags++] = tags->items[i].text;
+        if (tags->items[i].type != J_NULL)
+            run->tags[run->ntags++] = fmt_string(a, &tags->items[i]);
 }
 
 static void read_run(struct arena *a, const struct jvalue *v, struct run *run)
@@ -190,19 +189,23 @@ static void read_run(struct arena *a, const struct jvalue *v, struct run *run)
     meta_own(&meta, own);
     run->id = uuid_valid(id) ? id : SLICE_NONE;
     run->external_id = jtext(jget(v, "external_id")).ptr ? jtext(jget(v, "external_id")) : id;
-    run->name = jstr(jget(v, "name"));
+    run->name = fmt_string(a, jget(v, "name"));
     run->task_id = jtext(jget(v, "task_id") ? jget(v, "task_id") : jget(own, "task_id"));
-    run->model = jstr(jget(v, "model") ? jget(v, "model") : jget(own, "model"));
-    run->agent = jstr(jget(v, "agent"));
-    run->attempt = fmt_count(jget(v, "attempt"));
+    run->model = fmt_string(a, jget(v, "model") ? jget(v, "model") : jget(own, "model"));
+    run->agent = fmt_string(a, jget(v, "agent"));
+    run->attempt = fmt_count_or(&meta, "attempt", jget(v, "attempt"));
     run->success = fmt_verdict(jget(v, "success"));
     run->exit_status = fmt_string(a, jget(v, "exit_status"));
     run->error = fmt_string(a, jget(v, "error"));
     run->limit = fmt_string(a, jget(v, "limit"));
-    run->tokens_in = fmt_count(jget(v, "tokens_in"));
-    run->tokens_out = fmt_count(jget(v, "tokens_out"));
-    if (!jnum(jget(v, "cost_usd"), &run->cost_usd))
+    run->tokens_in = fmt_count_or(&meta, "tokens_in", jget(v, "tokens_in"));
+    run->tokens_out = fmt_count_or(&meta, "tokens_out", jget(v, "tokens_out"));
+    if (!jnum(jget(v, "cost_usd"), &run->cost_usd)) {
         run->cost_usd = NAN;
+        meta_value(&meta, "cost_usd", jget(v, "cost_usd"));
+    }
+    if (fmt_verdict(jget(v, "success")) == VERDICT_UNKNOWN)
+        meta_value(&meta, "success", jget(v, "success"));
     read_times(a, run, v, &meta);
     read_tags(a, run, jget(v, "tags"), &meta);
     /* What stands in an export, null too, is what the run says; elsewhere Docent's convention is looked at. */
@@ -232,14 +235,12 @@ static bool feed_line(const struct record *record, const struct sink *sink, stru
     const struct jvalue *v = record->value, *blob = jget(v, "blob"), *finding = jget(v, "finding");
     struct arena *a = *record->arena;
     if (blob) {
-        struct slice text = jstr(jget(blob, "data"));
-        unsigned char *bytes = arena_alloc(a, text.len / 4 * 3 + 3);
-        size_t n;
-        if (!text.ptr || sodium_base642bin(bytes, text.len / 4 * 3 + 3, text.ptr, text.len, NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) != 0) {
+        struct blob carried = {.media_type = jstr(jget(blob, "media_type")), .bytes = base64_read(a, jstr(jget(blob, "data")))};
+        if (!carried.bytes.ptr) {
             sink->refuse(sink->ctx, record->location, ERR_FORMAT, "the data of this blob is no base64");
             return true;
         }
-        struct blob carried = {.media_type = jstr(jget(blob, "media_type")), .bytes = slice_of((const char *)bytes, n), .size = n};
+        carried.size = carried.bytes.len;
         sha256_of(carried.bytes, carried.sha256);
         return sink->carry(sink->ctx, &(struct carried){.blob = &carried}, e);
     }

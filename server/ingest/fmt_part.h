@@ -1,0 +1,36 @@
+/* Between the two halves of the message reader: a message on its way, and the content parts that are put into it. */
+#ifndef INGEST_FMT_PART_H
+#define INGEST_FMT_PART_H
+
+#include "ingest/fmt.h"
+
+/* Texts that are joined at the end. */
+struct texts {
+    struct slice *items;
+    size_t n, cap;
+};
+
+struct building {
+    struct arena *a;
+    struct messages *list;
+    struct message *m;          /* the last of the list */
+    struct texts text, reasoning;
+    size_t calls_cap, blobs_cap;
+    struct meta meta;           /* what has no field */
+    struct str parts;           /* what is left of content parts: "[{…},…" */
+};
+
+void building_text(struct building *b, struct slice text);      /* absent: nothing is added */
+void building_reasoning(struct building *b, struct slice text);
+/* Joins the texts and ends the metadata. */
+void building_finish(struct building *b);
+
+/* Content: a text, a part, or a list of either. An answer to a call inside an Anthropic message becomes a message of its own. */
+void part_content(struct building *b, const struct jvalue *content);
+/* A tool call: {"id", "function": {"name", "arguments"}}, {"id", "function": NAME, "arguments"}, {"id", "name", "input"}. `item`: it is the
+ * message itself, which keeps what is left. */
+void part_call(struct building *b, const struct jvalue *v, bool item);
+/* A blob of our own export: {"sha256", "media_type", "size"} or {"media_type", "url"}; the bytes stand on a line of their own. */
+void part_blob_reference(struct building *b, const struct jvalue *v);
+
+#endif
