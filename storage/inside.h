@@ -6,10 +6,12 @@
 #include "storage/store.h"
 
 struct blocks;
+struct query;
 
 struct store {
     struct db *db;
     struct blocks *blocks;  /* blocks.h */
+    struct query *query;    /* query.c; NULL until SQL was asked for */
     char *spool;
 };
 
