@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <zstd.h>
 
+enum { LARGE_PUT = 16 << 20 }; /* bytes of text after which it pays to know more of what is stored */
 enum { ZSTD_LEVEL = 1 }; /* level 3 saves 4 % of the room and costs a third more time */
 
 /* A number that waits: place of the block << TEXT_BITS | place in it, one block up so that it is never 0; or, with this bit, the index
@@ -48,6 +49,7 @@ struct pack {
     struct stored_text *stored;
     size_t nstored, stored_cap;
     int64_t first_block;    /* once settled */
+    uint64_t taken;         /* bytes of text since the beginning */
 };
 
 struct pack *pack_new(struct store *s)
@@ -85,7 +87,10 @@ void pack_free(struct pack *p)
     free(p);
 }
 
-bool pack_catch_up(struct pack *p, struct err *e) { return known_catch_up(p->known, p->store, e); }
+bool pack_catch_up(struct pack *p, struct err *e)
+{
+    return known_catch_up(p->known, p->store, p->taken > LARGE_PUT ? KNOWN_BACK_MANY : KNOWN_BACK_FEW, e);
+}
 
 size_t pack_bytes(const struct pack *p)
 {
@@ -182,6 +187,7 @@ static int64_t add_stored(struct pack *p, bool searchable, struct slice text, co
 bool pack_add(struct pack *p, bool searchable, struct slice text, int64_t *waiting, struct err *e)
 {
     *waiting = text.ptr ? TEXT_EMPTY : TEXT_NONE;
+    p->taken += text.len;
     if (!text.len)
         return true;
     if (text.len > TEXT_MAX)
