@@ -51,28 +51,32 @@ static bool add_to_collection(struct store *s, int64_t collection, int64_t runs,
     return stmt_run(q, e);
 }
 
-bool counts_run(struct store *s, int64_t run, int sign, struct err *e)
+bool counts_load(struct store *s, int64_t run, struct arena *a, struct run_counts *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
         "SELECT collection, task, coalesce(success, 2), broken, odd, near, harness, data, model FROM run WHERE n = $1", e);
     bind_int(q, run);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
-    struct subject task = {0};
-    task.collection = take_int(q);
-    task.task = take_int(q);
-    int64_t success = take_int(q), findings = 0, kinds[KIND_COUNT];
+    out->collection = take_int(q);
+    out->task = take_int(q);
+    out->success = (enum verdict)take_int(q);
     for (int i = 0; i < KIND_COUNT; i++)
-        findings += kinds[i] = sign * take_int(q);
-    int64_t passed = sign * (success == VERDICT_PASSED), failed = sign * (success == VERDICT_FAILED);
-    struct arena a = {0};
-    struct slice model = take_text(q, &a);
+        out->kinds[i] = take_int(q);
+    out->model = take_text(q, a);
     stmt_reset(q);
-    bool ok = add_to_collection(s, task.collection, sign, passed, failed, findings ? sign : 0, findings, e);
-    if (ok && task.task)
-        ok = add_to_task(s, task.task, sign, passed, failed, kinds, e) && add_to_model(s, task.task, model, sign, passed, failed, e);
-    arena_free(&a);
-    return ok;
+    return true;
+}
+
+bool counts_run(struct store *s, const struct run_counts *run, int sign, struct err *e)
+{
+    int64_t passed = sign * (run->success == VERDICT_PASSED), failed = sign * (run->success == VERDICT_FAILED);
+    int64_t findings = 0, kinds[KIND_COUNT];
+    for (int i = 0; i < KIND_COUNT; i++)
+        findings += kinds[i] = sign * run->kinds[i];
+    return add_to_collection(s, run->collection, sign, passed, failed, findings ? sign : 0, findings, e) &&
+           (!run->task || (add_to_task(s, run->task, sign, passed, failed, kinds, e) &&
+                           add_to_model(s, run->task, run->model, sign, passed, failed, e)));
 }
 
 bool counts_findings(struct store *s, const struct subject *subject, int64_t kinds[KIND_COUNT], struct err *e)

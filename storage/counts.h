@@ -9,8 +9,17 @@ struct subject {
     int64_t collection, run, task;
 };
 
-/* A run comes (+1) or goes (-1), with the findings that its row counts: its task, its task's models, its collection. */
-bool counts_run(struct store *s, int64_t run, int sign, struct err *e);
+/* What a run adds to its task, its task's models and its collection. */
+struct run_counts {
+    int64_t collection, task;   /* keys; task 0: none */
+    struct slice model;
+    enum verdict success;
+    int64_t kinds[KIND_COUNT];  /* findings that are not dismissed */
+};
+/* A run comes (+1) or goes (-1); its own row is the caller's. */
+bool counts_run(struct store *s, const struct run_counts *run, int sign, struct err *e);
+/* As a row of table run says it. */
+bool counts_load(struct store *s, int64_t run, struct arena *a, struct run_counts *out, struct err *e);
 /* A task that has no run left goes, with its findings; any other stays. */
 bool counts_drop_task(struct store *s, int64_t collection, int64_t task, struct err *e);
 

@@ -33,6 +33,12 @@ static void add_texts(struct sql *q, const char *column, struct slice list)
             sql_add(q, " = ''");
         }
     }
+    if (memchr(list.ptr, ',', list.len)) { /* it may as well be one name with a comma in it */
+        sql_add(q, " OR ");
+        sql_add(q, column);
+        sql_add(q, " = ");
+        sql_text(q, list);
+    }
     sql_add(q, ")");
 }
 

@@ -10,7 +10,8 @@
 static bool load_evidence(struct store *s, int64_t key, struct arena *a, struct finding *f, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT (SELECT id FROM run WHERE n = s.run), coalesce(transcript, -1), coalesce(message, -1), part, start, stop, quote"
+        "SELECT (SELECT id FROM run WHERE n = s.run), coalesce(transcript, -1), coalesce(message, -1), part, start, stop, quote,"
+        " (SELECT source_id FROM transcript t WHERE t.id = coalesce(s.run, (SELECT run FROM finding WHERE n = s.id >> 26)) << 26 | s.transcript)"
         " FROM span s WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
     bind_int(q, child_first(key));
     bind_int(q, child_last(key));
@@ -26,6 +27,7 @@ static bool load_evidence(struct store *s, int64_t key, struct arena *a, struct 
         ev->start = (uint32_t)take_int(q);
         ev->end = (uint32_t)take_int(q);
         ev->quote = take_text(q, a);
+        ev->transcript_id = take_text(q, a);
     }
     return step == STEP_DONE;
 }
@@ -452,6 +454,19 @@ bool findings_change(struct store *s, const struct subject *subject, const struc
              change_items(s, subject, before, nbefore, now, nnow, change->look, &a, changed, e) &&
              (change->look || !*changed || counts_findings_changed(s, subject, kinds, e));
     }
+    arena_free(&a);
+    return ok;
+}
+
+bool findings_insert(struct store *s, const struct subject *subject, const struct finding *findings, size_t n, struct err *e)
+{
+    struct arena a = {0};
+    struct item *items = arena_array(&a, struct item, n);
+    for (size_t i = 0; i < n; i++)
+        items[i].finding = findings[i];
+    bool ok = name_items(s, subject, items, n, &a, e);
+    for (size_t i = 0; i < n && ok; i++)
+        ok = insert_one(s, subject, &items[i].finding, e);
     arena_free(&a);
     return ok;
 }

@@ -26,6 +26,9 @@ struct findings_change {
 };
 bool findings_change(struct store *s, const struct subject *subject, const struct findings_change *change, bool *changed, struct err *e);
 
+/* All findings of a subject that has none yet; counters are the caller's. */
+bool findings_insert(struct store *s, const struct subject *subject, const struct finding *findings, size_t n, struct err *e);
+
 /* One more that an export carries, or that one again: then it takes the place of the one with its id. */
 bool finding_add(struct store *s, const struct subject *subject, const struct finding *finding, struct err *e);
 

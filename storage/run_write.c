@@ -82,8 +82,12 @@ static bool write_uses(struct writer *w, struct err *e)
 {
     if (!w->uses.n)
         return true;
-    qsort(w->uses.slots, w->uses.cap, sizeof *w->uses.slots, by_block); /* no table any more; free slots come first */
-    for (size_t i = w->uses.cap - w->uses.n; i < w->uses.cap; i++) {
+    size_t n = 0; /* what is taken goes to the front: it is no table any more */
+    for (size_t i = 0; i < w->uses.cap; i++)
+        if (w->uses.slots[i].block)
+            w->uses.slots[n++] = w->uses.slots[i];
+    qsort(w->uses.slots, n, sizeof *w->uses.slots, by_block);
+    for (size_t i = 0; i < n; i++) {
         const struct use *use = &w->uses.slots[i];
         struct stmt *q = db_prepare(w->store->db, "INSERT INTO block_run (block, run, first, last) VALUES ($1, $2, $3, $4)", e);
         bind_int(q, use->block);
@@ -274,19 +278,26 @@ static void bind_run(struct stmt *q, const struct writer *w, const struct prepar
     bind_blob(q, slice_of((const char *)p->name.content_hash, HASH_SIZE));
 }
 
-static bool insert_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
+/* A new run, with its findings and all counters. */
+static bool add_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
 {
+    struct run_counts counts = {place->collection, w->task, p->run.model, p->run.success, {0}};
+    for (size_t i = 0; i < p->findings.n; i++)
+        counts.kinds[p->findings.items[i].kind] += p->findings.items[i].status != STATUS_DISMISSED;
     struct stmt *q = db_prepare(w->store->db,
         "INSERT INTO run (task, success, imported, messages, calls, attempt, tokens_in, tokens_out, cost_usd, model, agent, exit_status,"
-        " stopped_by, format, external_id, name, started_at, ended_at, content_hash, collection, id)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)", e);
+        " stopped_by, format, external_id, name, started_at, ended_at, content_hash, collection, id, broken, odd, near, harness, data)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)", e);
     bind_run(q, w, p, place);
     bind_int(q, place->collection);
     bind_text(q, place->id);
+    for (int i = 0; i < KIND_COUNT; i++)
+        bind_int(q, counts.kinds[i]);
     if (!stmt_run(q, e))
         return false;
     w->run = db_last_id(w->store->db);
-    return true;
+    const struct subject subject = {place->collection, w->run, w->task};
+    return counts_run(w->store, &counts, +1, e) && findings_insert(w->store, &subject, p->findings.items, p->findings.n, e);
 }
 
 static bool update_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
@@ -333,40 +344,33 @@ static bool erase(struct store *s, int64_t run, struct err *e)
     return erase_blobs(s, run, e) && blocks_release(s, run, e);
 }
 
-static bool task_of(struct store *s, int64_t run, int64_t *task, struct err *e)
-{
-    struct stmt *q = db_prepare(s->db, "SELECT task FROM run WHERE n = $1", e);
-    bind_int(q, run);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *task = take_int(q);
-    stmt_reset(q);
-    return true;
-}
-
-/* Takes the old rows away and the counters back, then sets table run anew; its findings stay until they are made again. */
+/* Takes the old rows away, sets table run anew and makes the findings again. */
 static bool replace_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
 {
     struct store *s = w->store;
-    int64_t old_task;
+    struct arena a = {0};
+    struct run_counts old, now;
     w->run = place->run;
-    if (!task_of(s, w->run, &old_task, e) || !erase(s, w->run, e) || !counts_run(s, w->run, -1, e) || !update_run(w, p, place, e) ||
-        !counts_run(s, w->run, +1, e))
+    bool ok = counts_load(s, w->run, &a, &old, e) && erase(s, w->run, e) && update_run(w, p, place, e);
+    now = (struct run_counts){place->collection, w->task, p->run.model, p->run.success, {0}};
+    memcpy(now.kinds, old.kinds, sizeof now.kinds);
+    ok = ok && counts_run(s, &old, -1, e) && counts_run(s, &now, +1, e);
+    arena_free(&a);
+    if (!ok)
         return false;
     struct stmt *q = db_prepare(s->db, "UPDATE finding SET task = $1 WHERE run = $2", e);
     bind_count(q, w->task ? w->task : -1);
     bind_int(q, w->run);
-    return stmt_run(q, e) && counts_drop_task(s, place->collection, old_task, e);
-}
-
-static bool write_findings(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
-{
-    const struct subject subject = {.collection = place->collection, .run = w->run, .task = w->task};
+    const struct subject subject = {place->collection, w->run, w->task};
     const struct findings_change change = {.now = p->findings.items, .n = p->findings.n};
     bool changed = false;
-    if (place->outcome == PUT_NEW && !p->findings.n && !p->nincomplete)
-        return true;
-    return findings_change(w->store, &subject, &change, &changed, e) &&
+    return stmt_run(q, e) && counts_drop_task(s, place->collection, old.task, e) && findings_change(s, &subject, &change, &changed, e);
+}
+
+static bool write_incomplete(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
+{
+    bool changed = false;
+    return (place->outcome == PUT_NEW && !p->nincomplete) ||
            incomplete_change(w->store, w->run, p->incomplete, p->nincomplete, NULL, 0, false, &changed, e);
 }
 
@@ -374,23 +378,21 @@ bool run_write(struct store *s, struct pack *pack, const struct prepared *p, con
 {
     struct writer w = {.store = s, .pack = pack};
     bool ok = task_find_or_add(s, place->collection, p->run.task_id, &w.task, e) &&
-              (place->outcome == PUT_UPDATED ? replace_run(&w, p, place, e) : insert_run(&w, p, place, e) && counts_run(s, w.run, +1, e)) &&
-              write_detail(&w, p, e) && write_tags(&w, &p->run, e) && write_scores(&w, p, e) && write_transcripts(&w, p, e) && write_messages(&w, p, e) &&
-              write_calls(&w, p, e) && write_blobs(&w, p, e) && write_uses(&w, e) && write_findings(&w, p, place, e);
+              (place->outcome == PUT_UPDATED ? replace_run(&w, p, place, e) : add_run(&w, p, place, e)) &&
+              write_detail(&w, p, e) && write_tags(&w, &p->run, e) && write_scores(&w, p, e) && write_transcripts(&w, p, e) &&
+              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, e) && write_uses(&w, e) &&
+              write_incomplete(&w, p, place, e);
     free(w.uses.slots);
     return ok;
 }
 
 bool run_remove(struct store *s, int64_t run, struct err *e)
 {
-    struct subject subject = {.run = run};
-    struct stmt *q = db_prepare(s->db, "SELECT collection, task FROM run WHERE n = $1", e);
-    bind_int(q, run);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    subject.collection = take_int(q);
-    subject.task = take_int(q);
-    stmt_reset(q);
-    return counts_run(s, run, -1, e) && findings_drop(s, &subject, e) && findings_forget_run(s, run, e) && erase(s, run, e) &&
-           run_statement(s, "DELETE FROM run WHERE n = $1", run, e) && counts_drop_task(s, subject.collection, subject.task, e);
+    struct arena a = {0};
+    struct run_counts counts;
+    bool ok = counts_load(s, run, &a, &counts, e) && counts_run(s, &counts, -1, e) && findings_drop(s, &(struct subject){.run = run}, e) &&
+              findings_forget_run(s, run, e) && erase(s, run, e) && run_statement(s, "DELETE FROM run WHERE n = $1", run, e) &&
+              counts_drop_task(s, counts.collection, counts.task, e);
+    arena_free(&a);
+    return ok;
 }

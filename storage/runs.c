@@ -203,6 +203,7 @@ static const struct sort_key keys[] = {
     {"duration", SECONDS("r.ended_at") " - " SECONDS("r.started_at"), true},
     {"findings", "r.broken + r.odd + r.near + r.harness + r.data", false},
     {"attempt", "r.attempt", true},
+    {"id", "r.id", false},
 };
 static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
 static const struct list list = {filter_runs, "r.n"};

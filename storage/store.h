@@ -171,7 +171,7 @@ struct run_row {
 struct run_rows { struct run_row *items; size_t n; struct page_end end; };
 
 /* Sort keys of runs: started_at, ended_at, name, task, model, success, messages, calls, tokens, cost, duration, findings,
- * attempt, imported (the default: newest import first, in the order of the file). */
+ * attempt, id, imported (the default: newest import first, in the order of the file). */
 bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e);
 bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e);
 /* The whole run with its messages, as it was put in: for scans, exports and checks. */

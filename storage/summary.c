@@ -7,43 +7,47 @@
 
 enum { FACET_VALUES = 50 };
 
-/* ---- numbers → places ------------------------------------------------------------------------------------------------ */
+/* ---- keys → places --------------------------------------------------------------------------------------------------- */
 
-/* Keys of rows to 0, 1, 2 … in the order in which they were added. */
-struct places {
-    struct { int64_t key; uint32_t place; } *slots; /* key 0: free; a power of two */
-    size_t n, cap;
+/* Keys of rows, ascending; a key's place is its index. */
+struct keys {
+    int64_t *items;
+    size_t n, cap, last; /* last: the place asked for before */
 };
 
-static size_t place_slot(const struct places *p, int64_t key)
+static void key_add(struct keys *k, struct arena *a, int64_t key)
 {
-    size_t at = (size_t)((uint64_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 32);
-    while (p->slots[at & (p->cap - 1)].key && p->slots[at & (p->cap - 1)].key != key)
-        at++;
-    return at & (p->cap - 1);
+    k->items = arena_grow(a, k->items, k->n, &k->cap, sizeof *k->items);
+    k->items[k->n++] = key;
 }
 
-static void place_add(struct places *p, struct arena *a, int64_t key)
+static int by_key(const void *a, const void *b)
 {
-    if (2 * p->n >= p->cap) {
-        struct places bigger = {.cap = p->cap ? 2 * p->cap : 256};
-        bigger.slots = arena_zalloc(a, bigger.cap, sizeof *bigger.slots);
-        for (size_t i = 0; i < p->cap; i++)
-            if (p->slots[i].key)
-                bigger.slots[place_slot(&bigger, p->slots[i].key)] = p->slots[i];
-        bigger.n = p->n;
-        *p = bigger;
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* SIZE_MAX: not there. Questions mostly ascend too, so it looks ahead of the last answer in growing steps before it halves. */
+static size_t key_place(struct keys *k, int64_t key)
+{
+    if (!k->n)
+        return SIZE_MAX;
+    size_t low = k->items[k->last] <= key ? k->last : 0, high = k->items[k->last] <= key ? low + 1 : k->last;
+    for (size_t step = 1; high < k->n && k->items[high] <= key; step *= 2) {
+        low = high;
+        high += step;
     }
-    size_t slot = place_slot(p, key);
-    p->slots[slot].key = key;
-    p->slots[slot].place = (uint32_t)p->n++;
-}
-
-/* SIZE_MAX: not there. */
-static size_t place_of(const struct places *p, int64_t key)
-{
-    size_t slot = p->cap ? place_slot(p, key) : 0;
-    return p->cap && p->slots[slot].key ? p->slots[slot].place : SIZE_MAX;
+    if (high > k->n)
+        high = k->n;
+    while (high - low > 1) {
+        size_t middle = low + (high - low) / 2;
+        if (k->items[middle] <= key)
+            low = middle;
+        else
+            high = middle;
+    }
+    k->last = low;
+    return k->items[low] == key ? low : SIZE_MAX;
 }
 
 /* A set of places. */
@@ -127,7 +131,7 @@ struct story {
     int64_t collection;
     struct arena *out, *scratch;
     struct summary *summary;
-    struct places runs, tasks;
+    struct keys runs, tasks;
     uint64_t *broken;        /* tasks, by place */
     struct tallies models, exits, formats, tags, task_runs;
     struct groups detectors, behaviors;
@@ -139,11 +143,11 @@ static bool read_tasks(struct story *y, struct err *e)
     size_t cap = 0, n = 0;
     bool *broken = NULL;
     struct stmt *q = db_prepare(y->store->db,
-        "SELECT n, task_id, runs, verdict, broken > 0, odd > 0, near > 0, harness > 0, data > 0 FROM task WHERE collection = $1", e);
+        "SELECT n, task_id, runs, verdict, broken > 0, odd > 0, near > 0, harness > 0, data > 0 FROM task WHERE collection = $1 ORDER BY n", e);
     bind_int(q, y->collection);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
-        place_add(&y->tasks, y->scratch, take_int(q));
+        key_add(&y->tasks, y->scratch, take_int(q));
         struct slice task_id = take_bytes(q);
         tally_of(&y->task_runs, y->scratch, task_id)->runs = take_int(q);
         int64_t verdict = take_int(q);
@@ -177,8 +181,8 @@ static bool read_runs(struct story *y, struct err *e)
     bind_int(q, y->collection);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
-        place_add(&y->runs, y->scratch, take_int(q));
-        size_t task = place_of(&y->tasks, take_int(q));
+        key_add(&y->runs, y->scratch, take_int(q));
+        size_t task = key_place(&y->tasks, take_int(q));
         bool sound = task == SIZE_MAX || !(y->broken[task / 64] >> (task % 64) & 1);
         int64_t success = take_int(q), findings = 0;
         bool passed = success == VERDICT_PASSED, failed = success == VERDICT_FAILED;
@@ -212,6 +216,8 @@ static bool read_runs(struct story *y, struct err *e)
         tally_of(&y->exits, y->scratch, take_bytes(q))->runs++;
         tally_of(&y->formats, y->scratch, take_bytes(q))->runs++;
     }
+    if (y->runs.n)
+        qsort(y->runs.items, y->runs.n, sizeof *y->runs.items, by_key);
     return step == STEP_DONE;
 }
 
@@ -279,8 +285,8 @@ static bool read_findings(struct story *y, struct err *e)
         f.kind = (enum kind)take_int(q);
         f.severity = (enum severity)take_int(q);
         f.status = (enum finding_status)take_int(q);
-        f.run = place_of(&y->runs, take_int(q));
-        f.task = place_of(&y->tasks, take_int(q));
+        f.run = key_place(&y->runs, take_int(q));
+        f.task = key_place(&y->tasks, take_int(q));
         struct slice detector = take_bytes(q), behavior = take_bytes(q);
         struct group *group = group_of(y, &y->detectors, detector);
         count_in(group, &f);
@@ -309,7 +315,7 @@ static bool read_rest(struct story *y, struct err *e)
     q = db_prepare(y->store->db, "SELECT run, tag FROM run_tag", e);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW)
-        if (place_of(&y->runs, take_int(q)) != SIZE_MAX)
+        if (key_place(&y->runs, take_int(q)) != SIZE_MAX)
             tally_of(&y->tags, y->scratch, take_bytes(q))->runs++;
     return step == STEP_DONE;
 }

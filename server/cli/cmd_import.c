@@ -207,7 +207,7 @@ int cmd_import(struct cli *cli)
     if (ok) {
         o.db = o.dry_run ? NULL : cli->db;
         o.rules = rules;
-        o.collection = exists ? collection.id : SLICE_NONE;
+        o.collection = exists ? collection.name : SLICE_NONE; /* an export may bring another id */
         ok = ingest_files(&o, &files, &cli->arena, &report, &e);
         end_progress(&progress);
     }

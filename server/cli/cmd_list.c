@@ -94,7 +94,8 @@ static int list_rows(struct cli *cli, const struct list *list)
     struct store *store = NULL;
     struct filter filter = FILTER_ANY;
     struct collection_row collection;
-    bool ok = cli_open(cli, STORE_READ, &store, &e);
+    int64_t limit; /* what is wrong with the options is said before the database is looked for */
+    bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_open(cli, STORE_READ, &store, &e);
     if (ok && list != &collection_list)
         ok = cli_collection(cli, store, &collection, &e) && cli_filter(cli, collection.id, &filter, &e);
     ok = ok && print_pages(cli, store, list, &filter, &e);

@@ -38,11 +38,23 @@ const struct det dets[] = {
         .file = "det_answer.c", .revision = 1, .look = det_wrong_form,
     },
     {
+        .id = "strict-grader", .behavior = "strict-grader", .title = "a right answer was refused for its form", .severity = SEVERITY_MEDIUM, .confidence = 0.7,
+        .why = "The expected answer was given in another wrapper, case, unit or sentence, and graded wrong: the grader measures form.",
+        .unsure = "The form may be the very thing that is asked for.",
+        .file = "det_answer.c", .revision = 1, .look = det_wrong_form,
+    },
+    {
         .id = "garbled-key", .behavior = "wrong-key", .title = "the expected answer lost or won a backslash or quote", .severity = SEVERITY_HIGH, .confidence = 0.9,
         .why = "What was given and what was expected differ only in backslashes and quotes: the key went through one round of escaping too many, and no "
                "right answer can match it.",
         .unsure = "The agent may be the one that escaped its answer.",
         .file = "det_answer.c", .revision = 1, .look = det_garbled_key,
+    },
+    {
+        .id = "almost-passed", .behavior = "almost-passed", .title = "{passed}", .severity = SEVERITY_MEDIUM, .confidence = 0.7,
+        .why = "Nearly all of what is scored was right; one more step, or one detail, and the run passes.",
+        .unsure = "A score near 1 need not mean that little is missing, and the checks that fail may be the ones that matter.",
+        .file = "det_score.c", .revision = 1, .look = det_almost_passed,
     },
     {
         .id = "answer-seen", .behavior = "answer-seen", .title = "the right answer stands in the transcript and was not given", .severity = SEVERITY_MEDIUM,
@@ -52,8 +64,9 @@ const struct det dets[] = {
         .file = "det_answer.c", .revision = 1, .look = det_answer_seen,
     },
     {
-        .id = "leaked-answer", .behavior = "leaked-answer", .title = "the expected answer stands in the prompt", .severity = SEVERITY_HIGH, .confidence = 0.8,
-        .why = "The key or flag can be read before any work is done; a pass then shows nothing.",
+        .id = "leaked-answer", .behavior = "leaked-answer", .title = "the expected answer can be read without solving anything",
+        .severity = SEVERITY_HIGH, .confidence = 0.8,
+        .why = "The key stands in the prompt, or in a file of the grader's that a tool's result shows; a pass then shows nothing.",
         .unsure = "It may be an example of the format that happens to be the key.",
         .file = "det_answer.c", .revision = 1, .look = det_leaked_answer,
     },

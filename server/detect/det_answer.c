@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWER_MAX = 4096, DISTINCT = 6 };
+enum { ANSWER_MAX = 4096, DISTINCT = 6, SENTENCE_LEAST = 3, SENTENCE_MOST = 300, SHORT_RESULT = 200 };
 
 /* ---- forms of an answer -------------------------------------------------------------------------------------------------------- */
 
@@ -87,6 +87,21 @@ static struct slice hex_of(struct arena *a, struct slice s)
     return slice_of(out, 2 * s.len);
 }
 
+static bool find_word(struct slice text, struct slice word, size_t *at)
+{
+    for (size_t from = 0; from < text.len;) {
+        ptrdiff_t found = slice_find(slice_sub(text, from, text.len), word);
+        if (found < 0)
+            return false;
+        *at = from + (size_t)found;
+        bool before = *at > 0 && is_alnum((unsigned char)text.ptr[*at - 1]), behind = *at + word.len < text.len && is_alnum((unsigned char)text.ptr[*at + word.len]);
+        if (!before && !behind)
+            return true;
+        from = *at + 1;
+    }
+    return false;
+}
+
 enum form { FORM_OTHER, FORM_SAME, FORM_ESCAPED, FORM_DRESSED };
 
 static enum form compare(struct arena *a, struct slice answer, struct slice target)
@@ -105,11 +120,12 @@ static enum form compare(struct arena *a, struct slice answer, struct slice targ
     if (p.len && slice_eq(p, q))
         return FORM_DRESSED;
     double m, n;
-    if (number_of(x, &m) && number_of(y, &n))
-        return m == n ? FORM_DRESSED : FORM_OTHER;
+    if (number_of(x, &m) && number_of(y, &n) && m == n)
+        return FORM_DRESSED;
     if (y.len >= 4 && x.len >= 4 && (slice_eq(bare(a, hex_of(a, x)), q) || slice_eq(p, bare(a, hex_of(a, y)))))
         return FORM_DRESSED;
-    return FORM_OTHER;
+    size_t at; /* a whole sentence around it */
+    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && find_word(answer, target, &at) ? FORM_DRESSED : FORM_OTHER;
 }
 
 /* ---- what was submitted ----------------------------------------------------------------------------------------------------------- */
@@ -185,39 +201,41 @@ static bool next_target(struct arena *a, struct slice target, size_t nth, struct
 
 /* ---- right content, wrong form ----------------------------------------------------------------------------------------------------- */
 
-static bool report_form(struct det_run *d, enum form wanted)
+/* Where the given answer, or something submitted, is the expected one in that form: what was expected, and what was given. */
+static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
 {
     size_t n;
     const struct submission *list = submissions(d, &n);
     for (size_t i = 0; i < d->run->nscores; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
-            struct span spans[] = {score_span(d->run, i, PART_SCORE_TARGET), score_span(d->run, i, PART_SCORE_ANSWER)};
-            if (compare(d->scratch, d->run->scores[i].answer, target) == wanted) {
-                det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+            spans[0] = score_span(d->run, i, PART_SCORE_TARGET);
+            spans[1] = score_span(d->run, i, PART_SCORE_ANSWER);
+            if (compare(d->scratch, d->run->scores[i].answer, target) == wanted)
                 return true;
-            }
-            for (size_t k = 0; k < n; k++)
-                if (compare(d->scratch, list[k].text, target) == wanted) {
-                    spans[1] = list[k].place;
-                    det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+            for (size_t k = 0; k < n; k++) {
+                spans[1] = list[k].place;
+                if (compare(d->scratch, list[k].text, target) == wanted)
                     return true;
-                }
+            }
         }
     }
     return false;
 }
 
-void det_wrong_form(struct det_run *d)
-{
-    if (d->run->success == VERDICT_FAILED)
-        report_form(d, FORM_DRESSED);
-}
-
 void det_garbled_key(struct det_run *d)
 {
-    if (d->run->success == VERDICT_FAILED)
-        report_form(d, FORM_ESCAPED);
+    struct span spans[2];
+    if (d->run->success == VERDICT_FAILED && find_form(d, FORM_ESCAPED, spans))
+        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+}
+
+/* Also strict-grader: a right answer that was refused for its form is both. */
+void det_wrong_form(struct det_run *d)
+{
+    struct span spans[2];
+    if (d->run->success == VERDICT_FAILED && !find_form(d, FORM_ESCAPED, spans) && find_form(d, FORM_DRESSED, spans))
+        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
 }
 
 /* ---- the expected answer elsewhere in the transcript ---------------------------------------------------------------------------------- */
@@ -234,31 +252,57 @@ static bool is_distinct(struct slice s)
     return s.len >= DISTINCT && letter && other;
 }
 
-static bool find_word(struct slice text, struct slice word, size_t *at)
+static bool same_shape(struct slice a, struct slice b)
 {
-    for (size_t from = 0; from < text.len;) {
-        ptrdiff_t found = slice_find(slice_sub(text, from, text.len), word);
-        if (found < 0)
-            return false;
-        *at = from + (size_t)found;
-        bool before = *at > 0 && is_alnum((unsigned char)text.ptr[*at - 1]), behind = *at + word.len < text.len && is_alnum((unsigned char)text.ptr[*at + word.len]);
-        if (!before && !behind)
-            return true;
-        from = *at + 1;
+    bool digits[2] = {false, false}, letters[2] = {false, false};
+    const struct slice both[2] = {a, b};
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < both[k].len; i++) {
+            bool digit = both[k].ptr[i] >= '0' && both[k].ptr[i] <= '9';
+            digits[k] |= digit;
+            letters[k] |= !digit;
+        }
+    return a.len == b.len && digits[0] == digits[1] && letters[0] == letters[1];
+}
+
+/* One of a list of its like, such as a commit in a log: that it stands there says nothing. */
+static bool among_many(struct slice text, struct slice word)
+{
+    enum { MANY = 3 };
+    size_t like = 0;
+    for (size_t i = 0; i < text.len && like <= MANY;) {
+        size_t start = i;
+        while (i < text.len && is_alnum((unsigned char)text.ptr[i]))
+            i++;
+        if (i == start) {
+            i++;
+            continue;
+        }
+        struct slice other = slice_sub(text, start, i - start);
+        like += same_shape(other, word) && !slice_eq(other, word);
     }
-    return false;
+    return like >= MANY;
+}
+
+/* A number of three digits or more is distinct enough where little else is said. */
+static bool is_number(struct slice s)
+{
+    double number;
+    return s.len >= 3 && s.ptr[0] >= '0' && s.ptr[0] <= '9' && number_of(s, &number);
 }
 
 /* The first message of `roles` (bits) that holds the text. */
 static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, struct span *out)
 {
+    bool number = is_number(word);
     for (size_t t = 0; t < run->ntranscripts; t++) {
         bool spoken = false;
         for (size_t i = 0; i < run->transcripts[t].nmessages; i++) {
             const struct message *m = &run->transcripts[t].messages[i];
             size_t at;
             spoken |= m->role == ROLE_ASSISTANT;
-            if (prompt == spoken || !(roles & 1u << m->role) || !find_word(m->text, word, &at))
+            if (prompt == spoken || !(roles & 1u << m->role) || (number && m->text.len > SHORT_RESULT) || !find_word(m->text, word, &at) ||
+                (!prompt && among_many(m->text, word)))
                 continue;
             *out = (struct span){.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_TEXT, .start = (uint32_t)at, .end = (uint32_t)(at + word.len)};
             return true;
@@ -270,16 +314,15 @@ static bool find_in_messages(const struct run *run, struct slice word, unsigned 
 static bool given(struct det_run *d, struct slice answer, struct slice target)
 {
     size_t at, n;
-    enum form form = compare(d->scratch, answer, target);
-    if (form != FORM_OTHER || find_word(answer, target, &at))
+    if (compare(d->scratch, answer, target) != FORM_OTHER || find_word(answer, target, &at))
         return true;
     const struct submission *list = submissions(d, &n);
     for (size_t k = 0; k < n; k++)
         if (compare(d->scratch, list[k].text, target) != FORM_OTHER || find_word(list[k].text, target, &at))
             return true;
-    /* Without a submission, the last words are the answer. */
+    /* Where the source knows of no answer, the last words are it; an empty one was looked for and not there. */
     struct span last;
-    if (n == 0 && !slice_trim(answer).len && span_last(d->run, &last) && last.message >= 0)
+    if (n == 0 && !answer.ptr && span_last(d->run, &last) && last.message >= 0)
         return find_word(span_text(d->run, &last), target, &at);
     return false;
 }
@@ -292,7 +335,7 @@ void det_answer_seen(struct det_run *d)
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2], prompt;
-            if (!is_distinct(target) || find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
+            if (!(is_distinct(target) || is_number(target)) || find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
                 !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, &spans[0]) ||
                 given(d, d->run->scores[i].answer, target))
                 continue;
@@ -303,6 +346,45 @@ void det_answer_seen(struct det_run *d)
     }
 }
 
+/* Words of a path where answers are kept, in the call that was made or in the line that shows the answer. */
+static bool names_a_key(struct slice text)
+{
+    static const char *const words[] = {"grader", "answer_key", "answers.", "solution", "ground_truth", "expected", "scorer", "hidden_test"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (slice_find(text, slice_str(words[i])) >= 0)
+            return true;
+    return false;
+}
+
+static struct slice line_around(struct slice text, size_t at)
+{
+    size_t start = at, end = at;
+    while (start > 0 && text.ptr[start - 1] != '\n')
+        start--;
+    while (end < text.len && text.ptr[end] != '\n')
+        end++;
+    return slice_sub(text, start, end - start);
+}
+
+/* A tool's result that gives the answer away: it comes out of a file that keeps answers. */
+static bool find_leak(struct det_run *d, struct slice target, struct span spans[2])
+{
+    for (size_t t = 0; t < d->run->ntranscripts; t++)
+        for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++) {
+            const struct message *m = &d->run->transcripts[t].messages[i];
+            struct call_ref ref = d->pairs[t].answers[i];
+            size_t at;
+            if (m->role != ROLE_TOOL || ref.message < 0 || !find_word(m->text, target, &at))
+                continue;
+            const struct tool_call *call = &d->run->transcripts[t].messages[ref.message].calls[ref.call];
+            if (slice_find(call->arguments, target) >= 0 || !(names_a_key(call->arguments) || names_a_key(line_around(m->text, at))))
+                continue;
+            spans[0] = (struct span){.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_TEXT, .start = (uint32_t)at, .end = (uint32_t)(at + target.len)};
+            return true;
+        }
+    return false;
+}
+
 void det_leaked_answer(struct det_run *d)
 {
     for (size_t i = 0; i < d->run->nscores; i++) {
@@ -310,9 +392,10 @@ void det_leaked_answer(struct det_run *d)
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2];
             struct slice inner = unwrap(target);
-            /* Flags and keys only: the words of an ordinary answer may well stand in its question. */
+            /* In the prompt, flags and keys only: the words of an ordinary answer may well stand in its question. */
             bool key = inner.len >= DISTINCT + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
-            if (!key || !find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &spans[0]))
+            if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &spans[0])) &&
+                !(is_distinct(target) && find_leak(d, target, spans)))
                 continue;
             spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
             det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
@@ -353,6 +436,21 @@ static bool was_computed(struct det_run *d, const struct submission *s)
     return pieces && 2 * seen >= pieces;
 }
 
+/* One token that cannot be told from the task: flag{…}, or letters and digits mixed. Sentences and numbers may be worked out. */
+static bool is_key(struct slice s)
+{
+    enum { LONGEST = 120 };
+    struct slice inner = unwrap(s);
+    bool letter = false, digit = false;
+    for (size_t i = 0; i < s.len; i++) {
+        if (strchr(" \t\n", s.ptr[i]))
+            return false;
+        digit |= s.ptr[i] >= '0' && s.ptr[i] <= '9';
+        letter |= fold_byte((unsigned char)s.ptr[i]) >= 'a' && fold_byte((unsigned char)s.ptr[i]) <= 'z';
+    }
+    return s.len <= LONGEST && inner.len >= DISTINCT && (inner.len < s.len || (letter && digit && s.len >= DISTINCT + 2));
+}
+
 void det_unseen_answer(struct det_run *d)
 {
     if (d->run->success != VERDICT_FAILED)
@@ -362,8 +460,7 @@ void det_unseen_answer(struct det_run *d)
     struct span spans[8];
     size_t shown = 0;
     for (size_t i = 0; i < n; i++)
-        if (unwrap(list[i].text).len >= DISTINCT && !memchr(list[i].text.ptr, '\n', list[i].text.len) && list[i].text.len < 200 && !was_seen(d, &list[i]) &&
-            !was_computed(d, &list[i]) && shown < sizeof spans / sizeof *spans)
+        if (is_key(list[i].text) && !was_seen(d, &list[i]) && !was_computed(d, &list[i]) && shown < sizeof spans / sizeof *spans)
             spans[shown++] = list[i].place;
     if (shown)
         det_report(d, NULL, NULL, SLICE_NONE, spans, shown);

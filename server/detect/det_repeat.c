@@ -19,7 +19,8 @@ struct group {
     const uint32_t *sketch;
     size_t nsketch;
     unsigned char result[HASH_SIZE];
-    size_t count, equal;      /* calls; of them equal to the first to the letter */
+    size_t count, equal;      /* calls; of them equal to the first to the letter … */
+    size_t swept;             /* … and equal but for one word: trying one thing after another is no repetition */
     struct slice arguments;   /* of the first */
     struct span spans[8];
     size_t nspans;
@@ -113,6 +114,38 @@ static size_t hash_result(const struct message *m, unsigned char out[HASH_SIZE])
     return n;
 }
 
+static size_t word_end(struct slice s, size_t at)
+{
+    while (at < s.len && is_word(fold_byte((unsigned char)s.ptr[at])))
+        at++;
+    return at;
+}
+
+/* Equal but for one word that holds a letter: a name, a hash, a file. */
+static bool is_swept(struct slice a, struct slice b)
+{
+    size_t i = 0, k = 0, differ = 0;
+    while (i < a.len && k < b.len) {
+        size_t p = word_end(a, i), q = word_end(b, k);
+        if (p == i || q == k) {
+            if (p != i || q != k || a.ptr[i] != b.ptr[k])
+                return false;
+            i++, k++;
+            continue;
+        }
+        struct slice x = slice_sub(a, i, p - i), y = slice_sub(b, k, q - k);
+        if (!slice_eq(x, y)) {
+            bool letter = false;
+            for (size_t n = 0; n < x.len; n++)
+                letter |= fold_byte((unsigned char)x.ptr[n]) >= 'a';
+            if (!letter || ++differ > 1)
+                return false;
+        }
+        i = p, k = q;
+    }
+    return i == a.len && k == b.len && differ == 1;
+}
+
 struct lookout {
     struct group groups[OPEN];
     size_t n;                   /* ever opened: the newest OPEN of them are kept */
@@ -121,7 +154,7 @@ struct lookout {
 static void report(struct det_run *d, const struct group *g)
 {
     /* Equal to the letter is what a rule finds. */
-    if (g->count < LEAST || g->equal >= LEAST)
+    if (g->count - g->swept < LEAST || g->equal >= LEAST)
         return;
     struct slice title = arena_printf(d->scratch, "%zu nearly equal calls to {tool}, all with the same result", g->count);
     det_report(d, title.ptr, "tool", g->name, g->spans, g->nspans);
@@ -149,6 +182,7 @@ static void add_call(struct det_run *d, struct lookout *l, const struct tool_cal
     }
     to->count++;
     to->equal += slice_eq(to->arguments, call->arguments);
+    to->swept += is_swept(to->arguments, call->arguments);
     if (to->nspans < sizeof to->spans / sizeof *to->spans)
         to->spans[to->nspans++] = span_opening(d->run, span);
 }

@@ -445,6 +445,8 @@ struct span value_span(const struct value *value, size_t start, size_t end)
     return span;
 }
 
+bool call_is_bare(const struct tool_call *call) { return call->arguments.len == 0 || slice_is(call->arguments, "{}"); }
+
 bool event_span(const struct run *run, const struct event *e, struct span *out)
 {
     *out = (struct span){.transcript = e->transcript, .message = e->message, .nth = e->nth, .part = PART_TEXT};
@@ -455,7 +457,7 @@ bool event_span(const struct run *run, const struct event *e, struct span *out)
     case EVENT_RESULT: return span_of_message(run, e->transcript, e->message, out);
     case EVENT_REASONING: out->part = PART_REASONING; break;
     case EVENT_ERROR: out->part = e->m ? PART_ERROR : PART_RUN_ERROR; break;
-    case EVENT_CALL: out->part = e->m->calls[e->nth].arguments.len ? PART_CALL_ARGUMENTS : PART_CALL_NAME; break;
+    case EVENT_CALL: out->part = call_is_bare(&e->m->calls[e->nth]) ? PART_CALL_NAME : PART_CALL_ARGUMENTS; break;
     case EVENT_SCORE: out->part = PART_SCORE_VALUE; break;
     case EVENT_END: return false;
     }

@@ -71,6 +71,8 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
 struct span value_span(const struct value *value, size_t start, size_t end);
 /* What stands for an event that no pattern looked into: its words, or its arguments. */
 bool event_span(const struct run *run, const struct event *e, struct span *out);
+/* No arguments, or an empty object of them. */
+bool call_is_bare(const struct tool_call *call);
 /* Texts of a call's arguments that are not as written in its JSON: the strings with escapes. Returns how many; at most `max`. */
 size_t view_unescaped(struct view *v, const struct tool_call *call, struct slice *out, size_t max);
 

@@ -95,7 +95,7 @@ bool span_of_message(const struct run *run, int32_t transcript, int32_t message,
     const struct message *m = &run->transcripts[transcript].messages[message];
     *out = (struct span){.transcript = transcript, .message = message, .part = PART_TEXT};
     if (slice_trim(m->text).len == 0)
-        out->part = m->error.len ? PART_ERROR : m->ncalls && m->calls[0].arguments.len ? PART_CALL_ARGUMENTS : m->ncalls && m->calls[0].name.len ? PART_CALL_NAME : PART_REASONING;
+        out->part = m->error.len ? PART_ERROR : !m->ncalls ? PART_REASONING : call_is_bare(&m->calls[0]) ? PART_CALL_NAME : PART_CALL_ARGUMENTS;
     *out = span_opening(run, *out);
     return out->end > out->start;
 }

@@ -163,6 +163,13 @@ static bool same_captures(const struct rule *rule, const struct slice *a, const 
     return true;
 }
 
+/* A call's arguments say more than the tool's name, where it has any. */
+static bool shows(const struct event *e, const struct span *span)
+{
+    bool name = span->part == PART_CALL_NAME && e->kind == EVENT_CALL && !call_is_bare(&e->m->calls[e->nth]);
+    return span->part != PART_NONE && span->end > span->start && !name;
+}
+
 static void emit(struct matching *x)
 {
     struct detect_scratch *s = x->s;
@@ -188,7 +195,7 @@ static void emit(struct matching *x)
     *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind};
     struct span spans[2];
     for (size_t i = 0; i < def->nmatchers && o->nspans < 2; i++)
-        if (x->spans[i].part != PART_NONE && x->spans[i].end > x->spans[i].start)
+        if (shows(e, &x->spans[i]))
             spans[o->nspans++] = x->spans[i];
     if (o->nspans) {
         o->spans = arena_alloc(&s->arena, o->nspans * sizeof *o->spans);

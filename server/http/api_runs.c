@@ -122,8 +122,8 @@ bool api_run_delete(struct request *r, struct answer *a, struct err *e)
 
 /* ---- messages --------------------------------------------------------------------------------------------------------- */
 
-/* Messages are read in small batches until there are enough of them or enough bytes: one may be as large as a book. */
-enum { BATCH = 25, ENOUGH_BYTES = 8 << 20 };
+/* Messages are read in growing batches until there are enough of them or enough bytes: one may be as large as a book. */
+enum { FIRST_BATCH = 4, ENOUGH_BYTES = 8 << 20 };
 
 static void evidence_in(struct jsonw *j, const struct finding_rows *rows, struct slice run, int32_t transcript, int64_t from, int64_t to)
 {
@@ -148,17 +148,20 @@ bool api_messages(struct request *r, struct answer *a, struct err *e)
         return false;
     struct jsonw j = api_list(a);
     struct arena batch = {0};
+    int64_t size = FIRST_BATCH;
     bool ok = true, more = true;
     while (ok && more) {
         struct message *messages;
-        size_t n = 0;
+        size_t n = 0, before = a->body.len;
         int64_t left = from + limit - at;
         arena_reset(&batch);
-        ok = store_messages(r->store, row.run.id, transcript, (uint32_t)at, (uint32_t)(left < BATCH ? left : BATCH), &batch, &messages, &n,
+        ok = store_messages(r->store, row.run.id, transcript, (uint32_t)at, (uint32_t)(left < size ? left : size), &batch, &messages, &n,
                             &total, e);
         for (size_t i = 0; ok && i < n; i++, at++)
             view_message(&j, &messages[i], (uint32_t)at);
         more = n > 0 && at < from + limit && at < total && a->body.len < ENOUGH_BYTES;
+        if (a->body.len - before < ENOUGH_BYTES / 16)
+            size *= 2;
     }
     arena_free(&batch);
     jsonw_end(&j);

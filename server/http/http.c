@@ -268,7 +268,8 @@ static int head_refused(struct exchange *x, struct err *e)
         answer_header(&x->errand.answer, "Allow", allow);
         return err_set(e, ERR_USAGE, "this path answers %.*s", SLICE_ARG(allow)), 405;
     }
-    if (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e))
+    /* What stands in the query of a page is the page's own state. */
+    if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
     int status = body_refused(x, e);
     if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, &r->upload, e))

@@ -54,7 +54,8 @@ static void read_reward(struct arena *a, struct run *run, const struct jvalue *v
 
 static bool feed(void **state, const struct record *record, const struct sink *sink, struct err *e)
 {
-    static const char *const known[] = {"task_id", "trial", "reward", "info", "traj", NULL}, *const known_info[] = {"task", "reward_info", NULL};
+    static const char *const known[] = {"task_id", "trial", "reward", "info", "traj", "model", NULL};
+    static const char *const known_info[] = {"task", "reward_info", NULL};
     static const char *const known_task[] = {"actions", NULL};
     (void)state;
     const struct jvalue *v = record->value, *info = jget(v, "info"), *task = jget(info, "task");
@@ -69,6 +70,7 @@ static bool feed(void **state, const struct record *record, const struct sink *s
     run_init(run);
     run->task_id = jtext(jget(v, "task_id"));
     run->attempt = fmt_count(jget(v, "trial"));
+    run->model = jstr(jget(v, "model")); /* the benchmark's own runner leaves it out, those who join several files put it in */
     run->external_id = run->attempt == COUNT_UNKNOWN ? run->task_id
                                                      : arena_printf(a, "%.*s#t%lld", SLICE_ARG(run->task_id), (long long)run->attempt);
     read_reward(a, run, v, task, info);

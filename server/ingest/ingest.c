@@ -276,7 +276,7 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
         return err_set(e, ERR_CANCELLED, "the import was cancelled");
     }
     item.name.path = r->file->row.path;
-    item.name.ordinal = next_ordinal(r, run->external_id);
+    item.name.ordinal = next_ordinal(r, run->id.ptr ? run->id : run->external_id);
     run_content_hash(run, item.name.content_hash);
     r->file->row.runs++;
     if (!r->file->row.format.ptr)

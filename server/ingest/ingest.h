@@ -33,7 +33,7 @@ struct ingest_report {
 
 struct ingest_options {
     const char *db;                 /* each worker opens its own store; NULL only with dry_run */
-    struct slice collection;        /* id; it exists. Absent only with dry_run */
+    struct slice collection;        /* id or name; it exists. Absent only with dry_run */
     bool collection_is_new;         /* an export's header may then restore id, dates and description */
     const struct format *format;    /* NULL: recognised from content */
     const struct ruleset *rules;    /* NULL: nothing is detected */

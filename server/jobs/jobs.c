@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    WORKERS = 2,        /* each import and scan has threads of its own */
+    WORKERS = 3,        /* each import and scan has threads of its own */
     LEASE_S = 60,       /* renewed every second; long enough for a renewal that has to wait for the lock */
     LOOK_US = 2000000,  /* how often to look for jobs that somebody else added */
     AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
@@ -23,6 +23,9 @@ enum {
 
 struct slot { /* a job that runs here, or none: id is "" */
     char id[UUID_TEXT + 1];
+    struct slice kind, collection; /* as long as the job runs */
+    int64_t bytes;                 /* of the upload; 0: none; -1: not known yet */
+    uint64_t turn;                 /* jobs begin in this order */
     atomic_bool stop;
     bool cancelled;        /* stop means that, not that the server stops */
     struct str progress;
@@ -42,6 +45,7 @@ struct jobs {
     pthread_mutex_t lock; /* the slots, counts and flags */
     pthread_cond_t changed;
     bool wake, ending;
+    uint64_t turns;
     struct jobs_counts counts;
     struct worker workers[WORKERS];
     struct store *keeper_store;
@@ -87,6 +91,32 @@ static const struct job_kind *kind_find(struct slice name)
 /* A full disk and a lock that is held pass; what was accepted is not thrown away for them. */
 static bool passes(const struct err *e) { return e->code == ERR_FULL || e->code == ERR_BUSY; }
 
+static bool must_wait(const struct worker *w)
+{
+    for (int i = 0; i < WORKERS; i++) {
+        const struct slot *other = &w->jobs->workers[i].slot;
+        bool alike = other->bytes == w->slot.bytes || other->bytes < 0;
+        if (other->id[0] && other->turn < w->slot.turn && alike && slice_eq(other->kind, w->slot.kind) &&
+            slice_eq(other->collection, w->slot.collection))
+            return true;
+    }
+    return false;
+}
+
+/* Two scans of one collection, or two uploads of the same size (they may be the same bytes, of which the second is a duplicate once
+ * the first is in), take turns. */
+static void take_turns(struct worker *w, const struct jvalue *payload)
+{
+    int64_t bytes = 0;
+    jint(jget(payload, "bytes"), &bytes);
+    pthread_mutex_lock(&w->jobs->lock);
+    w->slot.bytes = bytes;
+    pthread_cond_broadcast(&w->jobs->changed);
+    while (must_wait(w) && !atomic_load(&w->slot.stop))
+        wait_us(w->jobs, LOOK_US);
+    pthread_mutex_unlock(&w->jobs->lock);
+}
+
 static bool attempt(struct worker *w, const struct job_row *row, struct arena *a, struct str *result, struct err *e)
 {
     const struct job_kind *kind = kind_find(row->kind);
@@ -95,6 +125,7 @@ static bool attempt(struct worker *w, const struct job_row *row, struct arena *a
         return err_set(e, ERR_NEWER, "this program knows no jobs of kind %.*s", SLICE_ARG(row->kind));
     if (!jread(a, row->payload, NULL, NULL, &payload, e))
         return err_prefix(e, "the job's payload");
+    take_turns(w, payload);
     struct running running = {.worker = w,
                               .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress}};
     bool ok;
@@ -114,6 +145,10 @@ static void slot_take(struct worker *w, const struct job_row *row)
 {
     pthread_mutex_lock(&w->jobs->lock);
     snprintf(w->slot.id, sizeof w->slot.id, "%.*s", SLICE_ARG(row->id));
+    w->slot.kind = row->kind;
+    w->slot.collection = row->collection;
+    w->slot.bytes = -1;
+    w->slot.turn = w->jobs->turns++;
     atomic_store(&w->slot.stop, w->jobs->ending);
     w->slot.cancelled = w->slot.progressed = false;
     str_reset(&w->slot.progress);
@@ -127,6 +162,7 @@ static void slot_leave(struct worker *w, enum job_state state)
     w->slot.id[0] = '\0';
     w->jobs->counts.running--;
     w->jobs->counts.ended[state] += state != JOB_QUEUED;
+    pthread_cond_broadcast(&w->jobs->changed);
     pthread_mutex_unlock(&w->jobs->lock);
 }
 

@@ -24,6 +24,7 @@ const struct behavior *behavior_find(struct slice name); /* NULL: not in the voc
 struct evidence {
     struct slice run;       /* UUID, in findings about a task or collection */
     int32_t transcript;     /* position in the run; -1 for a field of the run */
+    struct slice transcript_id; /* the source's own, where it has one; what storage adds */
     int32_t message;        /* index in the transcript; -1 for a field of the run */
     struct slice part;      /* text, reasoning, error, call:N.name, call:N.arguments, run.exit_status, run.error,
                                run.limit, score:NAME.value|answer|target|explanation */

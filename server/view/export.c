@@ -401,7 +401,8 @@ static bool for_runs(struct walk *w, bool (*each)(struct walk *w, const struct r
 {
     struct filter filter = FILTER_ANY;
     filter.collection = w->collection;
-    struct page page = {.limit = 200};
+    /* Threads of an import commit in any order; by id the same runs always come in the same. */
+    struct page page = {.limit = 200, .sort = slice_str("id")};
     struct run_rows rows;
     do {
         arena_reset(&w->list);

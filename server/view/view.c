@@ -51,17 +51,11 @@ static void ksource(struct jsonw *j, const struct source *source)
     } while (0)
 
 /* The source's id of a transcript; where it has none, its position as text. */
-static void transcript_id(struct jsonw *j, const struct run *run, int32_t position)
+static void ktranscript(struct jsonw *j, const char *key, struct slice id, int32_t position)
 {
     char number[12];
-    if (position < 0) {
-        jsonw_null(j);
-    } else if (run && (size_t)position < run->ntranscripts && run->transcripts[position].id.ptr) {
-        jsonw_str(j, run->transcripts[position].id);
-    } else {
-        snprintf(number, sizeof number, "%d", position);
-        jsonw_strz(j, number);
-    }
+    snprintf(number, sizeof number, "%d", position);
+    jsonw_kstr(j, key, position < 0 ? SLICE_NONE : id.ptr ? id : slice_str(number));
 }
 
 static void kindex(struct jsonw *j, const char *key, int32_t n)
@@ -81,8 +75,7 @@ static void evidence_list(struct jsonw *j, const struct finding *finding, const 
         const struct evidence *ev = &finding->evidence[i];
         jsonw_object(j);
         jsonw_kstr(j, "run", ev->run.ptr || !run ? ev->run : run->id);
-        jsonw_key(j, "transcript");
-        transcript_id(j, run, ev->transcript);
+        ktranscript(j, "transcript", ev->transcript_id, ev->transcript);
         kindex(j, "position", ev->transcript);
         kindex(j, "message", ev->message);
         jsonw_kstr(j, "part", ev->part);
@@ -177,8 +170,7 @@ void view_run_members(struct jsonw *j, const struct run_row *row)
     for (size_t i = 0; i < run->ntranscripts; i++) {
         const struct transcript *transcript = &run->transcripts[i];
         jsonw_object(j);
-        jsonw_key(j, "id");
-        transcript_id(j, run, (int32_t)i);
+        ktranscript(j, "id", transcript->id, (int32_t)i);
         jsonw_kstr(j, "parent", transcript->parent);
         jsonw_kstr(j, "name", transcript->name);
         jsonw_kint(j, "position", (int64_t)i);

@@ -53,7 +53,7 @@ def main():
         for job in s.all("jobs", limit=1000):
             state = s.get(f"jobs/{job['id']}", wait=300)["state"]
             states[state] = states.get(state, 0) + 1
-        rows = s.send("POST", "sql", {"query": "SELECT source_file, count(*) FROM runs GROUP BY 1", "limit": 1000000})["rows"]
+        rows = s.send("POST", "sql", {"query": "SELECT file, count(*) FROM runs GROUP BY 1", "limit": 1000000})["rows"]
         left = s.spool()
         integrity = s.ask("GET", "/readyz").status
     stored = {name: n for name, n in rows}

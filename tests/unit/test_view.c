@@ -46,7 +46,7 @@ static bool raw_is(const struct jvalue *v, const char *key, const char *raw)
 }
 
 static struct transcript transcripts[] = {{.id = SLICE_LIT("main"), .nmessages = 7}, {.parent = SLICE_LIT("main"), .nmessages = 2}};
-static struct evidence in_second = {.transcript = 1, .message = 3, .part = SLICE_LIT("call:0.arguments"), .start = 5, .end = 9, .quote = SLICE_LIT("q\"\n")};
+static struct evidence in_second = {.transcript = 1, .transcript_id = SLICE_LIT("sub"), .message = 3, .part = SLICE_LIT("call:0.arguments"), .start = 5, .end = 9, .quote = SLICE_LIT("q\"\n")};
 static struct evidence of_run = {.transcript = -1, .message = -1, .part = SLICE_LIT("run.exit_status"), .end = 3, .quote = SLICE_LIT("bad")};
 
 static struct run_row full_run(void)
@@ -90,7 +90,7 @@ static void a_run_shows_every_field(void **state)
     assert_true(text_is(jat(jget(run, "transcripts"), 1), "parent", "main"));
     const struct jvalue *evidence = jat(jpath(run, "first_finding", "evidence", NULL), 0);
     assert_true(text_is(evidence, "run", "r1"));
-    assert_true(text_is(evidence, "transcript", "1"));
+    assert_true(text_is(evidence, "transcript", "sub"));
     assert_true(raw_is(evidence, "position", "1"));
     assert_true(text_is(evidence, "quote", "q\"\n"));
     forget(&seen);

@@ -38,7 +38,7 @@ export function askedOf(query: URLSearchParams, keys: string[]): URLSearchParams
 export function readTerms(typed: string, keys: string[], all: boolean): { terms: Term[]; words: string; unknown: string | null } {
     const terms: Term[] = [];
     let unknown: string | null = null;
-    const words = typed.replace(/(^|\s)([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$)/g, (whole, before: string, key: string, value: string, after: string) => {
+    const words = typed.replace(/(?<=^|\s)([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$)/g, (whole, key: string, value: string, after: string) => {
         if (!after && !all) return whole;
         if (!keys.includes(key) && !isMeta(key)) {
             if (/^https?$/.test(key)) return whole;
@@ -46,7 +46,7 @@ export function readTerms(typed: string, keys: string[], all: boolean): { terms:
             return whole;
         }
         terms.push({ key, value: value.replace(/^"|"$/g, '') });
-        return before || ' ';
+        return '';
     });
     return { terms, words: terms.length ? words.trimStart() : words, unknown };
 }

@@ -95,9 +95,8 @@ function headOf(text: string, rule: FoldRule): number {
 
 function gap(text: string, from: number, to: number): Piece {
     const whole = (from === 0 || text[from - 1] === '\n') && (to === text.length || text[to - 1] === '\n' || text[to] === '\n');
-    const newlines = countLines(text, from, to, Infinity) - 1;
-    const lines = newlines + (to === text.length && text[to - 1] !== '\n' && from > 0 && text[from - 1] === '\n' ? 1 : 0);
-    return { from, to, hidden: { lines: whole || newlines > 0 ? Math.max(lines, 1) : 0, chars: to - from } };
+    const touched = countLines(text, from, to, Infinity);
+    return { from, to, hidden: { lines: whole ? touched : touched - 1, chars: to - from } };
 }
 
 /** What one click on a folded piece opens. */

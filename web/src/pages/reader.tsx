@@ -13,10 +13,11 @@ import { CopyButton, Dialog, DialogHead, FailedPage, copy, toast } from '../part
 import { Shell, useCollection } from '../parts/shell';
 import { SpanLink } from '../parts/spanlink';
 import { FindingContext, FoldedText, Folds, FoldsContext } from '../parts/textpart';
+import { Pages } from '../messages';
 import { review, undo } from '../review';
 import { go, runPath, usePlace, withQuery } from '../router';
 import { toUtf16 } from '../text';
-import { byMessage, partsOf, rowOf, rowsOf, stopsOf, Pages, type EvItem, type Hit } from '../transcript';
+import { byMessage, partsOf, rowOf, rowsOf, stopsOf, type EvItem, type Hit } from '../transcript';
 import { useAsk, useNarrow, useTitle } from '../use';
 
 export function ReaderPage({ id }: { id: string }): JSX.Element {

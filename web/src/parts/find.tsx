@@ -2,7 +2,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { DASH, num } from '../format';
-import { hitsIn, tooMany, type Hit, type Pages } from '../transcript';
+import type { Pages } from '../messages';
+import { hitsIn, tooMany, type Hit } from '../transcript';
 import { asApiError } from '../use';
 
 export interface Found {

@@ -2,7 +2,8 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useReducer, useRef } from 'preact/hooks';
 import type { Message } from '../api';
-import { guessHeight, rowOf, type Pages, type Row } from '../transcript';
+import type { Pages } from '../messages';
+import { guessHeight, rowOf, type Row } from '../transcript';
 import { rowAt, useInView } from '../use';
 import { Failure } from './say';
 

@@ -1,0 +1,78 @@
+/* Scores just under the line. */
+#include "detect/det.h"
+
+#include <stdlib.h>
+
+enum { NEAR = 75, CHECKS_LEAST = 4 }; /* percent; of fewer checks "all but one" says little */
+
+static bool number_at(struct slice s, size_t *at, long *out)
+{
+    size_t start = *at;
+    for (*out = 0; *at < s.len && s.ptr[*at] >= '0' && s.ptr[*at] <= '9' && *at - start < 7; ++*at)
+        *out = *out * 10 + (s.ptr[*at] - '0');
+    return *at > start;
+}
+
+static bool word_at(struct slice s, size_t *at, const char *word)
+{
+    if (!slice_starts(slice_sub(s, *at, s.len), word))
+        return false;
+    *at += strlen(word);
+    return true;
+}
+
+/* "13 of 14 checks passed", "13/14 tests passed", "2 failed, 40 passed": how many passed, of how many, and where it says so. */
+static bool find_checks(struct slice s, long *passed, long *of, size_t *start, size_t *end)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9' || (i > 0 && ((s.ptr[i - 1] >= '0' && s.ptr[i - 1] <= '9') || s.ptr[i - 1] == '.')))
+            continue;
+        size_t at = *start = i;
+        long first, second;
+        if (!number_at(s, &at, &first))
+            continue;
+        if ((word_at(s, &at, " of ") || word_at(s, &at, "/") || word_at(s, &at, " out of ")) && number_at(s, &at, &second)) {
+            struct slice rest = slice_sub(s, at, 24);
+            ptrdiff_t word = slice_find(rest, slice_str("pass"));
+            if (word < 0 || memchr(rest.ptr, '\n', (size_t)word))
+                continue;
+            *passed = first, *of = second, *end = at + (size_t)word + 4;
+            return true;
+        }
+        at = i;
+        if (number_at(s, &at, &first) && word_at(s, &at, " failed, ") && number_at(s, &at, &second) && word_at(s, &at, " passed")) {
+            *passed = second, *of = first + second, *end = at;
+            return true;
+        }
+    }
+    return false;
+}
+
+void det_almost_passed(struct det_run *d)
+{
+    if (d->run->success != VERDICT_FAILED)
+        return;
+    for (uint32_t i = 0; i < d->run->nscores; i++) {
+        const struct score *s = &d->run->scores[i];
+        struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_EXPLANATION};
+        size_t start, end;
+        long passed, of;
+        if (find_checks(s->explanation, &passed, &of, &start, &end) && of >= CHECKS_LEAST && passed < of && 100 * passed >= NEAR * of) {
+            span.start = (uint32_t)start, span.end = (uint32_t)end;
+            struct slice title = arena_printf(d->scratch, "{passed} of %ld checks pass", of);
+            det_report(d, title.ptr, "passed", arena_printf(d->scratch, "%ld", passed), &span, 1);
+            return;
+        }
+        char text[32], *stop;
+        if (s->value.len == 0 || s->value.len >= sizeof text)
+            continue;
+        memcpy(text, s->value.ptr, s->value.len);
+        text[s->value.len] = 0;
+        double value = strtod(text, &stop);
+        if (*stop || value < 0.8 || value >= 1)
+            continue;
+        span.part = PART_SCORE_VALUE, span.end = (uint32_t)s->value.len;
+        det_report(d, "the score is {passed}, just under 1", "passed", s->value, &span, 1);
+        return;
+    }
+}

@@ -1,0 +1,29 @@
+// Drives the page in a real Chromium against the real program.  usage: node run.mjs BINARY
+import { actionChecks } from './actions.mjs';
+import { finish, launch, startServer } from './harness.mjs';
+import { importChecks } from './imports.mjs';
+import { lookChecks, loadSample } from './looks.mjs';
+import { readerChecks } from './reader.mjs';
+import { textChecks } from './text.mjs';
+
+const binary = process.argv[2];
+if (!binary) {
+    console.error('usage: run.mjs BINARY');
+    process.exit(2);
+}
+await textChecks();
+const server = await startServer(binary);
+const browser = await launch();
+try {
+    const sample = await loadSample(browser, server.base);
+    if (sample) {
+        await lookChecks(browser, server.base, sample);
+        await readerChecks(browser, server.base, sample);
+        await actionChecks(browser, server.base, sample);
+    }
+    await importChecks(browser, server.base);
+} finally {
+    await browser.close();
+    await server.stop();
+}
+process.exit(finish());

@@ -1,0 +1,135 @@
+// The page's pure functions: byte offsets, folding, terminal colours, JSON with places. Bundled and run here, without a browser.
+import { assert, check, equal, esbuild, WEB } from './harness.mjs';
+
+const ENTRY = `export * from './src/text'; export * from './src/json'; export * from './src/filter';
+export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, stopsOf } from './src/transcript';`;
+
+async function bundle() {
+    const built = await esbuild.build({
+        stdin: { contents: ENTRY, resolveDir: WEB, loader: 'ts' }, bundle: true, format: 'esm', write: false, platform: 'neutral', mainFields: ['module', 'main'],
+    });
+    return import('data:text/javascript;base64,' + Buffer.from(built.outputFiles[0].contents).toString('base64'));
+}
+
+export async function textChecks() {
+    const t = await bundle();
+
+    await check('byte offsets become places in the text', () => {
+        const text = 'aß€😀b\ufffdc';
+        const bytes = Buffer.from(text);
+        for (const word of ['a', 'ß', '€', '😀', 'b', '\ufffd', 'c', 'ß€😀', '😀b\ufffdc']) {
+            const start = bytes.indexOf(Buffer.from(word));
+            const [from, to] = t.toUtf16(text, [start, start + Buffer.byteLength(word)]);
+            equal(text.slice(from, to), word, `bytes of ${word}`);
+            equal(t.toBytes(text, from), start, `and back for ${word}`);
+        }
+        equal(t.toUtf16(text, [999])[0], text.length, 'past the end');
+        equal(t.toUtf16(text, [2])[0], 1, 'inside a character: its start');
+        equal(t.toUtf16('', [0, 0]).join(), '0,0', 'the empty text');
+    });
+    await check('unsorted offsets keep their order', () => equal(t.toUtf16('äöü', [6, 0, 2, 4]).join(), '3,0,1,2', 'offsets'));
+
+    const rule = { lines: 20, chars: 6000, head: 6 };
+    const visible = (text, pieces) => pieces.filter(p => !p.hidden).map(p => text.slice(p.from, p.to)).join('');
+    await check('a short text is not folded', () => equal(t.fold('a\nb\nc', [], [], rule).length, 1, 'pieces'));
+    await check('a long text keeps its head, its evidence, and the exact number hidden', () => {
+        const text = Array.from({ length: 300 }, (_, i) => `line ${i}`).join('\n');
+        const at = text.indexOf('line 200');
+        const pieces = t.fold(text, [[at, at + 8]], [], rule);
+        equal(pieces.map(p => (p.hidden ? p.hidden.lines : 'shown')).join(), 'shown,194,shown,99', 'pieces');
+        assert(visible(text, pieces).includes('line 5\n') && visible(text, pieces).includes('line 200\n'), 'what is shown');
+        assert(!visible(text, pieces).includes('line 6\n'), 'line 6 is hidden');
+        equal(pieces.reduce((sum, p) => sum + p.to - p.from, 0), text.length, 'nothing is lost');
+        const opened = t.opening(text, pieces[1]);
+        equal(t.fold(text, [[at, at + 8]], [opened], rule).filter(p => p.hidden).length, 1, 'folds after opening one');
+    });
+    await check('a line of ten million characters is cut, and nothing is lost', () => {
+        const text = 'x'.repeat(10_000_000);
+        const pieces = t.fold(text, [[5_000_000, 5_000_010]], [], rule);
+        assert(visible(text, pieces).length < 3000, `${visible(text, pieces).length} characters shown`);
+        equal(pieces.reduce((sum, p) => sum + p.to - p.from, 0), text.length, 'characters in all');
+        assert(pieces.every(p => !p.hidden || p.hidden.chars === p.to - p.from), 'exact counts');
+        assert(pieces.some(p => !p.hidden && p.from <= 5_000_000 && p.to >= 5_000_010), 'the evidence is in view');
+    });
+    await check('a cut never halves a character', () => {
+        const text = '😀'.repeat(20_000);
+        for (const piece of t.fold(text, [[10_001, 10_003]], [], rule)) {
+            const part = text.slice(piece.from, piece.to);
+            assert(!/^[\udc00-\udfff]|[\ud800-\udbff]$/.test(part), `piece ${piece.from}-${piece.to}`);
+        }
+    });
+
+    await check('terminal colours become classes, other escapes vanish, control characters show', () => {
+        const text = 'a\x1b[1;31mred\x1b[0m\x1b[2Kb\x00c\x1b]8;;http://x\x07link\u202e';
+        const layers = t.specialLayers(text, 0, text.length);
+        const red = layers.find(l => l.cls === 'ar a1');
+        equal(text.slice(red.from, red.to).replace('\x1b[1;31m', ''), 'red', 'the red part');
+        equal(t.visible(text), 'aredb\u2400clinkU+202E', 'as one line');
+        const hidden = layers.filter(l => l.show === '').map(l => text.slice(l.from, l.to));
+        assert(hidden.includes('\x1b[2K') && hidden.some(h => h.includes('http://x')), 'hidden escapes');
+    });
+    await check('paragraphs and fenced code keep every word', () => {
+        const text = 'one\n\ntwo\n```js\nlet x;\n```\n\nthree';
+        const blocks = t.blocks(text, 0, text.length);
+        equal(blocks.map(b => (b.code ? 'C' : 'P') + text.slice(b.from, b.to)).join('|'), 'Pone|Ptwo|C```js\nlet x;\n```|Pthree', 'blocks');
+    });
+
+    await check('JSON with places agrees with JSON.parse', () => {
+        const value = { a: [1, -2.5e3, true, null, 'x\ny"z\\'], 'k\u00e9y': { deep: [{}, []] }, s: '😀' };
+        for (const text of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
+            const rebuild = node => {
+                if (node.type === 'object') return Object.fromEntries(node.kids.map(k => [t.keyText(text, k.key), rebuild(k.node)]));
+                if (node.type === 'array') return node.kids.map(k => rebuild(k.node));
+                return node.type === 'string' ? t.decodeString(text, node.from, node.to).text : JSON.parse(text.slice(node.from, node.to));
+            };
+            equal(JSON.stringify(rebuild(t.parseJson(text))), JSON.stringify(value), 'rebuilt');
+        }
+    });
+    await check('what is no JSON object or list is no tree', () => {
+        for (const text of ['', '12', '"x"', '{', '{"a":}', '[1,]', '{"a":1} x', '{a:1}', '['.repeat(5000), '{"a":1']) {
+            equal(t.parseJson(text), null, text.slice(0, 20));
+        }
+    });
+    await check('places inside a string with escapes', () => {
+        const text = '{"cmd":"echo \\"hi\\"\\n\\u00e9 end"}';
+        const node = t.parseJson(text).kids[0].node;
+        const said = t.decodeString(text, node.from, node.to);
+        equal(said.text, 'echo "hi"\né end', 'decoded');
+        equal(said.text.slice(said.where(text.indexOf('end'))), 'end', 'the place of "end"');
+        equal(said.text.slice(said.where(text.indexOf('\\"hi')), said.where(text.indexOf('\\n'))), '"hi"', 'the place of "hi"');
+    });
+
+    await check('terms of the query box', () => {
+        const read = t.readTerms('kind:broken_task tar meta.turns:10 foo:bar ', ['kind'], false);
+        equal(read.terms.map(x => x.key + '=' + x.value).join(), 'kind=broken_task,meta.turns=10', 'terms');
+        equal(read.unknown, 'foo', 'what is no field');
+        equal(t.readTerms('model:"a b" ', ['model'], false).terms[0].value, 'a b', 'a value in quotes');
+        equal(t.readTerms('kind:bro', ['kind'], false).terms.length, 0, 'half a term');
+        const query = new URLSearchParams('kind=data');
+        t.addTerm(query, { key: 'kind', value: 'harness' });
+        equal(query.get('kind'), 'data,harness', 'two values of one field');
+    });
+
+    await check('rows join calls with their results', () => {
+        const marks = [[0, 1, 0, 0], [1, 1, 0, 0], [2, 1, 2, 0], [3, 1, 0, 0], [3, 1, 0, 0], [2, 1, 0, 0], [3, 1, 0, 0]];
+        const rows = t.rowsOf(marks);
+        equal(rows.map(r => `${r.from}-${r.to}`).join(), '0-1,1-2,2-5,5-6,6-7', 'rows');
+        equal([0, 3, 4, 6].map(m => t.rowOf(rows, m)).join(), '0,2,2,4', 'rows of messages');
+        const long = t.rowsOf([[2, 1, 1, 0], ...Array(500).fill([3, 1, 0, 0])]);
+        assert(long.every(r => r.to - r.from <= 41), 'a chain of results is cut into blocks');
+        equal(long[long.length - 1].to, 501, 'and none is lost');
+    });
+    await check('evidence is walked in the order of the transcript, the run’s fields first', () => {
+        const e = (position, message, part, start, run = 'r') => ({ run, transcript: 't', position, message, part, start, end: start + 1, quote: 'q' });
+        const findings = [
+            { id: 'a', evidence: [e(1, 0, 'text', 0), e(0, 7, 'text', 5), e(0, 7, 'text', 1)] },
+            { id: 'b', evidence: [e(null, null, 'run.error', 0), e(0, 2, 'text', 0, 'other')] },
+        ];
+        equal(t.stopsOf(findings, 'r').map(s => `${s.finding.id}${s.index}`).join(), 'b0,a2,a1,a0', 'stops');
+    });
+    await check('Wilson’s interval', () => {
+        const { low, high } = t.wilson(17, 18);
+        equal(`${Math.round(low * 100)}–${Math.round(high * 100)}`, '74–99', '17 of 18');
+        equal(t.wilson(0, 0), null, 'of nothing');
+    });
+}
