@@ -1,4 +1,5 @@
-/* Private to storage/: one connection to the database, at the level of statements. sqlite.c is the only file that knows SQLite.
+/* Private to storage/: one connection to the database, at the level of statements. sqlite.c alone knows SQLite; query.c
+ * and ration.c too, which fence in what users write.
  *
  *     struct stmt *q = db_prepare(db, "SELECT id, name FROM collection WHERE name = $1", e);
  *     bind_text(q, name);
@@ -28,6 +29,7 @@ struct stmt;
 bool db_open(const char *path, bool write, struct db **out, struct err *e);
 void db_close(struct db *db);
 const char *db_path(const struct db *db);
+struct sqlite3 *db_raw(struct db *db); /* for query.c, which lets users write SQL */
 
 /* ---- transactions ---------------------------------------------------------------------------------------------------- */
 
@@ -69,10 +71,7 @@ double take_real(struct stmt *q);                     /* NULL is NAN */
 struct slice take_text(struct stmt *q, struct arena *a); /* a copy; NULL is absent. Blobs too */
 struct slice take_bytes(struct stmt *q);              /* not copied: gone at the next step */
 
-/* For statements that users wrote: columns by number, from 0. */
 enum value_type { VALUE_NULL, VALUE_INT, VALUE_REAL, VALUE_TEXT, VALUE_BLOB };
-int stmt_columns(struct stmt *q);
-const char *stmt_column_name(struct stmt *q, int column);
 enum value_type stmt_next_type(struct stmt *q);       /* of the column that the next take_… gives */
 
 int64_t db_last_id(struct db *db);                    /* of the last INSERT */

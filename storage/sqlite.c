@@ -1,4 +1,5 @@
 #include "storage/db.h"
+#include "storage/ration.h"
 
 #include "base/clock.h"
 #include "transcript/run.h"
@@ -77,6 +78,10 @@ static bool failed(const struct db *db, int rc, struct err *e)
         code = ERR_LIMIT;
         break;
     case SQLITE_NOMEM:
+        if (ration_active()) {
+            code = ERR_LIMIT;
+            break;
+        }
         fprintf(stderr, "telltale: out of memory in the database\n");
         abort();
     default:
@@ -153,6 +158,7 @@ static bool set_up(struct db *db, struct err *e)
 
 bool db_open(const char *path, bool write, struct db **out, struct err *e)
 {
+    ration_install();
     struct db *db = calloc(1, sizeof *db);
     char *copy = strdup(path);
     if (!db || !copy)
@@ -203,6 +209,7 @@ void db_close(struct db *db)
 }
 
 const char *db_path(const struct db *db) { return db->path; }
+struct sqlite3 *db_raw(struct db *db) { return db->raw; }
 
 bool db_script(struct db *db, const char *sql, struct err *e)
 {
@@ -437,9 +444,6 @@ struct slice take_bytes(struct stmt *q)
 }
 
 struct slice take_text(struct stmt *q, struct arena *a) { return arena_dup(a, take_bytes(q)); }
-
-int stmt_columns(struct stmt *q) { return sqlite3_column_count(q->raw); }
-const char *stmt_column_name(struct stmt *q, int column) { return sqlite3_column_name(q->raw, column); }
 
 enum value_type stmt_next_type(struct stmt *q)
 {

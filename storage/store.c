@@ -32,6 +32,7 @@ void store_close(struct store *s)
         return;
     db_close(s->db);
     blocks_free(s->blocks);
+    free(s->query);
     free(s->spool);
     free(s);
 }
