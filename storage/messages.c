@@ -182,7 +182,7 @@ static bool put_blob(struct store *s, struct slice media_type, struct slice byte
     struct stmt *q = db_prepare(s->db, "INSERT INTO blob (sha256, media_type, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", e);
     bind_blob(q, slice_of((const char *)sha256, SHA256_SIZE));
     bind_text(q, media_type);
-    bind_blob(q, bytes.ptr ? bytes : slice_of("", 0));
+    bind_blob(q, not_null(bytes));
     return stmt_run(q, e);
 }
 
