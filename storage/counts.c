@@ -23,7 +23,7 @@ static bool add_to_model(struct store *s, int64_t task, struct slice model, int6
         "INSERT INTO task_model (task, model, runs, passed, failed) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT DO UPDATE SET runs = runs + excluded.runs, passed = passed + excluded.passed, failed = failed + excluded.failed", e);
     bind_int(q, task);
-    bind_text(q, model.ptr ? model : slice_of("", 0));
+    bind_text(q, not_null(model));
     bind_int(q, runs);
     bind_int(q, passed);
     bind_int(q, failed);
@@ -86,7 +86,7 @@ bool counts_findings(struct store *s, const struct subject *subject, int64_t kin
         : subject->task
         ? db_prepare(s->db, "SELECT kind, count(*) FROM finding WHERE task = $1 AND scope = 1 AND status <> 2 GROUP BY kind", e)
         : db_prepare(s->db, "SELECT kind, count(*) FROM finding WHERE collection = $1 AND scope = 2 AND status <> 2 GROUP BY kind", e);
-    bind_int(q, subject->run ? subject->run : subject->task ? subject->task : subject->collection);
+    bind_int(q, subject_key(subject));
     memset(kinds, 0, KIND_COUNT * sizeof *kinds);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {

@@ -8,6 +8,8 @@
 struct subject {
     int64_t collection, run, task;
 };
+/* The key of what it is. */
+static inline int64_t subject_key(const struct subject *s) { return s->run ? s->run : s->task ? s->task : s->collection; }
 
 /* What a run adds to its task, its task's models and its collection. */
 struct run_counts {

@@ -15,13 +15,22 @@ static bool next_word(struct slice list, size_t *at, struct slice *word)
     return true;
 }
 
+/* The same for names, which may hold a comma: at last the whole list, as one name. */
+static bool next_name(struct slice list, size_t *at, struct slice *name)
+{
+    if (next_word(list, at, name))
+        return true;
+    *name = list;
+    return (*at)++ == list.len + 1 && list.len && memchr(list.ptr, ',', list.len);
+}
+
 static void add_texts(struct sql *q, const char *column, struct slice list)
 {
     struct slice word;
     if (!list.ptr)
         return;
     const char *between = " AND (";
-    for (size_t at = 0; next_word(list, &at, &word); between = " OR ") {
+    for (size_t at = 0; next_name(list, &at, &word); between = " OR ") {
         sql_add(q, between);
         sql_add(q, column);
         if (word.len) {
@@ -32,12 +41,6 @@ static void add_texts(struct sql *q, const char *column, struct slice list)
             sql_add(q, column);
             sql_add(q, " = ''");
         }
-    }
-    if (memchr(list.ptr, ',', list.len)) { /* it may as well be one name with a comma in it */
-        sql_add(q, " OR ");
-        sql_add(q, column);
-        sql_add(q, " = ");
-        sql_text(q, list);
     }
     sql_add(q, ")");
 }
@@ -226,7 +229,7 @@ static void add_task(struct sql *q, const char *column, int64_t collection, cons
     if (!f->task.ptr)
         return;
     const char *between = " AND (";
-    for (size_t at = 0; next_word(f->task, &at, &word); between = " OR ") {
+    for (size_t at = 0; next_name(f->task, &at, &word); between = " OR ") {
         sql_add(q, between);
         sql_add(q, column);
         if (!word.len) {

@@ -5,105 +5,8 @@
 
 #include <stdlib.h>
 
-/* ---- reading --------------------------------------------------------------------------------------------------------- */
-
-static bool load_evidence(struct store *s, int64_t key, struct arena *a, struct finding *f, struct err *e)
-{
-    struct stmt *q = db_prepare(s->db,
-        "SELECT (SELECT id FROM run WHERE n = s.run), coalesce(transcript, -1), coalesce(message, -1), part, start, stop, quote,"
-        " (SELECT source_id FROM transcript t WHERE t.id = coalesce(s.run, (SELECT run FROM finding WHERE n = s.id >> 26)) << 26 | s.transcript)"
-        " FROM span s WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
-    bind_int(q, child_first(key));
-    bind_int(q, child_last(key));
-    size_t cap = 0;
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        f->evidence = arena_grow(a, f->evidence, f->nevidence, &cap, sizeof *f->evidence);
-        struct evidence *ev = &f->evidence[f->nevidence++];
-        ev->run = take_text(q, a);
-        ev->transcript = (int32_t)take_int(q);
-        ev->message = (int32_t)take_int(q);
-        ev->part = take_text(q, a);
-        ev->start = (uint32_t)take_int(q);
-        ev->end = (uint32_t)take_int(q);
-        ev->quote = take_text(q, a);
-        ev->transcript_id = take_text(q, a);
-    }
-    return step == STEP_DONE;
-}
-
-#define FINDING_COLUMNS                                                                                                      \
-    "f.n, f.id, f.detector, f.version, f.behavior, f.kind, f.severity, f.confidence, f.title, f.message, f.scope, f.captures," \
-    " f.status, f.reviewer, f.note, f.created_at, CASE WHEN f.scope = 1 THEN (SELECT task_id FROM task WHERE n = f.task) END"
-
-static void take_finding(struct stmt *q, struct arena *a, int64_t *key, struct finding *f)
-{
-    *key = take_int(q);
-    *f = (struct finding){0};
-    f->id = take_text(q, a);
-    f->detector = take_text(q, a);
-    f->version = take_text(q, a);
-    f->behavior = take_text(q, a);
-    f->kind = (enum kind)take_int(q);
-    f->severity = (enum severity)take_int(q);
-    f->confidence = take_real(q);
-    f->title = take_text(q, a);
-    f->message = take_text(q, a);
-    f->scope = (enum scope)take_int(q);
-    f->captures = take_text(q, a);
-    f->status = (enum finding_status)take_int(q);
-    f->reviewer = take_text(q, a);
-    f->note = take_text(q, a);
-    f->created_at = take_text(q, a);
-    f->task_id = take_text(q, a);
-}
-
-bool finding_load(struct store *s, int64_t key, struct arena *a, struct finding *out, struct err *e)
-{
-    struct stmt *q = db_prepare(s->db, "SELECT " FINDING_COLUMNS " FROM finding f WHERE f.n = $1", e);
-    bind_int(q, key);
-    enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no such finding");
-    take_finding(q, a, &key, out);
-    stmt_reset(q);
-    return load_evidence(s, key, a, out, e);
-}
-
-/* The findings of a subject; $1 is the first of its keys that is not 0. */
-static const char *subject_condition(const struct subject *subject)
-{
-    return subject->run ? "run = $1" : subject->task ? "task = $1 AND scope = 1" : "collection = $1 AND scope = 2";
-}
-
-static int64_t subject_key(const struct subject *subject)
-{
-    return subject->run ? subject->run : subject->task ? subject->task : subject->collection;
-}
-
-bool findings_load(struct store *s, const struct subject *subject, struct arena *a, struct stored_findings *out, struct err *e)
-{
-    const char *sql = arena_printf(a, "SELECT " FINDING_COLUMNS " FROM finding f WHERE %s ORDER BY f.n", subject_condition(subject)).ptr;
-    struct stmt *q = db_prepare(s->db, sql, e);
-    bind_int(q, subject_key(subject));
-    *out = (struct stored_findings){0};
-    size_t cap = 0, keys_cap = 0;
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        out->items = arena_grow(a, out->items, out->n, &cap, sizeof *out->items);
-        out->keys = arena_grow(a, out->keys, out->n, &keys_cap, sizeof *out->keys);
-        take_finding(q, a, &out->keys[out->n], &out->items[out->n]);
-        out->n++;
-    }
-    for (size_t i = 0; i < out->n && step == STEP_DONE; i++)
-        if (!load_evidence(s, out->keys[i], a, &out->items[i], e))
-            return false;
-    return step == STEP_DONE;
-}
-
 /* ---- names ----------------------------------------------------------------------------------------------------------- */
 
-static struct slice filled(struct slice s) { return s.ptr ? s : slice_of("", 0); }
 static void add_number(struct hash *h, int64_t n) { hash_add(h, slice_of((const char *)&n, sizeof n)); }
 
 /* Where a finding's evidence stands. */
@@ -115,7 +18,7 @@ static void add_places(struct hash *h, const struct finding *f)
         hash_add_framed(h, ev->run);
         add_number(h, ev->transcript);
         add_number(h, ev->message);
-        hash_add_framed(h, filled(ev->part));
+        hash_add_framed(h, not_null(ev->part));
         add_number(h, ev->start);
         add_number(h, ev->end);
     }
@@ -125,7 +28,7 @@ static void add_places(struct hash *h, const struct finding *f)
 static void digest(const struct finding *f, unsigned char out[HASH_SIZE])
 {
     struct hash h;
-    const struct slice texts[] = {filled(f->detector), f->version, filled(f->behavior), f->title, f->message, f->captures};
+    const struct slice texts[] = {not_null(f->detector), f->version, not_null(f->behavior), f->title, f->message, f->captures};
     hash_start(&h);
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         hash_add_framed(&h, texts[i]);
@@ -143,7 +46,7 @@ static void words(const struct finding *f, unsigned char out[HASH_SIZE])
 {
     struct hash h;
     hash_start(&h);
-    hash_add_framed(&h, filled(f->detector));
+    hash_add_framed(&h, not_null(f->detector));
     for (size_t i = 0; i < f->nevidence; i++)
         hash_add_framed(&h, f->evidence[i].quote);
     hash_end(&h, out);
@@ -213,7 +116,7 @@ static bool name_items(struct store *s, const struct subject *subject, struct it
             return false;
         hash_start(&h);
         hash_add_framed(&h, name);
-        hash_add_framed(&h, carried ? f->id : filled(f->detector));
+        hash_add_framed(&h, carried ? f->id : not_null(f->detector));
         if (!carried)
             add_places(&h, f);
         hash_end(&h, items[i].base);
@@ -291,7 +194,7 @@ static bool write_evidence(struct store *s, const struct subject *subject, int64
         bind_count(q, run ? run : -1);
         bind_count(q, ev->transcript);
         bind_count(q, ev->message);
-        bind_text(q, filled(ev->part));
+        bind_text(q, not_null(ev->part));
         bind_int(q, ev->start);
         bind_int(q, ev->end);
         bind_text(q, ev->quote);
@@ -307,8 +210,8 @@ static void bind_said(struct stmt *q, const struct finding *f)
     bind_int(q, f->kind);
     bind_int(q, f->status);
     bind_real(q, isnan(f->confidence) ? 0 : f->confidence);
-    bind_text(q, filled(f->detector));
-    bind_text(q, filled(f->behavior));
+    bind_text(q, not_null(f->detector));
+    bind_text(q, not_null(f->behavior));
     bind_text(q, f->version);
     bind_text(q, f->title);
     bind_text(q, f->message);
@@ -347,7 +250,7 @@ static bool update_one(struct store *s, const struct subject *subject, int64_t k
 
 /* ---- change ---------------------------------------------------------------------------------------------------------- */
 
-static bool is_among(struct slice detector, const struct slice *only, size_t n)
+bool is_among(struct slice detector, const struct slice *only, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (slice_eq(detector, only[i]))
@@ -361,7 +264,7 @@ static struct item *make_items(struct arena *a, const struct finding *findings, 
     struct item *items = arena_array(a, struct item, n);
     *kept = 0;
     for (size_t i = 0; i < n; i++) {
-        if (!is_among(filled(findings[i].detector), c->only, c->nonly))
+        if (!is_among(not_null(findings[i].detector), c->only, c->nonly))
             continue;
         struct item *item = &items[(*kept)++];
         item->finding = findings[i];
@@ -544,76 +447,4 @@ bool findings_forget_run(struct store *s, int64_t run, struct err *e)
         if (!forget_in(s, key, run, e))
             return false;
     }
-}
-
-/* ---- incomplete ------------------------------------------------------------------------------------------------------ */
-
-static bool incomplete_differs(struct store *s, int64_t run, const struct incomplete *now, size_t n, const struct slice *only, size_t nonly,
-                               bool *differs, struct err *e)
-{
-    struct arena a = {0};
-    size_t found = 0, wanted = 0;
-    for (size_t i = 0; i < n; i++) {
-        bool repeated = !is_among(now[i].detector, only, nonly);
-        for (size_t k = 0; k < i && !repeated; k++)
-            repeated = slice_eq(now[k].detector, now[i].detector);
-        wanted += !repeated;
-    }
-    struct stmt *q = db_prepare(s->db, "SELECT detector, reason FROM incomplete WHERE run = $1", e);
-    bind_int(q, run);
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        struct slice detector = take_text(q, &a), reason = take_text(q, &a);
-        if (!is_among(detector, only, nonly))
-            continue;
-        bool same = false;
-        for (size_t i = 0; i < n && !same; i++)
-            same = slice_eq(now[i].detector, detector) && slice_eq(now[i].reason, reason);
-        found += same;
-        *differs |= !same;
-    }
-    *differs |= found != wanted;
-    arena_free(&a);
-    return step == STEP_DONE;
-}
-
-static bool incomplete_drop(struct store *s, int64_t run, const struct slice *only, size_t nonly, struct err *e)
-{
-    if (!nonly) {
-        struct stmt *q = db_prepare(s->db, "DELETE FROM incomplete WHERE run = $1", e);
-        bind_int(q, run);
-        return stmt_run(q, e);
-    }
-    for (size_t i = 0; i < nonly; i++) {
-        struct stmt *q = db_prepare(s->db, "DELETE FROM incomplete WHERE run = $1 AND detector = $2", e);
-        bind_int(q, run);
-        bind_text(q, only[i]);
-        if (!stmt_run(q, e))
-            return false;
-    }
-    return true;
-}
-
-bool incomplete_change(struct store *s, int64_t run, const struct incomplete *now, size_t n, const struct slice *only, size_t nonly, bool look,
-                       bool *changed, struct err *e)
-{
-    bool differs = false;
-    if (!incomplete_differs(s, run, now, n, only, nonly, &differs, e))
-        return false;
-    *changed |= differs;
-    if (!differs || look)
-        return true;
-    if (!incomplete_drop(s, run, only, nonly, e))
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!is_among(now[i].detector, only, nonly))
-            continue;
-        struct stmt *q = db_prepare(s->db, "INSERT INTO incomplete (run, detector, reason) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", e);
-        bind_int(q, run);
-        bind_text(q, filled(now[i].detector));
-        bind_text(q, now[i].reason);
-        if (!stmt_run(q, e))
-            return false;
-    }
-    return true;
 }

@@ -35,6 +35,9 @@ bool finding_add(struct store *s, const struct subject *subject, const struct fi
 /* All findings of a subject go; counters are the caller's. */
 bool findings_drop(struct store *s, const struct subject *subject, struct err *e);
 
+/* That a change is about a detector: it is in only[n], or n is 0. */
+bool is_among(struct slice detector, const struct slice *only, size_t n);
+
 /* Likewise what detectors could not finish on a run. */
 bool incomplete_change(struct store *s, int64_t run, const struct incomplete *now, size_t n, const struct slice *only, size_t nonly, bool look,
                        bool *changed, struct err *e);

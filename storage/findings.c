@@ -254,29 +254,3 @@ bool store_finding_put(struct store *s, struct slice collection, const struct fi
 {
     return db_write(s->db, e) && db_end(s->db, put_one(s, collection, finding, e), e);
 }
-
-bool store_incomplete(struct store *s, struct slice collection, uint32_t limit, struct arena *a, struct incomplete_row **out, size_t *n,
-                      struct err *e)
-{
-    int64_t key;
-    *out = NULL;
-    *n = 0;
-    if (!collection_find(s, collection, &key, e))
-        return false;
-    struct stmt *q = db_prepare(s->db,
-        "SELECT r.id, r.external_id, i.detector, i.reason FROM incomplete i JOIN run r ON r.n = i.run WHERE r.collection = $1"
-        " ORDER BY i.run DESC, i.detector LIMIT $2", e);
-    bind_int(q, key);
-    bind_int(q, limit);
-    size_t cap = 0;
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        *out = arena_grow(a, *out, *n, &cap, sizeof **out);
-        struct incomplete_row *row = &(*out)[(*n)++];
-        row->run = take_text(q, a);
-        row->external_id = take_text(q, a);
-        row->detector = take_text(q, a);
-        row->reason = take_text(q, a);
-    }
-    return step == STEP_DONE;
-}

@@ -23,6 +23,9 @@ static inline int64_t child_last(int64_t parent) { return child_id(parent, CHILD
 static inline int64_t child_place(int64_t id) { return id & CHILD_MAX; }
 static inline int64_t child_parent(int64_t id) { return id >> CHILD_BITS; }
 
+/* For columns that are never NULL. */
+static inline struct slice not_null(struct slice s) { return s.ptr ? s : slice_of("", 0); }
+
 /* The key of a collection, by id or name. ERR_NOT_FOUND. */
 bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e);
 /* A collection's row, by key. */

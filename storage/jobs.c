@@ -71,7 +71,7 @@ static bool find_by_key(struct store *s, const struct job_row *job, struct slice
         return true;
     struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE kind = $1 AND coalesce(collection, '') = $2 AND key = $3", e);
     bind_text(q, job->kind);
-    bind_text(q, job->collection.ptr ? job->collection : slice_of("", 0));
+    bind_text(q, not_null(job->collection));
     bind_text(q, key);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW)

@@ -158,22 +158,10 @@ bool store_marks(struct store *s, struct slice run, int32_t transcript, struct a
 
 /* ---- images ---------------------------------------------------------------------------------------------------------- */
 
-static bool read_hex(struct slice hex, unsigned char out[SHA256_SIZE])
-{
-    for (size_t i = 0; i < 2 * SHA256_SIZE; i++) {
-        const char *digits = "0123456789abcdef";
-        const char *digit = hex.len == 2 * SHA256_SIZE ? memchr(digits, hex.ptr[i] | (hex.ptr[i] >= 'A' ? 0x20 : 0), 16) : NULL;
-        if (!digit)
-            return false;
-        out[i / 2] = (unsigned char)(i % 2 ? out[i / 2] | (digit - digits) : (digit - digits) << 4);
-    }
-    return true;
-}
-
 bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struct blob *out, struct err *e)
 {
     *out = (struct blob){0};
-    if (!read_hex(sha256_hex, out->sha256))
+    if (!hash_unhex(sha256_hex, out->sha256, SHA256_SIZE))
         return err_set(e, ERR_NOT_FOUND, "\"%.*s\" is no SHA-256", SLICE_ARG(sha256_hex));
     struct stmt *q = db_prepare(s->db, "SELECT media_type, bytes FROM blob WHERE sha256 = $1", e);
     bind_blob(q, slice_of((const char *)out->sha256, SHA256_SIZE));
@@ -194,7 +182,7 @@ static bool put_blob(struct store *s, struct slice media_type, struct slice byte
     struct stmt *q = db_prepare(s->db, "INSERT INTO blob (sha256, media_type, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", e);
     bind_blob(q, slice_of((const char *)sha256, SHA256_SIZE));
     bind_text(q, media_type);
-    bind_blob(q, bytes.ptr ? bytes : slice_of("", 0));
+    bind_blob(q, not_null(bytes));
     return stmt_run(q, e);
 }
 

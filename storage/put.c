@@ -91,7 +91,7 @@ static bool find_bearer(struct put *p, const char *id, const struct put_name *na
     struct stmt *q = db_prepare(p->store->db,
         "SELECT r.n, r.collection, r.content_hash = $1, d.path = $2 FROM run r JOIN run_detail d ON d.run = r.n WHERE r.id = $3", e);
     bind_blob(q, slice_of((const char *)name->content_hash, HASH_SIZE));
-    bind_text(q, name->path.ptr ? name->path : slice_of("", 0));
+    bind_text(q, not_null(name->path));
     bind_text(q, slice_str(id));
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
@@ -405,7 +405,7 @@ static bool write_files(struct put *p, struct err *e)
             " runs = excluded.runs, refused = excluded.refused", e);
         bind_int(q, p->collection);
         bind_blob(q, slice_of((const char *)file->hash, HASH_SIZE));
-        bind_text(q, file->path.ptr ? file->path : slice_of("", 0));
+        bind_text(q, not_null(file->path));
         bind_text(q, file->name);
         bind_text(q, file->format);
         bind_int(q, (int64_t)file->bytes);

@@ -244,7 +244,7 @@ static bool write_detail(struct writer *w, const struct prepared *p, struct err 
     struct stmt *q = db_prepare(w->store->db,
         "INSERT INTO run_detail (run, path, file, location, gist, error, metadata) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
     bind_int(q, w->run);
-    bind_text(q, p->name.path.ptr ? p->name.path : slice_of("", 0));
+    bind_text(q, not_null(p->name.path));
     bind_text(q, p->run.source.file);
     bind_text(q, p->run.source.location);
     bind_text(q, p->gist);
@@ -260,6 +260,7 @@ static void bind_run(struct stmt *q, const struct writer *w, const struct prepar
     bind_count(q, w->task ? w->task : -1);
     bind_count(q, run->success == VERDICT_UNKNOWN ? -1 : (int64_t)run->success);
     bind_int(q, place->imported);
+    bind_int(q, p->name.place);
     bind_int(q, (int64_t)p->nmessages);
     bind_int(q, (int64_t)p->ncalls);
     bind_count(q, run->attempt);
@@ -285,9 +286,10 @@ static bool add_run(struct writer *w, const struct prepared *p, const struct pla
     for (size_t i = 0; i < p->findings.n; i++)
         counts.kinds[p->findings.items[i].kind] += p->findings.items[i].status != STATUS_DISMISSED;
     struct stmt *q = db_prepare(w->store->db,
-        "INSERT INTO run (task, success, imported, messages, calls, attempt, tokens_in, tokens_out, cost_usd, model, agent, exit_status,"
+        "INSERT INTO run (task, success, imported, place, messages, calls, attempt, tokens_in, tokens_out, cost_usd, model, agent, exit_status,"
         " stopped_by, format, external_id, name, started_at, ended_at, content_hash, collection, id, broken, odd, near, harness, data)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)", e);
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,"
+        " $27)", e);
     bind_run(q, w, p, place);
     bind_int(q, place->collection);
     bind_text(q, place->id);
@@ -303,9 +305,9 @@ static bool add_run(struct writer *w, const struct prepared *p, const struct pla
 static bool update_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
 {
     struct stmt *q = db_prepare(w->store->db,
-        "UPDATE run SET task = $1, success = $2, imported = $3, messages = $4, calls = $5, attempt = $6, tokens_in = $7, tokens_out = $8,"
-        " cost_usd = $9, model = $10, agent = $11, exit_status = $12, stopped_by = $13, format = $14, external_id = $15, name = $16,"
-        " started_at = $17, ended_at = $18, content_hash = $19 WHERE n = $20", e);
+        "UPDATE run SET task = $1, success = $2, imported = $3, place = $4, messages = $5, calls = $6, attempt = $7, tokens_in = $8,"
+        " tokens_out = $9, cost_usd = $10, model = $11, agent = $12, exit_status = $13, stopped_by = $14, format = $15, external_id = $16,"
+        " name = $17, started_at = $18, ended_at = $19, content_hash = $20 WHERE n = $21", e);
     bind_run(q, w, p, place);
     bind_int(q, place->run);
     return stmt_run(q, e);

@@ -190,6 +190,7 @@ bool store_run_load(struct store *s, struct slice id, struct arena *a, struct ru
 
 static const struct sort_key keys[] = {
     {"imported", "r.imported", false},
+    {NULL, "r.place", false},
     {"started_at", "substr(r.started_at, 1, 40)", true},
     {"ended_at", "substr(r.ended_at, 1, 40)", true},
     {"name", "substr(coalesce(r.name, r.external_id), 1, 120)", true},
@@ -205,7 +206,7 @@ static const struct sort_key keys[] = {
     {"attempt", "r.attempt", true},
     {"id", "r.id", false},
 };
-static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
+static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], false}}, .n = 2};
 static const struct list list = {filter_runs, "r.n"};
 
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)

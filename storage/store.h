@@ -101,6 +101,7 @@ struct put_name {
     struct slice path;
     uint32_t ordinal;
     unsigned char content_hash[HASH_SIZE];
+    int64_t place;             /* among the runs of its import: what their order in lists goes by */
 };
 /* Does the collection hold this very run already? A look without the lock, so that known runs need no detecting. */
 bool store_put_known(struct put *p, const struct put_name *name, const struct run *run, bool *known, struct err *e);

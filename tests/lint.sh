@@ -58,7 +58,7 @@ only() {
 only microhttpd.h server/http/http.c
 only sqlite3.h storage/sqlite.c storage/query.c storage/ration.c
 only pcre2.h server/text/regex.c
-only sodium.h server/base/hash.c
+only sodium.h server/base/hash.c server/base/base64.c
 only yaml.h server/detect/yaml.c
 
 # ---- habits -----------------------------------------------------------------------------------------------------------
@@ -74,7 +74,7 @@ tidied=$(ls server/*/*.c storage/*.c | xargs -P "$(nproc)" -n 1 sh tests/lint.sh
 if [ -n "$tidied" ]; then bad "clang-tidy: $tidied"; else ok; fi
 
 # ---- the page ----------------------------------------------------------------------------------------------------------
-types=$(cd web && npx --no-install tsc --noEmit 2>&1)
+types=$(cd web && node_modules/.bin/tsc --noEmit 2>&1)
 if [ -n "$types" ]; then bad "tsc: $types"; else ok; fi
 
 echo "$passed passed, $failed failed"

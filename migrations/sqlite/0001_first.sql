@@ -56,6 +56,7 @@ CREATE TABLE run (
     task         INTEGER REFERENCES task,
     success      INTEGER,
     imported     INTEGER NOT NULL,
+    place        INTEGER NOT NULL,     -- among the runs of the same import
     messages     INTEGER NOT NULL,
     calls        INTEGER NOT NULL,
     broken       INTEGER NOT NULL DEFAULT 0,
@@ -79,7 +80,7 @@ CREATE TABLE run (
     ended_at     TEXT,
     content_hash BLOB NOT NULL
 ) STRICT;
-CREATE INDEX run_imported ON run (collection, imported DESC);
+CREATE INDEX run_imported ON run (collection, imported DESC, place);
 CREATE INDEX run_task ON run (task);
 
 CREATE TABLE run_detail (

@@ -86,9 +86,10 @@ static bool add_upload(struct request *r, struct err *e)
         .payload = job_import_payload(&r->arena, filename.ptr ? filename : slice_str("upload"), format, arg_bool(&r->args, "replace", false),
                                       r->upload.bytes),
     };
+    struct slice key = r->header[HEADER_IDEMPOTENCY_KEY];
     struct job_row out;
     bool existing = false;
-    if (!store_job_add(r->store, &job, r->header[HEADER_IDEMPOTENCY_KEY], &r->arena, &out, &existing, e))
+    if (!store_job_add(r->store, &job, key.len ? key : SLICE_NONE, &r->arena, &out, &existing, e))
         return false;
     r->upload.kept = !existing;
     r->job = out.id;

@@ -199,10 +199,10 @@ static enum MHD_Result send_problem(struct exchange *x, int status, const struct
 /* ---- the head ---------------------------------------------------------------------------------------------------------- */
 
 struct head {
-    struct header headers[HEADERS_MOST];
     size_t n;
     bool more;
     struct arena *arena;
+    struct header headers[HEADERS_MOST];
 };
 
 static enum MHD_Result collect(void *cls, enum MHD_ValueKind kind, const char *key, size_t key_size, const char *value, size_t value_size)
@@ -286,8 +286,11 @@ static void refuse(struct exchange *x, int status, const struct err *e)
 static enum MHD_Result take_head(struct exchange *x, const char *method, const char *version)
 {
     struct request *r = &x->errand.request;
-    struct head head = {.arena = &r->arena};
+    struct head head;
     struct err e = {0};
+    head.n = 0;
+    head.more = false;
+    head.arena = &r->arena;
     r->method = arena_dup(&r->arena, slice_str(method));
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, collect, &head);
     int status = head.more ? (err_set(&e, ERR_USAGE, "over %d headers", HEADERS_MOST), 400)

@@ -42,6 +42,7 @@ struct pipeline {
     struct slices tasks;         /* touched, under the lock */
     struct findings carried;     /* of an export, about tasks; under the lock */
     int64_t started, last_progress;
+    int64_t imported;            /* the time that all runs of this import bear */
 
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -229,6 +230,7 @@ struct reading {
     struct worker *worker;
     struct open_file *file;
     struct slice shown;     /* source.file */
+    int64_t place;          /* of the next run, by file and then in it */
     struct id_count *ids;   /* open addressing, a power of two */
     size_t nids, ids_cap;
 };
@@ -276,6 +278,7 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
         return err_set(e, ERR_CANCELLED, "the import was cancelled");
     }
     item.name.path = r->file->row.path;
+    item.name.place = r->place++;
     item.name.ordinal = next_ordinal(r, run->id.ptr ? run->id : run->external_id);
     run_content_hash(run, item.name.content_hash);
     r->file->row.runs++;
@@ -416,7 +419,7 @@ static bool read_file(struct worker *w, const struct source_file *source, struct
     file->row.path = arena_dup(&file->arena, path);
     file->row.name = arena_dup(&file->arena, source->name);
     file->row.bytes = source->size;
-    struct reading reading = {.worker = w, .file = file, .shown = source->name};
+    struct reading reading = {.worker = w, .file = file, .shown = source->name, .place = (int64_t)(source - p->files->items) << 32};
     struct source_report read = {0};
     bool known = false, ok = true;
     struct file_row before;
@@ -531,7 +534,7 @@ static int by_bytes(const void *a, const void *b) { return slice_cmp(*(const str
 
 static bool open_worker(struct pipeline *p, struct worker *w, struct err *e)
 {
-    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace};
+    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .imported = p->imported};
     w->p = p;
     w->scratch = detect_scratch_new();
     if (p->options->dry_run)
@@ -593,6 +596,7 @@ bool ingest_files(const struct ingest_options *o, const struct source_files *fil
         .report = report,
         .arena = a,
         .started = clock_monotonic_us(),
+        .imported = clock_now_us(),
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .changed = PTHREAD_COND_INITIALIZER,
         .workers = arena_array(a, struct worker, (size_t)n),

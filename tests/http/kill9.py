@@ -3,6 +3,7 @@
 
 usage: kill9.py PROGRAM [KILLS]
 """
+import collections
 import os
 import random
 import sys
@@ -53,11 +54,10 @@ def main():
         for job in s.all("jobs", limit=1000):
             state = s.get(f"jobs/{job['id']}", wait=300)["state"]
             states[state] = states.get(state, 0) + 1
-        rows = s.send("POST", "sql", {"query": "SELECT file, count(*) FROM runs GROUP BY 1", "limit": 1000000})["rows"]
+        stored = collections.Counter(run["source"]["file"] for run in s.all("collections/c/runs", limit=1000))
         left = s.spool()
         integrity = s.ask("GET", "/readyz").status
-    stored = {name: n for name, n in rows}
-    lost = [name for name in acknowledged if stored.get(name) != RUNS]
+    lost = [name for name in acknowledged if stored[name] != RUNS]
     strange = [name for name, n in stored.items() if name not in sent or n != RUNS]
     print(f"{kills} kills, {len(acknowledged)} uploads acknowledged of {len(sent)} begun, {len(stored)} stored, jobs {states}, {len(left)} files left in the spool")
     if lost or strange or left or integrity != 200 or set(states) != {"done"}:

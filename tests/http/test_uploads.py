@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -199,13 +200,19 @@ def test_jobs_can_be_cancelled():
         s.ask("DELETE", "jobs/00000000-0000-4000-8000-000000000000").problem(404)
 
 
+def small_disk(folder, size):
+    """True when a file system of that size could be mounted there (as root, in a container that may)."""
+    if os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True).returncode == 0:
+        return True
+    print("NOT RUN: a small file system cannot be mounted here")
+    return False
+
+
 def test_a_full_disk_is_said_and_survived():
-    import tempfile
     with tempfile.TemporaryDirectory(prefix="telltale-full-") as folder:
         spool = os.path.join(folder, "t.db.spool")
         os.mkdir(spool)
-        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "none", spool], capture_output=True).returncode != 0:
-            print("NOT RUN: a small file system cannot be mounted here")
+        if not small_disk(spool, "2m"):
             return
         try:
             with Server(folder=folder) as s:
@@ -216,3 +223,37 @@ def test_a_full_disk_is_said_and_survived():
                 assert s.upload(jsonl([chat("1")]))["state"] == "done"
         finally:
             subprocess.run(["umount", spool])
+
+
+def test_an_import_waits_for_room():
+    with tempfile.TemporaryDirectory(prefix="telltale-full-") as folder:
+        if not small_disk(folder, "40m"):
+            return
+        try:
+            with Server(folder=folder) as s:
+                s.collection()
+                filler = os.path.join(folder, "filler")
+                free = os.statvfs(folder)
+                with open(filler, "wb") as f:
+                    f.write(b"x" * (free.f_bavail * free.f_frsize - (11 << 20)))
+                u = s.upload(jsonl([chat(str(i), os.urandom(5000).hex(" ")) for i in range(550)]), wait=0, status=202)
+                time.sleep(3)
+                state = s.get(f"uploads/{u['id']}")
+                assert state["state"] == "running" and "waits" in s.said(), (state, s.said())
+                assert len(s.spool()) == 1 and s.get("collections")["items"][0]["name"] == "c"
+                os.unlink(filler)
+                assert s.get(f"uploads/{u['id']}", wait=30)["state"] == "done", s.said()
+                assert s.get("collections/c")["runs"] == 550 and s.spool() == []
+        finally:
+            subprocess.run(["umount", folder])
+
+
+def test_two_servers_share_one_database():
+    with Server() as one:
+        one.collection()
+        with Server(folder=one.path) as two:
+            uploads = [(one, two)[i % 2].upload(jsonl([chat(f"{i}-{k}", "word " * 100) for k in range(50)]), f"{i}", wait=0, status=202) for i in range(40)]
+            for i, u in enumerate(uploads):
+                assert (two, one)[i % 2].get(f"uploads/{u['id']}", wait=60)["state"] == "done"
+            assert two.get("collections/c")["runs"] == 40 * 50
+        assert one.spool() == []

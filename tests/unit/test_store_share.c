@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -317,6 +318,38 @@ static void readers_do_not_wait_for_the_lock(void **state)
     close(fd);
 }
 
+static void a_full_disk_loses_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct put *put = store_put_new(f->store, &(struct put_target){.collection = f->collection});
+    uint64_t counts[PUT_OUTCOMES] = {0};
+    struct rlimit limit, tight;
+    put_run(f, simple_run(f, S("before"), S("x")), "/x/a", 0, true, NULL);
+    for (int i = 0; i < 200; i++) {
+        struct run *run = simple_run(f, arena_printf(&f->a, "%d", i), arena_printf(&f->a, "answer %d", i * i));
+        struct put_name name = name_of(run, "/x/b", 0);
+        OK(store_put_add(put, &name, run, NULL, NULL, 0, &e));
+    }
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    tight = (struct rlimit){300000, limit.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &tight), 0);
+    struct err e = {0};
+    bool ok = store_put_commit(put, counts, &f->a, NULL, &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    assert_false(ok);
+    assert_true(e.code == ERR_IO || e.code == ERR_FULL);
+    assert_int_equal(counts[PUT_NEW], 0);
+    assert_int_equal(all_runs(f).n, 1);
+    /* With room again the same put goes through. */
+    if (!store_put_commit(put, counts, &f->a, NULL, &e))
+        fail_msg("%s", e.text);
+    store_put_free(put);
+    assert_int_equal(counts[PUT_NEW], 200);
+    assert_int_equal(all_runs(f).n, 201);
+    check_whole(f);
+}
+
 /* ---- files ----------------------------------------------------------------------------------------------------------- */
 
 static void run_sql(const char *path, const char *sql)
@@ -393,6 +426,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(two_processes_write_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_write_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_a_killed_writer_left_is_whole, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(readers_do_not_wait_for_the_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_files_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_database_is_one_file_when_all_have_closed_it, set_up, tear_down),
