@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ANSWER_MAX = 4096, DISTINCT = 6, SENTENCE_LEAST = 3, SENTENCE_MOST = 300, SHORT_RESULT = 200 };
+enum { ANSWER_MAX = 4096, DISTINCT = 6, SENTENCE_LEAST = 3, SENTENCE_MOST = 300, SHORT_RESULT = 200, COMMAND_STARTS = 64 };
 
 /* ---- forms of an answer -------------------------------------------------------------------------------------------------------- */
 
@@ -151,8 +151,11 @@ static struct slice first_string(struct arena *a, struct slice arguments)
 /* A call to a tool that submits, or a command "submit X". */
 static bool submitted(struct arena *a, const struct tool_call *call, struct slice *out)
 {
+    bool tool = slice_starts(call->name, "submit") || slice_is(call->name, "final_answer");
+    if (!tool && slice_find(slice_sub(call->arguments, 0, COMMAND_STARTS), slice_str("submit ")) < 0)
+        return false;
     *out = slice_trim(first_string(a, call->arguments));
-    if (slice_starts(call->name, "submit") || slice_is(call->name, "final_answer"))
+    if (tool)
         return out->len > 0 && !slice_is(*out, "submit");
     if (!slice_starts(*out, "submit "))
         return false;

@@ -47,6 +47,18 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
     }
 }
 
+/* In strides of a length that the compiler knows, so that it folds many bytes at once. */
+static void fold(unsigned char *to, const char *from, size_t n)
+{
+    enum { STRIDE = 64 };
+    size_t i = 0;
+    for (; i + STRIDE <= n; i += STRIDE)
+        for (size_t k = 0; k < STRIDE; k++)
+            to[i + k] = fold_byte((unsigned char)from[i + k]);
+    for (; i < n; i++)
+        to[i] = fold_byte((unsigned char)from[i]);
+}
+
 static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned classes)
 {
     if (!(classes & s->rs->classes))
@@ -55,8 +67,7 @@ static void look_for_literals(struct detect_scratch *s, struct slice text, unsig
     unsigned char folded[BLOCK + 3];
     for (size_t from = 0; from + 4 <= text.len; from += BLOCK) {
         size_t n = text.len - from < sizeof folded ? text.len - from : sizeof folded;
-        for (size_t i = 0; i < n; i++)
-            folded[i] = fold_byte((unsigned char)text.ptr[from + i]);
+        fold(folded, text.ptr + from, n);
         for (size_t i = 0; i + 4 <= n; i++) {
             uint32_t h = gram_hash(folded + i);
             if (grams[h >> 3] & (1u << (h & 7)))
@@ -214,7 +225,7 @@ static void match_from(struct matching *x, size_t at);
 static bool ruled_out(const struct matching *x, const struct matcher *m)
 {
     bool scanned = m->field == FIELD_TEXT || (x->event->kind == EVENT_CALL && (m->field == FIELD_NAME || m->field == FIELD_ARGS || m->field == FIELD_ARG));
-    return scanned && m->pattern->needs.n && x->s->patterns[m->pattern->index].seen != x->s->stamp;
+    return scanned && !x->s->second && m->pattern->needs.n && x->s->patterns[m->pattern->index].seen != x->s->stamp;
 }
 
 static void match_regex(struct matching *x, const struct matcher *m, size_t at)
@@ -339,50 +350,63 @@ static void match_from(struct matching *x, size_t at)
 
 /* ---- keys: a hash of fields, without what does not make a difference ------------------------------------------------------------- */
 
-static bool is_path_byte(unsigned char c) { return c > ' ' && !strchr("\"'`,;:()[]{}<>|&=\\", c); }
-static bool is_digit(unsigned char c) { return c >= '0' && c <= '9'; }
-static bool is_hex(unsigned char c) { return is_digit(c) || (fold_byte(c) >= 'a' && fold_byte(c) <= 'f'); }
-static bool is_space(unsigned char c) { return c && strchr(" \t\r\n\f\v", c); }
+/* What a byte can begin or belong to. */
+enum { BYTE_SPACE = 1, BYTE_DIGIT = 2, BYTE_HEX = 4, BYTE_PATH = 8, BYTE_QUOTE = 16, BYTE_SLASH = 32, BYTE_UPPER = 64 };
+#define TEN(x) [x] = BYTE_DIGIT | BYTE_HEX | BYTE_PATH
+static const uint8_t byte_kinds[256] = {
+    [' '] = BYTE_SPACE, ['\t'] = BYTE_SPACE, ['\r'] = BYTE_SPACE, ['\n'] = BYTE_SPACE, ['\f'] = BYTE_SPACE, ['\v'] = BYTE_SPACE,
+    TEN('0'), TEN('1'), TEN('2'), TEN('3'), TEN('4'), TEN('5'), TEN('6'), TEN('7'), TEN('8'), TEN('9'),
+    ['a' ... 'f'] = BYTE_HEX | BYTE_PATH, ['g' ... 'z'] = BYTE_PATH, ['A' ... 'F'] = BYTE_HEX | BYTE_PATH | BYTE_UPPER, ['G' ... 'Z'] = BYTE_PATH | BYTE_UPPER,
+    ['/'] = BYTE_PATH | BYTE_SLASH, ['.'] = BYTE_PATH, ['_'] = BYTE_PATH, ['-'] = BYTE_PATH, ['+'] = BYTE_PATH, ['@'] = BYTE_PATH, ['~'] = BYTE_PATH,
+    ['%'] = BYTE_PATH, ['*'] = BYTE_PATH, ['?'] = BYTE_PATH, ['#'] = BYTE_PATH, ['"'] = BYTE_QUOTE, ['\''] = BYTE_QUOTE, [0x80 ... 0xff] = BYTE_PATH,
+};
 
-static size_t run_of(struct slice s, size_t at, bool (*is)(unsigned char))
+static size_t run_of(struct slice s, size_t at, unsigned kind)
 {
     size_t n = 0;
-    while (at + n < s.len && is((unsigned char)s.ptr[at + n]))
+    while (at + n < s.len && byte_kinds[(unsigned char)s.ptr[at + n]] & kind)
         n++;
     return n;
 }
 
-/* One unit of text at `at`: what it becomes goes to out[0..8), how long that is to *len; returns the bytes taken. */
+/* The kinds of byte at which something may have to be done. */
+static unsigned kinds_of(unsigned how)
+{
+    return ((how & NORMALIZE_STRINGS) ? BYTE_QUOTE : 0) | ((how & NORMALIZE_PATHS) ? BYTE_SLASH : 0) | ((how & NORMALIZE_HEX) ? BYTE_HEX : 0) |
+           ((how & NORMALIZE_NUMBERS) ? BYTE_DIGIT : 0) | ((how & NORMALIZE_SPACE) ? BYTE_SPACE : 0) | ((how & NORMALIZE_CASE) ? BYTE_UPPER : 0);
+}
+
+/* One unit of text at `at`: the byte it becomes goes to *out, whether there is one to *len; returns the bytes taken. */
 static size_t normal_unit(struct slice s, size_t at, unsigned how, char *out, size_t *len)
 {
     enum { HEX_LEAST = 6 };
-    unsigned char c = (unsigned char)s.ptr[at];
+    unsigned kind = byte_kinds[(unsigned char)s.ptr[at]];
     size_t n;
     *len = 1;
-    if ((how & NORMALIZE_STRINGS) && (c == '"' || c == '\'')) {
-        const char *end = memchr(s.ptr + at + 1, c, s.len - at - 1);
+    if ((how & NORMALIZE_STRINGS) && (kind & BYTE_QUOTE)) {
+        const char *end = memchr(s.ptr + at + 1, s.ptr[at], s.len - at - 1);
         *out = '"';
         return end ? (size_t)(end - s.ptr) + 1 - at : 1;
     }
-    if ((how & NORMALIZE_PATHS) && c == '/' && (n = run_of(s, at, is_path_byte)) > 1) {
+    if ((how & NORMALIZE_PATHS) && (kind & BYTE_SLASH) && (n = run_of(s, at, BYTE_PATH)) > 1) {
         *out = '/';
         return n;
     }
-    if ((how & NORMALIZE_HEX) && is_hex(c) && (n = run_of(s, at, is_hex)) >= HEX_LEAST) {
+    if ((how & NORMALIZE_HEX) && (kind & BYTE_HEX) && (n = run_of(s, at, BYTE_HEX)) >= HEX_LEAST) {
         *out = '0';
         return n;
     }
-    if ((how & NORMALIZE_NUMBERS) && is_digit(c)) {
+    if ((how & NORMALIZE_NUMBERS) && (kind & BYTE_DIGIT)) {
         *out = '0';
-        return run_of(s, at, is_digit);
+        return run_of(s, at, BYTE_DIGIT);
     }
-    if ((how & NORMALIZE_SPACE) && is_space(c)) {
-        n = run_of(s, at, is_space);
+    if ((how & NORMALIZE_SPACE) && (kind & BYTE_SPACE)) {
+        n = run_of(s, at, BYTE_SPACE);
         *out = ' ';
         *len = at > 0 && at + n < s.len; /* none at the ends */
         return n;
     }
-    *out = (char)((how & NORMALIZE_CASE) ? fold_byte(c) : c);
+    *out = (char)((how & NORMALIZE_CASE) ? fold_byte((unsigned char)s.ptr[at]) : (unsigned char)s.ptr[at]);
     return 1;
 }
 
@@ -390,10 +414,15 @@ static void hash_normal(struct hash *h, struct slice s, unsigned how)
 {
     char buffer[1024];
     size_t n = 0;
+    unsigned kinds = kinds_of(how);
     for (size_t at = 0; at < s.len;) {
         size_t len;
-        at += normal_unit(s, at, how, buffer + n, &len);
-        n += len;
+        for (; at < s.len && n < sizeof buffer && !(byte_kinds[(unsigned char)s.ptr[at]] & kinds); at++)
+            buffer[n++] = s.ptr[at];
+        if (n < sizeof buffer && at < s.len) {
+            at += normal_unit(s, at, how, buffer + n, &len);
+            n += len;
+        }
         if (n == sizeof buffer) {
             hash_add(h, slice_of(buffer, n));
             n = 0;
@@ -448,14 +477,11 @@ static void look_at(struct detect_scratch *s, const struct event_def *def, const
 
 /* ---- the pass -------------------------------------------------------------------------------------------------------------------- */
 
-static void pass(struct detect_scratch *s, struct event *e)
+static void look_for_event(struct detect_scratch *s, const struct event *e)
 {
     const struct ruleset *rs = s->rs;
-    view_reset(&s->view);
-    s->stamp++;
-    s->nhits = 0;
-    e->order++;
     struct value text;
+    s->nhits = 0;
     if (e->kind == EVENT_CALL) {
         const struct tool_call *call = &e->m->calls[e->nth];
         look_for_literals(s, call->name, 1u << CLASS_NAME);
@@ -474,6 +500,19 @@ static void pass(struct detect_scratch *s, struct event *e)
             look_at(s, rs->triggers[k], e);
     for (size_t i = 0; i < rs->nalways[e->kind]; i++)
         look_at(s, rs->always[e->kind][i], e);
+}
+
+static void pass(struct detect_scratch *s, struct event *e)
+{
+    view_reset(&s->view);
+    s->stamp++;
+    e->order++;
+    if (!s->second) {
+        look_for_event(s, e);
+        return;
+    }
+    for (size_t i = 0; i < s->nlate[e->kind]; i++)
+        look_at(s, s->late[e->kind][i], e);
 }
 
 static void pass_message(struct detect_scratch *s, struct event *e)
@@ -519,14 +558,8 @@ static void prepare(struct detect_scratch *s, const struct ruleset *rs)
     s->rs = rs; /* states of another set's patterns are of older runs and events, and so mean nothing */
 }
 
-void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run)
+static void pass_run(struct detect_scratch *s, const struct run *run)
 {
-    arena_reset(&s->arena);
-    prepare(s, rs);
-    s->run++;
-    s->total = 0;
-    s->incomplete = NULL, s->nincomplete = s->incomplete_cap = 0;
-    s->view = (struct view){.run = run, .pairs = pairs_make(&s->arena, run), .arena = &s->event_arena};
     struct event e = {0};
     for (size_t t = 0; t < run->ntranscripts; t++)
         for (size_t m = 0; m < run->transcripts[t].nmessages; m++) {
@@ -540,5 +573,51 @@ void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct 
         e.kind = EVENT_SCORE, pass(s, &e);
     e.nth = 0;
     e.kind = EVENT_END, pass(s, &e);
+}
+
+static bool occurs(const struct detect_scratch *s, const struct of *of)
+{
+    for (size_t i = 0; i < of->n; i++)
+        if (s->occurrences[of->defs[i]->index].n)
+            return true;
+    return false;
+}
+
+/* The late events of rules whose leads occurred. */
+static bool find_late(struct detect_scratch *s)
+{
+    bool any = false;
+    size_t cap[EVENT_KINDS] = {0};
+    memset(s->nlate, 0, sizeof s->nlate);
+    memset(s->late, 0, sizeof s->late);
+    for (size_t i = 0; i < s->rs->n; i++) {
+        const struct rule *rule = s->rs->items[i].rule;
+        if (!rule || !occurs(s, &rule->leads))
+            continue;
+        for (size_t k = 0; k < rule->nevents; k++)
+            for (int kind = 0; rule->events[k]->late && kind < EVENT_KINDS; kind++)
+                if (rule->events[k]->kinds & EVENT_BIT(kind)) {
+                    s->late[kind] = arena_grow(&s->arena, s->late[kind], s->nlate[kind], &cap[kind], sizeof(struct event_def *));
+                    s->late[kind][s->nlate[kind]++] = rule->events[k];
+                    any = true;
+                }
+    }
+    return any;
+}
+
+void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run)
+{
+    arena_reset(&s->arena);
+    prepare(s, rs);
+    s->run++;
+    s->total = 0;
+    s->incomplete = NULL, s->nincomplete = s->incomplete_cap = 0;
+    s->view = (struct view){.run = run, .pairs = pairs_make(&s->arena, run), .arena = &s->event_arena};
+    s->second = false;
+    pass_run(s, run);
+    if (find_late(s)) {
+        s->second = true;
+        pass_run(s, run);
+    }
     view_reset(&s->view);
 }

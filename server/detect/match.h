@@ -53,6 +53,9 @@ struct detect_scratch {
     size_t total;               /* occurrences in this run */
     uint32_t *hits;
     size_t nhits;
+    bool second;                /* pass: late events, in whose texts no literals were looked for */
+    struct event_def **late[EVENT_KINDS]; /* to look for in it */
+    size_t nlate[EVENT_KINDS];
     struct incomplete *incomplete;
     size_t nincomplete, incomplete_cap;
     uint64_t regex_calls;       /* since its birth, for tests */

@@ -145,6 +145,104 @@ static bool holds_of_nothing(const struct cond *cond)
     return false;
 }
 
+/* ---- leads: of events that must occur, the cheapest to look for; the rest waits until one of them does -------------------------- */
+
+/* How good: nothing is known; how the run ended, which holds for every other run; known by its literals; what few runs' records say. */
+enum lead { LEAD_NONE, LEAD_VERDICT, LEAD_LITERAL, LEAD_RECORD };
+
+static enum lead lead_of_event(const struct event_def *def)
+{
+    if (def->kinds != EVENT_BIT(EVENT_END))
+        return def->trigger >= 0 ? LEAD_LITERAL : LEAD_NONE;
+    for (size_t i = 0; i < def->nmatchers; i++)
+        if (def->matchers[i].field != FIELD_SUCCESS && !def->matchers[i].negate)
+            return LEAD_RECORD;
+    return LEAD_VERDICT;
+}
+
+static enum lead lead_of_events(const struct of *of)
+{
+    enum lead worst = LEAD_RECORD;
+    for (size_t i = 0; i < of->n; i++) {
+        enum lead one = lead_of_event(of->defs[i]);
+        worst = one < worst ? one : worst;
+    }
+    return of->n ? worst : LEAD_NONE;
+}
+
+static void add_leads(struct arena *a, struct of *to, const struct of *from)
+{
+    struct event_def **defs = arena_array(a, struct event_def *, to->n + from->n + 1);
+    if (to->n)
+        memcpy(defs, to->defs, to->n * sizeof *defs);
+    if (from->n)
+        memcpy(defs + to->n, from->defs, from->n * sizeof *defs);
+    *to = (struct of){.defs = defs, .n = to->n + from->n};
+}
+
+/* A set of events of which one at least must occur for the condition to hold. */
+static enum lead find_leads(struct arena *a, const struct cond *cond, struct of *leads)
+{
+    enum lead best = LEAD_NONE;
+    *leads = (struct of){0};
+    switch (cond->type) {
+    case COND_ANY:
+    case COND_EDGE:
+    case COND_REPEAT:
+        *leads = cond->of;
+        return lead_of_events(leads);
+    case COND_COUNT:
+    case COND_DISTINCT:
+        if (cond->at_least > 0)
+            *leads = cond->of;
+        return lead_of_events(leads);
+    case COND_ABSENT:
+    case COND_RATIO:
+        *leads = cond->other;
+        return lead_of_events(leads);
+    case COND_SEQUENCE:
+        for (size_t i = 0; i < cond->nsteps; i++) {
+            enum lead one = cond->steps[i].negate ? LEAD_NONE : lead_of_events(&cond->steps[i].of);
+            if (one > best)
+                best = one, *leads = cond->steps[i].of;
+        }
+        return best;
+    case COND_AND:
+        for (size_t i = 0; i < cond->nkids; i++) {
+            struct of kid;
+            enum lead one = find_leads(a, cond->kids[i], &kid);
+            if (one > best)
+                best = one, *leads = kid;
+        }
+        return best;
+    case COND_OR:
+        best = LEAD_RECORD;
+        for (size_t i = 0; i < cond->nkids; i++) {
+            struct of kid;
+            enum lead one = find_leads(a, cond->kids[i], &kid);
+            best = one < best ? one : best;
+            add_leads(a, leads, &kid);
+        }
+        return cond->nkids ? best : LEAD_NONE;
+    case COND_NOT: return LEAD_NONE;
+    }
+    return LEAD_NONE;
+}
+
+/* Behind a rare lead all others wait; behind a verdict, those that no literal announces. */
+static void set_leads(struct arena *a, struct rule *rule)
+{
+    enum lead lead = find_leads(a, rule->find, &rule->leads);
+    if (lead == LEAD_NONE)
+        rule->leads = (struct of){0};
+    for (size_t i = 0; i < rule->nevents && lead != LEAD_NONE; i++) {
+        struct event_def *def = rule->events[i];
+        def->late = lead > LEAD_VERDICT || (def->trigger < 0 && def->kinds != EVENT_BIT(EVENT_END));
+        for (size_t k = 0; k < rule->leads.n; k++)
+            def->late &= rule->leads.defs[k] != def;
+    }
+}
+
 static bool read_conditions(struct compiler *c, const struct node *rule)
 {
     const struct node *find = node_get(rule, "find"), *except = node_get(rule, "except");
@@ -164,6 +262,7 @@ static bool read_conditions(struct compiler *c, const struct node *rule)
         if (!(c->rule->excepts[c->rule->nexcepts] = compile_cond(c, &each[c->rule->nexcepts])))
             return false;
     c->rule->always = holds_of_nothing(c->rule->find);
+    set_leads(c->r->a, c->rule);
     return true;
 }
 

@@ -86,6 +86,7 @@ struct event_def {
     struct matcher *matchers;
     size_t nmatchers;
     int trigger;           /* the matcher whose pattern makes this worth looking at; -1: every event of its kinds */
+    bool late;             /* looked for only where one of the rule's leads occurred */
     struct key *keys;
     size_t nkeys, keys_cap;
 };
@@ -167,6 +168,7 @@ struct rule {
     struct task_cond *task;         /* scope task */
     const struct node *hit, *clean; /* lists of test cases, or NULL */
     bool always;                    /* may hold though none of its events occurs */
+    struct of leads;                /* where none of these occurs it cannot hold; none: nothing is known */
     bool timed;                     /* asks for time between events */
 };
 

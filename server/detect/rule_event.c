@@ -1,6 +1,7 @@
 /* `events:` - what is looked at (`on:`), and what must hold of it. */
 #include "detect/rule.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -175,17 +176,36 @@ size_t pattern_gram(struct slice literal)
     return best_gram(literal, &rarity);
 }
 
+/* Words of which English text is full, and so is every text by and for agents. */
+static bool is_common(struct slice literal)
+{
+    static const char *const common[] = {"a", "all", "an", "and", "any", "are", "as", "be", "been", "by", "can", "every", "for", "had", "has", "have", "i", "if", "in", "is",
+                                         "it", "line", "my", "no", "not", "of", "on", "or", "so", "that", "the", "this", "to", "was", "we", "were", "with", "would", "you", "your"};
+    for (size_t i = 0; i < literal.len;) {
+        size_t start = i;
+        while (i < literal.len && literal.ptr[i] >= 'a' && literal.ptr[i] <= 'z')
+            i++;
+        struct slice word = slice_sub(literal, start, i - start);
+        bool found = word.len == 0;
+        for (size_t k = 0; k < sizeof common / sizeof *common && !found; k++)
+            found = slice_is(word, common[k]);
+        if (!found || (word.len == 0 && literal.ptr[i++] != ' '))
+            return false;
+    }
+    return true;
+}
+
 /* Of the clauses that must all hold, the one whose commonest literal is the rarest. */
 static struct clause best_clause(const struct needs *needs)
 {
     struct clause best = {0};
-    int most = -1;
+    int most = INT_MIN;
     for (size_t i = 0; i < needs->n; i++) {
         int least = 1 << 20;
         for (size_t k = 0; k < needs->all[i].n; k++) {
             int rarity;
             best_gram(needs->all[i].any[k], &rarity);
-            rarity = 16 * rarity + (int)(needs->all[i].any[k].len < 15 ? needs->all[i].any[k].len : 15);
+            rarity = is_common(needs->all[i].any[k]) ? 0 : 16 * rarity + (int)(needs->all[i].any[k].len < 15 ? needs->all[i].any[k].len : 15);
             least = rarity < least ? rarity : least;
         }
         least -= (int)(needs->all[i].n < 64 ? needs->all[i].n : 64); /* each alternative is one more chance to be there */

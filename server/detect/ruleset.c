@@ -202,6 +202,8 @@ static void link_events(struct ruleset *rs, const struct pattern_table *patterns
     for (size_t i = 0; i < rs->n; i++)
         for (size_t k = 0; rs->items[i].rule && k < rs->items[i].rule->nevents; k++) {
             struct event_def *def = rs->items[i].rule->events[k];
+            if (def->late)
+                continue;
             for (size_t m = 0; m < def->nmatchers; m++)
                 if (def->matchers[m].pattern)
                     used[def->matchers[m].pattern->index] = true;

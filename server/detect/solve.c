@@ -609,8 +609,11 @@ static bool excepted(const struct solver *x, const struct solutions *exceptions,
 
 void solve_rule(struct detect_scratch *s, const struct rule *rule, struct solutions *out)
 {
+    const struct of *leads = &rule->leads;
     bool occurs = rule->always;
-    for (size_t i = 0; i < rule->nevents && !occurs; i++)
+    for (size_t i = 0; i < leads->n && !occurs; i++)
+        occurs = s->occurrences[leads->defs[i]->index].n > 0;
+    for (size_t i = 0; !leads->n && i < rule->nevents && !occurs; i++)
         occurs = s->occurrences[rule->events[i]->index].n > 0;
     if (!occurs)
         return;
