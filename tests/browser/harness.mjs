@@ -101,7 +101,10 @@ export async function newPage(browser, base, options = {}) {
         const url = request.url();
         if (!url.startsWith(base) && !url.startsWith('data:') && !url.startsWith('blob:')) page.wrongs.push(`asked another host: ${url}`);
     });
-    page.setDefaultTimeout(10_000);
+    page.asked = page.answered = 0;
+    page.on('request', () => page.asked++);
+    for (const end of ['requestfinished', 'requestfailed']) page.on(end, () => page.answered++);
+    page.setDefaultTimeout(6_000);
     return page;
 }
 
@@ -113,8 +116,12 @@ export async function axe(page) {
         .map(v => `${v.id} (${v.nodes.length}): ${v.nodes[0].target.join(' ')} ${v.nodes[0].html.slice(0, 140)}`);
 }
 
-/** Waits until no request is under way and two frames have been drawn. */
+/** Waits until no request has been under way for a moment and what came has been drawn. */
 export async function settled(page) {
-    await page.waitForLoadState('networkidle');
+    for (let calm = 0; calm < 3; ) {
+        const before = page.asked;
+        await page.waitForTimeout(40);
+        calm = before === page.asked && page.answered === page.asked ? calm + 1 : 0;
+    }
     await page.evaluate(() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
