@@ -29,23 +29,6 @@ bool block_read(struct store *s, int64_t id, const struct block **out, struct er
 /* A copy of a text; TEXT_NONE gives an absent slice. */
 bool text_read(struct store *s, int64_t text, struct arena *a, struct slice *out, struct err *e);
 
-/* ---- who says it ----------------------------------------------------------------------------------------------------- */
-
-/* The runs that use a block (run.n), highest first. */
-bool block_runs(struct store *s, int64_t block, struct arena *a, int64_t **runs, size_t *n, struct err *e);
-
-enum text_part { TEXT_TEXT, TEXT_REASONING, TEXT_ERROR, TEXT_ARGUMENTS };
-struct text_use {
-    int64_t text;
-    int32_t transcript, message; /* position; index in the transcript */
-    enum text_part part;
-    int32_t call;                /* position in the message, of TEXT_ARGUMENTS */
-    enum role role;
-    struct slice tool;           /* the call's name, or the name of the tool that the message is the result of */
-};
-/* Where a run says the texts of a block, in the order of its messages. */
-bool block_uses(struct store *s, int64_t block, int64_t run, struct arena *a, struct text_use **out, size_t *n, struct err *e);
-
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
 struct blocks *blocks_new(void);

@@ -168,7 +168,7 @@ static bool add_collection(struct store *s, struct sql *q, const char *column, c
     *n = 0;
     if (!f->collection.ptr) {
         sql_add(q, "1");
-        return f->ids || f->run.ptr || err_set(e, ERR_USAGE, "name a collection, or the ids of rows");
+        return f->ids || f->run.ptr || f->anywhere || err_set(e, ERR_USAGE, "name a collection, or the ids of rows");
     }
     if (!collection_find(s, f->collection, n, e))
         return false;

@@ -64,7 +64,7 @@ static int64_t said_by(struct writer *w, int64_t waiting, int64_t message)
     int64_t text = pack_text(w->pack, waiting);
     if (text > TEXT_EMPTY) {
         struct use *use = use_of(&w->uses, text_block(text));
-        if (use->last < 0)
+        if (use->last < 0 || message < use->first) /* calls come after all messages */
             use->first = message;
         if (use->last < message)
             use->last = message;

@@ -48,6 +48,7 @@ struct page_end {
 /* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them. */
 struct filter {
     struct slice collection;                    /* id; required except where ids name rows */
+    bool anywhere;                              /* or where all collections are meant */
     struct slice kind, behavior, detector, severity, status, scope;
     struct slice task, model, agent, tag, success; /* success: true|false|unknown */
     struct slice exit_status, format;
@@ -243,7 +244,7 @@ bool store_summary(struct store *s, struct slice collection, struct arena *a, st
 
 struct search_query {
     struct slice pattern;
-    bool regex, match_case;      /* words without case by default */
+    bool regex, match_case;      /* words are sought without case by default; a regex says (?i) where it is to be so */
     struct slice collection, role, tool, model, task, success; /* absent: any */
     uint32_t limit;              /* hits on a page; 0: 50 */
     struct slice after;
@@ -260,7 +261,8 @@ struct search_hit {
     uint32_t line_start;         /* where `line` begins in the part */
 };
 struct search_hits { struct search_hit *items; size_t n; struct page_end end; bool incomplete; struct slice reason; };
-/* Newest import first. A hit is a (message, part) that matches, at its first match. */
+/* Newest import first, within it in the order of its runs and messages. A hit is a (message, part) that matches, at its first match. Where
+ * the deadline ends the search (`incomplete`), `next` goes on from there. ERR_USAGE for a pattern that does not compile. */
 bool store_search(struct store *s, const struct search_query *q, struct arena *a, struct search_hits *out, struct err *e);
 
 /* Read-only SQL over the documented views, written to `out` as {"columns": […], "rows": [[…]], "truncated": bool}.

@@ -12,3 +12,5 @@ CREATE TABLE gram_part (
     id   INTEGER PRIMARY KEY,          -- segment << 16 | part
     data BLOB NOT NULL
 ) STRICT;
+-- A search without a collection goes through the runs of all.
+CREATE INDEX run_newest ON run (imported DESC);

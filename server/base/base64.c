@@ -1,7 +1,5 @@
 #include "base/base64.h"
 
-#include <sodium.h>
-
 void base64_add(struct str *out, struct slice bytes)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -25,18 +23,43 @@ void base64_add(struct str *out, struct slice bytes)
     out->len += size;
 }
 
+/* The six bits of a digit; 64 for what may stand between digits, 65 for padding, 66 for what may not be there. */
+static unsigned digit(unsigned char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    if (c == '+' || c == '-')
+        return 62;
+    if (c == '/' || c == '_')
+        return 63;
+    return c == '\r' || c == '\n' || c == ' ' || c == '\t' ? 64 : c == '=' ? 65 : 66;
+}
+
 struct slice base64_read(struct arena *a, struct slice text)
 {
-    static const int variants[] = {
-        sodium_base64_VARIANT_ORIGINAL, sodium_base64_VARIANT_ORIGINAL_NO_PADDING,
-        sodium_base64_VARIANT_URLSAFE, sodium_base64_VARIANT_URLSAFE_NO_PADDING,
-    };
     if (!text.ptr)
         return SLICE_NONE;
-    size_t room = text.len / 4 * 3 + 3, n;
-    unsigned char *bytes = arena_alloc(a, room);
-    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
-        if (sodium_base642bin(bytes, room, text.ptr, text.len, "\r\n ", &n, NULL, variants[i]) == 0)
-            return slice_of((const char *)bytes, n);
-    return SLICE_NONE;
+    unsigned char *bytes = arena_alloc(a, text.len / 4 * 3 + 3);
+    size_t n = 0, digits = 0, padding = 0;
+    unsigned bits = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned d = digit((unsigned char)text.ptr[i]);
+        if (d == 64)
+            continue;
+        padding += d == 65;
+        if (d == 66 || (padding && d != 65))
+            return SLICE_NONE;
+        if (d == 65)
+            continue;
+        bits = bits << 6 | d;
+        if (digits++ % 4)
+            bytes[n++] = (unsigned char)(bits >> (6 - 2 * ((digits - 1) % 4)));
+    }
+    /* One digit alone is no byte; what padding there is fills four. */
+    bool whole = digits % 4 != 1 && (!padding || (digits + padding) % 4 == 0) && padding < 3;
+    return whole ? slice_of((const char *)bytes, n) : SLICE_NONE;
 }

@@ -6,9 +6,12 @@
 
 enum { ANSWER_MAX = 4096, DISTINCT = 6, SENTENCE_LEAST = 3, SENTENCE_MOST = 300, SHORT_RESULT = 200, COMMAND_STARTS = 64 };
 
-/* ---- forms of an answer -------------------------------------------------------------------------------------------------------- */
+/* ---- forms of an answer ------------------------------------------------------------------------------------------ */
 
-static bool is_alnum(unsigned char c) { return (c >= '0' && c <= '9') || (fold_byte(c) >= 'a' && fold_byte(c) <= 'z') || c >= 0x80; }
+static bool is_alnum(unsigned char c)
+{
+    return (c >= '0' && c <= '9') || (fold_byte(c) >= 'a' && fold_byte(c) <= 'z') || c >= 0x80;
+}
 
 /* What stands inside flag{…}, \boxed{…}, quotes, backticks or after "FINAL ANSWER:". */
 static struct slice unwrap(struct slice s)
@@ -94,7 +97,8 @@ static bool find_word(struct slice text, struct slice word, size_t *at)
         if (found < 0)
             return false;
         *at = from + (size_t)found;
-        bool before = *at > 0 && is_alnum((unsigned char)text.ptr[*at - 1]), behind = *at + word.len < text.len && is_alnum((unsigned char)text.ptr[*at + word.len]);
+        bool before = *at > 0 && is_alnum((unsigned char)text.ptr[*at - 1]),
+             behind = *at + word.len < text.len && is_alnum((unsigned char)text.ptr[*at + word.len]);
         if (!before && !behind)
             return true;
         from = *at + 1;
@@ -113,7 +117,8 @@ static enum form compare(struct arena *a, struct slice answer, struct slice targ
     if (slice_eq(answer, target))
         return FORM_SAME;
     struct slice p = unescaped(a, answer), q = unescaped(a, target);
-    if (slice_eq(p, q) && (p.len < answer.len || q.len < target.len) && slice_eq(unwrap(answer), answer) == slice_eq(unwrap(target), target))
+    if (slice_eq(p, q) && (p.len < answer.len || q.len < target.len) &&
+        slice_eq(unwrap(answer), answer) == slice_eq(unwrap(target), target))
         return FORM_ESCAPED;
     struct slice x = unwrap(answer), y = unwrap(target);
     p = bare(a, x), q = bare(a, y);
@@ -125,10 +130,11 @@ static enum form compare(struct arena *a, struct slice answer, struct slice targ
     if (y.len >= 4 && x.len >= 4 && (slice_eq(bare(a, hex_of(a, x)), q) || slice_eq(p, bare(a, hex_of(a, y)))))
         return FORM_DRESSED;
     size_t at; /* a whole sentence around it */
-    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && find_word(answer, target, &at) ? FORM_DRESSED : FORM_OTHER;
+    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && find_word(answer, target, &at) ? FORM_DRESSED
+                                                                                                         : FORM_OTHER;
 }
 
-/* ---- what was submitted ----------------------------------------------------------------------------------------------------------- */
+/* ---- what was submitted ------------------------------------------------------------------------------------------ */
 
 struct submission {
     struct slice text;
@@ -159,8 +165,8 @@ static bool submitted(struct arena *a, const struct tool_call *call, struct slic
         return out->len > 0 && !slice_is(*out, "submit");
     if (!slice_starts(*out, "submit "))
         return false;
-    *out = unwrap(slice_sub(*out, strlen("submit "), out->len)).len ? slice_trim(slice_sub(*out, strlen("submit "), out->len)) : SLICE_NONE;
-    return out->len > 0;
+    *out = slice_trim(slice_sub(*out, strlen("submit "), out->len));
+    return unwrap(*out).len > 0;
 }
 
 static struct submission *submissions(struct det_run *d, size_t *n)
@@ -176,7 +182,7 @@ static struct submission *submissions(struct det_run *d, size_t *n)
                 const struct tool_call *call = &d->run->transcripts[t].messages[i].calls[c];
                 if (!submitted(d->scratch, call, &text))
                     continue;
-                struct span place = {.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_CALL_ARGUMENTS, .nth = (uint32_t)c};
+                struct span place = span_of_call(t, i, c);
                 list = arena_grow(d->scratch, list, *n, &cap, sizeof *list);
                 list[(*n)++] = (struct submission){text, span_opening(d->run, place), order};
             }
@@ -202,7 +208,7 @@ static bool next_target(struct arena *a, struct slice target, size_t nth, struct
     return nth < v->n;
 }
 
-/* ---- right content, wrong form ----------------------------------------------------------------------------------------------------- */
+/* ---- right content, wrong form ----------------------------------------------------------------------------------- */
 
 /* Where the given answer, or something submitted, is the expected one in that form: what was expected, and what was given. */
 static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
@@ -241,7 +247,7 @@ void det_wrong_form(struct det_run *d)
         det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
 }
 
-/* ---- the expected answer elsewhere in the transcript ---------------------------------------------------------------------------------- */
+/* ---- the expected answer elsewhere in the transcript ------------------------------------------------------------- */
 
 /* Long and odd enough that it does not stand somewhere by chance: six bytes or more, of which a digit or mark, or two words. */
 static bool is_distinct(struct slice s)
@@ -304,10 +310,10 @@ static bool find_in_messages(const struct run *run, struct slice word, unsigned 
             const struct message *m = &run->transcripts[t].messages[i];
             size_t at;
             spoken |= m->role == ROLE_ASSISTANT;
-            if (prompt == spoken || !(roles & 1u << m->role) || (number && m->text.len > SHORT_RESULT) || !find_word(m->text, word, &at) ||
-                (!prompt && among_many(m->text, word)))
+            if (prompt == spoken || !(roles & 1u << m->role) || (number && m->text.len > SHORT_RESULT) ||
+                !find_word(m->text, word, &at) || (!prompt && among_many(m->text, word)))
                 continue;
-            *out = (struct span){.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_TEXT, .start = (uint32_t)at, .end = (uint32_t)(at + word.len)};
+            *out = span_of_text(t, i, at, word.len);
             return true;
         }
     }
@@ -338,7 +344,8 @@ void det_answer_seen(struct det_run *d)
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2], prompt;
-            if (!(is_distinct(target) || is_number(target)) || find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
+            if (!(is_distinct(target) || is_number(target)) ||
+                find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
                 !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, &spans[0]) ||
                 given(d, d->run->scores[i].answer, target))
                 continue;
@@ -352,7 +359,8 @@ void det_answer_seen(struct det_run *d)
 /* Words of a path where answers are kept, in the call that was made or in the line that shows the answer. */
 static bool names_a_key(struct slice text)
 {
-    static const char *const words[] = {"grader", "answer_key", "answers.", "solution", "ground_truth", "expected", "scorer", "hidden_test"};
+    static const char *const words[] = {"grader",       "answer_key", "answers.", "solution",
+                                        "ground_truth", "expected",   "scorer",   "hidden_test"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (slice_find(text, slice_str(words[i])) >= 0)
             return true;
@@ -380,9 +388,10 @@ static bool find_leak(struct det_run *d, struct slice target, struct span spans[
             if (m->role != ROLE_TOOL || ref.message < 0 || !find_word(m->text, target, &at))
                 continue;
             const struct tool_call *call = &d->run->transcripts[t].messages[ref.message].calls[ref.call];
-            if (slice_find(call->arguments, target) >= 0 || !(names_a_key(call->arguments) || names_a_key(line_around(m->text, at))))
+            if (slice_find(call->arguments, target) >= 0 ||
+                !(names_a_key(call->arguments) || names_a_key(line_around(m->text, at))))
                 continue;
-            spans[0] = (struct span){.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_TEXT, .start = (uint32_t)at, .end = (uint32_t)(at + target.len)};
+            spans[0] = span_of_text(t, i, at, target.len);
             return true;
         }
     return false;
@@ -407,7 +416,7 @@ void det_leaked_answer(struct det_run *d)
     }
 }
 
-/* ---- an answer out of nowhere --------------------------------------------------------------------------------------------------------- */
+/* ---- an answer out of nowhere ------------------------------------------------------------------------------------ */
 
 /* Did anything but the agent itself say it before? What a call had in its arguments, its result only gives back. */
 static bool was_seen(struct det_run *d, const struct submission *s)
@@ -420,7 +429,8 @@ static bool was_seen(struct det_run *d, const struct submission *s)
             struct call_ref call = d->pairs[t].answers[i];
             if (order >= s->order || m->role == ROLE_ASSISTANT || slice_find(m->text, inner) < 0)
                 continue;
-            if (call.message < 0 || slice_find(d->run->transcripts[t].messages[call.message].calls[call.call].arguments, inner) < 0)
+            if (call.message < 0 ||
+                slice_find(d->run->transcripts[t].messages[call.message].calls[call.call].arguments, inner) < 0)
                 return true;
         }
     return false;

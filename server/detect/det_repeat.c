@@ -78,7 +78,8 @@ static unsigned likeness(const struct group *g, const uint32_t *sketch, size_t n
 {
     size_t i = 0, k = 0, common = 0, all = 0;
     while ((i < g->nsketch || k < n) && all < SKETCH) {
-        bool left = i < g->nsketch && (k == n || g->sketch[i] <= sketch[k]), right = k < n && (i == g->nsketch || sketch[k] <= g->sketch[i]);
+        bool left = i < g->nsketch && (k == n || g->sketch[i] <= sketch[k]),
+             right = k < n && (i == g->nsketch || sketch[k] <= g->sketch[i]);
         common += left && right;
         i += left;
         k += right;
@@ -160,7 +161,8 @@ static void report(struct det_run *d, const struct group *g)
     det_report(d, title.ptr, "tool", g->name, g->spans, g->nspans);
 }
 
-static void add_call(struct det_run *d, struct lookout *l, const struct tool_call *call, const struct message *result, struct span span)
+static void add_call(struct det_run *d, struct lookout *l, const struct tool_call *call, const struct message *result,
+                     struct span span)
 {
     const uint32_t *sketch;
     unsigned char hash[HASH_SIZE];
@@ -195,7 +197,7 @@ void det_similar_action(struct det_run *d)
         for (size_t i = 0; i < transcript->nmessages; i++)
             for (size_t c = 0; c < transcript->messages[i].ncalls; c++) {
                 int32_t result = d->pairs[t].results[d->pairs[t].first[i] + c];
-                struct span span = {.transcript = (int32_t)t, .message = (int32_t)i, .part = PART_CALL_ARGUMENTS, .nth = (uint32_t)c};
+                struct span span = span_of_call(t, i, c);
                 if (result >= 0) /* of a call without a result nothing can be said */
                     add_call(d, l, &transcript->messages[i].calls[c], &transcript->messages[result], span);
             }

@@ -40,7 +40,8 @@ static bool find_checks(struct slice s, long *passed, long *of, size_t *start, s
             return true;
         }
         at = i;
-        if (number_at(s, &at, &first) && word_at(s, &at, " failed, ") && number_at(s, &at, &second) && word_at(s, &at, " passed")) {
+        if (number_at(s, &at, &first) && word_at(s, &at, " failed, ") && number_at(s, &at, &second) &&
+            word_at(s, &at, " passed")) {
             *passed = second, *of = first + second, *end = at;
             return true;
         }
@@ -57,7 +58,8 @@ void det_almost_passed(struct det_run *d)
         struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_EXPLANATION};
         size_t start, end;
         long passed, of;
-        if (find_checks(s->explanation, &passed, &of, &start, &end) && of >= CHECKS_LEAST && passed < of && 100 * passed >= NEAR * of) {
+        if (find_checks(s->explanation, &passed, &of, &start, &end) && of >= CHECKS_LEAST && passed < of &&
+            100 * passed >= NEAR * of) {
             span.start = (uint32_t)start, span.end = (uint32_t)end;
             struct slice title = arena_printf(d->scratch, "{passed} of %ld checks pass", of);
             det_report(d, title.ptr, "passed", arena_printf(d->scratch, "%ld", passed), &span, 1);

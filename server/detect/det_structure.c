@@ -43,7 +43,8 @@ void det_orphan_result(struct det_run *d)
             struct span span;
             /* A log that writes no calls at all, and no ids, has no orphans. */
             if (m->role == ROLE_TOOL && d->pairs[t].answers[i].message < 0 && (calls || m->tool_call_id.len) &&
-                (span_of_message(d->run, (int32_t)t, (int32_t)i, &span) || (i > 0 && span_of_message(d->run, (int32_t)t, (int32_t)i - 1, &span))))
+                (span_of_message(d->run, (int32_t)t, (int32_t)i, &span) ||
+                 (i > 0 && span_of_message(d->run, (int32_t)t, (int32_t)i - 1, &span))))
                 add_place(&p, span);
         }
     }
@@ -64,7 +65,7 @@ void det_missing_result(struct det_run *d)
         for (size_t i = 0; results && i < last && i < transcript->nmessages; i++)
             for (size_t c = 0; c < transcript->messages[i].ncalls; c++)
                 if (d->pairs[t].results[d->pairs[t].first[i] + c] < 0) {
-                    struct span span = {.transcript = (int32_t)t, .message = (int32_t)i, .nth = (uint32_t)c, .part = PART_CALL_ARGUMENTS};
+                    struct span span = span_of_call(t, i, c);
                     if (transcript->messages[i].calls[c].arguments.len == 0)
                         span.part = PART_CALL_NAME;
                     add_place(&p, span_opening(d->run, span));
@@ -95,7 +96,7 @@ void det_duplicate_call_id(struct det_run *d)
         uint32_t n = 0;
         for (size_t i = 0; i < transcript->nmessages; i++)
             for (size_t c = 0; c < transcript->messages[i].ncalls; c++) {
-                struct span span = {.transcript = (int32_t)t, .message = (int32_t)i, .nth = (uint32_t)c, .part = PART_CALL_ARGUMENTS};
+                struct span span = span_of_call(t, i, c);
                 if (transcript->messages[i].calls[c].arguments.len == 0)
                     span.part = PART_CALL_NAME;
                 if (transcript->messages[i].calls[c].call_id.len)
@@ -136,7 +137,8 @@ void det_empty_message(struct det_run *d)
         for (size_t i = 0; i < transcript->nmessages; i++) {
             const struct message *m = &transcript->messages[i];
             struct span span;
-            bool empty = m->role != ROLE_TOOL && slice_trim(m->text).len == 0 && slice_trim(m->reasoning).len == 0 && !m->ncalls && !m->nblobs && !m->error.len;
+            bool empty = m->role != ROLE_TOOL && slice_trim(m->text).len == 0 && slice_trim(m->reasoning).len == 0 &&
+                         !m->ncalls && !m->nblobs && !m->error.len;
             /* Nothing can be quoted of it: its neighbour shows where it stands. */
             if (empty && ((i > 0 && span_of_message(d->run, (int32_t)t, (int32_t)i - 1, &span)) ||
                           (i + 1 < transcript->nmessages && span_of_message(d->run, (int32_t)t, (int32_t)i + 1, &span))))

@@ -31,7 +31,7 @@ void detect_scratch_free(struct detect_scratch *s)
     free(s);
 }
 
-/* ---- what a finding says --------------------------------------------------------------------------------------------------------- */
+/* ---- what a finding says ----------------------------------------------------------------------------------------- */
 
 struct slice report_fill(struct arena *a, struct slice template, const struct report_value *values, size_t n)
 {
@@ -77,7 +77,8 @@ struct slice report_captures(struct arena *a, const struct report_value *values,
 
 static bool same_place(const struct evidence *a, const struct evidence *b)
 {
-    return a->transcript == b->transcript && a->message == b->message && a->start == b->start && a->end == b->end && slice_eq(a->part, b->part);
+    return a->transcript == b->transcript && a->message == b->message && a->start == b->start && a->end == b->end &&
+           slice_eq(a->part, b->part);
 }
 
 static void add_evidence(struct arena *a, const struct run *run, struct finding *f, struct span span)
@@ -107,7 +108,7 @@ static void add_occurrence(struct arena *a, const struct run *run, struct findin
         add_evidence(a, run, f, span);
 }
 
-/* ---- a rule's solutions → findings: one for each different set of captures --------------------------------------------------------- */
+/* ---- a rule's solutions → findings: one for each different set of captures --------------------------------------- */
 
 static bool same_visible(const struct rule *rule, const struct slice *a, const struct slice *b)
 {
@@ -117,7 +118,8 @@ static bool same_visible(const struct rule *rule, const struct slice *a, const s
     return true;
 }
 
-static void report_solution(const struct rule *rule, const struct run *run, const struct solutions *ways, size_t first, struct arena *a, struct findings *out)
+static void report_solution(const struct rule *rule, const struct run *run, const struct solutions *ways, size_t first,
+                            struct arena *a, struct findings *out)
 {
     struct finding made = {
         .detector = arena_dup(a, rule->id),
@@ -158,7 +160,8 @@ static int by_place(const void *a, const void *b)
 {
     const struct evidence *p = ((const struct finding *)a)->evidence, *q = ((const struct finding *)b)->evidence;
     /* Fields of the run (-1) come after its messages. */
-    uint32_t x[] = {(uint32_t)p->transcript, (uint32_t)p->message, p->start, p->end}, y[] = {(uint32_t)q->transcript, (uint32_t)q->message, q->start, q->end};
+    uint32_t x[] = {(uint32_t)p->transcript, (uint32_t)p->message, p->start, p->end},
+             y[] = {(uint32_t)q->transcript, (uint32_t)q->message, q->start, q->end};
     for (int i = 0; i < 4; i++)
         if (x[i] != y[i])
             return x[i] < y[i] ? -1 : 1;
@@ -171,7 +174,8 @@ static void sort_from(struct findings *list, size_t from)
         qsort(list->items + from, list->n - from, sizeof *list->items, by_place);
 }
 
-static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct run *run, struct arena *a, struct findings *out)
+static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct run *run, struct arena *a,
+                        struct findings *out)
 {
     struct solutions ways = {0};
     solve_rule(s, rule, &ways);
@@ -191,7 +195,7 @@ static void detect_rule(struct detect_scratch *s, const struct rule *rule, const
     sort_from(out, from);
 }
 
-/* ---- detectors that are code ----------------------------------------------------------------------------------------------------------- */
+/* ---- detectors that are code ------------------------------------------------------------------------------------- */
 
 void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n)
 {
@@ -215,10 +219,17 @@ void det_report(struct det_run *d, const char *title, const char *capture, struc
         *findings_add(a, d->findings) = made;
 }
 
-static void detect_code(struct detect_scratch *s, const struct detector *detector, const struct run *run, struct arena *a, struct findings *out)
+static void detect_code(struct detect_scratch *s, const struct detector *detector, const struct run *run, struct arena *a,
+                        struct findings *out)
 {
     arena_reset(&s->event_arena);
-    struct det_run d = {.run = run, .pairs = s->view.pairs, .scratch = &s->event_arena, .arena = a, .findings = out, .det = detector->code, .version = detector->version};
+    struct det_run d = {.run = run,
+                        .pairs = s->view.pairs,
+                        .scratch = &s->event_arena,
+                        .arena = a,
+                        .findings = out,
+                        .det = detector->code,
+                        .version = detector->version};
     size_t from = out->n;
     detector->code->look(&d);
     if (out->n - from > FINDINGS_MAX) {
@@ -228,7 +239,8 @@ static void detect_code(struct detect_scratch *s, const struct detector *detecto
     sort_from(out, from);
 }
 
-void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a, struct detect_result *out)
+void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a,
+                struct detect_result *out)
 {
     *out = (struct detect_result){0};
     match_run(s, rs, run);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* ---- calls and results -------------------------------------------------------------------------------------------------- */
+/* ---- calls and results ------------------------------------------------------------------------------------------- */
 
 enum { NONE = UINT32_MAX, NEARBY = 64 };
 
@@ -113,7 +113,7 @@ struct pairs *pairs_make(struct arena *a, const struct run *run)
     return pairs;
 }
 
-/* ---- values --------------------------------------------------------------------------------------------------------------- */
+/* ---- values ------------------------------------------------------------------------------------------------------ */
 
 void view_reset(struct view *v)
 {
@@ -195,7 +195,8 @@ static const struct jvalue *nth_scalar(const struct jvalue *json, size_t *nth)
     return found;
 }
 
-static bool give_argument(struct view *v, const struct tool_call *call, struct span place, struct slice key, size_t nth, struct value *out)
+static bool give_argument(struct view *v, const struct tool_call *call, struct span place, struct slice key, size_t nth,
+                          struct value *out)
 {
     enum { SCALARS = 256 };
     const struct jvalue *root = arguments(v, call);
@@ -210,7 +211,8 @@ static bool give_argument(struct view *v, const struct tool_call *call, struct s
 
 static void collect_unescaped(const struct jvalue *json, struct slice part, struct slice *out, size_t max, size_t *n)
 {
-    if (json->type == J_STRING && json->text.len && (json->text.ptr < part.ptr || json->text.ptr >= part.ptr + part.len) && *n < max)
+    if (json->type == J_STRING && json->text.len && (json->text.ptr < part.ptr || json->text.ptr >= part.ptr + part.len) &&
+        *n < max)
         out[(*n)++] = json->text;
     for (uint32_t i = 0; (json->type == J_ARRAY || json->type == J_OBJECT) && i < json->n; i++)
         collect_unescaped(&json->items[i], part, out, max, n);
@@ -272,8 +274,14 @@ static bool give_score(struct view *v, size_t i, enum part part, struct value *o
 /* score.NAME, score.NAME.answer …; * for any name. */
 static bool give_named_score(struct view *v, struct slice key, size_t nth, struct value *out)
 {
-    static const struct { const char *suffix; enum part part; } parts[] = {
-        {".value", PART_SCORE_VALUE}, {".answer", PART_SCORE_ANSWER}, {".target", PART_SCORE_TARGET}, {".explanation", PART_SCORE_EXPLANATION},
+    static const struct {
+        const char *suffix;
+        enum part part;
+    } parts[] = {
+        {".value", PART_SCORE_VALUE},
+        {".answer", PART_SCORE_ANSWER},
+        {".target", PART_SCORE_TARGET},
+        {".explanation", PART_SCORE_EXPLANATION},
     };
     for (int pass = 0; pass < 2; pass++) { /* a score may be named "x.value" */
         enum part part = PART_SCORE_VALUE;
@@ -313,7 +321,8 @@ static bool give_of_run(struct view *v, enum field field, struct slice key, size
     case FIELD_TASK_ID: return give_text(out, run->task_id, none);
     case FIELD_SUCCESS: return give_text(out, slice_str(verdicts[run->success]), none);
     case FIELD_ERROR: return give_text(out, run->error, (struct span){.transcript = -1, .message = -1, .part = PART_RUN_ERROR});
-    case FIELD_EXIT_STATUS: return give_text(out, run->exit_status, (struct span){.transcript = -1, .message = -1, .part = PART_RUN_EXIT_STATUS});
+    case FIELD_EXIT_STATUS:
+        return give_text(out, run->exit_status, (struct span){.transcript = -1, .message = -1, .part = PART_RUN_EXIT_STATUS});
     case FIELD_LIMIT: return give_text(out, run->limit, (struct span){.transcript = -1, .message = -1, .part = PART_RUN_LIMIT});
     case FIELD_TOKENS: return give_count(out, run->tokens_out);
     case FIELD_TOKENS_IN: return give_count(out, run->tokens_in);
@@ -323,13 +332,19 @@ static bool give_of_run(struct view *v, enum field field, struct slice key, size
     case FIELD_CALLS: return give_number(out, (double)run_count_calls(run));
     case FIELD_COST: return give_number(out, run->cost_usd);
     case FIELD_METADATA: return give_json(out, find_path(parse(v, run->metadata), key), run->metadata, none);
-    case FIELD_SCORE:
-    case FIELD_TAGS:
-    case FIELD_TEXT: case FIELD_ROLE: case FIELD_ARGS: case FIELD_ARG: case FIELD_INDEX: case FIELD_LENGTH: case FIELD_FINISH_REASON:
-    case FIELD_CALL_NAME: case FIELD_CALL_ARGS: case FIELD_CALL_ARG: case FIELD_RESULT_TEXT: case FIELD_RESULT_ERROR: case FIELD_VALUE:
-    case FIELD_ANSWER: case FIELD_TARGET: case FIELD_EXPLANATION: break; /* above, or not of the end */
+    case FIELD_SCORE: case FIELD_TAGS: case FIELD_TEXT: case FIELD_ROLE: case FIELD_ARGS: case FIELD_ARG:
+    case FIELD_INDEX: case FIELD_LENGTH: case FIELD_FINISH_REASON: case FIELD_CALL_NAME: case FIELD_CALL_ARGS:
+    case FIELD_CALL_ARG: case FIELD_RESULT_TEXT: case FIELD_RESULT_ERROR: case FIELD_VALUE: case FIELD_ANSWER:
+    case FIELD_TARGET: case FIELD_EXPLANATION: break; /* above, or not of the end */
     }
     return false;
+}
+
+static enum part text_part(const struct event *e)
+{
+    if (e->kind == EVENT_REASONING)
+        return PART_REASONING;
+    return e->kind != EVENT_ERROR ? PART_TEXT : e->m ? PART_ERROR : PART_RUN_ERROR;
 }
 
 bool view_value(struct view *v, const struct event *e, enum field field, struct slice key, size_t nth, struct value *out)
@@ -351,7 +366,7 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
         return false;
     switch (field) {
     case FIELD_TEXT:
-        place.part = e->kind == EVENT_REASONING ? PART_REASONING : e->kind == EVENT_ERROR ? (m ? PART_ERROR : PART_RUN_ERROR) : PART_TEXT;
+        place.part = text_part(e);
         return give_text(out, span_text(v->run, &place), place);
     case FIELD_ROLE: return give_text(out, slice_str(role_name(m->role)), (struct span){0});
     case FIELD_NAME:
@@ -377,7 +392,7 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
     case FIELD_DURATION: return give_number(out, m->duration_ms == COUNT_UNKNOWN ? NAN : (double)m->duration_ms / 1000);
     case FIELD_INDEX: return give_number(out, e->message);
     case FIELD_LENGTH:
-        place.part = e->kind == EVENT_REASONING ? PART_REASONING : e->kind == EVENT_ERROR ? (m ? PART_ERROR : PART_RUN_ERROR) : PART_TEXT;
+        place.part = text_part(e);
         return give_number(out, (double)span_text(v->run, &place).len);
     case FIELD_CALLS: return give_number(out, (double)m->ncalls);
     case FIELD_FINISH_REASON: return give_text(out, m->finish_reason, (struct span){0});
@@ -392,13 +407,13 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
     case FIELD_TARGET: return give_score(v, e->nth, PART_SCORE_TARGET, out);
     case FIELD_EXPLANATION: return give_score(v, e->nth, PART_SCORE_EXPLANATION, out);
     case FIELD_ARG: case FIELD_CALL_NAME: case FIELD_CALL_ARGS: case FIELD_CALL_ARG: case FIELD_SUCCESS: case FIELD_EXIT_STATUS:
-    case FIELD_LIMIT: case FIELD_AGENT: case FIELD_TASK_ID: case FIELD_ATTEMPT: case FIELD_MESSAGES: case FIELD_COST: case FIELD_TAGS:
-    case FIELD_SCORE: break; /* above, or of the end only */
+    case FIELD_LIMIT: case FIELD_AGENT: case FIELD_TASK_ID: case FIELD_ATTEMPT: case FIELD_MESSAGES: case FIELD_COST:
+    case FIELD_TAGS: case FIELD_SCORE: break; /* above, or of the end only */
     }
     return false;
 }
 
-/* ---- where a value's bytes stand --------------------------------------------------------------------------------------------- */
+/* ---- where a value's bytes stand --------------------------------------------------------------------------------- */
 
 /* How many bytes the escape or character at raw[at] takes, and how many the unescaped text has of it. */
 static size_t json_unit(struct slice raw, size_t at, size_t *text_bytes)

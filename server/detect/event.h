@@ -5,10 +5,11 @@
 #include "detect/rule.h"
 #include "text/jread.h"
 
-/* ---- places and evidence ---------------------------------------------------------------------------------------------- */
+/* ---- places and evidence ----------------------------------------------------------------------------------------- */
 
 enum part {
-    PART_NONE, PART_TEXT, PART_REASONING, PART_ERROR, PART_CALL_NAME, PART_CALL_ARGUMENTS, PART_RUN_EXIT_STATUS, PART_RUN_ERROR, PART_RUN_LIMIT,
+    PART_NONE, PART_TEXT, PART_REASONING, PART_ERROR, PART_CALL_NAME, PART_CALL_ARGUMENTS,
+    PART_RUN_EXIT_STATUS, PART_RUN_ERROR, PART_RUN_LIMIT,
     PART_SCORE_VALUE, PART_SCORE_ANSWER, PART_SCORE_TARGET, PART_SCORE_EXPLANATION,
 };
 struct span {
@@ -28,7 +29,18 @@ struct span span_opening(const struct run *run, struct span whole);
 bool span_last(const struct run *run, struct span *out);
 bool span_of_message(const struct run *run, int32_t transcript, int32_t message, struct span *out);
 
-/* ---- which result answers which call ---------------------------------------------------------------------------------- */
+static inline struct span span_of_text(size_t transcript, size_t message, size_t start, size_t len)
+{
+    return (struct span){(int32_t)transcript, (int32_t)message, PART_TEXT, 0, (uint32_t)start, (uint32_t)(start + len)};
+}
+
+/* A call's arguments, from their start; the caller says how far. */
+static inline struct span span_of_call(size_t transcript, size_t message, size_t call)
+{
+    return (struct span){(int32_t)transcript, (int32_t)message, PART_CALL_ARGUMENTS, (uint32_t)call, 0, 0};
+}
+
+/* ---- which result answers which call ----------------------------------------------------------------------------- */
 
 struct call_ref { int32_t message; uint32_t call; };    /* message -1: none */
 struct pairs {
@@ -39,7 +51,7 @@ struct pairs {
 /* One for each transcript. By id where there is one; ids that occur twice, and results without, go by order. */
 struct pairs *pairs_make(struct arena *a, const struct run *run);
 
-/* ---- events ------------------------------------------------------------------------------------------------------------ */
+/* ---- events ------------------------------------------------------------------------------------------------------ */
 
 struct event {
     enum event_kind kind;

@@ -95,7 +95,10 @@ bool span_of_message(const struct run *run, int32_t transcript, int32_t message,
     const struct message *m = &run->transcripts[transcript].messages[message];
     *out = (struct span){.transcript = transcript, .message = message, .part = PART_TEXT};
     if (slice_trim(m->text).len == 0)
-        out->part = m->error.len ? PART_ERROR : !m->ncalls ? PART_REASONING : call_is_bare(&m->calls[0]) ? PART_CALL_NAME : PART_CALL_ARGUMENTS;
+        out->part = m->error.len                 ? PART_ERROR
+                    : !m->ncalls                 ? PART_REASONING
+                    : call_is_bare(&m->calls[0]) ? PART_CALL_NAME
+                                                 : PART_CALL_ARGUMENTS;
     *out = span_opening(run, *out);
     return out->end > out->start;
 }
@@ -107,7 +110,8 @@ bool span_last(const struct run *run, struct span *out)
         for (size_t m = run->transcripts[t].nmessages; m-- > 0;)
             if (span_of_message(run, (int32_t)t, (int32_t)m, out))
                 return true;
-    static const enum part parts[] = {PART_RUN_ERROR, PART_RUN_EXIT_STATUS, PART_RUN_LIMIT, PART_SCORE_EXPLANATION, PART_SCORE_ANSWER, PART_SCORE_VALUE};
+    static const enum part parts[] = {PART_RUN_ERROR,         PART_RUN_EXIT_STATUS, PART_RUN_LIMIT,
+                                      PART_SCORE_EXPLANATION, PART_SCORE_ANSWER,    PART_SCORE_VALUE};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         *out = span_opening(run, (struct span){.transcript = -1, .message = -1, .part = parts[i]});
         if (out->end > out->start)

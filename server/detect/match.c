@@ -23,7 +23,7 @@ void match_incomplete(struct detect_scratch *s, struct slice detector, const cha
     s->incomplete[s->nincomplete++] = (struct incomplete){detector, arena_dup(&s->arena, slice_str(reason))};
 }
 
-/* ---- which patterns may match: their rarest 4-gram is looked for in every text that passes ------------------------------------ */
+/* ---- which patterns may match: their rarest 4-gram is looked for in every text that passes ----------------------- */
 
 static bool literal_at(struct slice text, size_t at, struct slice literal)
 {
@@ -40,7 +40,8 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
     for (uint32_t i = s->rs->bucket[bucket]; i < s->rs->bucket[bucket + 1]; i++) {
         const struct literal_ref *ref = &s->rs->literals[i];
         struct pattern_state *state = &s->patterns[ref->pattern->index];
-        if (state->seen == s->stamp || !(ref->pattern->classes & classes) || at < ref->gram || !literal_at(text, at - ref->gram, ref->literal))
+        if (state->seen == s->stamp || !(ref->pattern->classes & classes) || at < ref->gram ||
+            !literal_at(text, at - ref->gram, ref->literal))
             continue;
         state->seen = s->stamp;
         s->hits[s->nhits++] = ref->pattern->index;
@@ -76,7 +77,7 @@ static void look_for_literals(struct detect_scratch *s, struct slice text, unsig
     }
 }
 
-/* ---- matching a pattern: once for each text, whatever the number of rules ----------------------------------------------------- */
+/* ---- matching a pattern: once for each text, whatever the number of rules ---------------------------------------- */
 
 static void pattern_off(struct detect_scratch *s, const struct pattern *p, const char *reason)
 {
@@ -126,7 +127,8 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
             if (!state->found)
                 state->found = arena_array(&s->event_arena, struct found, most);
             struct found *f = &state->found[state->nfound++];
-            *f = (struct found){(uint32_t)m.start, (uint32_t)m.end, arena_alloc(&s->event_arena, (2 * groups + 2) * sizeof *f->groups)};
+            *f = (struct found){.start = (uint32_t)m.start, .end = (uint32_t)m.end};
+            f->groups = arena_alloc(&s->event_arena, (2 * groups + 2) * sizeof *f->groups);
             for (size_t g = 1; g <= groups; g++) {
                 f->groups[2 * g] = m.group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m.group_start[g];
                 f->groups[2 * g + 1] = m.group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m.group_end[g];
@@ -153,7 +155,7 @@ static const struct pattern_state *matches_in(struct detect_scratch *s, const st
     return state;
 }
 
-/* ---- matching an event -------------------------------------------------------------------------------------------------------- */
+/* ---- matching an event ------------------------------------------------------------------------------------------- */
 
 struct matching {
     struct detect_scratch *s;
@@ -224,7 +226,8 @@ static void match_from(struct matching *x, size_t at);
 /* A text that passed without the pattern's literal in it needs no look. */
 static bool ruled_out(const struct matching *x, const struct matcher *m)
 {
-    bool scanned = m->field == FIELD_TEXT || (x->event->kind == EVENT_CALL && (m->field == FIELD_NAME || m->field == FIELD_ARGS || m->field == FIELD_ARG));
+    bool scanned = m->field == FIELD_TEXT ||
+                   (x->event->kind == EVENT_CALL && (m->field == FIELD_NAME || m->field == FIELD_ARGS || m->field == FIELD_ARG));
     return scanned && !x->s->second && m->pattern->needs.n && x->s->patterns[m->pattern->index].seen != x->s->stamp;
 }
 
@@ -303,7 +306,9 @@ static void match_plain(struct matching *x, const struct matcher *m, size_t at)
     size_t nth = 0;
     struct span span = {0};
     while (!holds && view_value(&x->s->view, x->event, m->field, m->key, nth++, &v)) {
-        holds = m->op == OP_PRESENT ? v.text.len > 0 || !isnan(v.number) : m->op == OP_IS ? v.text.ptr && is_one_of(m, slice_trim(v.text)) : in_range(m, &v);
+        holds = m->op == OP_PRESENT ? v.text.len > 0 || !isnan(v.number)
+                : m->op == OP_IS    ? v.text.ptr && is_one_of(m, slice_trim(v.text))
+                                    : in_range(m, &v);
         if (holds && v.text.len)
             span = value_span(&v, 0, v.text.len);
     }
@@ -348,17 +353,45 @@ static void match_from(struct matching *x, size_t at)
     }
 }
 
-/* ---- keys: a hash of fields, without what does not make a difference ------------------------------------------------------------- */
+/* ---- keys: a hash of fields, without what does not make a difference --------------------------------------------- */
 
 /* What a byte can begin or belong to. */
 enum { BYTE_SPACE = 1, BYTE_DIGIT = 2, BYTE_HEX = 4, BYTE_PATH = 8, BYTE_QUOTE = 16, BYTE_SLASH = 32, BYTE_UPPER = 64 };
-#define TEN(x) [x] = BYTE_DIGIT | BYTE_HEX | BYTE_PATH
 static const uint8_t byte_kinds[256] = {
-    [' '] = BYTE_SPACE, ['\t'] = BYTE_SPACE, ['\r'] = BYTE_SPACE, ['\n'] = BYTE_SPACE, ['\f'] = BYTE_SPACE, ['\v'] = BYTE_SPACE,
-    TEN('0'), TEN('1'), TEN('2'), TEN('3'), TEN('4'), TEN('5'), TEN('6'), TEN('7'), TEN('8'), TEN('9'),
-    ['a' ... 'f'] = BYTE_HEX | BYTE_PATH, ['g' ... 'z'] = BYTE_PATH, ['A' ... 'F'] = BYTE_HEX | BYTE_PATH | BYTE_UPPER, ['G' ... 'Z'] = BYTE_PATH | BYTE_UPPER,
-    ['/'] = BYTE_PATH | BYTE_SLASH, ['.'] = BYTE_PATH, ['_'] = BYTE_PATH, ['-'] = BYTE_PATH, ['+'] = BYTE_PATH, ['@'] = BYTE_PATH, ['~'] = BYTE_PATH,
-    ['%'] = BYTE_PATH, ['*'] = BYTE_PATH, ['?'] = BYTE_PATH, ['#'] = BYTE_PATH, ['"'] = BYTE_QUOTE, ['\''] = BYTE_QUOTE, [0x80 ... 0xff] = BYTE_PATH,
+    [' '] = BYTE_SPACE,
+    ['\t'] = BYTE_SPACE,
+    ['\r'] = BYTE_SPACE,
+    ['\n'] = BYTE_SPACE,
+    ['\f'] = BYTE_SPACE,
+    ['\v'] = BYTE_SPACE,
+    TEN('0'),
+    TEN('1'),
+    TEN('2'),
+    TEN('3'),
+    TEN('4'),
+    TEN('5'),
+    TEN('6'),
+    TEN('7'),
+    TEN('8'),
+    TEN('9'),
+    ['a' ... 'f'] = BYTE_HEX | BYTE_PATH,
+    ['g' ... 'z'] = BYTE_PATH,
+    ['A' ... 'F'] = BYTE_HEX | BYTE_PATH | BYTE_UPPER,
+    ['G' ... 'Z'] = BYTE_PATH | BYTE_UPPER,
+    ['/'] = BYTE_PATH | BYTE_SLASH,
+    ['.'] = BYTE_PATH,
+    ['_'] = BYTE_PATH,
+    ['-'] = BYTE_PATH,
+    ['+'] = BYTE_PATH,
+    ['@'] = BYTE_PATH,
+    ['~'] = BYTE_PATH,
+    ['%'] = BYTE_PATH,
+    ['*'] = BYTE_PATH,
+    ['?'] = BYTE_PATH,
+    ['#'] = BYTE_PATH,
+    ['"'] = BYTE_QUOTE,
+    ['\''] = BYTE_QUOTE,
+    [0x80 ... 0xff] = BYTE_PATH,
 };
 
 static size_t run_of(struct slice s, size_t at, unsigned kind)
@@ -372,8 +405,9 @@ static size_t run_of(struct slice s, size_t at, unsigned kind)
 /* The kinds of byte at which something may have to be done. */
 static unsigned kinds_of(unsigned how)
 {
-    return ((how & NORMALIZE_STRINGS) ? BYTE_QUOTE : 0) | ((how & NORMALIZE_PATHS) ? BYTE_SLASH : 0) | ((how & NORMALIZE_HEX) ? BYTE_HEX : 0) |
-           ((how & NORMALIZE_NUMBERS) ? BYTE_DIGIT : 0) | ((how & NORMALIZE_SPACE) ? BYTE_SPACE : 0) | ((how & NORMALIZE_CASE) ? BYTE_UPPER : 0);
+    return ((how & NORMALIZE_STRINGS) ? BYTE_QUOTE : 0) | ((how & NORMALIZE_PATHS) ? BYTE_SLASH : 0) |
+           ((how & NORMALIZE_HEX) ? BYTE_HEX : 0) | ((how & NORMALIZE_NUMBERS) ? BYTE_DIGIT : 0) |
+           ((how & NORMALIZE_SPACE) ? BYTE_SPACE : 0) | ((how & NORMALIZE_CASE) ? BYTE_UPPER : 0);
 }
 
 /* One unit of text at `at`: the byte it becomes goes to *out, whether there is one to *len; returns the bytes taken. */
@@ -475,7 +509,7 @@ static void look_at(struct detect_scratch *s, const struct event_def *def, const
         list->items[i].keys = keys;
 }
 
-/* ---- the pass -------------------------------------------------------------------------------------------------------------------- */
+/* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
 static void look_for_event(struct detect_scratch *s, const struct event *e)
 {

@@ -25,7 +25,7 @@ bool node_problem(struct reader *r, const struct node *at, const char *format, .
     return false;
 }
 
-/* ---- looking at nodes --------------------------------------------------------------------------------------------- */
+/* ---- looking at nodes -------------------------------------------------------------------------------------------- */
 
 const struct node *node_get(const struct node *map, const char *key)
 {

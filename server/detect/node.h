@@ -41,7 +41,7 @@ struct rule_texts {
     struct rule_text *items;
     size_t n, cap;
 };
-/* All rules in a text: each document is a rule or a list of rules. A document that cannot be read is a problem and stops no other. */
+/* All rules in a text: each document is a rule or a list of rules. One that cannot be read is a problem and stops no other. */
 void node_read(struct reader *r, struct slice text, struct rule_texts *out);
 
 /* The value of a key, or NULL; also NULL where `map` is NULL or no map. */
@@ -54,7 +54,8 @@ struct slice node_suggest(struct reader *r, struct slice word, const char *const
 
 /* What a value is, in words ("a list", "the number 3"), for "expected … but this is …". */
 const char *node_what(const struct node *node);
-bool node_string(struct reader *r, const struct node *node, const char *what, struct slice *out);   /* numbers and bools are text too */
+bool node_string(struct reader *r, const struct node *node, const char *what,
+                 struct slice *out); /* numbers and bools are text too */
 bool node_count(struct reader *r, const struct node *node, const char *what, int64_t *out);         /* a whole number from 0 */
 bool node_number(struct reader *r, const struct node *node, const char *what, double *out);
 bool node_bool(struct reader *r, const struct node *node, const char *what, bool *out);

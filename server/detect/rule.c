@@ -39,7 +39,8 @@ static bool check_template(struct compiler *c, const struct node *at, struct sli
         for (int k = 0; k < c->rule->ncaptures; k++)
             known |= !c->rule->captures[k].hidden && slice_eq(c->rule->captures[k].name, piece);
         if (!known)
-            return node_problem(c->r, at, "{%.*s} is no capture of this rule: a pattern with a group (?P<%.*s>…) gives one", SLICE_ARG(piece), SLICE_ARG(piece));
+            return node_problem(c->r, at, "{%.*s} is no capture of this rule: a pattern with a group (?P<%.*s>…) gives one",
+                                SLICE_ARG(piece), SLICE_ARG(piece));
     }
     return true;
 }
@@ -83,8 +84,8 @@ static bool read_behavior(struct compiler *c, const struct node *rule)
     const char **known = arena_array(c->r->report, const char *, behavior_count + 1);
     for (size_t i = 0; i < behavior_count; i++)
         known[i] = behaviors[i].name;
-    return node_problem(c->r, node_get(rule, "behavior"), "'%.*s' is no behaviour of the vocabulary; %.*s", SLICE_ARG(c->rule->behavior),
-                        SLICE_ARG(node_suggest(c->r, c->rule->behavior, known)));
+    return node_problem(c->r, node_get(rule, "behavior"), "'%.*s' is no behaviour of the vocabulary; %.*s",
+                        SLICE_ARG(c->rule->behavior), SLICE_ARG(node_suggest(c->r, c->rule->behavior, known)));
 }
 
 static bool read_severity(struct compiler *c, const struct node *rule)
@@ -96,7 +97,8 @@ static bool read_severity(struct compiler *c, const struct node *rule)
         return node_problem(c->r, node, "severity is low, medium or high");
     c->rule->confidence = confidences[c->rule->severity];
     node = node_get(rule, "confidence");
-    if (node && (!node_number(c->r, node, "confidence", &c->rule->confidence) || c->rule->confidence < 0 || c->rule->confidence > 1))
+    if (node &&
+        (!node_number(c->r, node, "confidence", &c->rule->confidence) || c->rule->confidence < 0 || c->rule->confidence > 1))
         return node->type == NODE_NUMBER ? node_problem(c->r, node, "confidence is a number from 0 to 1") : false;
     node = node_get(rule, "scope");
     if (node && (!scope_parse(node->text, &c->rule->scope) || c->rule->scope == SCOPE_COLLECTION))
@@ -110,7 +112,8 @@ static bool read_events(struct compiler *c, const struct node *rule)
     if (!node)
         return true;
     if (node->type != NODE_MAP)
-        return node_problem(c->r, node, "events: a map of names, each with an event, was expected, but this is %s", node_what(node));
+        return node_problem(c->r, node, "events: a map of names, each with an event, was expected, but this is %s",
+                            node_what(node));
     if (c->rule->scope == SCOPE_TASK)
         return node_problem(c->r, node, "a rule of scope task has no events: it speaks of what rules of scope run have found");
     if (node->n > EVENTS_MAX)
@@ -145,9 +148,9 @@ static bool holds_of_nothing(const struct cond *cond)
     return false;
 }
 
-/* ---- leads: of events that must occur, the cheapest to look for; the rest waits until one of them does -------------------------- */
+/* ---- leads: of events that must occur, the cheapest to look for; the rest waits until one of them does ----------- */
 
-/* How good: nothing is known; how the run ended, which holds for every other run; known by its literals; what few runs' records say. */
+/* How good: nothing is known; a verdict, which every other run has; known by its literals; what few runs' records say. */
 enum lead { LEAD_NONE, LEAD_VERDICT, LEAD_LITERAL, LEAD_RECORD };
 
 static enum lead lead_of_event(const struct event_def *def)
@@ -302,7 +305,8 @@ static void set_version(struct rule *rule, const struct node *node)
 
 struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct rule_text *text)
 {
-    static const char *const known[] = {"id", "title", "message", "behavior", "severity", "confidence", "scope", "why", "unsure", "events", "find", "except", "tests", NULL};
+    static const char *const known[] = {"id",  "title",  "message", "behavior", "severity", "confidence", "scope",
+                                        "why", "unsure", "events",  "find",     "except",   "tests",      NULL};
     struct rule *rule = arena_new(r->a, struct rule);
     struct compiler c = {.r = r, .patterns = patterns, .rule = rule};
     const struct node *node = &text->node;
@@ -310,11 +314,12 @@ struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, cons
     rule->file = arena_dup(r->a, r->file);
     rule->line = node->line;
     rule->source = arena_dup(r->a, text->source);
-    bool good = read_id(&c, node, &rule->id) && node_known_keys(r, node, "a rule", known) && read_text(&c, node, "title", true, &rule->title) &&
-                read_text(&c, node, "message", false, &rule->message) && read_text(&c, node, "why", false, &rule->why) &&
-                read_text(&c, node, "unsure", false, &rule->unsure) && read_behavior(&c, node) && read_severity(&c, node) &&
-                read_events(&c, node) && read_conditions(&c, node) && read_tests(&c, node) &&
-                check_template(&c, node_get(node, "title"), rule->title) && check_template(&c, node_get(node, "message"), rule->message);
+    bool good = read_id(&c, node, &rule->id) && node_known_keys(r, node, "a rule", known) &&
+                read_text(&c, node, "title", true, &rule->title) && read_text(&c, node, "message", false, &rule->message) &&
+                read_text(&c, node, "why", false, &rule->why) && read_text(&c, node, "unsure", false, &rule->unsure) &&
+                read_behavior(&c, node) && read_severity(&c, node) && read_events(&c, node) && read_conditions(&c, node) &&
+                read_tests(&c, node) && check_template(&c, node_get(node, "title"), rule->title) &&
+                check_template(&c, node_get(node, "message"), rule->message);
     if (good)
         set_version(rule, node);
     return good ? rule : NULL;

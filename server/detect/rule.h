@@ -6,7 +6,7 @@
 #include "text/literal.h"
 #include "text/regex.h"
 
-/* ---- what an event is, and what of it can be asked ------------------------------------------------------------------ */
+/* ---- what an event is, and what of it can be asked --------------------------------------------------------------- */
 
 enum event_kind {
     EVENT_SYSTEM, EVENT_USER, EVENT_ASSISTANT, EVENT_REASONING, EVENT_CALL, EVENT_RESULT, EVENT_ERROR, EVENT_SCORE, EVENT_END,
@@ -18,10 +18,11 @@ enum { EVENT_KINDS = EVENT_END + 1 };
 enum text_class { CLASS_ARGS = EVENT_CALL, CLASS_NAME = EVENT_KINDS, CLASS_VALUES, CLASS_COUNT };
 
 enum field {
-    FIELD_TEXT, FIELD_ROLE, FIELD_NAME, FIELD_ARGS, FIELD_ARG, FIELD_ERROR, FIELD_MODEL, FIELD_TOKENS, FIELD_TOKENS_IN, FIELD_DURATION,
-    FIELD_INDEX, FIELD_LENGTH, FIELD_FINISH_REASON, FIELD_METADATA, FIELD_CALL_NAME, FIELD_CALL_ARGS, FIELD_CALL_ARG, FIELD_RESULT_TEXT,
-    FIELD_RESULT_ERROR, FIELD_VALUE, FIELD_ANSWER, FIELD_TARGET, FIELD_EXPLANATION, FIELD_SUCCESS, FIELD_EXIT_STATUS, FIELD_LIMIT,
-    FIELD_AGENT, FIELD_TASK_ID, FIELD_ATTEMPT, FIELD_MESSAGES, FIELD_CALLS, FIELD_COST, FIELD_TAGS, FIELD_SCORE,
+    FIELD_TEXT, FIELD_ROLE, FIELD_NAME, FIELD_ARGS, FIELD_ARG, FIELD_ERROR, FIELD_MODEL, FIELD_TOKENS, FIELD_TOKENS_IN,
+    FIELD_DURATION, FIELD_INDEX, FIELD_LENGTH, FIELD_FINISH_REASON, FIELD_METADATA, FIELD_CALL_NAME, FIELD_CALL_ARGS,
+    FIELD_CALL_ARG, FIELD_RESULT_TEXT, FIELD_RESULT_ERROR, FIELD_VALUE, FIELD_ANSWER, FIELD_TARGET, FIELD_EXPLANATION,
+    FIELD_SUCCESS, FIELD_EXIT_STATUS, FIELD_LIMIT, FIELD_AGENT, FIELD_TASK_ID, FIELD_ATTEMPT, FIELD_MESSAGES, FIELD_CALLS,
+    FIELD_COST, FIELD_TAGS, FIELD_SCORE,
 };
 enum { FIELD_COUNT = FIELD_SCORE + 1 };
 struct field_info {
@@ -31,7 +32,7 @@ struct field_info {
 };
 extern const struct field_info fields[FIELD_COUNT];
 
-/* ---- patterns: each text and flags once, whatever the number of rules that use it ------------------------------------- */
+/* ---- patterns: each text and flags once, whatever the number of rules that use it -------------------------------- */
 
 struct pattern {
     struct regex *re;
@@ -45,7 +46,7 @@ struct pattern {
 /* The offset of the 4-gram by which a literal is looked for: the one that text and code are least made of. */
 size_t pattern_gram(struct slice literal);
 
-/* ---- events of a rule ------------------------------------------------------------------------------------------------ */
+/* ---- events of a rule -------------------------------------------------------------------------------------------- */
 
 enum op { OP_REGEX, OP_IS, OP_NUMBER, OP_PRESENT, OP_SAME };
 
@@ -67,7 +68,9 @@ struct matcher {
     int written;                                    /* its place in the rule: the order of evidence */
 };
 
-enum normalize { NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32 };
+enum normalize {
+    NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32,
+};
 
 /* What two occurrences must have alike to be "the same": a hash of these fields. */
 struct key_field { enum field field; struct slice key; };
@@ -91,9 +94,12 @@ struct event_def {
     size_t nkeys, keys_cap;
 };
 
-/* ---- conditions ------------------------------------------------------------------------------------------------------ */
+/* ---- conditions -------------------------------------------------------------------------------------------------- */
 
-enum cond_type { COND_ANY, COND_COUNT, COND_DISTINCT, COND_REPEAT, COND_SEQUENCE, COND_ABSENT, COND_EDGE, COND_RATIO, COND_AND, COND_OR, COND_NOT };
+enum cond_type {
+    COND_ANY, COND_COUNT, COND_DISTINCT, COND_REPEAT, COND_SEQUENCE, COND_ABSENT, COND_EDGE, COND_RATIO,
+    COND_AND, COND_OR, COND_NOT,
+};
 
 struct window { int64_t steps, us; }; /* -1: not asked */
 
@@ -142,7 +148,7 @@ struct task_cond {          /* every part that is asked must hold */
     int64_t differs_at_least;
 };
 
-/* ---- a rule ---------------------------------------------------------------------------------------------------------- */
+/* ---- a rule ------------------------------------------------------------------------------------------------------ */
 
 struct capture {
     struct slice name;
@@ -188,7 +194,8 @@ struct compiler {
     struct rule *rule;
 };
 struct event_def *compile_event(struct compiler *c, struct slice name, const struct node *node);  /* NULL: problem */
-bool compile_field(struct compiler *c, const struct node *at, struct slice name, unsigned kinds, enum field *field, struct slice *key);
+bool compile_field(struct compiler *c, const struct node *at, struct slice name, unsigned kinds, enum field *field,
+                   struct slice *key);
 int compile_capture(struct compiler *c, const struct node *at, struct slice name, bool hidden);   /* -1: problem */
 struct event_def *compile_event_find(struct compiler *c, struct slice name);
 struct event_def *compile_run_event(struct compiler *c, const struct node *node);                 /* `run: {…}` as an event */

@@ -10,7 +10,7 @@ static struct cond *new_cond(struct compiler *c, enum cond_type type)
     return cond;
 }
 
-/* ---- the parts that conditions share ---------------------------------------------------------------------------------- */
+/* ---- the parts that conditions share ----------------------------------------------------------------------------- */
 
 static struct event_def *read_event(struct compiler *c, const struct node *node)
 {
@@ -25,7 +25,8 @@ static struct event_def *read_event(struct compiler *c, const struct node *node)
     for (size_t i = 0; i < c->rule->nevents && n < EVENTS_MAX; i++)
         if (c->rule->events[i]->name.len)
             known[n++] = arena_strdup(c->r->report, c->rule->events[i]->name);
-    node_problem(c->r, node, "there is no event '%.*s' in this rule; %.*s", SLICE_ARG(name), SLICE_ARG(node_suggest(c->r, name, known)));
+    node_problem(c->r, node, "there is no event '%.*s' in this rule; %.*s", SLICE_ARG(name),
+                 SLICE_ARG(node_suggest(c->r, name, known)));
     return NULL;
 }
 
@@ -160,10 +161,11 @@ static bool read_key(struct compiler *c, const struct node *map, const char *wor
 
 static bool is_map(struct compiler *c, const struct node *node, const char *what)
 {
-    return node->type == NODE_MAP || node_problem(c->r, node, "%s: a map of keys was expected, but this is %s", what, node_what(node));
+    return node->type == NODE_MAP ||
+           node_problem(c->r, node, "%s: a map of keys was expected, but this is %s", what, node_what(node));
 }
 
-/* ---- a reader for each word ------------------------------------------------------------------------------------------- */
+/* ---- a reader for each word -------------------------------------------------------------------------------------- */
 
 static struct cond *read_any(struct compiler *c, const struct node *node)
 {
@@ -184,7 +186,8 @@ static struct cond *negated(struct compiler *c, struct cond *kid)
 static struct cond *read_none(struct compiler *c, const struct node *node) { return negated(c, read_any(c, node)); }
 static struct cond *read_not(struct compiler *c, const struct node *node) { return negated(c, compile_cond(c, node)); }
 
-static struct cond *read_many(struct compiler *c, const struct node *node, enum cond_type type, struct cond *(*one)(struct compiler *, const struct node *))
+static struct cond *read_many(struct compiler *c, const struct node *node, enum cond_type type,
+                              struct cond *(*one)(struct compiler *, const struct node *))
 {
     const struct node *each;
     size_t n = node_each(node, &each);
@@ -206,9 +209,9 @@ static struct cond *read_count(struct compiler *c, const struct node *node)
 {
     static const char *const known[] = {"of", "at_least", "at_most", "by", "same", "normalize", "within", NULL};
     struct cond *cond = new_cond(c, COND_COUNT);
-    if (!is_map(c, node, "count") || !node_known_keys(c->r, node, "count", known) || !read_of(c, node, node_get(node, "of"), "of", &cond->of) ||
-        !read_bound(c, node, "at_least", &cond->at_least) || !read_bound(c, node, "at_most", &cond->at_most) || !read_by(c, node, cond) ||
-        !read_within(c, node, &cond->within))
+    if (!is_map(c, node, "count") || !node_known_keys(c->r, node, "count", known) ||
+        !read_of(c, node, node_get(node, "of"), "of", &cond->of) || !read_bound(c, node, "at_least", &cond->at_least) ||
+        !read_bound(c, node, "at_most", &cond->at_most) || !read_by(c, node, cond) || !read_within(c, node, &cond->within))
         return NULL;
     cond->keyed = node_get(node, "same");
     if (cond->keyed && !read_key(c, node, "same", false, &cond->of))
@@ -216,7 +219,8 @@ static struct cond *read_count(struct compiler *c, const struct node *node)
     if (cond->at_least < 0 && cond->at_most < 0)
         return node_problem(c->r, node, "count needs at_least or at_most"), NULL;
     if ((cond->keyed || cond->nby) && cond->at_least < 1)
-        return node_problem(c->r, node, "count with same or by needs at_least: 1 or more, since what never occurs has no group"), NULL;
+        return node_problem(c->r, node, "count with same or by needs at_least: 1 or more, since what never occurs has no group"),
+               NULL;
     return cond;
 }
 
@@ -241,14 +245,17 @@ static struct cond *read_repeat(struct compiler *c, const struct node *node)
     int64_t period = 1;
     bool ping_pong = false;
     cond->at_least = 3;
-    if (!is_map(c, node, "repeat") || !node_known_keys(c->r, node, "repeat", known) || !read_of(c, node, node_get(node, "of"), "of", &cond->of) ||
-        !read_bound(c, node, "times", &cond->at_least) || !read_bound(c, node, "period", &period) || !read_key(c, node, "same", false, &cond->of) ||
+    if (!is_map(c, node, "repeat") || !node_known_keys(c->r, node, "repeat", known) ||
+        !read_of(c, node, node_get(node, "of"), "of", &cond->of) || !read_bound(c, node, "times", &cond->at_least) ||
+        !read_bound(c, node, "period", &period) || !read_key(c, node, "same", false, &cond->of) ||
         ((v = node_get(node, "ping_pong")) && !node_bool(c->r, v, "ping_pong", &ping_pong)))
         return NULL;
     if (cond->at_least < 2)
         return node_problem(c->r, node_get(node, "times"), "times must be 2 or more: once is no repetition"), NULL;
     if (period < 1 || period > 8 || (ping_pong && node_get(node, "period")))
-        return node_problem(c->r, node_get(node, "period"), "period is how many things take turns, 1 to 8; ping_pong: true is period: 2"), NULL;
+        return node_problem(c->r, node_get(node, "period"),
+                            "period is how many things take turns, 1 to 8; ping_pong: true is period: 2"),
+               NULL;
     cond->period = ping_pong ? 2 : (int)period;
     return cond;
 }
@@ -286,7 +293,8 @@ static struct cond *read_absent(struct compiler *c, const struct node *node)
 {
     static const char *const known[] = {"of", "after", "within", NULL};
     struct cond *cond = new_cond(c, COND_ABSENT);
-    if (!is_map(c, node, "absent") || !node_known_keys(c->r, node, "absent", known) || !read_of(c, node, node_get(node, "of"), "of", &cond->of) ||
+    if (!is_map(c, node, "absent") || !node_known_keys(c->r, node, "absent", known) ||
+        !read_of(c, node, node_get(node, "of"), "of", &cond->of) ||
         !read_of(c, node, node_get(node, "after"), "after", &cond->other) || !read_within(c, node, &cond->within))
         return NULL;
     return cond;
@@ -300,8 +308,8 @@ static struct cond *read_edge(struct compiler *c, const struct node *node, bool 
     cond->at_most = 1;
     if (node->type != NODE_MAP)
         return read_of(c, node, node, first ? "first" : "last", &cond->of) ? cond : NULL;
-    if (!node_known_keys(c->r, node, first ? "first" : "last", known) || !read_of(c, node, node_get(node, "of"), "of", &cond->of) ||
-        !read_bound(c, node, "in", &cond->at_most))
+    if (!node_known_keys(c->r, node, first ? "first" : "last", known) ||
+        !read_of(c, node, node_get(node, "of"), "of", &cond->of) || !read_bound(c, node, "in", &cond->at_most))
         return NULL;
     if (cond->at_most < 1)
         return node_problem(c->r, node_get(node, "in"), "in: at least one step"), NULL;
@@ -316,9 +324,10 @@ static struct cond *read_ratio(struct compiler *c, const struct node *node)
     static const char *const known[] = {"of", "to", "over", "under", "at_least", NULL};
     struct cond *cond = new_cond(c, COND_RATIO);
     cond->at_least = 1;
-    if (!is_map(c, node, "ratio") || !node_known_keys(c->r, node, "ratio", known) || !read_of(c, node, node_get(node, "of"), "of", &cond->of) ||
-        !read_of(c, node, node_get(node, "to"), "to", &cond->other) || !read_fraction(c, node, "over", &cond->over) ||
-        !read_fraction(c, node, "under", &cond->under) || !read_bound(c, node, "at_least", &cond->at_least))
+    if (!is_map(c, node, "ratio") || !node_known_keys(c->r, node, "ratio", known) ||
+        !read_of(c, node, node_get(node, "of"), "of", &cond->of) || !read_of(c, node, node_get(node, "to"), "to", &cond->other) ||
+        !read_fraction(c, node, "over", &cond->over) || !read_fraction(c, node, "under", &cond->under) ||
+        !read_bound(c, node, "at_least", &cond->at_least))
         return NULL;
     if (isnan(cond->over) && isnan(cond->under))
         return node_problem(c->r, node, "ratio needs over or under"), NULL;
@@ -341,9 +350,10 @@ static const struct {
     const char *word;
     struct cond *(*read)(struct compiler *c, const struct node *node);
 } words[] = {
-    {"any", read_any}, {"all", read_all}, {"none", read_none}, {"count", read_count}, {"distinct", read_distinct}, {"repeat", read_repeat},
-    {"sequence", read_sequence}, {"absent", read_absent}, {"last", read_last}, {"first", read_first}, {"ratio", read_ratio}, {"run", read_run},
-    {"and", read_and}, {"or", read_or}, {"not", read_not},
+    {"any", read_any},           {"all", read_all},       {"none", read_none},         {"count", read_count},
+    {"distinct", read_distinct}, {"repeat", read_repeat}, {"sequence", read_sequence}, {"absent", read_absent},
+    {"last", read_last},         {"first", read_first},   {"ratio", read_ratio},       {"run", read_run},
+    {"and", read_and},           {"or", read_or},         {"not", read_not},
 };
 enum { WORDS = sizeof words / sizeof *words };
 
@@ -355,7 +365,8 @@ static struct cond *read_word(struct compiler *c, const struct node *key, const 
             return words[i].read(c, value);
         known[i] = words[i].word;
     }
-    node_problem(c->r, key, "there is no condition '%.*s'; %.*s", SLICE_ARG(key->text), SLICE_ARG(node_suggest(c->r, key->text, known)));
+    node_problem(c->r, key, "there is no condition '%.*s'; %.*s", SLICE_ARG(key->text),
+                 SLICE_ARG(node_suggest(c->r, key->text, known)));
     return NULL;
 }
 
@@ -365,7 +376,10 @@ struct cond *compile_cond(struct compiler *c, const struct node *node)
     if (node->type == NODE_STRING)
         return read_any(c, node);
     if (node->type != NODE_MAP || node->n == 0)
-        return node_problem(c->r, node, "a condition was expected: the name of an event, or a map such as {any: EVENT}; this is %s", node_what(node)), NULL;
+        return node_problem(c->r, node,
+                            "a condition was expected: the name of an event, or a map such as {any: EVENT}; this is %s",
+                            node_what(node)),
+               NULL;
     if (node->n == 1)
         return read_word(c, &node->keys[0], &node->items[0]);
     struct cond *cond = new_cond(c, COND_AND);
@@ -376,7 +390,7 @@ struct cond *compile_cond(struct compiler *c, const struct node *node)
     return cond;
 }
 
-/* ---- scope task ------------------------------------------------------------------------------------------------------- */
+/* ---- scope task -------------------------------------------------------------------------------------------------- */
 
 static bool read_of_runs(struct compiler *c, const struct node *map, enum of_runs *out)
 {
@@ -394,7 +408,8 @@ static bool read_having(struct compiler *c, const struct node *node, struct task
 {
     static const char *const known[] = {"having", "by", "share_at_least", "share_at_most", "at_least", "of", NULL};
     const struct node *each, *by = node_get(node, "by");
-    if (!is_map(c, node, "runs") || !node_known_keys(c->r, node, "runs", known) || !read_fraction(c, node, "share_at_least", &t->share_at_least) ||
+    if (!is_map(c, node, "runs") || !node_known_keys(c->r, node, "runs", known) ||
+        !read_fraction(c, node, "share_at_least", &t->share_at_least) ||
         !read_fraction(c, node, "share_at_most", &t->share_at_most) || !read_bound(c, node, "at_least", &t->at_least) ||
         !read_of_runs(c, node, &t->of) || (by && !node_string(c->r, by, "by", &t->by)))
         return false;
@@ -441,7 +456,8 @@ static bool read_differs(struct compiler *c, const struct node *node, struct tas
     const struct node *v;
     if (node->type == NODE_MAP) {
         if (!node_known_keys(c->r, node, "differs_by", known) || !read_fraction(c, node, "pass_rate_gap", &t->differs_gap) ||
-            !read_bound(c, node, "at_least", &t->differs_at_least) || ((v = node_get(node, "field")) && !node_string(c->r, v, "field", &field)))
+            !read_bound(c, node, "at_least", &t->differs_at_least) ||
+            ((v = node_get(node, "field")) && !node_string(c->r, v, "field", &field)))
             return false;
     } else if (!node_string(c->r, node, "differs_by", &field)) {
         return false;
@@ -453,7 +469,8 @@ static bool read_differs(struct compiler *c, const struct node *node, struct tas
 
 struct task_cond *compile_task(struct compiler *c, const struct node *node)
 {
-    static const char *const known[] = {"runs", "pass_rate_at_least", "pass_rate_at_most", "runs_at_least", "runs_at_most", "agree_on", "differs_by", NULL};
+    static const char *const known[] = {"runs",         "pass_rate_at_least", "pass_rate_at_most", "runs_at_least",
+                                        "runs_at_most", "agree_on",           "differs_by",        NULL};
     struct task_cond *t = arena_new(c->r->a, struct task_cond);
     *t = (struct task_cond){.at = node, .share_at_least = NAN, .share_at_most = NAN, .at_least = 1, .pass_rate_at_least = NAN,
                             .pass_rate_at_most = NAN, .runs_at_least = -1, .runs_at_most = -1};
@@ -461,10 +478,12 @@ struct task_cond *compile_task(struct compiler *c, const struct node *node)
     if (!is_map(c, node, "find") || !node_known_keys(c->r, node, "find of a task", known) ||
         ((v = node_get(node, "runs")) && !read_having(c, v, t)) || ((v = node_get(node, "agree_on")) && !read_agree(c, v, t)) ||
         ((v = node_get(node, "differs_by")) && !read_differs(c, v, t)) ||
-        !read_fraction(c, node, "pass_rate_at_least", &t->pass_rate_at_least) || !read_fraction(c, node, "pass_rate_at_most", &t->pass_rate_at_most) ||
+        !read_fraction(c, node, "pass_rate_at_least", &t->pass_rate_at_least) ||
+        !read_fraction(c, node, "pass_rate_at_most", &t->pass_rate_at_most) ||
         !read_bound(c, node, "runs_at_least", &t->runs_at_least) || !read_bound(c, node, "runs_at_most", &t->runs_at_most))
         return NULL;
     if (!t->nhaving && !t->agree && !t->differs)
-        return node_problem(c->r, node, "a rule of scope task needs runs: {having: …}, agree_on or differs_by: a finding must have something to show"), NULL;
+        return node_problem(c->r, node, "a rule of scope task needs runs: {having: …}, agree_on or differs_by: a finding must "
+                                        "have something to show"), NULL;
     return t;
 }

@@ -81,7 +81,7 @@ static bool read_on(struct compiler *c, const struct node *node, unsigned *kinds
     return *kinds || node_problem(c->r, node, "on: names no kind of event");
 }
 
-/* ---- captures ------------------------------------------------------------------------------------------------------- */
+/* ---- captures ---------------------------------------------------------------------------------------------------- */
 
 int compile_capture(struct compiler *c, const struct node *at, struct slice name, bool hidden)
 {
@@ -97,10 +97,11 @@ int compile_capture(struct compiler *c, const struct node *at, struct slice name
     return rule->ncaptures++;
 }
 
-/* ---- fields --------------------------------------------------------------------------------------------------------- */
+/* ---- fields ------------------------------------------------------------------------------------------------------ */
 
 /* "args.cmd" is the field `args` with the key `cmd`; "call.args.cmd" is `call.args` with it. */
-bool compile_field(struct compiler *c, const struct node *at, struct slice name, unsigned kinds, enum field *field, struct slice *key)
+bool compile_field(struct compiler *c, const struct node *at, struct slice name, unsigned kinds, enum field *field,
+                   struct slice *key)
 {
     const char *known[FIELD_COUNT + 1] = {0};
     size_t nknown = 0;
@@ -116,7 +117,8 @@ bool compile_field(struct compiler *c, const struct node *at, struct slice name,
         if (f->kinds & kinds)
             known[nknown++] = f->keyed ? arena_strdup(c->r->report, arena_printf(c->r->report, "%s.KEY", f->name)) : f->name;
     }
-    return node_problem(c->r, at, "this kind of event has no field '%.*s'; %.*s", SLICE_ARG(name), SLICE_ARG(node_suggest(c->r, name, known)));
+    return node_problem(c->r, at, "this kind of event has no field '%.*s'; %.*s", SLICE_ARG(name),
+                        SLICE_ARG(node_suggest(c->r, name, known)));
 }
 
 /* The kinds of event whose field passes by as text, so that a pattern's literals are looked for in it. */
@@ -132,7 +134,7 @@ static unsigned scanned_classes(unsigned kinds, enum field field)
     return field == FIELD_NAME ? 1u << CLASS_NAME : field == FIELD_ARGS ? 1u << CLASS_ARGS : 1u << CLASS_VALUES;
 }
 
-/* ---- patterns ------------------------------------------------------------------------------------------------------- */
+/* ---- patterns ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t pattern_hash(struct slice text, int flags)
 {
@@ -179,8 +181,10 @@ size_t pattern_gram(struct slice literal)
 /* Words of which English text is full, and so is every text by and for agents. */
 static bool is_common(struct slice literal)
 {
-    static const char *const common[] = {"a", "all", "an", "and", "any", "are", "as", "be", "been", "by", "can", "every", "for", "had", "has", "have", "i", "if", "in", "is",
-                                         "it", "line", "my", "no", "not", "of", "on", "or", "so", "that", "the", "this", "to", "was", "we", "were", "with", "would", "you", "your"};
+    static const char *const common[] = {"a",   "all",   "an",  "and", "any", "are",  "as",   "be",    "been", "by",
+                                         "can", "every", "for", "had", "has", "have", "i",    "if",    "in",   "is",
+                                         "it",  "line",  "my",  "no",  "not", "of",   "on",   "or",    "so",   "that",
+                                         "the", "this",  "to",  "was", "we",  "were", "with", "would", "you",  "your"};
     for (size_t i = 0; i < literal.len;) {
         size_t start = i;
         while (i < literal.len && literal.ptr[i] >= 'a' && literal.ptr[i] <= 'z')
@@ -205,7 +209,9 @@ static struct clause best_clause(const struct needs *needs)
         for (size_t k = 0; k < needs->all[i].n; k++) {
             int rarity;
             best_gram(needs->all[i].any[k], &rarity);
-            rarity = is_common(needs->all[i].any[k]) ? 0 : 16 * rarity + (int)(needs->all[i].any[k].len < 15 ? needs->all[i].any[k].len : 15);
+            rarity = is_common(needs->all[i].any[k])
+                         ? 0
+                         : 16 * rarity + (int)(needs->all[i].any[k].len < 15 ? needs->all[i].any[k].len : 15);
             least = rarity < least ? rarity : least;
         }
         least -= (int)(needs->all[i].n < 64 ? needs->all[i].n : 64); /* each alternative is one more chance to be there */
@@ -239,7 +245,7 @@ static struct pattern *pattern_get(struct compiler *c, const struct node *at, st
     return p;
 }
 
-/* ---- matchers ------------------------------------------------------------------------------------------------------- */
+/* ---- matchers ---------------------------------------------------------------------------------------------------- */
 
 /* compile_event refuses an event of more than MATCHERS_MAX. */
 static void add_matcher(struct compiler *c, struct event_def *def, size_t *cap, struct matcher m)
@@ -249,10 +255,12 @@ static void add_matcher(struct compiler *c, struct event_def *def, size_t *cap, 
     def->matchers[def->nmatchers++] = m;
 }
 
-static bool add_regex(struct compiler *c, struct event_def *def, size_t *cap, const struct node *at, struct matcher m, struct slice text, int flags)
+static bool add_regex(struct compiler *c, struct event_def *def, size_t *cap, const struct node *at, struct matcher m,
+                      struct slice text, int flags)
 {
     if (fields[m.field].number)
-        return node_problem(c->r, at, "%s is a number: compare it with is, over, under, at_least or at_most", fields[m.field].name);
+        return node_problem(c->r, at, "%s is a number: compare it with is, over, under, at_least or at_most",
+                            fields[m.field].name);
     m.op = OP_REGEX;
     m.pattern = pattern_get(c, at, text, flags);
     if (!m.pattern)
@@ -273,7 +281,8 @@ static bool add_regex(struct compiler *c, struct event_def *def, size_t *cap, co
 }
 
 /* Any of some literal texts, as one pattern. */
-static bool add_literals(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m, int flags)
+static bool add_literals(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m,
+                         int flags)
 {
     const struct node *each;
     size_t n = node_each(node, &each);
@@ -338,7 +347,8 @@ static bool add_comparison(struct compiler *c, struct event_def *def, size_t *ca
     bool less = text[0] == '<', open = text[0] && text[1] != '=';
     double x = strtod(text + (open ? 1 : 2), &end);
     if ((text[0] != '<' && text[0] != '>') || end == text + (open ? 1 : 2) || *end)
-        return node_problem(c->r, node, "%s is a number: write a number, '> 3', '<= 3', or {over, under, at_least, at_most}", fields[m.field].name);
+        return node_problem(c->r, node, "%s is a number: write a number, '> 3', '<= 3', or {over, under, at_least, at_most}",
+                            fields[m.field].name);
     m.op = OP_NUMBER;
     m.min = less ? -INFINITY : x, m.min_open = !less && open;
     m.max = less ? x : INFINITY, m.max_open = less && open;
@@ -346,7 +356,8 @@ static bool add_comparison(struct compiler *c, struct event_def *def, size_t *ca
     return true;
 }
 
-static const char *const matcher_keys[] = {"regex", "literal", "is", "over", "under", "at_least", "at_most", "same_as", "present", "not", "nocase", "word", NULL};
+static const char *const matcher_keys[] = {"regex",   "literal", "is",  "over",   "under", "at_least", "at_most",
+                                           "same_as", "present", "not", "nocase", "word",  NULL};
 
 static bool read_flag(struct compiler *c, const struct node *node, const char *key, int flag, int *flags)
 {
@@ -419,7 +430,10 @@ static bool add_matcher_map(struct compiler *c, struct event_def *def, size_t *c
             return false;
         add_matcher(c, def, cap, p);
     }
-    static const struct { const char *key; bool low, open; } bounds[] = {{"over", true, true}, {"at_least", true, false}, {"under", false, true}, {"at_most", false, false}};
+    static const struct {
+        const char *key;
+        bool low, open;
+    } bounds[] = {{"over", true, true}, {"at_least", true, false}, {"under", false, true}, {"at_most", false, false}};
     struct matcher range = m;
     range.op = OP_NUMBER, range.min = -INFINITY, range.max = INFINITY;
     bool ranged = false;
@@ -448,7 +462,9 @@ static bool add_matcher_map(struct compiler *c, struct event_def *def, size_t *c
             if (!add_matchers(c, def, cap, &each[i], inverse))
                 return false;
     }
-    return def->nmatchers > before || node_problem(c->r, node, "a matcher needs one of regex, literal, is, over, under, at_least, at_most, same_as, present, not");
+    return def->nmatchers > before ||
+           node_problem(c->r, node,
+                        "a matcher needs one of regex, literal, is, over, under, at_least, at_most, same_as, present, not");
 }
 
 /* What a field's value may be: see rules/README.md, "Matchers". */
@@ -467,7 +483,8 @@ static bool add_matchers(struct compiler *c, struct event_def *def, size_t *cap,
     case NODE_NULL:
         break;
     }
-    return node_problem(c->r, node, "a matcher was expected here: a pattern, a list of literal texts, a number, or a map such as {literal: […], nocase: true}");
+    return node_problem(c->r, node, "a matcher was expected here: a pattern, a list of literal texts, a number, or a map such as "
+                                    "{literal: […], nocase: true}");
 }
 
 /* Numbers and words first, then patterns whose literals were looked for already, then the rest; not is last of its sort. */
@@ -527,10 +544,13 @@ struct event_def *compile_event_find(struct compiler *c, struct slice name)
 struct event_def *compile_event(struct compiler *c, struct slice name, const struct node *node)
 {
     if (node->type != NODE_MAP)
-        return node_problem(c->r, node, "an event is a map such as {on: tool_result, text: 'not found'}, but this is %s", node_what(node)), NULL;
+        return node_problem(c->r, node, "an event is a map such as {on: tool_result, text: 'not found'}, but this is %s",
+                            node_what(node)),
+               NULL;
     const struct node *on = node_get(node, "on");
     if (!on)
-        return node_problem(c->r, node, "an event needs on: one of message, assistant, user, system, reasoning, tool_call, tool_result, error, score, end"), NULL;
+        return node_problem(c->r, node, "an event needs on: one of message, assistant, user, system, reasoning, tool_call, "
+                                        "tool_result, error, score, end"), NULL;
     struct event_def *def = new_def(c, name);
     if (!read_on(c, on, &def->kinds))
         return NULL;
@@ -549,13 +569,17 @@ struct event_def *compile_event(struct compiler *c, struct slice name, const str
 struct event_def *compile_run_event(struct compiler *c, const struct node *node)
 {
     if (node->type != NODE_MAP || node->n == 0)
-        return node_problem(c->r, node, "run: a map such as {success: false, limit: {present: true}} was expected, but this is %s", node_what(node)), NULL;
+        return node_problem(c->r, node,
+                            "run: a map such as {success: false, limit: {present: true}} was expected, but this is %s",
+                            node_what(node)),
+               NULL;
     struct event_def *def = new_def(c, slice_str(""));
     def->kinds = END;
     size_t cap = 0;
     for (size_t i = 0; i < node->n; i++) {
         struct matcher m = {0};
-        if (!compile_field(c, &node->keys[i], node->keys[i].text, END, &m.field, &m.key) || !add_matchers(c, def, &cap, &node->items[i], m))
+        if (!compile_field(c, &node->keys[i], node->keys[i].text, END, &m.field, &m.key) ||
+            !add_matchers(c, def, &cap, &node->items[i], m))
             return NULL;
     }
     return add_def(c, node, def);

@@ -12,7 +12,7 @@ struct bench {                      /* one ruleset_test */
     struct reader reader;
 };
 
-/* ---- nodes → run -------------------------------------------------------------------------------------------------------------- */
+/* ---- nodes → run ------------------------------------------------------------------------------------------------- */
 
 struct maker {
     struct bench *b;
@@ -36,10 +36,15 @@ static struct slice json_of(struct maker *k, const struct node *node)
 
 static struct slice text_of(struct maker *k, const struct node *node)
 {
-    return !node || node->type == NODE_NULL ? SLICE_NONE : node->type == NODE_LIST || node->type == NODE_MAP ? json_of(k, node) : node->text;
+    return !node || node->type == NODE_NULL                    ? SLICE_NONE
+           : node->type == NODE_LIST || node->type == NODE_MAP ? json_of(k, node)
+                                                               : node->text;
 }
 
-static int64_t count_of(const struct node *node) { return node && node->type == NODE_NUMBER ? (int64_t)node->number : COUNT_UNKNOWN; }
+static int64_t count_of(const struct node *node)
+{
+    return node && node->type == NODE_NUMBER ? (int64_t)node->number : COUNT_UNKNOWN;
+}
 
 static struct message *add_message(struct maker *k, enum role role)
 {
@@ -79,9 +84,18 @@ static bool make_text(struct maker *k, const struct node *event, const struct no
     return true;
 }
 
-static bool make_system(struct maker *k, const struct node *event, const struct node *value) { return make_text(k, event, value, ROLE_SYSTEM); }
-static bool make_user(struct maker *k, const struct node *event, const struct node *value) { return make_text(k, event, value, ROLE_USER); }
-static bool make_assistant(struct maker *k, const struct node *event, const struct node *value) { return make_text(k, event, value, ROLE_ASSISTANT); }
+static bool make_system(struct maker *k, const struct node *event, const struct node *value)
+{
+    return make_text(k, event, value, ROLE_SYSTEM);
+}
+static bool make_user(struct maker *k, const struct node *event, const struct node *value)
+{
+    return make_text(k, event, value, ROLE_USER);
+}
+static bool make_assistant(struct maker *k, const struct node *event, const struct node *value)
+{
+    return make_text(k, event, value, ROLE_ASSISTANT);
+}
 
 static bool make_reasoning(struct maker *k, const struct node *event, const struct node *value)
 {
@@ -155,17 +169,19 @@ static bool make_score(struct maker *k, const struct node *event, const struct n
 
 static bool make_end(struct maker *k, const struct node *event, const struct node *value)
 {
-    static const char *const known[] = {"success", "exit_status", "limit", "error", "model", "agent", "task_id", "name", "attempt", "tokens", "tokens_in",
-                                        "cost", "started_at", "ended_at", "metadata", "tags", NULL};
+    static const char *const known[] = {"success",    "exit_status", "limit",    "error",  "model",     "agent",
+                                        "task_id",    "name",        "attempt",  "tokens", "tokens_in", "cost",
+                                        "started_at", "ended_at",    "metadata", "tags",   NULL};
     (void)event;
     struct run *run = k->run;
     if (value->type != NODE_MAP)
         return node_problem(&k->b->reader, value, "end is a map with success, exit_status, limit, error, …");
     if (!node_known_keys(&k->b->reader, value, "end", known))
         return false;
-    struct slice *to[] = {&run->exit_status, &run->limit, &run->error, &run->model, &run->agent, &run->task_id, &run->name, &run->started_at, &run->ended_at,
-                          &run->metadata};
-    static const char *const texts[] = {"exit_status", "limit", "error", "model", "agent", "task_id", "name", "started_at", "ended_at", "metadata"};
+    struct slice *to[] = {&run->exit_status, &run->limit, &run->error,      &run->model,    &run->agent,
+                          &run->task_id,     &run->name,  &run->started_at, &run->ended_at, &run->metadata};
+    static const char *const texts[] = {"exit_status", "limit", "error",      "model",    "agent",
+                                        "task_id",     "name",  "started_at", "ended_at", "metadata"};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         *to[i] = text_of(k, node_get(value, texts[i]));
     const struct node *v = node_get(value, "success");
@@ -204,7 +220,8 @@ static bool make_event(struct maker *k, const struct node *event)
 {
     struct reader *r = &k->b->reader;
     if (event->type != NODE_MAP)
-        return node_problem(r, event, "an event is a map such as {tool_call: bash, args: {cmd: ls}}, but this is %s", node_what(event));
+        return node_problem(r, event, "an event is a map such as {tool_call: bash, args: {cmd: ls}}, but this is %s",
+                            node_what(event));
     for (size_t i = 0; i < WORDS; i++) {
         const struct node *value = node_get(event, words[i].word);
         if (value)
@@ -227,7 +244,7 @@ static bool make_run(struct bench *b, const struct node *events, struct run *run
     return true;
 }
 
-/* ---- what is found -------------------------------------------------------------------------------------------------------------- */
+/* ---- what is found ----------------------------------------------------------------------------------------------- */
 
 static bool evidence_stands(const struct run *run, const struct evidence *e)
 {
@@ -244,7 +261,8 @@ static size_t count_findings(const struct findings *found, struct slice detector
     return n;
 }
 
-static bool try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found, const char **why)
+static bool try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found,
+                    const char **why)
 {
     struct run run;
     if (!make_run(b, test, &run))
@@ -274,9 +292,18 @@ static bool try_task(struct bench *b, const struct rule *rule, const struct rule
         struct detect_result result;
         detect_run(b->rs, b->scratch, run, &b->arena, &result);
         struct run_summary *s = &task.runs[task.nruns];
-        *s = (struct run_summary){.run = arena_printf(&b->arena, "run %zu", task.nruns + 1), .model = run->model, .attempt = run->attempt, .success = run->success,
-                                  .scores = run->scores, .nscores = run->nscores, .exit_status = run->exit_status, .error = run->error, .limit = run->limit,
-                                  .messages = (uint32_t)run_count_messages(run), .calls = (uint32_t)run_count_calls(run), .findings = result.findings.items,
+        *s = (struct run_summary){.run = arena_printf(&b->arena, "run %zu", task.nruns + 1),
+                                  .model = run->model,
+                                  .attempt = run->attempt,
+                                  .success = run->success,
+                                  .scores = run->scores,
+                                  .nscores = run->nscores,
+                                  .exit_status = run->exit_status,
+                                  .error = run->error,
+                                  .limit = run->limit,
+                                  .messages = (uint32_t)run_count_messages(run),
+                                  .calls = (uint32_t)run_count_calls(run),
+                                  .findings = result.findings.items,
                                   .nfindings = result.findings.n};
     }
     struct detect_result result;
@@ -285,7 +312,8 @@ static bool try_task(struct bench *b, const struct rule *rule, const struct rule
     return true;
 }
 
-static void run_tests(struct bench *b, const struct rule *rule, const struct ruleset *only, bool hit, struct str *out, size_t *tests, size_t *failures)
+static void run_tests(struct bench *b, const struct rule *rule, const struct ruleset *only, bool hit, struct str *out,
+                      size_t *tests, size_t *failures)
 {
     const struct node *list = hit ? rule->hit : rule->clean;
     for (size_t i = 0; list && i < list->n; i++) {
@@ -294,16 +322,21 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
         const char *why = NULL;
         arena_reset(&b->arena);
         b->problems = (struct rule_problems){0};
-        b->reader = (struct reader){.a = &b->arena, .report = &b->arena, .problems = &b->problems, .file = rule->file, .rule = rule->id};
+        b->reader = (struct reader){
+            .a = &b->arena, .report = &b->arena, .problems = &b->problems, .file = rule->file, .rule = rule->id};
         bool good = rule->scope == SCOPE_TASK ? try_task(b, rule, only, test, &found) : try_run(b, rule, only, test, &found, &why);
         ++*tests;
         if (good && !why && (found > 0) == hit)
             continue;
         ++*failures;
-        int line = b->problems.n ? b->problems.items[0].line : test->line, column = b->problems.n ? b->problems.items[0].column : test->column;
+        int line = b->problems.n ? b->problems.items[0].line : test->line,
+            column = b->problems.n ? b->problems.items[0].column : test->column;
         struct slice message = b->problems.n ? b->problems.items[0].message
-                             : slice_str(why ? why : hit ? "should be found here and was not" : "was found here and should not be");
-        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %.*s\n", SLICE_ARG(rule->file), line, column, SLICE_ARG(rule->id), hit ? "hit" : "clean", i + 1, SLICE_ARG(message));
+                                             : slice_str(why   ? why
+                                                         : hit ? "should be found here and was not"
+                                                               : "was found here and should not be");
+        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %.*s\n", SLICE_ARG(rule->file), line, column, SLICE_ARG(rule->id),
+                   hit ? "hit" : "clean", i + 1, SLICE_ARG(message));
     }
 }
 

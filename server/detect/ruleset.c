@@ -13,7 +13,7 @@ struct slice detector_id(const struct detector *d) { return d->rule ? d->rule->i
 
 static enum scope detector_scope(const struct detector *d) { return d->rule ? d->rule->scope : SCOPE_RUN; }
 
-/* ---- loading ---------------------------------------------------------------------------------------------------------- */
+/* ---- loading ----------------------------------------------------------------------------------------------------- */
 
 static struct ruleset *ruleset_new(void)
 {
@@ -49,7 +49,8 @@ static void add_text(struct ruleset *rs, struct slice text, struct slice file, s
         for (size_t k = from; k < rs->n && !twin; k++)
             twin = slice_eq(detector_id(&rs->items[k]), rule->id) ? rs->items[k].rule : NULL;
         if (twin)
-            node_problem(&r, &texts.items[i].node, "there is a rule '%.*s' in this file already, in line %d", SLICE_ARG(rule->id), twin->line);
+            node_problem(&r, &texts.items[i].node, "there is a rule '%.*s' in this file already, in line %d", SLICE_ARG(rule->id),
+                         twin->line);
         else
             add_detector(rs, (struct detector){.rule = rule, .version = rule->version});
     }
@@ -87,9 +88,11 @@ static bool read_file(struct arena *a, const char *path, struct slice *out, stru
 
 static int is_visible(const struct dirent *d) { return d->d_name[0] != '.'; }
 
-static bool add_path(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems, struct err *e);
+static bool add_path(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems,
+                     struct err *e);
 
-static bool add_folder(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems, struct err *e)
+static bool add_folder(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems,
+                       struct err *e)
 {
     if (depth == FOLDER_DEPTH)
         return err_set(e, ERR_TOO_LARGE, "%s: folders of rules are at most %d deep", path, FOLDER_DEPTH);
@@ -102,7 +105,9 @@ static bool add_folder(struct ruleset *rs, const char *path, int depth, struct a
         struct slice sub = arena_printf(&rs->arena, "%s/%s", path, names[i]->d_name);
         struct stat st;
         bool there = stat(sub.ptr, &st) == 0;
-        if (good && there && (S_ISDIR(st.st_mode) || (S_ISREG(st.st_mode) && (slice_ends(sub, ".yaml") || slice_ends(sub, ".yml") || slice_ends(sub, ".json")))))
+        if (good && there &&
+            (S_ISDIR(st.st_mode) ||
+             (S_ISREG(st.st_mode) && (slice_ends(sub, ".yaml") || slice_ends(sub, ".yml") || slice_ends(sub, ".json")))))
             good = add_path(rs, sub.ptr, depth + 1, a, problems, e);
         free(names[i]);
     }
@@ -110,7 +115,8 @@ static bool add_folder(struct ruleset *rs, const char *path, int depth, struct a
     return good;
 }
 
-static bool add_path(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems, struct err *e)
+static bool add_path(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems,
+                     struct err *e)
 {
     struct stat st;
     if (stat(path, &st) != 0)
@@ -130,7 +136,8 @@ static void drop_unanswerable(struct ruleset *rs, struct arena *a, struct rule_p
     size_t kept = 0;
     for (size_t i = 0; i < rs->n; i++) {
         const struct rule *rule = rs->items[i].rule;
-        struct reader r = {.report = a, .problems = problems, .file = rule ? rule->file : SLICE_NONE, .rule = rule ? rule->id : SLICE_NONE};
+        struct reader r = {
+            .report = a, .problems = problems, .file = rule ? rule->file : SLICE_NONE, .rule = rule ? rule->id : SLICE_NONE};
         bool good = true;
         for (size_t k = 0; rule && rule->task && k < rule->task->nhaving && good; k++) {
             size_t at = 0;
@@ -139,7 +146,8 @@ static void drop_unanswerable(struct ruleset *rs, struct arena *a, struct rule_p
             if (at == rs->n)
                 good = node_problem(&r, rule->task->at, "having: there is no rule '%.*s'", SLICE_ARG(rule->task->having[k]));
             else if (detector_scope(&rs->items[at]) != SCOPE_RUN)
-                good = node_problem(&r, rule->task->at, "having: '%.*s' is no rule of scope run", SLICE_ARG(rule->task->having[k]));
+                good = node_problem(&r, rule->task->at, "having: '%.*s' is no rule of scope run",
+                                    SLICE_ARG(rule->task->having[k]));
         }
         if (good)
             rs->items[kept++] = rs->items[i];
@@ -147,15 +155,18 @@ static void drop_unanswerable(struct ruleset *rs, struct arena *a, struct rule_p
     rs->n = kept;
 }
 
-/* ---- linking ---------------------------------------------------------------------------------------------------------- */
+/* ---- linking ----------------------------------------------------------------------------------------------------- */
 
 static int by_id(const void *a, const void *b) { return slice_cmp(detector_id(a), detector_id(b)); }
 
 static int by_bucket(const void *a, const void *b)
 {
     const struct literal_ref *x = a, *y = b;
-    uint32_t p = gram_hash((const unsigned char *)x->literal.ptr + x->gram), q = gram_hash((const unsigned char *)y->literal.ptr + y->gram);
-    return p != q ? (p < q ? -1 : 1) : x->pattern->index != y->pattern->index ? (x->pattern->index < y->pattern->index ? -1 : 1) : 0;
+    uint32_t p = gram_hash((const unsigned char *)x->literal.ptr + x->gram),
+             q = gram_hash((const unsigned char *)y->literal.ptr + y->gram);
+    return p != q                                   ? (p < q ? -1 : 1)
+           : x->pattern->index != y->pattern->index ? (x->pattern->index < y->pattern->index ? -1 : 1)
+                                                    : 0;
 }
 
 static int by_trigger(const void *a, const void *b)
@@ -231,10 +242,10 @@ static void link(struct ruleset *rs)
     link_literals(rs, patterns, used);
 }
 
-/* ---- the contract ------------------------------------------------------------------------------------------------------ */
+/* ---- the contract ------------------------------------------------------------------------------------------------ */
 
-bool ruleset_load(const char *const *paths, size_t npaths, bool shipped, struct arena *a, struct rule_problems *problems, struct ruleset **out,
-                  struct err *e)
+bool ruleset_load(const char *const *paths, size_t npaths, bool shipped, struct arena *a, struct rule_problems *problems,
+                  struct ruleset **out, struct err *e)
 {
     struct ruleset *rs = ruleset_new();
     if (shipped) {
@@ -254,7 +265,8 @@ bool ruleset_load(const char *const *paths, size_t npaths, bool shipped, struct 
     return true;
 }
 
-bool ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out, struct err *e)
+bool ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out,
+                   struct err *e)
 {
     (void)e;
     struct ruleset *rs = ruleset_new();
@@ -305,7 +317,8 @@ size_t ruleset_count(const struct ruleset *rs) { return rs->n; }
 void ruleset_info(const struct ruleset *rs, size_t i, struct detector_info *out)
 {
     const struct detector *d = &rs->items[i];
-    *out = (struct detector_info){.id = detector_id(d), .version = slice_str(d->version), .scope = detector_scope(d), .code = d->code != NULL};
+    *out = (struct detector_info){.id = detector_id(d), .version = slice_str(d->version), .scope = detector_scope(d)};
+    out->code = d->code != NULL;
     if (d->code) {
         out->title = slice_str(d->code->title);
         out->behavior = slice_str(d->code->behavior);

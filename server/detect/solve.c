@@ -25,7 +25,7 @@ static bool work(struct solver *x, uint64_t steps)
     return false;
 }
 
-/* ---- captures ------------------------------------------------------------------------------------------------------------------ */
+/* ---- captures ---------------------------------------------------------------------------------------------------- */
 
 static bool agree(const struct solver *x, const struct slice *a, const struct slice *b)
 {
@@ -43,7 +43,7 @@ static struct slice *merge(struct solver *x, const struct slice *a, const struct
     return out;
 }
 
-/* ---- solutions ------------------------------------------------------------------------------------------------------------------ */
+/* ---- solutions --------------------------------------------------------------------------------------------------- */
 
 static struct solution *add_solution(struct solver *x, struct solutions *list, const struct slice *a, const struct slice *b)
 {
@@ -75,7 +75,7 @@ static void show(struct solver *x, struct solution *s, const struct occurrence *
     s->shows[s->nshows++] = o;
 }
 
-/* ---- the occurrences a condition is about ----------------------------------------------------------------------------------------- */
+/* ---- the occurrences a condition is about ------------------------------------------------------------------------ */
 
 struct hit {
     const struct occurrence *o;
@@ -118,7 +118,7 @@ static struct hits gather(struct solver *x, const struct of *of, const struct sl
     return out;
 }
 
-/* ---- groups: hits that have a key, or some captures, alike -------------------------------------------------------------------------- */
+/* ---- groups: hits that have a key, or some captures, alike ------------------------------------------------------- */
 
 struct grouping {
     const struct solver *x;
@@ -173,14 +173,15 @@ static struct hits *make_groups(struct solver *x, struct hits hits, struct group
     return groups;
 }
 
-static void add_group(struct solver *x, struct solutions *out, const struct slice *captures, const struct slice *given, struct hits group)
+static void add_group(struct solver *x, struct solutions *out, const struct slice *captures, const struct slice *given,
+                      struct hits group)
 {
     struct solution *s = add_solution(x, out, captures, given);
     for (size_t i = 0; s && i < group.n; i++)
         show(x, s, group.items[i].o);
 }
 
-/* ---- distances ------------------------------------------------------------------------------------------------------------------------ */
+/* ---- distances --------------------------------------------------------------------------------------------------- */
 
 static int32_t message_count(const struct solver *x, int32_t transcript)
 {
@@ -195,7 +196,8 @@ static bool same_transcript(const struct occurrence *a, const struct occurrence 
 
 static struct slice time_of(const struct solver *x, const struct occurrence *o)
 {
-    return o->transcript < 0 ? x->s->view.run->ended_at : x->s->view.run->transcripts[o->transcript].messages[o->message].timestamp;
+    return o->transcript < 0 ? x->s->view.run->ended_at
+                             : x->s->view.run->transcripts[o->transcript].messages[o->message].timestamp;
 }
 
 static bool is_within(const struct solver *x, const struct occurrence *a, const struct occurrence *b, const struct window *w)
@@ -214,7 +216,7 @@ static bool is_within(const struct solver *x, const struct occurrence *a, const 
     return true;
 }
 
-/* ---- one function for each word of the language ------------------------------------------------------------------------------------------ */
+/* ---- one function for each word of the language ------------------------------------------------------------------ */
 
 static void solve(struct solver *x, const struct cond *cond, const struct slice *given, struct solutions *out);
 
@@ -241,9 +243,12 @@ static struct slice *only_by(struct solver *x, const struct cond *cond, const st
     return out;
 }
 
-static void count_group(struct solver *x, const struct cond *cond, const struct slice *given, struct hits group, struct solutions *out)
+static void count_group(struct solver *x, const struct cond *cond, const struct slice *given, struct hits group,
+                        struct solutions *out)
 {
-    const struct slice *captures = !group.n ? NULL : cond->keyed ? group.items[0].o->captures : only_by(x, cond, group.items[0].o->captures);
+    const struct slice *captures = !group.n      ? NULL
+                                   : cond->keyed ? group.items[0].o->captures
+                                                 : only_by(x, cond, group.items[0].o->captures);
     if (cond->within.steps < 0 && cond->within.us < 0) {
         if (in_bounds(cond, group.n))
             add_group(x, out, captures, given, group);
@@ -354,7 +359,8 @@ static void solve_ratio(struct solver *x, const struct cond *cond, const struct 
 {
     struct hits of = gather(x, &cond->of, given, false), to = gather(x, &cond->other, given, false);
     double share = to.n ? (double)of.n / (double)to.n : NAN;
-    bool holds = to.n && to.n >= (size_t)cond->at_least && (isnan(cond->over) || share > cond->over) && (isnan(cond->under) || share < cond->under);
+    bool holds = to.n && to.n >= (size_t)cond->at_least && (isnan(cond->over) || share > cond->over) &&
+                 (isnan(cond->under) || share < cond->under);
     if (holds)
         add_group(x, out, given, NULL, of.n ? of : to);
 }
@@ -395,7 +401,7 @@ static void solve_absent(struct solver *x, const struct cond *cond, const struct
         add_group(x, out, groups[i].items[0].o->captures, given, groups[i]);
 }
 
-/* ---- sequences --------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- sequences --------------------------------------------------------------------------------------------------- */
 
 struct search {
     struct solver *x;
@@ -407,19 +413,22 @@ struct search {
 };
 
 /* Does any of `hits` lie after `from` and before `to` (NULL: to the end, as far as the window goes), agreeing with `captures`? */
-static bool between(struct search *q, const struct hits *hits, const struct occurrence *from, const struct occurrence *to, const struct slice *captures)
+static bool between(struct search *q, const struct hits *hits, const struct occurrence *from, const struct occurrence *to,
+                    const struct slice *captures)
 {
     for (size_t i = after(hits, from->order); i < hits->n && work(q->x, 1); i++) {
         const struct occurrence *o = hits->items[i].o;
         if (to && o->order >= to->order)
             return false;
-        if (same_transcript(from, o) && agree(q->x, o->captures, captures) && (to || is_within(q->x, q->chosen[0], o, &q->cond->within)))
+        if (same_transcript(from, o) && agree(q->x, o->captures, captures) &&
+            (to || is_within(q->x, q->chosen[0], o, &q->cond->within)))
             return true;
     }
     return false;
 }
 
-static bool forbidden(struct search *q, size_t from_step, size_t to_step, const struct occurrence *from, const struct occurrence *to, const struct slice *captures)
+static bool forbidden(struct search *q, size_t from_step, size_t to_step, const struct occurrence *from,
+                      const struct occurrence *to, const struct slice *captures)
 {
     for (size_t i = from_step; i < to_step; i++)
         if (between(q, &q->steps[i], from, to, captures))
@@ -487,7 +496,7 @@ static void solve_sequence(struct solver *x, const struct cond *cond, const stru
     }
 }
 
-/* ---- and, or, not ---------------------------------------------------------------------------------------------------------------------------------- */
+/* ---- and, or, not ------------------------------------------------------------------------------------------------ */
 
 static void join(struct solver *x, const struct solutions *a, const struct solutions *b, struct solutions *out)
 {
@@ -560,7 +569,7 @@ static void solve(struct solver *x, const struct cond *cond, const struct slice 
     }
 }
 
-/* ---- except ------------------------------------------------------------------------------------------------------------------------------------------ */
+/* ---- except ------------------------------------------------------------------------------------------------------ */
 
 static bool speaks_of(const struct cond *cond, const struct event_def *def)
 {

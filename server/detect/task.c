@@ -20,7 +20,7 @@ static size_t count_runs(const struct task_summary *task, enum of_runs of)
     return n;
 }
 
-/* ---- what makes a finding: values that runs share, and the words that show it in each ----------------------------------------- */
+/* ---- what makes a finding: values that runs share, and the words that show it in each ---------------------------- */
 
 struct shared {                     /* of one run */
     struct slice value;
@@ -89,11 +89,16 @@ static void find_having(struct arena *a, const struct task_cond *t, const struct
     settle(out);
 }
 
-static struct evidence score_evidence(struct arena *a, const struct run_summary *run, const struct score *score, const char *field, struct slice text)
+static struct evidence score_evidence(struct arena *a, const struct run_summary *run, const struct score *score,
+                                      const char *field, struct slice text)
 {
     struct slice quote = slice_cut(text, QUOTE_MAX);
-    return (struct evidence){.run = run->run, .transcript = -1, .message = -1, .part = arena_printf(a, "score:%.*s.%s", SLICE_ARG(score->name), field),
-                             .end = (uint32_t)quote.len, .quote = quote};
+    return (struct evidence){.run = run->run,
+                             .transcript = -1,
+                             .message = -1,
+                             .part = arena_printf(a, "score:%.*s.%s", SLICE_ARG(score->name), field),
+                             .end = (uint32_t)quote.len,
+                             .quote = quote};
 }
 
 static void find_answers(struct arena *a, const struct task_cond *t, const struct task_summary *task, struct shares *out)
@@ -104,13 +109,15 @@ static void find_answers(struct arena *a, const struct task_cond *t, const struc
             const struct score *score = &run->scores[k];
             struct slice answer = slice_trim(score->answer);
             if (answer.len && !slice_eq(answer, slice_trim(score->target)))
-                add_shared(a, out, (struct shared){.value = answer, .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
+                add_shared(
+                    a, out,
+                    (struct shared){.value = answer, .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
         }
     }
     settle(out);
 }
 
-/* ---- one finding -------------------------------------------------------------------------------------------------------------------- */
+/* ---- one finding ------------------------------------------------------------------------------------------------- */
 
 static void show(struct arena *a, const struct task_summary *task, struct finding *f, const struct shared *one)
 {
@@ -137,8 +144,8 @@ static struct finding start(struct arena *a, const struct rule *rule, const stru
     };
 }
 
-static void finish(struct arena *a, const struct rule *rule, const struct task_summary *task, struct finding f, struct report_value *values, size_t n,
-                   size_t runs, struct findings *out)
+static void finish(struct arena *a, const struct rule *rule, const struct task_summary *task, struct finding f,
+                   struct report_value *values, size_t n, size_t runs, struct findings *out)
 {
     if (!f.nevidence)
         return;
@@ -150,24 +157,29 @@ static void finish(struct arena *a, const struct rule *rule, const struct task_s
     *findings_add(a, out) = f;
 }
 
-/* ---- the parts of a condition ----------------------------------------------------------------------------------------------------------- */
+/* ---- the parts of a condition ------------------------------------------------------------------------------------ */
 
 static bool rates_hold(const struct task_cond *t, const struct task_summary *task)
 {
     size_t passed = count_runs(task, RUNS_PASSED), known = passed + count_runs(task, RUNS_FAILED);
-    double rate = known ? (double)passed / (double)known : NAN; /* of unknown outcomes nothing can be said: NAN holds for nothing */
-    return (isnan(t->pass_rate_at_least) || rate >= t->pass_rate_at_least) && (isnan(t->pass_rate_at_most) || rate <= t->pass_rate_at_most) &&
-           (t->runs_at_least < 0 || task->nruns >= (size_t)t->runs_at_least) && (t->runs_at_most < 0 || task->nruns <= (size_t)t->runs_at_most);
+    double rate = known ? (double)passed / (double)known
+                        : NAN; /* of unknown outcomes nothing can be said: NAN holds for nothing */
+    return (isnan(t->pass_rate_at_least) || rate >= t->pass_rate_at_least) &&
+           (isnan(t->pass_rate_at_most) || rate <= t->pass_rate_at_most) &&
+           (t->runs_at_least < 0 || task->nruns >= (size_t)t->runs_at_least) &&
+           (t->runs_at_most < 0 || task->nruns <= (size_t)t->runs_at_most);
 }
 
 static bool share_holds(const struct task_cond *t, size_t n, size_t of)
 {
     double share = of ? (double)n / (double)of : NAN;
-    return n >= (size_t)t->at_least && (isnan(t->share_at_least) || share >= t->share_at_least) && (isnan(t->share_at_most) || share <= t->share_at_most);
+    return n >= (size_t)t->at_least && (isnan(t->share_at_least) || share >= t->share_at_least) &&
+           (isnan(t->share_at_most) || share <= t->share_at_most);
 }
 
 /* The answer that most runs agree on, if enough do. */
-static bool agreement(const struct task_cond *t, const struct task_summary *task, const struct shares *answers, size_t *from, size_t *end)
+static bool agreement(const struct task_cond *t, const struct task_summary *task, const struct shares *answers, size_t *from,
+                      size_t *end)
 {
     *from = *end = 0;
     for (size_t i = 0; i < answers->n;) {
@@ -190,7 +202,8 @@ struct model {
 static double rate(const struct model *m) { return (double)m->passed / (double)m->known; }
 
 /* The models that did best and worst, each with runs enough to tell. */
-static bool difference(struct arena *a, const struct task_cond *t, const struct task_summary *task, struct model *best, struct model *worst)
+static bool difference(struct arena *a, const struct task_cond *t, const struct task_summary *task, struct model *best,
+                       struct model *worst)
 {
     enum { MODELS = 200 };
     struct model *models = arena_array(a, struct model, MODELS);
@@ -221,7 +234,8 @@ static bool difference(struct arena *a, const struct task_cond *t, const struct 
     return seen > 1 && rate(best) - rate(worst) >= t->differs_gap && rate(best) > rate(worst);
 }
 
-static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct task_summary *task, struct arena *a, struct findings *out)
+static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct task_summary *task, struct arena *a,
+                        struct findings *out)
 {
     const struct task_cond *t = rule->task;
     if (!rates_hold(t, task))
@@ -259,7 +273,8 @@ static void detect_rule(struct detect_scratch *s, const struct rule *rule, const
         for (int i = 0; t->differs && i < 2; i++) {
             size_t at = i ? worst.run : best.run;
             const struct score *score = &task->runs[at].scores[0];
-            show(a, task, &f, &(struct shared){.run = at, .made = score_evidence(a, &task->runs[at], score, "value", score->value)});
+            show(a, task, &f,
+                 &(struct shared){.run = at, .made = score_evidence(a, &task->runs[at], score, "value", score->value)});
         }
         if ((!t->nhaving || share_holds(t, end - from, of)) && made < FINDINGS_MAX) {
             finish(a, rule, task, f, values, n, runs, out);
@@ -269,7 +284,8 @@ static void detect_rule(struct detect_scratch *s, const struct rule *rule, const
     }
 }
 
-void detect_task(const struct ruleset *rs, struct detect_scratch *s, const struct task_summary *task, struct arena *a, struct detect_result *out)
+void detect_task(const struct ruleset *rs, struct detect_scratch *s, const struct task_summary *task, struct arena *a,
+                 struct detect_result *out)
 {
     *out = (struct detect_result){0};
     arena_reset(&s->arena);

@@ -9,7 +9,7 @@
 
 enum { TEXT_MAX = 4 << 20, DEPTH_MAX = 48 };
 
-/* ---- YAML → nodes ------------------------------------------------------------------------------------------------- */
+/* ---- YAML → nodes ------------------------------------------------------------------------------------------------ */
 
 struct builder {
     yaml_parser_t parser;
@@ -31,7 +31,8 @@ static bool next_event(struct builder *b, yaml_event_t *event)
     const char *problem = b->parser.problem ? b->parser.problem : "cannot be read";
     if (b->parser.error == YAML_READER_ERROR)
         return node_problem(b->r, NULL, "this is no UTF-8 text: %s", problem);
-    return node_problem(b->r, &at, "this is not YAML: %s%s%s", b->parser.context ? b->parser.context : "", b->parser.context ? ", " : "", problem);
+    return node_problem(b->r, &at, "this is not YAML: %s%s%s", b->parser.context ? b->parser.context : "",
+                        b->parser.context ? ", " : "", problem);
 }
 
 static bool json_number(struct slice s, double *out)
@@ -124,8 +125,8 @@ static bool read_map(struct builder *b, struct node *out)
             return node_problem(b->r, &key, "a key must be a word, but this is %s", node_what(&key));
         for (size_t i = 0; i < out->n; i++)
             if (slice_eq(out->keys[i].text, key.text))
-                return node_problem(b->r, &key, "the key '%.*s' stands here twice (first in line %d): a value would be lost", SLICE_ARG(key.text),
-                                    out->keys[i].line);
+                return node_problem(b->r, &key, "the key '%.*s' stands here twice (first in line %d): a value would be lost",
+                                    SLICE_ARG(key.text), out->keys[i].line);
         if (out->n == NODE_MAP_MAX)
             return node_problem(b->r, &key, "more than %d keys", NODE_MAP_MAX);
         if (!next_event(b, &event) || !read_node(b, &event, &item))
@@ -157,7 +158,8 @@ static bool read_node(struct builder *b, yaml_event_t *event, struct node *out)
         out->type = NODE_MAP;
         break;
     case YAML_ALIAS_EVENT:
-        good = node_problem(b->r, out, "aliases (*%s) are refused: write the value where it is used", (const char *)event->data.alias.anchor);
+        good = node_problem(b->r, out, "aliases (*%s) are refused: write the value where it is used",
+                            (const char *)event->data.alias.anchor);
         break;
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
@@ -183,7 +185,7 @@ static bool read_node(struct builder *b, yaml_event_t *event, struct node *out)
     return good;
 }
 
-/* ---- documents ---------------------------------------------------------------------------------------------------- */
+/* ---- documents --------------------------------------------------------------------------------------------------- */
 
 static bool hex4(struct slice text, size_t at, unsigned *out)
 {
@@ -285,7 +287,8 @@ static void add_rules(struct builder *b, struct slice text, const struct node *r
     size_t n = node_each(root, &first);
     for (size_t i = 0; i < n; i++) {
         if (first[i].type != NODE_MAP) {
-            node_problem(b->r, &first[i], "a rule is a map of keys (id, title, behavior, …), but this is %s", node_what(&first[i]));
+            node_problem(b->r, &first[i], "a rule is a map of keys (id, title, behavior, …), but this is %s",
+                         node_what(&first[i]));
             continue;
         }
         size_t start = byte_offset(text, b->lines_before, &first[i]);
@@ -307,8 +310,9 @@ static void read_document(struct reader *r, struct slice text, int lines_before,
     yaml_parser_set_input_string(&b.parser, (const unsigned char *)text.ptr, text.len);
     yaml_event_t event;
     while (next_event(&b, &event)) {
-        bool end = event.type == YAML_STREAM_END_EVENT, value = event.type == YAML_SCALAR_EVENT || event.type == YAML_SEQUENCE_START_EVENT ||
-                                                                event.type == YAML_MAPPING_START_EVENT || event.type == YAML_ALIAS_EVENT;
+        bool end = event.type == YAML_STREAM_END_EVENT,
+             value = event.type == YAML_SCALAR_EVENT || event.type == YAML_SEQUENCE_START_EVENT ||
+                     event.type == YAML_MAPPING_START_EVENT || event.type == YAML_ALIAS_EVENT;
         if (!value) {
             yaml_event_delete(&event);
             if (end)

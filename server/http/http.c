@@ -495,7 +495,7 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
     http->server.metrics = metrics_new();
-    http->watch = watch_new();
+    http->watch = watch_new(connection_limit() / 4 * 3);
     if (!listener_open(o->listen, &http->arena, &at, e))
         return false;
     http->listener = at.fd;

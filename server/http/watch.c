@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { HEAD_US = 5000000, IDLE_US = 30000000, WINDOW_US = 10000000, WINDOW_BYTES = 10 * 1024 };
+enum { HEAD_US = 5000000, IDLE_US = 30000000, WINDOW_US = 10000000, WINDOW_BYTES = 10 * 1024, CROWDED_HASTE = 4 };
 
 struct watched {
     int fd;
@@ -27,6 +27,7 @@ struct watched {
 struct watch {
     pthread_mutex_t lock; /* the list, and with it that no fd in it is closed while it is looked at */
     struct watched *all;
+    unsigned n, crowded;
 };
 
 static void *must(void *p)
@@ -38,9 +39,10 @@ static void *must(void *p)
     return p;
 }
 
-struct watch *watch_new(void)
+struct watch *watch_new(unsigned crowded)
 {
     struct watch *w = must(calloc(1, sizeof *w));
+    w->crowded = crowded;
     pthread_mutex_init(&w->lock, NULL);
     return w;
 }
@@ -61,6 +63,7 @@ struct watched *watch_add(struct watch *w, int fd)
     if (c->next)
         c->next->prev = c;
     w->all = c;
+    w->n++;
     pthread_mutex_unlock(&w->lock);
     return c;
 }
@@ -74,6 +77,7 @@ void watch_remove(struct watch *w, struct watched *c)
         w->all = c->next;
     if (c->next)
         c->next->prev = c->prev;
+    w->n--;
     pthread_mutex_unlock(&w->lock);
     free(c);
 }
@@ -97,16 +101,16 @@ static uint64_t acknowledged(int fd)
 }
 
 /* Did too little move in a whole window? Opens the next window otherwise. */
-static bool stalls(struct watched *c, long long since, int64_t now, uint64_t bytes)
+static bool stalls(struct watched *c, long long since, int64_t now, uint64_t bytes, int haste)
 {
     if (c->window != since) {
         c->window = since;
         c->bytes_then = bytes;
         return false;
     }
-    if (now - since < WINDOW_US)
+    if (now - since < WINDOW_US / haste)
         return false;
-    bool slow = bytes - c->bytes_then < WINDOW_BYTES;
+    bool slow = bytes - c->bytes_then < WINDOW_BYTES / (unsigned)haste;
     /* A new phase that began meanwhile has its own time, which must stay. */
     long long expected = since;
     if (atomic_compare_exchange_strong(&c->since, &expected, now))
@@ -125,21 +129,21 @@ static bool has_left(struct watched *c, long long since)
     return twice;
 }
 
-static bool too_slow(struct watched *c, int64_t now)
+static bool too_slow(struct watched *c, int64_t now, int haste)
 {
     enum watch_phase phase = (enum watch_phase)atomic_load(&c->phase);
     long long since = atomic_load(&c->since);
     switch (phase) {
     case WATCH_HEAD:
-        return now - since > HEAD_US || has_left(c, since);
+        return now - since > HEAD_US / haste || has_left(c, since);
     case WATCH_IDLE:
-        return now - since > IDLE_US;
+        return now - since > IDLE_US / haste;
     case WATCH_BODY:
-        return stalls(c, since, now, atomic_load(&c->bytes)) || has_left(c, since);
+        return stalls(c, since, now, atomic_load(&c->bytes), haste) || has_left(c, since);
     case WATCH_WORK:
         return false;
     case WATCH_SEND:
-        return stalls(c, since, now, acknowledged(c->fd));
+        return stalls(c, since, now, acknowledged(c->fd), haste);
     }
     return false;
 }
@@ -148,8 +152,9 @@ void watch_tick(struct watch *w)
 {
     int64_t now = clock_monotonic_us();
     pthread_mutex_lock(&w->lock);
+    int haste = w->n > w->crowded ? CROWDED_HASTE : 1;
     for (struct watched *c = w->all; c; c = c->next)
-        if (too_slow(c, now))
+        if (too_slow(c, now, haste))
             shutdown(c->fd, SHUT_RDWR);
     pthread_mutex_unlock(&w->lock);
 }

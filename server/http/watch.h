@@ -16,7 +16,8 @@ enum watch_phase {
     WATCH_SEND,  /* the answer goes out: 10 KiB acknowledged in each 10 s */
 };
 
-struct watch *watch_new(void);
+/* With more than `crowded` connections all limits are a quarter of their time, at the same rates. */
+struct watch *watch_new(unsigned crowded);
 void watch_free(struct watch *w);
 /* A new connection, in WATCH_HEAD. Every function but watch_tick may be called by any thread. */
 struct watched *watch_add(struct watch *w, int fd);

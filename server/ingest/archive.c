@@ -13,6 +13,8 @@ struct unpack {
     struct archive *archive;
     const struct source_limits *limits;
     uint64_t packed, unpacked;
+    const char *block;     /* of the entry: what was unpacked and not taken yet */
+    size_t left;
     uint32_t members;
     bool open;             /* an entry may have bytes that were not read */
     bool over;             /* a limit was passed: nothing more is read */
@@ -125,15 +127,30 @@ static bool over_limit(struct unpack *u, struct err *e)
 bool unpack_read(void *ctx, char *into, size_t room, size_t *n, struct err *e)
 {
     struct unpack *u = ctx;
-    la_ssize_t got;
-    do {
-        got = archive_read_data(u->archive, into, room);
-    } while (got == ARCHIVE_RETRY);
-    if (got < 0)
-        return err_set(e, ERR_FORMAT, "cannot be unpacked: %s", words(u->archive));
-    u->unpacked += (uint64_t)got;
-    *n = (size_t)got;
-    return !over_limit(u, e);
+    while (!u->left) {
+        const void *block;
+        size_t size;
+        la_int64_t offset; /* of sparse files in a tar: their holes are left out */
+        const int got = archive_read_data_block(u->archive, &block, &size, &offset);
+        if (got == ARCHIVE_RETRY)
+            continue;
+        if (got == ARCHIVE_EOF)
+            break;
+        if (got != ARCHIVE_OK)
+            return err_set(e, ERR_FORMAT, "cannot be unpacked: %s", words(u->archive));
+        u->block = block;
+        u->left = size;
+        u->unpacked += size;
+        if (over_limit(u, e))
+            return false;
+    }
+    *n = u->left < room ? u->left : room;
+    if (*n) {
+        memcpy(into, u->block, *n);
+        u->block += *n;
+        u->left -= *n;
+    }
+    return true;
 }
 
 /* What is left of an entry, through the limits: but for zip, which has a directory, skipping is unpacking too. */
@@ -172,6 +189,7 @@ bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e
             continue;
         *name = entry_name(entry);
         *more = u->open = true;
+        u->left = 0;
         return true;
     }
 }

@@ -213,7 +213,7 @@ static enum outcome feed_values(struct reading *r, struct split *s, struct arena
     if (!sample.n && !empty_list)
         outcome = nothing_read(&b, e);
     else if (!feed_recognize(r, &sample, e))
-        outcome = 2 * sample.n < b.n ? nothing_read(&b, e) : OUTCOME_SKIPPED; /* most of it is no JSON: text with a little in it */
+        outcome = sample.n && 2 * sample.n < b.n ? nothing_read(&b, e) : OUTCOME_SKIPPED; /* text with a little JSON in it is text */
 
     struct step step = {0};
     for (size_t i = 0; i < b.n || (outcome == OUTCOME_READ && !b.ended); i++) {

@@ -310,6 +310,7 @@ void chat_message(struct arena *a, struct messages *list, const struct jvalue *v
             jwrite(meta_key(&b.meta, v->keys[i]), item);
     }
     enum item item = read_role(&b, f);
+    b.role = b.m->role;
     read_common(&b, f);
     read_tool_fields(&b, f, item, v);
     read_calls(&b, f);

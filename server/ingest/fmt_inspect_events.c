@@ -346,9 +346,13 @@ static void write_init(struct meta *meta, const struct jvalue *event)
     write_object(meta, "sample", &inner);
 }
 
-static bool same_text(const struct jvalue *a, const struct jvalue *b)
+static bool same_value(const struct jvalue *a, const struct jvalue *b)
 {
-    return a && b && a->type == b->type && (a->type == J_STRING ? slice_eq(a->text, b->text) : slice_eq(a->raw, b->raw));
+    struct arena scratch = {0};
+    bool same = a && b && a->type == b->type &&
+                (a->type == J_STRING ? slice_eq(a->text, b->text) : slice_eq(jraw(&scratch, a), jraw(&scratch, b)));
+    arena_free(&scratch);
+    return same;
 }
 
 static void write_score(const struct indexing *x, struct meta *meta, const struct jvalue *event)
@@ -357,11 +361,12 @@ static void write_score(const struct indexing *x, struct meta *meta, const struc
     const struct jvalue *scores = jget(x->s->v, "scores"), *score = jget(event, "score"), *target = jget(event, "target");
     bool said = false;
     for (size_t i = 0; jis(scores, J_OBJECT) && i < scores->n; i++)
-        said |= same_text(jget(&scores->items[i], "value"), jget(score, "value")) && (!jget(score, "answer") || same_text(jget(&scores->items[i], "answer"), jget(score, "answer")));
+        said |= same_value(jget(&scores->items[i], "value"), jget(score, "value")) &&
+                (!jget(score, "answer") || same_value(jget(&scores->items[i], "answer"), jget(score, "answer")));
     meta_rest(meta, event, both);
     if (!said)
         meta_value(meta, "score", score);
-    if (!same_text(target, jget(x->s->v, "target")))
+    if (!same_value(target, jget(x->s->v, "target")))
         meta_value(meta, "target", target);
 }
 

@@ -6,12 +6,12 @@
  *     {"id", "external_id", "name", "task_id", "model", "agent", "attempt", "started_at", "ended_at", "success", "exit_status",
  *      "error", "limit", "tokens_in", "tokens_out", "cost_usd", "tags", "metadata", "source": {"file", "location", "format"},
  *      "scores": [{"name", "value", "answer", "target", "explanation", "metadata"}],
- *      "transcripts": [{"id", "parent", "name", "metadata", "messages": [{"role", "content", "reasoning", "model", "timestamp",
- *          "duration_ms", "tokens_in", "tokens_out", "finish_reason", "tool_call_id", "tool_name", "error", "metadata",
- *          "tool_calls": [{"id", "function", "arguments" or "arguments_text", "parse_error", "metadata"}],
- *          "blobs": [{"sha256", "media_type", "size"} or {"media_type", "url"}]}]}],
+ *      "transcripts": [{"id", "parent", "name", "metadata", "messages": [{"role", "content": text or parts, "model", "timestamp",
+ *          "duration_ms", "usage", "finish_reason", "tool_call_id", "function", "error": {"message"}, "metadata",
+ *          "tool_calls": [{"id", "function", "arguments", "parse_error", "metadata"}],
+ *          "blobs": [{"sha256", "media_type", "size", "url"}]}]}],
  *      "findings": [{"id", "detector", …, "evidence": […]}]}
- * "arguments_text" is the stored text where that is no JSON object: as a string it keeps every byte. */
+ * Arguments that are no object or list stand as a string of the stored text. */
 #include "ingest/fmt.h"
 
 #include "base/base64.h"

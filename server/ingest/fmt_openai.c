@@ -90,9 +90,9 @@ static int probe(const struct sample *sample)
 /* The names that a field goes by; a field without names of its own ends the table. */
 enum run_field { RUN_ID, RUN_TASK, RUN_NAME, RUN_MODEL, RUN_AGENT, RUN_STARTED, RUN_ENDED, RUN_EXIT, RUN_ERROR, RUN_LIMIT, RUN_COST,
                  RUN_TARGET, RUN_ANSWER, RUN_FIELDS };
-static const char *const run_keys[RUN_FIELDS][8] = {
+static const char *const run_keys[RUN_FIELDS][9] = {
     [RUN_ID] = {"id", "run_id", "trace_id", "session_id", "sessionId", "conversation_id", "custom_id"},
-    [RUN_TASK] = {"task_id", "taskId", "instance_id", "question_id", "problem_id", "sample_id", "task"},
+    [RUN_TASK] = {"task_id", "taskId", "instance_id", "question_id", "question_ID", "problem_id", "sample_id", "task"},
     [RUN_NAME] = {"name", "title"},
     [RUN_MODEL] = {"model", "model_name", "model_id"},
     [RUN_AGENT] = {"agent", "agent_name"},

@@ -43,7 +43,7 @@ void part_call(struct building *b, const struct jvalue *v, bool item)
 {
     static const char *const id_keys[] = {"call_id", "tool_call_id", "id", NULL}, *const argument_keys[] = {"arguments", "args", "input", NULL};
     static const char *const known[] = {"id", "call_id", "tool_call_id", "type", "function", "name", "arguments", "args", "input",
-                                        "arguments_text", "parse_error", "metadata", "position", NULL};
+                                        "parse_error", "metadata", "position", NULL};
     static const char *const known_in_function[] = {"name", "arguments", NULL};
     if (!jis(v, J_OBJECT)) {
         meta_value(&b->meta, "tool_call", v);
@@ -52,23 +52,23 @@ void part_call(struct building *b, const struct jvalue *v, bool item)
     struct tool_call *call = add_call(b);
     const struct jvalue *function = jget(v, "function"), *inner = jis(function, J_OBJECT) ? function : NULL, *type = jget(v, "type");
     struct meta meta = META_INIT;
-    call->call_id = jtext(fmt_first(v, id_keys));
-    call->name = inner ? jstr(jget(inner, "name")) : jis(function, J_STRING) ? function->text : jstr(jget(v, "name"));
+    const struct jvalue *id = fmt_first(v, id_keys), *name = inner ? jget(inner, "name") : jis(function, J_STRING) ? function : jget(v, "name");
+    const struct jvalue *arguments = jget(inner, "arguments") ? jget(inner, "arguments") : fmt_first(v, argument_keys), *wrong = jget(v, "parse_error");
+    call->call_id = jtext(id);
+    call->name = fmt_string(b->a, name);
     if (!item)
         meta_own(&meta, jget(v, "metadata"));
-    const struct jvalue *arguments = inner ? jget(inner, "arguments") : fmt_first(v, argument_keys), *text = jget(v, "arguments_text");
-    if (jis(text, J_STRING))
-        call->arguments = text->text;
-    else if (jis(jget(v, "parse_error"), J_STRING) && jis(arguments, J_STRING))
+    if (jis(wrong, J_STRING) && jis(arguments, J_STRING))
         call->arguments = arguments->text;
     else
         chat_arguments(b->a, call, arguments, &meta);
-    if (jis(jget(v, "parse_error"), J_STRING))
-        call->parse_error = jget(v, "parse_error")->text;
+    if (wrong && wrong->type != J_NULL)
+        call->parse_error = fmt_string(b->a, wrong);
     meta_rest(&meta, inner, known_in_function);
     if (!item) {
         if (jis(type, J_STRING) && !slice_is(type->text, "function") && !slice_is(type->text, "tool_use"))
             meta_value(&meta, "type", type);
+        meta_value(&meta, "id", id == jget(v, "id") && call->call_id.ptr ? NULL : jget(v, "id"));
         meta_rest(&meta, v, known);
         meta_repaired(&meta, v, NULL);
     }
@@ -110,12 +110,10 @@ static void add_blob(struct building *b, struct slice media_type, struct slice u
 
 void part_blob_reference(struct building *b, const struct jvalue *v)
 {
-    struct blob blob = {.media_type = jstr(jget(v, "media_type"))};
+    struct blob blob = {.media_type = jstr(jget(v, "media_type")), .url = jstr(jget(v, "url"))};
     int64_t size;
-    if (hash_unhex(jstr(jget(v, "sha256")), blob.sha256, SHA256_SIZE))
-        blob.size = jint(jget(v, "size"), &size) && size > 0 ? (uint64_t)size : 0;
-    else
-        blob.url = jstr(jget(v, "url"));
+    if (hash_unhex(jstr(jget(v, "sha256")), blob.sha256, SHA256_SIZE) && jint(jget(v, "size"), &size) && size > 0)
+        blob.size = (uint64_t)size;
     *add_one_blob(b) = blob;
 }
 
@@ -158,6 +156,10 @@ static bool read_blob(struct building *b, const struct jvalue *part)
             add_blob(b, format, SLICE_NONE, holder->text);
     } else if (jis(holder, J_OBJECT)) {
         struct slice type = jstr(fmt_first(holder, types));
+        if (slice_is(jstr(jget(holder, "type")), "text")) {
+            building_text(b, jstr(jget(holder, "data")));
+            return true;
+        }
         if (jget(part, "input_audio") && type.ptr)
             type = arena_printf(b->a, "audio/%.*s", SLICE_ARG(type));
         add_blob(b, type, jstr(fmt_first(holder, urls)), jstr(jget(holder, "data")));
@@ -179,21 +181,26 @@ static void keep_part(struct building *b, const struct jvalue *part, const char 
     str_free(&rest.out);
 }
 
-/* A part that answers a call: it is what the message says, or the message is finished as far as it goes and the answer
- * becomes one of its own. */
+/* Ends the message and goes on with another, of the same time. */
+static void next_message(struct building *b, enum role role)
+{
+    struct slice time = b->m->timestamp;
+    building_finish(b);
+    b->m = messages_add(b->a, b->list);
+    b->m->role = role;
+    b->m->timestamp = time;
+    b->text = b->reasoning = (struct texts){0};
+    b->calls_cap = b->blobs_cap = 0;
+    b->answered = false;
+}
+
+/* A part that answers a call is a tool's message of its own. */
 static void read_result(struct building *b, const struct jvalue *part)
 {
     static const char *const ids[] = {"tool_use_id", "tool_call_id", "call_id", "id", NULL}, *const contents[] = {"content", "output", "result", NULL};
     static const char *const known[] = {"type", "tool_use_id", "tool_call_id", "call_id", "id", "content", "output", "result", "is_error", "name", NULL};
-    bool first = !b->text.n && !b->reasoning.n && !b->m->ncalls && !b->m->nblobs && !b->parts.len && !b->m->tool_call_id.ptr;
-    if (!first) {
-        struct slice time = b->m->timestamp;
-        building_finish(b);
-        b->m = messages_add(b->a, b->list);
-        b->m->timestamp = time;
-        b->text = b->reasoning = (struct texts){0};
-        b->calls_cap = b->blobs_cap = 0;
-    }
+    if (b->answered || b->text.n || b->reasoning.n || b->m->ncalls || b->m->nblobs || b->parts.len)
+        next_message(b, ROLE_TOOL);
     b->m->role = ROLE_TOOL;
     b->m->tool_call_id = jtext(fmt_first(part, ids));
     b->m->tool_name = jstr(jget(part, "name"));
@@ -202,6 +209,7 @@ static void read_result(struct building *b, const struct jvalue *part)
     if (jbool(jget(part, "is_error"), &wrong) && wrong)
         b->m->error = b->text.n ? b->text.items[0] : slice_str("is_error");
     keep_part(b, part, known);
+    b->answered = true;
 }
 
 static void read_part(struct building *b, const struct jvalue *part)
@@ -211,11 +219,14 @@ static void read_part(struct building *b, const struct jvalue *part)
     static const char *const blob_known[] = {"type", "image_url", "image", "input_audio", "audio", "video", "file", "document", "source", "format",
                                              "mime_type", NULL};
     static const char *const reasonings[] = {"reasoning", "thinking", "text", NULL};
+    enum part_kind kind = jis(part, J_OBJECT) ? part_kind(part) : PART_OTHER;
+    if (b->answered && kind != PART_RESULT && part->type != J_NULL)
+        next_message(b, b->role);
     if (jis(part, J_STRING)) {
         building_text(b, part->text);
         return;
     }
-    switch (jis(part, J_OBJECT) ? part_kind(part) : PART_OTHER) {
+    switch (kind) {
     case PART_TEXT:
         building_text(b, fmt_string(b->a, jget(part, "text")));
         keep_part(b, part, text_known);

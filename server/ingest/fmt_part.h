@@ -14,6 +14,8 @@ struct building {
     struct arena *a;
     struct messages *list;
     struct message *m;          /* the last of the list */
+    enum role role;             /* that the source gives; an answer to a call inside it is a tool's message */
+    bool answered;              /* m holds such an answer, and nothing else may be put into it */
     struct texts text, reasoning;
     size_t calls_cap, blobs_cap;
     struct meta meta;           /* what has no field */

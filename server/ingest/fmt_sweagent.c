@@ -150,7 +150,13 @@ static void read_history(struct traj *t, const struct jvalue *history)
         struct slice action = jstr(jget(v, "action")), thought = jstr(jget(v, "thought"));
         bool demo = jis(jget(v, "is_demo"), J_TRUE);
         if (m->role == ROLE_ASSISTANT && action.ptr && !demo) {
+            if (step) /* the one before had no observation */
+                read_step(t, &t->list.items[actor], NULL, step);
+            step = find_step(t, action);
+            struct slice response = jstr(jget(step, "response"));
             struct meta meta = meta_resume(m->metadata);
+            if (response.len && !slice_eq(response, m->text))
+                meta_text(&meta, "response", response);
             if (m->ncalls) {
                 meta_text(&meta, "action", action);
                 if (thought.len && !slice_eq(thought, m->text))
@@ -159,9 +165,6 @@ static void read_history(struct traj *t, const struct jvalue *history)
             m->metadata = meta_end(&meta, t->a);
             if (!m->ncalls)
                 read_thought(t, m, thought, action);
-            if (step) /* the one before had no observation */
-                read_step(t, &t->list.items[actor], NULL, step);
-            step = find_step(t, action);
             actor = t->list.n - 1;
             acted = true;
         } else if (acted && (m->role == ROLE_TOOL || m->role == ROLE_USER)) {

@@ -7,7 +7,7 @@ enum {
     LOOKAHEAD = 16 << 20,      /* how far a first line is looked for when that decides between an array and lines */
     TEXT_LINES = 16,           /* of text that does not begin as JSON does: so many lines are tried */
     SHRINK = 4 << 20,          /* a buffer larger than this is given back after the value that needed it */
-    BAD_ELEMENTS = 1000,       /* so many bad elements at the beginning of an array, and it is none */
+    BAD_ELEMENTS = 1000,       /* so many bad elements one after the other, and the array is none */
 };
 
 static size_t waiting(const struct split *s) { return s->end - s->start; }
@@ -107,11 +107,13 @@ static bool line_end(struct split *s, size_t from, size_t limit, size_t *length,
 static bool begins_json(const char *p, size_t len)
 {
     size_t i = 1;
+    if (!len || (*p != '{' && *p != '['))
+        return false;
     while (i < len && is_space(p[i]))
         i++;
     if (i == len)
-        return len > 0 && (*p == '{' || *p == '[');
-    return *p == '{' ? p[i] == '"' || p[i] == '}' : *p == '[' && memchr("{[]\"-0123456789tfnNI", p[i], 19);
+        return true;
+    return *p == '{' ? p[i] == '"' || p[i] == '}' : memchr("{[]\"-0123456789tfnNI", p[i], 19) != NULL;
 }
 
 /* Is this line one whole object or array (or more than one)? */
@@ -149,10 +151,10 @@ static bool value_end(struct split *s, struct jscan *scan, size_t scanned, size_
         ptrdiff_t ends = jscan_feed(scan, at(s) + scanned, waiting(s) - scanned);
         *length = ends < 0 ? 0 : scanned + (size_t)ends;
         scanned = waiting(s);
+        if ((*length ? *length : scanned) > s->value_bytes)
+            return refuse_size(s, e), false;
         if (*length || s->eof)
             return true;
-        if (waiting(s) > s->value_bytes)
-            return refuse_size(s, e), false;
         if (!fill(s, e))
             return false;
     }
@@ -275,9 +277,11 @@ static enum split_result done(struct split *s, enum split_result result)
 static enum split_result next_document(struct split *s, struct arena *a, struct jvalue **value, struct err *e)
 {
     s->line = s->next_line;
-    while (!s->eof) {
+    for (;;) {
         if (waiting(s) > s->value_bytes)
             return refuse_size(s, e), done(s, SPLIT_FAILED);
+        if (s->eof)
+            break;
         if (!fill(s, e))
             return done(s, SPLIT_FAILED);
     }
@@ -395,8 +399,13 @@ static enum split_result next_value(struct split *s, struct arena *a, struct jva
         if (!fill(s, e))
             return done(s, SPLIT_FAILED);
     }
+    if (scanned + (size_t)ends > s->value_bytes) {
+        use(s, scanned + (size_t)ends);
+        shrink(s);
+        return refuse_size(s, e);
+    }
     bool ok = parse(s, a, take(s, a, scanned + (size_t)ends), value, e);
-    s->good += ok;
+    s->bad = ok ? 0 : s->bad + 1;
     return ok ? SPLIT_VALUE : SPLIT_REFUSED;
 }
 
@@ -409,7 +418,7 @@ static enum split_result next_element(struct split *s, struct arena *a, struct j
         return err_set(e, ERR_FORMAT, "cut short: the array does not end after its %zu elements", s->next_index), done(s, SPLIT_FAILED);
     if (*at(s) != ']') {
         enum split_result got = next_value(s, a, value, e);
-        if (got == SPLIT_REFUSED && (s->cut_short || (!s->good && s->index >= BAD_ELEMENTS))) {
+        if (got == SPLIT_REFUSED && (s->cut_short || s->bad >= BAD_ELEMENTS)) {
             err_prefix(e, "element [%zu]", s->index);
             return done(s, SPLIT_FAILED);
         }
@@ -436,12 +445,11 @@ static enum split_result next_of_many(struct split *s, struct arena *a, struct j
     while (got == SPLIT_REFUSED && e->code == ERR_FORMAT && !s->done) {
         size_t length;
         bool found;
-        if (!line_end(s, 0, s->value_bytes, &length, &found, e))
-            return done(s, SPLIT_FAILED);
-        if (length == waiting(s))
+        struct err ignored = {0};
+        if (!line_end(s, 0, s->value_bytes, &length, &found, &ignored) || length == waiting(s))
             return done(s, got);
         use(s, length + 1);
-        if (begins_json(at(s), waiting(s)))
+        if (!line_end(s, 0, s->value_bytes, &length, &found, &ignored) || begins_json(at(s), length))
             break;
     }
     return got;

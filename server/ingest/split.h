@@ -39,7 +39,7 @@ struct split {
     char *buffer;
     size_t start, end, cap;
     uint64_t next_line;
-    size_t next_index, good;
+    size_t next_index, bad;  /* bad: values refused one after the other */
     uint32_t next_nth;
     bool eof, done, whole;
 };

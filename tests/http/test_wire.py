@@ -154,6 +154,7 @@ def test_the_page_and_its_files_are_cached_by_what_they_hold():
     page = s.ask("GET", "/")
     assert page.headers["content-type"].startswith("text/html") and b"<script" in page.body
     assert s.ask("GET", "/c/whatever").body == page.body
+    assert s.ask("GET", "/c/whatever/runs?model=a&own=state#x").body == page.body
     again = s.ask("GET", "/", headers={"If-None-Match": page.headers["etag"]})
     assert again.status == 304 and again.body == b""
     assets = re.findall(rb'"(/assets/[^"]+)"', page.body)

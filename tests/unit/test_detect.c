@@ -29,7 +29,7 @@ static int teardown(void **state)
     return 0;
 }
 
-/* ---- runs by hand ------------------------------------------------------------------------------------------------------------ */
+/* ---- runs by hand ------------------------------------------------------------------------------------------------ */
 
 enum { MESSAGES = 4000 };
 
@@ -60,13 +60,15 @@ static struct message *call(struct run *run, const char *id, const char *name, c
 {
     struct message *m = say(run, ROLE_ASSISTANT, NULL);
     m->calls = arena_array(&arena, struct tool_call, 8);
-    m->calls[m->ncalls++] = (struct tool_call){.call_id = slice_str(id), .name = slice_str(name), .arguments = slice_str(arguments)};
+    m->calls[m->ncalls++] = (struct tool_call){
+        .call_id = slice_str(id), .name = slice_str(name), .arguments = slice_str(arguments)};
     return m;
 }
 
 static void also_call(struct message *m, const char *id, const char *name, const char *arguments)
 {
-    m->calls[m->ncalls++] = (struct tool_call){.call_id = slice_str(id), .name = slice_str(name), .arguments = slice_str(arguments)};
+    m->calls[m->ncalls++] = (struct tool_call){
+        .call_id = slice_str(id), .name = slice_str(name), .arguments = slice_str(arguments)};
 }
 
 static struct message *result(struct run *run, const char *id, const char *text)
@@ -80,7 +82,8 @@ static void score(struct run *run, const char *value, const char *answer, const 
 {
     run->scores = arena_array(&arena, struct score, 1);
     run->nscores = 1;
-    run->scores[0] = (struct score){.name = slice_str("s.x"), .value = slice_str(value), .answer = slice_str(answer), .target = slice_str(target)};
+    run->scores[0] = (struct score){
+        .name = slice_str("s.x"), .value = slice_str(value), .answer = slice_str(answer), .target = slice_str(target)};
     run->success = VERDICT_FAILED;
 }
 
@@ -114,8 +117,10 @@ static void check(const struct run *run, const struct detect_result *r)
             const struct evidence *e = &f->evidence[k];
             const struct message *m = e->transcript < 0 ? NULL : &run->transcripts[e->transcript].messages[e->message];
             struct slice part = run_part(run, m, e->part);
-            if (!part.ptr || e->start >= e->end || e->end > part.len || !slice_eq(e->quote, slice_sub(part, e->start, e->end - e->start)))
-                fail_msg("%.*s: %.*s [%u, %u) of %zu bytes is not '%.*s'", SLICE_ARG(f->detector), SLICE_ARG(e->part), e->start, e->end, part.len, SLICE_ARG(e->quote));
+            if (!part.ptr || e->start >= e->end || e->end > part.len ||
+                !slice_eq(e->quote, slice_sub(part, e->start, e->end - e->start)))
+                fail_msg("%.*s: %.*s [%u, %u) of %zu bytes is not '%.*s'", SLICE_ARG(f->detector), SLICE_ARG(e->part), e->start,
+                         e->end, part.len, SLICE_ARG(e->quote));
         }
     }
 }
@@ -136,19 +141,21 @@ static const struct finding *find(const struct detect_result *r, const char *det
     return NULL;
 }
 
-static void is_evidence(const struct finding *f, size_t i, int32_t transcript, int32_t message, const char *part, uint32_t start, const char *quote)
+static void is_evidence(const struct finding *f, size_t i, int32_t transcript, int32_t message, const char *part, uint32_t start,
+                        const char *quote)
 {
     assert_non_null(f);
     assert_true(i < f->nevidence);
     const struct evidence *e = &f->evidence[i];
-    if (e->transcript != transcript || e->message != message || !slice_is(e->part, part) || e->start != start || !slice_is(e->quote, quote))
-        fail_msg("evidence %zu is %d/%d %.*s at %u '%.*s', not %d/%d %s at %u '%s'", i, e->transcript, e->message, SLICE_ARG(e->part), e->start, SLICE_ARG(e->quote),
-                 transcript, message, part, start, quote);
+    if (e->transcript != transcript || e->message != message || !slice_is(e->part, part) || e->start != start ||
+        !slice_is(e->quote, quote))
+        fail_msg("evidence %zu is %d/%d %.*s at %u '%.*s', not %d/%d %s at %u '%s'", i, e->transcript, e->message,
+                 SLICE_ARG(e->part), e->start, SLICE_ARG(e->quote), transcript, message, part, start, quote);
 }
 
 #define RULE(id) "id: " id "\ntitle: t\nbehavior: gave-up\n"
 
-/* ---- evidence ------------------------------------------------------------------------------------------------------------------ */
+/* ---- evidence ---------------------------------------------------------------------------------------------------- */
 
 static void evidence_is_where_the_words_are(void **state)
 {
@@ -189,7 +196,8 @@ static void evidence_is_where_the_words_are(void **state)
 static void one_finding_for_each_set_of_captures(void **state)
 {
     (void)state;
-    struct ruleset *rs = rules("id: miss\ntitle: '{p} is missing, {count} times'\nbehavior: missing-program\nevents: {m: {on: tool_result, text: '(?P<p>\\w+): not found'}}\nfind: m\n");
+    struct ruleset *rs = rules(
+        "id: miss\ntitle: '{p} is missing, {count} times'\nbehavior: missing-program\nevents: {m: {on: tool_result, text: '(?P<p>\\w+): not found'}}\nfind: m\n");
     struct run *run = new_run(1);
     for (int i = 0; i < 20; i++) {
         call(run, NULL, "bash", "{}");
@@ -208,7 +216,8 @@ static void one_finding_for_each_set_of_captures(void **state)
 static void a_sequence_shows_its_steps_and_stays_in_its_transcript(void **state)
 {
     (void)state;
-    struct ruleset *rs = rules(RULE("s") "events: {a: {on: user, text: ask (?P<w>\\w+)}, b: {on: assistant, text: tell (?P<w>\\w+)}}\nfind: {sequence: {steps: [a, b]}}\n");
+    struct ruleset *rs = rules(RULE(
+        "s") "events: {a: {on: user, text: ask (?P<w>\\w+)}, b: {on: assistant, text: tell (?P<w>\\w+)}}\nfind: {sequence: {steps: [a, b]}}\n");
     struct run *run = new_run(2);
     say(run, ROLE_USER, "ask one");
     say_in(run, 1, ROLE_ASSISTANT, slice_str("tell one"));
@@ -230,7 +239,8 @@ static void a_sequence_shows_its_steps_and_stays_in_its_transcript(void **state)
 static void findings_are_ordered_by_detector_then_place(void **state)
 {
     (void)state;
-    struct ruleset *rs = rules(RULE("b") "events: {a: {on: user, text: '(?P<x>\\w)!'}}\nfind: a\n---\n" RULE("a") "events: {a: {on: user, text: '(?P<x>\\w)!'}}\nfind: a\n");
+    struct ruleset *rs = rules(RULE("b") "events: {a: {on: user, text: '(?P<x>\\w)!'}}\nfind: a\n---\n" RULE(
+        "a") "events: {a: {on: user, text: '(?P<x>\\w)!'}}\nfind: a\n");
     struct run *run = new_run(1);
     say(run, ROLE_USER, "z!");
     say(run, ROLE_USER, "y! x!");
@@ -246,8 +256,10 @@ static void findings_are_ordered_by_detector_then_place(void **state)
 static void task_findings_cite_their_runs(void **state)
 {
     (void)state;
-    struct ruleset *rs = rules("id: t\ntitle: '{count} of {runs} lack {p}'\nbehavior: missing-program\nscope: task\nfind: {runs: {having: miss, by: p, at_least: 2}, pass_rate_at_most: 0}\n");
-    struct evidence e[] = {{.transcript = 1, .message = 2, .part = slice_str("text"), .start = 3, .end = 6, .quote = slice_str("xxd")}};
+    struct ruleset *rs = rules(
+        "id: t\ntitle: '{count} of {runs} lack {p}'\nbehavior: missing-program\nscope: task\nfind: {runs: {having: miss, by: p, at_least: 2}, pass_rate_at_most: 0}\n");
+    struct evidence e[] = {
+        {.transcript = 1, .message = 2, .part = slice_str("text"), .start = 3, .end = 6, .quote = slice_str("xxd")}};
     struct finding f = {.detector = slice_str("miss"), .captures = slice_str("{\"p\":\"xxd\"}"), .evidence = e, .nevidence = 1};
     struct run_summary runs[] = {
         {.run = slice_str("r1"), .success = VERDICT_FAILED, .findings = &f, .nfindings = 1},
@@ -269,7 +281,7 @@ static void task_findings_cite_their_runs(void **state)
     ruleset_unref(rs);
 }
 
-/* ---- calls and results ------------------------------------------------------------------------------------------------------------ */
+/* ---- calls and results ------------------------------------------------------------------------------------------- */
 
 static void results_find_their_calls(void **state)
 {
@@ -290,7 +302,8 @@ static void results_find_their_calls(void **state)
     result(run, "nobody", ""); /* 9 */
     result(run, "a", "");      /* 10: answered already */
     const struct pairs *p = pairs_make(&arena, run);
-    static const struct call_ref want[] = {{-1, 0}, {0, 1}, {0, 0}, {-1, 0}, {3, 0}, {3, 1}, {-1, 0}, {6, 1}, {6, 0}, {-1, 0}, {-1, 0}};
+    static const struct call_ref want[] = {{-1, 0}, {0, 1}, {0, 0}, {-1, 0}, {3, 0}, {3, 1},
+                                           {-1, 0}, {6, 1}, {6, 0}, {-1, 0}, {-1, 0}};
     for (size_t i = 0; i < sizeof want / sizeof *want; i++) {
         assert_int_equal(p->answers[i].message, want[i].message);
         if (want[i].message >= 0)
@@ -300,12 +313,13 @@ static void results_find_their_calls(void **state)
     assert_memory_equal(p->results, results, sizeof results);
 }
 
-/* ---- limits and work --------------------------------------------------------------------------------------------------------------- */
+/* ---- limits and work --------------------------------------------------------------------------------------------- */
 
 static void a_limit_is_told(void **state)
 {
     (void)state;
-    struct ruleset *rs = rules(RULE("evil") "events: {a: {on: assistant, text: '^(a+)+$'}}\nfind: a\n---\n" RULE("good") "events: {a: {on: assistant, text: 'aaab'}}\nfind: a\n");
+    struct ruleset *rs = rules(RULE("evil") "events: {a: {on: assistant, text: '^(a+)+$'}}\nfind: a\n---\n" RULE(
+        "good") "events: {a: {on: assistant, text: 'aaab'}}\nfind: a\n");
     struct run *run = new_run(1);
     char *hostile = arena_alloc(&arena, 100002);
     memset(hostile, 'a', 100000);
@@ -332,7 +346,8 @@ static void a_costly_condition_is_told(void **state)
 {
     (void)state;
     /* Every pair agrees on nothing: what a sequence must try grows with the square. */
-    struct ruleset *rs = rules(RULE("s") "events: {a: {on: user, text: '(?P<x>\\w+)'}, b: {on: assistant, text: '(?P<x>\\w+)'}}\nfind: {sequence: {steps: [a, a, b]}}\n");
+    struct ruleset *rs = rules(RULE(
+        "s") "events: {a: {on: user, text: '(?P<x>\\w+)'}, b: {on: assistant, text: '(?P<x>\\w+)'}}\nfind: {sequence: {steps: [a, a, b]}}\n");
     struct run *run = new_run(1);
     run->transcripts[0].messages = arena_array(&arena, struct message, 20000);
     for (int i = 0; i < 9000; i++)
@@ -348,8 +363,11 @@ static struct ruleset *many_rules(int n)
 {
     struct str text = STR_INIT(8 << 20);
     for (int i = 0; i < n; i++)
-        str_printf(&text, "---\nid: r%d\ntitle: '{x}'\nbehavior: gave-up\nevents:\n  a: {on: [assistant, tool_result], text: 'needle%04d (?P<x>\\w+)'}\n"
-                          "  b: {on: tool_call, args.*: 'same in all'}\nfind: {any: a, none: b}\n", i, i);
+        str_printf(
+            &text,
+            "---\nid: r%d\ntitle: '{x}'\nbehavior: gave-up\nevents:\n  a: {on: [assistant, tool_result], text: 'needle%04d (?P<x>\\w+)'}\n"
+            "  b: {on: tool_call, args.*: 'same in all'}\nfind: {any: a, none: b}\n",
+            i, i);
     struct ruleset *rs = rules(text.ptr);
     str_free(&text);
     return rs;
@@ -444,7 +462,7 @@ static void threads_share_a_set(void **state)
     ruleset_unref(rs);
 }
 
-/* ---- whatever comes in --------------------------------------------------------------------------------------------------------------- */
+/* ---- whatever comes in ------------------------------------------------------------------------------------------- */
 
 static uint32_t seed;
 
@@ -458,9 +476,37 @@ static uint32_t roll(uint32_t n)
 static struct slice noise(void)
 {
     static const char *const pieces[] = {
-        "bash: xxd: command not found", "{\"cmd\":\"ls \\\"", "\\ud83d", "\\u0000", "picoCTF{a_b_1}", "submit ", "Traceback", "Permission denied", "\xc3", "\xff", "é", "😀",
-        "\n", "I give up", "```python\n", "Could not resolve host", "/srv/x.log: No such file or directory", "{", "}", "[", "\"", "\\", "0123456789", "2\\n2\\n2\\n", " ",
-        "The answer is verified", "exitcode: 0 (execution succeeded)", "TERMINATE", "git log --all", "rm -rf / ", "13 of 14 checks passed",
+        "bash: xxd: command not found",
+        "{\"cmd\":\"ls \\\"",
+        "\\ud83d",
+        "\\u0000",
+        "picoCTF{a_b_1}",
+        "submit ",
+        "Traceback",
+        "Permission denied",
+        "\xc3",
+        "\xff",
+        "é",
+        "😀",
+        "\n",
+        "I give up",
+        "```python\n",
+        "Could not resolve host",
+        "/srv/x.log: No such file or directory",
+        "{",
+        "}",
+        "[",
+        "\"",
+        "\\",
+        "0123456789",
+        "2\\n2\\n2\\n",
+        " ",
+        "The answer is verified",
+        "exitcode: 0 (execution succeeded)",
+        "TERMINATE",
+        "git log --all",
+        "rm -rf / ",
+        "13 of 14 checks passed",
     };
     struct str s = STR_INIT(1 << 16);
     for (uint32_t i = roll(12); i > 0; i--) {
@@ -494,10 +540,13 @@ static void any_run_ends_in_findings_that_stand(void **state)
                 m->tool_call_id = roll(2) ? slice_str("1") : noise();
             m->calls = arena_array(&arena, struct tool_call, 4);
             for (m->ncalls = 0; m->role == ROLE_ASSISTANT && m->ncalls < roll(4); m->ncalls++)
-                m->calls[m->ncalls] = (struct tool_call){roll(2) ? slice_str("1") : noise(), roll(2) ? slice_str("bash") : noise(), noise(), roll(9) ? SLICE_NONE : noise(), SLICE_NONE};
+                m->calls[m->ncalls] = (struct tool_call){roll(2) ? slice_str("1") : noise(),
+                                                         roll(2) ? slice_str("bash") : noise(), noise(),
+                                                         roll(9) ? SLICE_NONE : noise(), SLICE_NONE};
         }
         if (roll(2))
-            score(run, roll(2) ? "0.9" : "\"C\"", "x", NULL), run->scores[0].answer = noise(), run->scores[0].target = noise(), run->scores[0].explanation = noise();
+            score(run, roll(2) ? "0.9" : "\"C\"", "x", NULL), run->scores[0].answer = noise(), run->scores[0].target = noise(),
+                                                              run->scores[0].explanation = noise();
         run->success = (enum verdict)roll(3);
         run->limit = roll(4) ? SLICE_NONE : noise();
         run->exit_status = roll(4) ? SLICE_NONE : noise();
@@ -510,7 +559,7 @@ static void any_run_ends_in_findings_that_stand(void **state)
     ruleset_unref(rs);
 }
 
-/* ---- detectors in C: what they find, and what they leave alone -------------------------------------------------------------------------- */
+/* ---- detectors in C: what they find, and what they leave alone --------------------------------------------------- */
 
 static void structure(void **state)
 {
@@ -543,11 +592,23 @@ static void structure(void **state)
     ruleset_unref(rs);
 }
 
-static const struct { const char *answer, *target, *found; } forms[] = {
-    {"quiet_harbor", "FLAG{quiet_harbor}", "wrong-form"}, {"FLAG{Quiet_Harbor}", "FLAG{quiet_harbor}", "wrong-form"}, {"569 ms", "569", "wrong-form"},
-    {"$1,000.00", "1000", "wrong-form"}, {"The latency is 569 ms.", "569", "wrong-form"}, {"\\boxed{Paris}", "paris", "wrong-form"}, {"6869686f", "hiho", "wrong-form"},
-    {"no", "[\"yes\", \"No\"]", "wrong-form"}, {"a\\/b", "a/b", "garbled-key"}, {"it's", "its", "garbled-key"}, {"FLAG{a}", "FLAG{b}", NULL}, {"570 ms", "569", NULL},
-    {"1000", "1000.5", NULL}, {"", "569", NULL}, {"x", "", NULL},
+static const struct { const char *answer, *target, *found;
+} forms[] = {
+    {"quiet_harbor", "FLAG{quiet_harbor}", "wrong-form"},
+    {"FLAG{Quiet_Harbor}", "FLAG{quiet_harbor}", "wrong-form"},
+    {"569 ms", "569", "wrong-form"},
+    {"$1,000.00", "1000", "wrong-form"},
+    {"The latency is 569 ms.", "569", "wrong-form"},
+    {"\\boxed{Paris}", "paris", "wrong-form"},
+    {"6869686f", "hiho", "wrong-form"},
+    {"no", "[\"yes\", \"No\"]", "wrong-form"},
+    {"a\\/b", "a/b", "garbled-key"},
+    {"it's", "its", "garbled-key"},
+    {"FLAG{a}", "FLAG{b}", NULL},
+    {"570 ms", "569", NULL},
+    {"1000", "1000.5", NULL},
+    {"", "569", NULL},
+    {"x", "", NULL},
 };
 
 static void answers_in_other_dress(void **state)
@@ -613,10 +674,12 @@ static void nearly_equal_calls(void **state)
     (void)state;
     struct ruleset *rs = shipped();
     struct run *run = new_run(1), *other = new_run(1);
-    static const char *const commands[] = {"echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 7",
-                                           "echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 8",
-                                           "echo -e 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 8"};
-    static const char *const names[] = {"git checkout -q aa11 && python3 price.py", "git checkout -q bb22 && python3 price.py", "git checkout -q cc33 && python3 price.py"};
+    static const char *const commands[] = {
+        "echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 7",
+        "echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 8",
+        "echo -e 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 8"};
+    static const char *const names[] = {"git checkout -q aa11 && python3 price.py", "git checkout -q bb22 && python3 price.py",
+                                        "git checkout -q cc33 && python3 price.py"};
     for (int i = 0; i < 3; i++) {
         call(run, NULL, "bash", arena_printf(&arena, "{\"cmd\":\"%s\"}", commands[i]).ptr);
         result(run, NULL, "");
@@ -673,7 +736,8 @@ static void noise_in_text(void **state)
     assert_non_null(find(&r, "word-salad"));
     run = new_run(1);
     for (int i = 0; i < 4; i++)
-        say(run, ROLE_ASSISTANT, "The implementation of the parser is in the first file, and the documentation that describes the configuration of it is in the second one, which I will read now.");
+        say(run, ROLE_ASSISTANT,
+            "The implementation of the parser is in the first file, and the documentation that describes the configuration of it is in the second one, which I will read now.");
     r = detect(rs, run);
     assert_null(find(&r, "word-salad"));
     ruleset_unref(rs);
@@ -683,9 +747,16 @@ static void nearly_passed(void **state)
 {
     (void)state;
     struct ruleset *rs = shipped();
-    static const struct { const char *value, *explanation, *quote; } cases[] = {
-        {"0", "13 of 14 checks passed; failed: x", "13 of 14 checks pass"}, {"0", "= 1 failed, 40 passed =", "1 failed, 40 passed"}, {"0", "3/14 tests passed", NULL},
-        {"0", "1 of 2 checks passed", NULL}, {"0.92", NULL, "0.92"}, {"0.5", NULL, NULL}, {"0", "14 of 14 checks passed", NULL}, {"\"I\"", "in 2 of 3 ways", NULL},
+    static const struct { const char *value, *explanation, *quote;
+    } cases[] = {
+        {"0", "13 of 14 checks passed; failed: x", "13 of 14 checks pass"},
+        {"0", "= 1 failed, 40 passed =", "1 failed, 40 passed"},
+        {"0", "3/14 tests passed", NULL},
+        {"0", "1 of 2 checks passed", NULL},
+        {"0.92", NULL, "0.92"},
+        {"0.5", NULL, NULL},
+        {"0", "14 of 14 checks passed", NULL},
+        {"\"I\"", "in 2 of 3 ways", NULL},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct run *run = new_run(1);
@@ -694,7 +765,8 @@ static void nearly_passed(void **state)
         struct detect_result r = detect(rs, run);
         const struct finding *f = find(&r, "almost-passed");
         if ((f != NULL) != (cases[i].quote != NULL) || (f && !slice_is(f->evidence[0].quote, cases[i].quote)))
-            fail_msg("%s %s: %.*s", cases[i].value, cases[i].explanation ? cases[i].explanation : "", f ? (int)f->evidence[0].quote.len : 0, f ? f->evidence[0].quote.ptr : "");
+            fail_msg("%s %s: %.*s", cases[i].value, cases[i].explanation ? cases[i].explanation : "",
+                     f ? (int)f->evidence[0].quote.len : 0, f ? f->evidence[0].quote.ptr : "");
     }
     ruleset_unref(rs);
 }

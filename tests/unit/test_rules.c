@@ -26,7 +26,7 @@ static struct ruleset *parse(const char *text, struct rule_problems *problems)
     return rs;
 }
 
-/* ---- each condition: what is a hit, what is clean -------------------------------------------------------------------------------- */
+/* ---- each condition: what is a hit, what is clean ---------------------------------------------------------------- */
 
 #define HEAD "id: x\ntitle: t\nbehavior: repeated-action\nseverity: low\n"
 #define EVENTS                                                                                                                                   \
@@ -220,7 +220,7 @@ static void a_failing_test_is_told(void **state)
     str_free(&said);
 }
 
-/* ---- what is wrong with a rule, and where ------------------------------------------------------------------------------------------ */
+/* ---- what is wrong with a rule, and where ------------------------------------------------------------------------ */
 
 static const struct { const char *text; int line, column; const char *words; } wrong[] = {
     {"id: x\ntitle: t\nbehavior: repeated-action\nevnts: {}\nfind: a\n", 4, 1, "did you mean 'events'?"},
@@ -359,7 +359,7 @@ static void source_is_the_rule_as_it_stands(void **state)
     ruleset_unref(rs);
 }
 
-/* ---- sets -------------------------------------------------------------------------------------------------------------------------- */
+/* ---- sets -------------------------------------------------------------------------------------------------------- */
 
 static void sets_are_loaded_replaced_and_cut(void **state)
 {
