@@ -5,7 +5,7 @@
 #include "base/hash.h"
 
 /* Runs deleted in one transaction: others may write in between. */
-enum { DELETE_RUNS = 100 };
+enum { DELETE_RUNS = 1000 };
 
 bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e)
 {

@@ -139,11 +139,17 @@ static bool add_metadata(struct sql *q, struct slice key, struct slice value, st
     sql_text(q, value);
     sql_add(q, " IN (CAST(d.metadata ->> ");
     sql_text(q, json_path(q->arena, key, false));
-    sql_add(q, " AS TEXT), d.metadata -> ");
-    sql_text(q, json_path(q->arena, key, false));
-    sql_add(q, ", CAST(d.metadata ->> ");
-    sql_text(q, json_path(q->arena, key, true));
-    sql_add(q, " AS TEXT)) END)");
+    sql_add(q, " AS TEXT)");
+    if (memchr(key.ptr, '.', key.len)) { /* a path, if it is no key as it stands */
+        sql_add(q, ", CAST(d.metadata ->> ");
+        sql_text(q, json_path(q->arena, key, true));
+        sql_add(q, " AS TEXT)");
+    }
+    if (value.len && strchr("tfn[{", value.ptr[0])) { /* perhaps true, null or a list, which ->> gives another face */
+        sql_add(q, ", d.metadata -> ");
+        sql_text(q, json_path(q->arena, key, false));
+    }
+    sql_add(q, ") END)");
     return true;
 }
 

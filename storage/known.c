@@ -5,7 +5,7 @@
 #include <endian.h>
 #include <stdlib.h>
 
-enum { FIRST_CAP = 1024, BLOCKS_AT_FIRST = 1 << 16 };
+enum { FIRST_CAP = 1024 };
 
 struct entry {
     unsigned char hash[HASH_SIZE];
@@ -21,7 +21,7 @@ struct generation {
 /* Two generations: what is met goes to the young one; when that is full it becomes the old one, and the old one is forgotten. */
 struct known {
     struct generation young, old;
-    int64_t seen; /* the last block that was read */
+    int64_t first, last; /* the blocks that were read; last 0: none yet */
 };
 
 static struct entry *place_of(const struct generation *g, const unsigned char hash[HASH_SIZE])
@@ -106,21 +106,39 @@ int64_t known_find(struct known *k, const unsigned char hash[HASH_SIZE])
     return text;
 }
 
-bool known_catch_up(struct known *k, struct store *s, struct err *e)
+/* Blocks [first, last]. */
+static bool read_hashes(struct known *k, struct store *s, int64_t first, int64_t last, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db,
-        "SELECT block, hashes FROM block_hash WHERE block > max($1, (SELECT coalesce(max(block), 0) FROM block_hash) - $2) ORDER BY block", e);
-    bind_int(q, k->seen);
-    bind_int(q, BLOCKS_AT_FIRST);
+    struct stmt *q = db_prepare(s->db, "SELECT block, hashes FROM block_hash WHERE block BETWEEN $1 AND $2", e);
+    bind_int(q, first);
+    bind_int(q, last);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
-        k->seen = take_int(q);
+        int64_t block = take_int(q);
         struct slice hashes = take_bytes(q);
         uint16_t place;
         for (; hashes.len >= sizeof place + HASH_SIZE; hashes = slice_sub(hashes, sizeof place + HASH_SIZE, hashes.len)) {
             memcpy(&place, hashes.ptr, sizeof place);
-            known_add(k, (const unsigned char *)hashes.ptr + sizeof place, k->seen << TEXT_BITS | le16toh(place));
+            known_add(k, (const unsigned char *)hashes.ptr + sizeof place, block << TEXT_BITS | le16toh(place));
         }
     }
     return step == STEP_DONE;
+}
+
+bool known_catch_up(struct known *k, struct store *s, int64_t back, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT coalesce(max(block), 0) FROM block_hash", e);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    int64_t newest = take_int(q), oldest = newest > back ? newest - back : 1;
+    stmt_reset(q);
+    if (!k->last)
+        k->first = newest + 1;
+    if ((oldest < k->first && !read_hashes(k, s, oldest, k->first - 1, e)) || (k->last && newest > k->last && !read_hashes(k, s, k->last + 1, newest, e)))
+        return false;
+    if (oldest < k->first)
+        k->first = oldest;
+    if (newest > k->last)
+        k->last = newest;
+    return true;
 }

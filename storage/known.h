@@ -18,7 +18,9 @@ void known_free(struct known *k);
 int64_t known_find(struct known *k, const unsigned char hash[HASH_SIZE]);
 void known_add(struct known *k, const unsigned char hash[HASH_SIZE], int64_t text);
 void known_clear(struct known *k);
-/* Reads the hashes of the blocks that were written since the last call; of the newest at first. */
-bool known_catch_up(struct known *k, struct store *s, struct err *e);
+/* Reads the hashes of the blocks that were written since the last call, and before the first one's as far back as the last `back` blocks:
+ * a small upload does not wait for the hashes of gigabytes. */
+enum { KNOWN_BACK_FEW = 1 << 8, KNOWN_BACK_MANY = 1 << 16 };
+bool known_catch_up(struct known *k, struct store *s, int64_t back, struct err *e);
 
 #endif

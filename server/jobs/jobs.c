@@ -126,8 +126,10 @@ static bool attempt(struct worker *w, const struct job_row *row, struct arena *a
     if (!jread(a, row->payload, NULL, NULL, &payload, e))
         return err_prefix(e, "the job's payload");
     take_turns(w, payload);
-    struct running running = {.worker = w,
-                              .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress}};
+    struct running running = {
+        .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress},
+        .worker = w,
+    };
     bool ok;
     while (!(ok = kind->run(&running.job, result, e)) && passes(e) && !atomic_load(&w->slot.stop)) {
         log_warn("job %.*s waits: %s", SLICE_ARG(row->id), e->text);

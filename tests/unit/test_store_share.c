@@ -276,8 +276,13 @@ static void what_a_killed_writer_left_is_whole(void **state)
     struct fixture *f = *state;
     unsigned seed = 7;
     for (int round = 0; round < 8; round++) {
-        pid_t writer = start_writer(f, "/x/killed", 100000);
-        usleep(20000 + (useconds_t)(rand_r(&seed) % 40000));
+        int64_t before = number(f, "SELECT count(*) FROM run");
+        char name[16];
+        snprintf(name, sizeof name, "/x/%d", round);
+        pid_t writer = start_writer(f, name, 100000);
+        while (number(f, "SELECT count(*) FROM run") == before) /* it is in the middle of its work */
+            usleep(500);
+        usleep((useconds_t)(rand_r(&seed) % 20000));
         kill(writer, SIGKILL);
         int status;
         assert_int_equal(waitpid(writer, &status, 0), writer);
