@@ -130,8 +130,10 @@ static enum form compare(struct arena *a, struct slice answer, struct slice targ
     if (y.len >= 4 && x.len >= 4 && (slice_eq(bare(a, hex_of(a, x)), q) || slice_eq(p, bare(a, hex_of(a, y)))))
         return FORM_DRESSED;
     size_t at; /* a whole sentence around it */
-    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && find_word(answer, target, &at) ? FORM_DRESSED
-                                                                                                         : FORM_OTHER;
+    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && !memchr(answer.ptr, '\n', answer.len) &&
+                   find_word(answer, target, &at)
+               ? FORM_DRESSED
+               : FORM_OTHER;
 }
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
