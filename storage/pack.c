@@ -25,8 +25,8 @@ struct stored_text {
 struct filling {
     bool open;
     uint32_t place;
-    struct str raw;         /* the texts' bytes, at last the lengths and their number */
-    struct slice *texts;    /* lengths, and at last slices of raw */
+    struct str words;
+    struct slice *texts;    /* lengths, and at last slices of words */
     size_t n, cap;
     struct str hashes;
 };
@@ -42,6 +42,7 @@ struct pack {
     struct known *waiting;  /* of what is in here: hash → number that waits */
     struct grams *grams;
     ZSTD_CCtx *zstd;
+    struct str lengths;     /* of the block that is finished */
     struct filling filling[2]; /* by searchable */
     struct arena arena;     /* of all below */
     struct waiting_block *blocks;
@@ -63,8 +64,9 @@ struct pack *pack_new(struct store *s)
     p->known = known_new();
     p->waiting = known_new();
     p->grams = grams_new();
+    p->lengths = STR_INIT((BLOCK_BYTES + 1) * sizeof(uint32_t));
     for (int i = 0; i < 2; i++) {
-        p->filling[i].raw = STR_INIT((size_t)TEXT_MAX + BLOCK_BYTES * 8);
+        p->filling[i].words = STR_INIT(BLOCK_BYTES);
         p->filling[i].hashes = STR_INIT(BLOCK_BYTES);
     }
     return p;
@@ -75,10 +77,11 @@ void pack_free(struct pack *p)
     if (!p)
         return;
     for (int i = 0; i < 2; i++) {
-        str_free(&p->filling[i].raw);
+        str_free(&p->filling[i].words);
         str_free(&p->filling[i].hashes);
         free(p->filling[i].texts);
     }
+    str_free(&p->lengths);
     known_free(p->known);
     known_free(p->waiting);
     grams_free(p->grams);
@@ -94,7 +97,7 @@ bool pack_catch_up(struct pack *p, struct err *e)
 
 size_t pack_bytes(const struct pack *p)
 {
-    return p->arena.total + p->filling[0].raw.len + p->filling[1].raw.len + grams_bytes(p->grams);
+    return p->arena.total + p->filling[0].words.len + p->filling[1].words.len + grams_bytes(p->grams);
 }
 
 /* ---- filling --------------------------------------------------------------------------------------------------------- */
@@ -105,74 +108,104 @@ static void add_number(struct str *s, size_t n)
     str_add(s, (const char *)&little, sizeof little);
 }
 
-static struct slice compress(struct pack *p, struct slice raw)
+/* Both pieces, as one frame. */
+static struct slice compress(struct pack *p, struct slice words, struct slice lengths)
 {
-    size_t bound = ZSTD_compressBound(raw.len);
-    char *room = malloc(bound);
-    if (!room)
+    size_t bound = ZSTD_compressBound(words.len + lengths.len);
+    ZSTD_outBuffer out = {malloc(bound), bound, 0};
+    ZSTD_inBuffer pieces[] = {{words.ptr, words.len, 0}, {lengths.ptr, lengths.len, 0}};
+    if (!out.dst)
         abort();
-    size_t n = ZSTD_compress2(p->zstd, room, bound, raw.ptr, raw.len);
-    if (ZSTD_isError(n)) /* with a buffer of that size: only out of memory */
+    ZSTD_CCtx_setPledgedSrcSize(p->zstd, words.len + lengths.len);
+    /* There is room for all that can come, so the only error is out of memory. */
+    while (pieces[0].pos < pieces[0].size)
+        if (ZSTD_isError(ZSTD_compressStream2(p->zstd, &out, &pieces[0], ZSTD_e_continue)))
+            abort();
+    if (ZSTD_compressStream2(p->zstd, &out, &pieces[1], ZSTD_e_end) != 0)
         abort();
-    struct slice data = arena_dup(&p->arena, slice_of(room, n));
-    free(room);
+    struct slice data = arena_dup(&p->arena, slice_of(out.dst, out.pos));
+    free(out.dst);
     return data;
+}
+
+static uint32_t new_block(struct pack *p, bool searchable)
+{
+    p->blocks = arena_grow(&p->arena, p->blocks, p->nblocks, &p->blocks_cap, sizeof *p->blocks);
+    p->blocks[p->nblocks] = (struct waiting_block){.searchable = searchable};
+    return (uint32_t)p->nblocks++;
+}
+
+/* `words`: the texts one after the other, as blocks.c reads them. */
+static void finish_block(struct pack *p, uint32_t place, struct slice words, const struct slice *texts, size_t n, struct slice hashes)
+{
+    struct waiting_block *block = &p->blocks[place];
+    str_reset(&p->lengths);
+    for (size_t i = 0; i < n; i++)
+        add_number(&p->lengths, texts[i].len);
+    add_number(&p->lengths, n);
+    block->data = compress(p, words, str_slice(&p->lengths));
+    block->hashes = hashes.len ? arena_dup(&p->arena, hashes) : SLICE_NONE;
+    if (block->searchable)
+        grams_add(p->grams, place, texts, n);
 }
 
 static void close_block(struct pack *p, struct filling *f)
 {
     if (!f->open)
         return;
-    size_t bytes = f->raw.len;
-    for (size_t i = 0; i < f->n; i++)
-        add_number(&f->raw, f->texts[i].len);
-    add_number(&f->raw, f->n);
-    struct waiting_block *block = &p->blocks[f->place];
-    block->data = compress(p, str_slice(&f->raw));
-    block->hashes = f->hashes.len ? arena_dup(&p->arena, str_slice(&f->hashes)) : SLICE_NONE;
-    if (block->searchable) {
-        const char *at = f->raw.ptr;
-        for (size_t i = 0; i < f->n; at += f->texts[i++].len)
-            f->texts[i].ptr = at;
-        grams_add(p->grams, f->place, f->texts, f->n);
-    }
-    if (bytes > BLOCK_BYTES) /* a large text's memory is not kept */
-        str_free(&f->raw);
-    str_reset(&f->raw);
+    const char *at = f->words.ptr;
+    for (size_t i = 0; i < f->n; at += f->texts[i++].len)
+        f->texts[i].ptr = at;
+    finish_block(p, f->place, str_slice(&f->words), f->texts, f->n, str_slice(&f->hashes));
+    str_reset(&f->words);
     str_reset(&f->hashes);
     f->n = 0;
     f->open = false;
 }
 
-static void open_block(struct pack *p, struct filling *f, bool searchable)
+static void add_hash(struct str *hashes, size_t place, const unsigned char hash[HASH_SIZE])
 {
-    p->blocks = arena_grow(&p->arena, p->blocks, p->nblocks, &p->blocks_cap, sizeof *p->blocks);
-    p->blocks[p->nblocks] = (struct waiting_block){.searchable = searchable};
-    f->place = (uint32_t)p->nblocks++;
-    f->open = true;
+    uint16_t little = htole16((uint16_t)place);
+    str_add(hashes, (const char *)&little, sizeof little);
+    str_add(hashes, (const char *)hash, HASH_SIZE);
 }
 
-static int64_t add_new(struct pack *p, bool searchable, struct slice text, const unsigned char hash[HASH_SIZE])
+static int64_t waiting_number(uint32_t block, size_t place) { return ((int64_t)block + 1) << TEXT_BITS | (int64_t)place; }
+
+/* A block of its own. */
+static int64_t add_large(struct pack *p, bool searchable, struct slice text, const unsigned char hash[HASH_SIZE])
+{
+    struct str hashes = STR_INIT(64);
+    uint32_t place = new_block(p, searchable);
+    add_hash(&hashes, 0, hash);
+    finish_block(p, place, text, &text, 1, str_slice(&hashes));
+    str_free(&hashes);
+    return waiting_number(place, 0);
+}
+
+/* `hash` NULL: too short to be known again. */
+static int64_t add_new(struct pack *p, bool searchable, struct slice text, const unsigned char *hash)
 {
     struct filling *f = &p->filling[searchable];
-    if (f->open && f->raw.len + text.len > BLOCK_BYTES)
+    if (text.len > BLOCK_BYTES)
+        return add_large(p, searchable, text, hash);
+    if (f->open && f->words.len + text.len > BLOCK_BYTES)
         close_block(p, f);
-    if (!f->open)
-        open_block(p, f, searchable);
+    if (!f->open) {
+        f->place = new_block(p, searchable);
+        f->open = true;
+    }
     if (f->n == f->cap) {
         f->cap = f->cap ? 2 * f->cap : 256;
         f->texts = realloc(f->texts, f->cap * sizeof *f->texts);
         if (!f->texts)
             abort();
     }
-    if (hash) {
-        uint16_t place = htole16((uint16_t)f->n);
-        str_add(&f->hashes, (const char *)&place, sizeof place);
-        str_add(&f->hashes, (const char *)hash, HASH_SIZE);
-    }
-    str_add_slice(&f->raw, text);
+    if (hash)
+        add_hash(&f->hashes, f->n, hash);
+    str_add_slice(&f->words, text);
     f->texts[f->n].len = text.len;
-    return ((int64_t)f->place + 1) << TEXT_BITS | (int64_t)f->n++;
+    return waiting_number(f->place, f->n++);
 }
 
 static int64_t add_stored(struct pack *p, bool searchable, struct slice text, const unsigned char hash[HASH_SIZE], int64_t number)
@@ -288,7 +321,7 @@ void pack_reset(struct pack *p)
     for (int i = 0; i < 2; i++) {
         p->filling[i].open = false;
         p->filling[i].n = 0;
-        str_reset(&p->filling[i].raw);
+        str_reset(&p->filling[i].words);
         str_reset(&p->filling[i].hashes);
     }
     known_clear(p->waiting);

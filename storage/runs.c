@@ -209,6 +209,14 @@ static const struct sort_key keys[] = {
 static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], false}}, .n = 2};
 static const struct list list = {filter_runs, "r.n"};
 
+/* An index counts the runs of a task. */
+static bool counting_is_cheap(const struct filter *f)
+{
+    struct filter rest = *f;
+    rest.task = SLICE_NONE;
+    return filter_is_open(&rest);
+}
+
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)
 {
     struct order order;
@@ -223,7 +231,7 @@ static bool load_page(struct store *s, const struct filter *f, const struct page
         if (!collection_find(s, f->collection, &n, e) || !collection_load(s, n, a, &collection, e))
             return false;
         out->end.total = collection.runs;
-    } else if (page->count && !list_total(s, &list, f, &out->end.total, e)) {
+    } else if ((page->count || counting_is_cheap(f)) && !list_total(s, &list, f, &out->end.total, e)) {
         return false;
     }
     out->items = arena_array(a, struct run_row, ids.n);

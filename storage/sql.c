@@ -122,8 +122,6 @@ static struct slice cursor_write(struct arena *a, const struct list *list, const
     return cursor;
 }
 
-static int digit(char c) { return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; }
-
 /* Takes `n` bytes off the front; false when there are fewer. */
 static bool take(struct slice *from, void *to, size_t n)
 {
@@ -165,14 +163,10 @@ static bool cursor_read(struct arena *a, struct slice cursor, const struct list 
 {
     if (cursor.len % 2 || cursor.len > 2 * CURSOR_MAX)
         return false;
-    char *raw = arena_alloc(a, cursor.len / 2 + 1);
-    for (size_t i = 0; i < cursor.len; i += 2) {
-        int high = digit(cursor.ptr[i]), low = digit(cursor.ptr[i + 1]);
-        if (high < 0 || low < 0)
-            return false;
-        raw[i / 2] = (char)(high << 4 | low);
-    }
-    struct slice bytes = slice_of(raw, cursor.len / 2);
+    unsigned char *raw = arena_alloc(a, cursor.len / 2 + 1);
+    if (!hash_unhex(cursor, raw, cursor.len / 2))
+        return false;
+    struct slice bytes = slice_of((const char *)raw, cursor.len / 2);
     unsigned char wanted[HASH_SIZE], found[ORDER_HASH];
     hash_order(list, order, wanted);
     if (!take(&bytes, found, ORDER_HASH) || memcmp(wanted, found, ORDER_HASH) != 0)

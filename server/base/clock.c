@@ -40,14 +40,28 @@ static void date_of(int64_t days, int64_t *year, int *month, int *day)
     *year = y + era * 400 + (*month <= 2);
 }
 
-static int put_seconds(int64_t seconds, char *out, size_t size)
+static char *put_digits(char *out, int value, int width)
+{
+    for (int i = width; i-- > 0; value /= 10)
+        out[i] = (char)('0' + value % 10);
+    return out + width;
+}
+
+/* Every message has its time: printf would take longer than all else that is done with it. */
+static char *put_seconds(int64_t seconds, char *out)
 {
     int64_t days = seconds / 86400, rest = seconds % 86400, year;
     if (rest < 0)
         days--, rest += 86400;
     int month, day;
     date_of(days, &year, &month, &day);
-    return snprintf(out, size, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year, month, day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60));
+    const int parts[] = {month, day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60)};
+    out = year >= 0 && year <= 9999 ? put_digits(out, (int)year, 4) : out + sprintf(out, "%05d", (int)year);
+    for (int i = 0; i < 5; i++) {
+        *out = "--T::"[i];
+        out = put_digits(out + 1, parts[i], 2);
+    }
+    return out;
 }
 
 void clock_text(int64_t us, char out[CLOCK_TEXT])
@@ -55,8 +69,9 @@ void clock_text(int64_t us, char out[CLOCK_TEXT])
     int64_t seconds = us / 1000000, fraction = us % 1000000;
     if (fraction < 0)
         seconds--, fraction += 1000000;
-    int n = put_seconds(seconds, out, CLOCK_TEXT);
-    snprintf(out + n, CLOCK_TEXT - (size_t)n, ".%06dZ", (int)fraction);
+    out = put_seconds(seconds, out);
+    *out = '.';
+    memcpy(put_digits(out + 1, (int)fraction, 6), "Z", 2);
 }
 
 static bool digits(struct slice s, size_t at, size_t n, int *out)
@@ -129,9 +144,14 @@ bool clock_normalize(struct arena *a, struct slice text, struct slice *out)
     struct slice fraction;
     if (!read_iso(slice_trim(text), &seconds, &fraction))
         return false;
-    char date[CLOCK_TEXT];
-    put_seconds(seconds, date, sizeof date);
-    *out = fraction.len ? arena_printf(a, "%s.%.*sZ", date, SLICE_ARG(fraction)) : arena_printf(a, "%sZ", date);
+    char *date = arena_alloc(a, CLOCK_TEXT), *end = put_seconds(seconds, date);
+    if (fraction.len) {
+        *end++ = '.';
+        memcpy(end, fraction.ptr, fraction.len);
+        end += fraction.len;
+    }
+    memcpy(end, "Z", 2);
+    *out = slice_of(date, (size_t)(end + 1 - date));
     return true;
 }
 

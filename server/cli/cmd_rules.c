@@ -81,6 +81,12 @@ static void print_problems(const struct rule_problems *problems)
     }
 }
 
+/* The last line of a test run, as the other test programs of the project write it. */
+static void print_tests(size_t rules, size_t tests, size_t failures)
+{
+    printf("%zu passed, %zu failed (%zu rules)\n", tests - failures, failures, rules);
+}
+
 /* Lint: does every rule of the files compile? Test: do the tests inside them hold? */
 static int check_files(struct cli *cli, bool with_tests)
 {
@@ -108,7 +114,7 @@ static int check_files(struct cli *cli, bool with_tests)
         ruleset_unref(rules);
     }
     if (with_tests)
-        printf("%zu rules, %zu tests passed, %zu failed\n", rules_n, tests - failures, failures);
+        print_tests(rules_n, tests, failures);
     else
         printf("%zu rules, %zu problems\n", rules_n, problems_n);
     return problems_n || failures ? 1 : 0;
@@ -119,7 +125,8 @@ static int test_shipped(const struct ruleset *rules)
     struct str out = STR_INIT(16 << 20);
     size_t tests, failures;
     ruleset_test(rules, &out, &tests, &failures);
-    printf("%.*s%zu rules, %zu tests passed, %zu failed\n", SLICE_ARG(str_slice(&out)), ruleset_count(rules), tests - failures, failures);
+    printf("%.*s", SLICE_ARG(str_slice(&out)));
+    print_tests(ruleset_count(rules), tests, failures);
     str_free(&out);
     return failures ? 1 : 0;
 }

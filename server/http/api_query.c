@@ -43,5 +43,6 @@ bool api_search(struct request *r, struct answer *a, struct err *e)
 bool api_sql(struct request *r, struct answer *a, struct err *e)
 {
     uint64_t limit = (uint64_t)arg_int(&r->args, "limit", 1000);
-    return store_sql(r->store, arg_text(&r->args, "query"), arg_text(&r->args, "params"), limit, clock_monotonic_us() + DEADLINE_US, &a->body, e);
+    int64_t deadline = clock_monotonic_us() + DEADLINE_US;
+    return store_sql(r->store, arg_text(&r->args, "query"), arg_text(&r->args, "params"), limit, deadline, &a->body, e);
 }

@@ -12,7 +12,7 @@ static const struct {
     int threads;
     size_t queue;
 } lane_sizes[LANES] = {[LANE_READ] = {4, 512}, [LANE_WRITE] = {2, 256}, [LANE_LONG] = {2, 64}};
-enum { MOST_THREADS = 8, PARKED_MOST = 512 };
+enum { MOST_THREADS = 8, PARKED_MOST = 512, LOOK_US = 2000000 };
 
 struct queue {
     struct errand *first, **last;
@@ -101,6 +101,7 @@ static bool park(struct lanes *lanes, struct errand *errand, uint64_t wakes)
     if (may && wakes != lanes->wakes) {
         push(lanes, errand);
     } else if (may) {
+        errand->parked_at = clock_monotonic_us();
         errand->next = lanes->parked;
         lanes->parked = errand;
         lanes->nparked++;
@@ -202,7 +203,8 @@ void lanes_wake(struct lanes *lanes, struct slice job)
     pthread_mutex_lock(&lanes->lock);
     lanes->wakes += job.ptr != NULL;
     for (struct errand **link = &lanes->parked, *errand; (errand = *link);) {
-        bool due = lanes->draining || now >= errand->request.wait_until || (job.ptr && slice_eq(errand->request.job, job));
+        bool due = lanes->draining || now >= errand->request.wait_until || now - errand->parked_at > LOOK_US ||
+                   (job.ptr && slice_eq(errand->request.job, job));
         if (!due) {
             link = &errand->next;
             continue;

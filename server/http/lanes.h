@@ -11,14 +11,16 @@ struct errand {
     struct request request;
     struct answer answer;
     void (*done)(struct errand *errand);
-    struct errand *next; /* the lanes' own */
+    struct errand *next; /* the lanes' own, */
+    int64_t parked_at;   /* as is this */
 };
 
 /* Opens the stores and starts the threads. */
 bool lanes_start(const char *db, struct lanes **out, struct err *e);
 /* Hands an errand to the lane of its route. False: that lane's queue is full, and nothing was taken. */
 bool lanes_submit(struct lanes *lanes, struct errand *errand);
-/* Asks the handlers of parked errands again: of those that wait for this job (SLICE_NONE: none) and of those whose time is up. */
+/* Asks the handlers of parked errands again: of those that wait for this job (SLICE_NONE: none), of those whose time is up, and of
+ * those that have not been asked for two seconds, since another server may have done the job. */
 void lanes_wake(struct lanes *lanes, struct slice job);
 /* From now on nothing is parked, and what is parked is asked for the last time. */
 void lanes_drain(struct lanes *lanes);

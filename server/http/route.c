@@ -174,9 +174,11 @@ const struct route routes[] = {
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
 
-    {.method = "GET", .path = "/healthz", .lane = LANE_INLINE, .handle = api_health, .status = 200, .schema = "State", .summary = "The server lives"},
+    {.method = "GET", .path = "/healthz", .lane = LANE_INLINE, .handle = api_health, .status = 200, .schema = "State",
+     .summary = "The server lives"},
     {READ("/readyz"), .handle = api_ready, .schema = "State", .summary = "The database answers and uploads can be taken"},
-    {READ("/metrics"), .handle = api_metrics, .type = "text/plain; version=0.0.4; charset=utf-8", .summary = "Counters, as Prometheus reads them"},
+    {READ("/metrics"), .handle = api_metrics, .type = "text/plain; version=0.0.4; charset=utf-8",
+     .summary = "Counters, as Prometheus reads them"},
     {.method = "GET", .path = "/openapi.json", .lane = LANE_INLINE, .handle = api_openapi, .status = 200, .schema = "Object",
      .summary = "This description"},
 

@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#define EVIDENCE "{run: uuid?, transcript: string?, position: integer?, message: integer?, part: string, start: integer, end: integer, quote: string?}"
 #define SOURCE "{file: string?, location: string?, format: string?}"
 #define RUN \
     "id: uuid, external_id: string?, collection: uuid?, name: string?, task_id: string?, model: string?, agent: string?, attempt: integer?, " \
@@ -22,7 +21,8 @@ const struct schema schemas[] = {
     {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},
     {"KindCounts", "{broken_task: integer, odd_behavior: integer, near_miss: integer, harness: integer, data: integer}"},
     {"Rate", "{value: number, low: number, high: number}"},
-    {"Evidence", EVIDENCE},
+    {"Evidence", "{run: uuid?, transcript: string?, position: integer?, message: integer?, part: string, start: integer, end: integer, "
+                 "quote: string?}"},
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
                    "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer}"},
     {"Run", "{" RUN "}"},

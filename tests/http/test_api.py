@@ -334,7 +334,7 @@ def test_search_shows_the_words():
         assert s.get("search", q="NEEDLE", case=1)["items"] == []
         assert len(s.all("search", q="done", limit=2)) == 3
         assert s.get("search", q="done", count=1)["total"] == 3
-        s.ask("GET", "search?q=%28&regex=1").problem(422)
+        s.ask("GET", "search?q=%28&regex=1").problem(400, "byte 1")
         s.get("search", q="x", collection="none", status=404)
 
 
