@@ -252,7 +252,7 @@ static bool segment_read(struct store *s, int64_t id, struct segment **out, stru
 
 /* ---- building ----------------------------------------------------------------------------------------------------------- */
 
-struct waiting {
+struct waiting {              /* a block */
     uint32_t place;
     size_t first, n;          /* of its hashes */
 };
@@ -261,7 +261,7 @@ struct grams {
     uint8_t bits[GRAM_BUCKETS / 8];
     uint16_t *hashes;         /* of one block after the other, ascending in each */
     size_t nhashes, hashes_cap;
-    struct waiting *blocks;
+    struct waiting *blocks;   /* by place */
     size_t nblocks, blocks_cap;
 };
 
@@ -317,7 +317,10 @@ void grams_add(struct grams *g, uint32_t place, const struct slice *texts, size_
             g->hashes[g->nhashes++] = (uint16_t)(i * 8 + (unsigned)__builtin_ctzll(word));
     }
     g->blocks = grow(g->blocks, g->nblocks + 1, &g->blocks_cap, sizeof *g->blocks);
-    g->blocks[g->nblocks++] = (struct waiting){.place = place, .first = first, .n = g->nhashes - first};
+    size_t at = g->nblocks++; /* a large text is done before the block that is being filled */
+    for (; at > 0 && g->blocks[at - 1].place > place; at--)
+        g->blocks[at] = g->blocks[at - 1];
+    g->blocks[at] = (struct waiting){.place = place, .first = first, .n = g->nhashes - first};
 }
 
 /* The segment of the blocks [from, from + n) that wait: their hashes, turned over. */
