@@ -153,12 +153,15 @@ bool unpack_read(void *ctx, char *into, size_t room, size_t *n, struct err *e)
     return true;
 }
 
-/* What is left of an entry, through the limits: but for zip, which has a directory, skipping is unpacking too. */
+/* A zip that is not packed itself is skipped through by its directory; skipping anything else is unpacking too. */
+static bool has_directory(const struct unpack *u) { return unpack_zip(u) && archive_filter_count(u->archive) == 1; }
+
+/* What is left of an entry, through the limits. */
 static bool drain(struct unpack *u, struct err *e)
 {
     char piece[1 << 14];
     size_t n = 1;
-    while (u->open && n && (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP)
+    while (u->open && n && !has_directory(u))
         if (!unpack_read(u, piece, sizeof piece, &n, e))
             return false;
     u->open = false;
@@ -196,4 +199,4 @@ bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e
 
 bool unpack_single(const struct unpack *u) { return archive_format(u->archive) == ARCHIVE_FORMAT_RAW; }
 
-uint64_t unpack_bytes(const struct unpack *u) { return u->unpacked; }
+bool unpack_zip(const struct unpack *u) { return (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP; }

@@ -88,11 +88,11 @@ static bool is_sample(struct slice name)
 }
 
 struct log {
-    bool is_log;                  /* one of the heads is there, or a sample */
-    struct step heads[LOG_HEADS]; /* result SPLIT_VALUE where it was read */
+    bool is_log;                  /* one of the heads tells of an evaluation, or there is a sample */
+    struct step heads[LOG_HEADS]; /* result SPLIT_VALUE where it was read; err where it is there and cannot be */
 };
 
-/* A first look through a zip: is it a log? Then its heads are read, which may stand at its end. */
+/* A first look, through a zip only: is it a log? Then its heads are read, which may stand at its end. */
 static bool look_through(struct reading *r, struct log *log, struct err *e)
 {
     struct unpack *u;
@@ -100,18 +100,14 @@ static bool look_through(struct reading *r, struct log *log, struct err *e)
     bool more = true, ok = unpack_open(r->file->path, r->file->size, r->limits, &u, e);
     if (!ok)
         return false;
-    while ((ok = unpack_next(u, &name, &more, e)) && more) {
+    while ((ok = unpack_next(u, &name, &more, e)) && more && unpack_zip(u)) {
         log->is_log |= is_sample(name);
         for (size_t i = 0; i < LOG_HEADS; i++) {
             if (!slice_is(name, log_heads[i]))
                 continue;
             fmt_discard(log->heads[i].arena);
-            if (feed_load(r, (struct split_input){unpack_read, u}, name, i, &log->heads[i])) {
-                log->is_log |= jis(jget(log->heads[i].record.value, "eval"), J_OBJECT);
-            } else {
-                log->is_log = true;
-                feed_refuse(r, name, &log->heads[i].err);
-            }
+            log->is_log |= feed_load(r, (struct split_input){unpack_read, u}, name, i, &log->heads[i]) &&
+                           jis(jget(log->heads[i].record.value, "eval"), J_OBJECT);
         }
     }
     unpack_close(u);
@@ -148,9 +144,12 @@ static enum outcome read_log(struct reading *r, struct log *log, struct err *e)
 {
     struct record records[LOG_HEADS];
     struct sample sample = {.file = r->file->name, .records = records, .archive = true};
-    for (size_t i = 0; i < LOG_HEADS; i++)
+    for (size_t i = 0; i < LOG_HEADS; i++) {
         if (log->heads[i].result == SPLIT_VALUE)
             records[sample.n++] = log->heads[i].record;
+        else if (log->heads[i].err.code != ERR_NONE)
+            feed_refuse(r, slice_str(log_heads[i]), &log->heads[i].err);
+    }
     if (!feed_recognize(r, &sample, e))
         return OUTCOME_SKIPPED;
     struct unpack *u;
@@ -272,11 +271,9 @@ static enum outcome read_files(struct reading *r, struct err *e)
     return OUTCOME_SKIPPED;
 }
 
-static enum outcome read_packed(struct reading *r, bool zip, struct err *e)
+static enum outcome read_packed(struct reading *r, struct err *e)
 {
     struct log log = {0};
-    if (!zip)
-        return read_files(r, e);
     struct err damage = {0};
     bool whole = look_through(r, &log, &damage);
     if (!whole && damage.code == ERR_TOO_LARGE) {
@@ -319,7 +316,7 @@ bool source_read(const struct source_file *file, const struct format *format, co
         struct slice bytes = slice_of(head, (size_t)n);
         const struct magic *magic = magic_find(bytes);
         if (magic && magic->packed) {
-            outcome = read_packed(&r, slice_starts(bytes, "PK"), e);
+            outcome = read_packed(&r, e);
         } else {
             outcome = feed_stream(&r, (struct split_input){read_fd, &fd}, e);
             report->format = r.format;

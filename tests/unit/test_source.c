@@ -301,6 +301,48 @@ static void a_log_is_one_file_whose_header_may_come_last(void **state)
     read_free(&r);
 }
 
+/* A log that was compressed as a whole is the log that it is without that. */
+static void a_log_inside_gzip_is_a_log(void **state)
+{
+    (void)state;
+    struct read r;
+    char command[600];
+    write_archive("packed.eval", ZIP, (struct entry[]){
+        {"_journal/start.json", "{\"version\":2,\"eval\":{\"task\":\"t\",\"model\":\"m\"},\"plan\":{}}"},
+        {"samples/1_epoch_1.json", SAMPLE("1")},
+        {"samples/2_epoch_1.json", SAMPLE("2")},
+        {NULL, NULL}});
+    snprintf(command, sizeof command, "gzip -c %s/packed.eval >%s/packed.eval.gz", folder, folder);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path made here */
+    read_file("packed.eval.gz", NULL, 0, &r);
+    assert_int_equal(r.report.outcome, SOURCE_READ);
+    assert_int_equal(r.heard.nruns, 2);
+    assert_string_equal(r.report.format->name, "inspect");
+    assert_true(says(&r.heard.runs, "\"model\":\"m\""));
+    read_free(&r);
+}
+
+static void a_damaged_header_makes_no_log(void **state)
+{
+    (void)state;
+    struct read r;
+    write_archive("own.zip", ZIP, (struct entry[]){{"run.json", "[{\"role\":\"user\",\"content\":\"x\"}]"}, {"header.json", "{\"title\": [1,\n"}, {NULL, NULL}});
+    read_file("own.zip", NULL, 0, &r);
+    assert_int_equal(r.report.outcome, SOURCE_READ);
+    assert_int_equal(r.heard.nruns, 1);
+    assert_int_equal(r.heard.nrefused, 1);
+    assert_true(says(&r.heard.refused, "\"location\":\"header.json\""));
+    read_free(&r);
+
+    /* in a log it is named, and the samples are read */
+    write_archive("hurt.eval", ZIP, (struct entry[]){{"samples/1_epoch_1.json", SAMPLE("1")}, {"header.json", "{\"version\": [1,\n"}, {NULL, NULL}});
+    read_file("hurt.eval", NULL, 0, &r);
+    assert_int_equal(r.heard.nruns, 1);
+    assert_int_equal(r.heard.nrefused, 1);
+    assert_true(says(&r.heard.refused, "\"location\":\"header.json\""));
+    read_free(&r);
+}
+
 /* ---- limits ------------------------------------------------------------------------------------------------------------- */
 
 static void limits_hold(void **state)
@@ -428,6 +470,8 @@ int main(void)
         IN_FOLDER(an_archive_is_a_folder_of_files),
         IN_FOLDER(an_archive_without_transcripts),
         IN_FOLDER(a_log_is_one_file_whose_header_may_come_last),
+        IN_FOLDER(a_log_inside_gzip_is_a_log),
+        IN_FOLDER(a_damaged_header_makes_no_log),
         IN_FOLDER(limits_hold),
         IN_FOLDER(a_bomb_is_refused),
         IN_FOLDER(the_sink_stops_the_reading),
