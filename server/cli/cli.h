@@ -48,6 +48,8 @@ struct cli {
 
 /* Set by SIGINT and SIGTERM; long work looks at it. */
 extern atomic_bool cli_stop;
+/* Set by a command that only reads, in one long question that cannot look: those signals then end the program on the spot. */
+extern atomic_bool cli_stop_at_once;
 
 /* The last value given for an option, or NULL; whether a flag was given; all values of one that may repeat. */
 const char *cli_option(const struct cli *cli, const char *name);

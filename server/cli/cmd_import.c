@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "ingest/ingest.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -57,18 +58,19 @@ static bool spool_stdin(struct cli *cli, struct source_files *files, const char 
     *temporary = path;
     static char buffer[1 << 16];
     uint64_t size = 0;
-    ssize_t n;
+    ssize_t n = 0;
     bool ok = true;
-    while (ok && (n = read(STDIN_FILENO, buffer, sizeof buffer)) > 0) {
+    while (ok && ((n = read(STDIN_FILENO, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))) {
         for (ssize_t done = 0, w; ok && done < n; done += w) {
             w = write(fd, buffer + done, (size_t)(n - done));
             ok = w > 0 || err_errno(e, "cannot write %s", path);
         }
-        size += (uint64_t)n;
+        size += n > 0 ? (uint64_t)n : 0;
         if (atomic_load(&cli_stop))
             ok = err_set(e, ERR_CANCELLED, "cancelled while reading stdin");
     }
-    close(fd);
+    ok = ok && (n == 0 || err_errno(e, "cannot read stdin"));
+    ok = (close(fd) == 0 || (ok && err_errno(e, "cannot write %s", path))) && ok;
     files->items = arena_grow(&cli->arena, files->items, files->n, &files->cap, sizeof *files->items);
     files->items[files->n++] = (struct source_file){.path = path, .name = slice_str("-"), .identity = slice_str("stdin"), .size = size};
     return ok;
@@ -194,7 +196,7 @@ int cmd_import(struct cli *cli)
     struct ruleset *rules = NULL;
     const char *temporary = NULL, *format = cli_option(cli, "format");
     struct progress progress = {.quiet = cli->quiet, .terminal = isatty(STDERR_FILENO), .last = clock_monotonic_us()};
-    struct ingest_options o = {.dry_run = cli_flag(cli, "dry-run"), .replace = true, .cancel = &cli_stop, .progress = show_progress, .ctx = &progress};
+    struct ingest_options o = {.dry_run = cli_flag(cli, "dry-run"), .cancel = &cli_stop, .progress = show_progress, .ctx = &progress};
     bool exists = false;
     int64_t jobs = 0;
     bool ok = cli_number(cli, "jobs", 0, &jobs, &e);
@@ -207,6 +209,7 @@ int cmd_import(struct cli *cli)
     if (ok) {
         o.db = o.dry_run ? NULL : cli->db;
         o.rules = rules;
+        o.replace = !temporary; /* stdin has no path: two streams are not one file that grew */
         o.collection = exists ? collection.name : SLICE_NONE; /* an export may bring another id */
         ok = ingest_files(&o, &files, &cli->arena, &report, &e);
         end_progress(&progress);
@@ -229,7 +232,8 @@ int cmd_import(struct cli *cli)
         struct str text = STR_INIT(64 << 20);
         struct jsonw j = jsonw_to(&text);
         ingest_report_json(&j, exists ? &collection : NULL, &report);
-        printf("%.*s\n", (int)text.len, text.ptr);
+        fwrite(text.ptr, 1, text.len, stdout);
+        putchar('\n');
         str_free(&text);
     } else {
         print_report(&report, exists ? collection.name : slice_str("dry run, nothing stored"));

@@ -80,6 +80,8 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
         if (!page.after.ptr)
             break;
     }
+    if (ok && atomic_load(&cli_stop))
+        ok = err_set(e, ERR_CANCELLED, "stopped before the end of the list");
     if (ok)
         rows_end(&rows);
     str_free(&text);

@@ -20,7 +20,8 @@ static bool only_list(struct cli *cli, struct slices *out)
 }
 
 /* Files with no database kept: a database in a temporary folder that goes when the findings are printed. */
-static bool import_paths(struct cli *cli, const char *db, const struct ruleset *rules, int jobs, struct collection_row *collection, struct err *e)
+static bool import_paths(struct cli *cli, const char *db, const struct ruleset *rules, int jobs, struct collection_row *collection, bool *refused,
+                         struct err *e)
 {
     struct source_files files = {0};
     for (size_t i = 0; i < cli->nargs; i++)
@@ -35,6 +36,7 @@ static bool import_paths(struct cli *cli, const char *db, const struct ruleset *
     const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .replace = true, .jobs = jobs, .cancel = &cli_stop};
     struct ingest_report report;
     ok = ok && ingest_files(&o, &files, &cli->arena, &report, e);
+    *refused = ok && (report.rejected || report.files_failed);
     for (size_t i = 0; ok && i < report.nerrors; i++) {
         const struct ingest_error *x = &report.errors[i];
         fprintf(stderr, "%.*s%s%.*s: %.*s\n", SLICE_ARG(x->source), x->location.len ? ", " : "", SLICE_ARG(x->location), SLICE_ARG(x->message));
@@ -98,19 +100,21 @@ int cmd_scan(struct cli *cli)
     char *folder = NULL;
     enum severity level;
     int64_t jobs = 0;
-    bool failed = false;
+    bool failed = false, refused = false;
     bool ok = cli_number(cli, "jobs", 0, &jobs, &e);
+    if (ok && cli_option(cli, "only") && !only_list(cli, &only))
+        ok = err_set(&e, ERR_USAGE, "--only names no detector; telltale rules list names them");
     if (ok && fail_on && !severity_parse(slice_str(fail_on), &level))
         ok = err_set(&e, ERR_USAGE, "--fail-on is low, medium or high, not '%s'", fail_on);
     ok = ok && cli_rules(cli, &all, &e);
     if (ok)
-        ok = only_list(cli, &only) ? ruleset_only(all, only.items, only.n, &rules, &e) : (rules = ruleset_ref(all), true);
+        ok = only.n ? ruleset_only(all, only.items, only.n, &rules, &e) : (rules = ruleset_ref(all), true);
     if (ok && cli->nargs) {
         const char *tmp = getenv("TMPDIR");
         folder = arena_strdup(&cli->arena, arena_printf(&cli->arena, "%s/telltale-scan-XXXXXX", tmp && *tmp ? tmp : "/tmp"));
         ok = mkdtemp(folder) || err_errno(&e, "cannot make a temporary folder %s", folder);
         db = arena_printf(&cli->arena, "%s/scan.db", folder).ptr;
-        ok = ok && import_paths(cli, db, rules, (int)jobs, &collection, &e);
+        ok = ok && import_paths(cli, db, rules, (int)jobs, &collection, &refused, &e);
     } else if (ok) {
         struct store *store;
         ok = cli_open(cli, STORE_READ, &store, &e);
@@ -121,11 +125,12 @@ int cmd_scan(struct cli *cli)
         ok = ok && rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
     }
     filter.collection = ok ? collection.id : SLICE_NONE;
-    filter.detector = slice_str(cli_option(cli, "only"));
+    for (size_t i = 0; i < only.n; i++)
+        filter.detector = arena_printf(&cli->arena, "%.*s%s%.*s", SLICE_ARG(filter.detector), i ? "," : "", SLICE_ARG(only.items[i]));
     ok = ok && print(cli, db, &filter, fail_on, &failed, &e);
     if (folder)
         remove_database(&cli->arena, folder);
     ruleset_unref(rules);
     ruleset_unref(all);
-    return ok ? failed : cli_fail(&e);
+    return ok ? failed || refused : cli_fail(&e);
 }

@@ -42,6 +42,8 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
         if (!q->after.ptr)
             break;
     }
+    if (ok && atomic_load(&cli_stop))
+        ok = err_set(e, ERR_CANCELLED, "stopped before the end of the list");
     if (ok)
         rows_end(&rows);
     str_free(&text);
@@ -54,6 +56,7 @@ int cmd_search(struct cli *cli)
 {
     struct err e = {0};
     struct store *store = NULL;
+    atomic_store(&cli_stop_at_once, true);
     struct collection_row collection;
     struct search_query q = {
         .pattern = slice_str(cli->args[0]),

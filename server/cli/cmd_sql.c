@@ -6,6 +6,19 @@
 
 enum { SQL_SECONDS = 60 };
 
+/* Two columns of one name (`SELECT * FROM a JOIN b`) are two keys: id, id_2. */
+static const char *unique_name(struct arena *a, const struct column *before, size_t n, const char *name)
+{
+    const char *wanted = name;
+    size_t copies = 1;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(before[i].title, wanted) == 0) {
+            wanted = arena_printf(a, "%s_%zu", name, ++copies).ptr;
+            i = SIZE_MAX; /* the new name may be taken too: from the start */
+        }
+    return wanted;
+}
+
 /* The answer's rows as objects, a row at a time, for the forms other than the contract's JSON document. */
 static bool print_rows(struct cli *cli, const struct str *answer, struct err *e)
 {
@@ -16,7 +29,7 @@ static bool print_rows(struct cli *cli, const struct str *answer, struct err *e)
     size_t n = json_array_size(names);
     struct column *columns = arena_array(&cli->arena, struct column, n + 1);
     for (size_t i = 0; i < n; i++) {
-        columns[i].title = json_string_value(json_array_get(names, i));
+        columns[i].title = unique_name(&cli->arena, columns, i, json_string_value(json_array_get(names, i)));
         columns[i].path = arena_printf(&cli->arena, "%zu", i).ptr;
         columns[i].width = 80;
     }
@@ -45,6 +58,7 @@ int cmd_sql(struct cli *cli)
 {
     struct err e = {0};
     struct store *store = NULL;
+    atomic_store(&cli_stop_at_once, true);
     struct str answer = STR_INIT(SIZE_MAX / 2);
     int64_t limit;
     bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_open(cli, STORE_READ, &store, &e);

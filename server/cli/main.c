@@ -6,12 +6,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #ifndef TELLTALE_VERSION
 #define TELLTALE_VERSION "0.1.0"
 #endif
 
-atomic_bool cli_stop;
+atomic_bool cli_stop, cli_stop_at_once;
 
 static const struct option_row global_options[] = {
     {0, "db", "URL", "the database: a path, or sqlite:PATH"},
@@ -188,6 +189,8 @@ static const char *default_db(struct arena *a)
 static void on_signal(int number)
 {
     (void)number;
+    if (atomic_load(&cli_stop_at_once))
+        _exit(err_exit_status(ERR_CANCELLED));
     atomic_store(&cli_stop, true);
 }
 

@@ -45,22 +45,27 @@ static const json_t *follow(const json_t *object, const char *path)
     return object;
 }
 
-/* The text of a cell: strings as they are, nothing for null, JSON for the rest. The caller frees it. */
-static char *cell_text(const json_t *object, const char *path)
+/* What a cell says: strings as they are, nothing for null, JSON for the rest, with `digits` of a number that is no whole one.
+ * The caller frees it. */
+static char *cell_text(const json_t *object, const char *path, int digits, size_t *len)
 {
     const json_t *v = follow(object, path);
-    if (!v || json_is_null(v))
-        return strdup("");
-    if (json_is_string(v))
-        return strdup(json_string_value(v));
-    if (json_is_real(v)) {
-        char number[40];
-        snprintf(number, sizeof number, "%.4g", json_real_value(v));
-        return strdup(number);
+    char *text = NULL;
+    if (json_is_string(v)) {
+        text = malloc(json_string_length(v) + 1);
+        if (text)
+            memcpy(text, json_string_value(v), json_string_length(v) + 1);
+        *len = json_string_length(v);
+    } else {
+        text = !v || json_is_null(v) ? strdup("") : json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(digits));
+        *len = text ? strlen(text) : 0;
     }
-    char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
-    return text ? text : strdup("");
+    if (!text)
+        abort();
+    return text;
 }
+
+enum { DIGITS_EXACT = 17, DIGITS_SHOWN = 4 };
 
 void rows_add(struct rows *rows, struct slice object)
 {
@@ -80,26 +85,28 @@ void rows_add(struct rows *rows, struct slice object)
     }
     struct str line = STR_INIT(CSV_LINE_BYTES);
     for (const struct column *c = rows->columns; c->title; c++) {
-        char *text = cell_text(row, c->path);
+        size_t len;
+        char *text = cell_text(row, c->path, DIGITS_EXACT, &len);
         if (c != rows->columns)
             str_addc(&line, ',');
-        csv_cell(&line, slice_str(text));
+        csv_cell(&line, slice_of(text, len));
         free(text);
     }
-    printf("%s\r\n", line.ptr);
+    str_addz(&line, "\r\n");
+    fwrite(line.ptr, 1, line.len, stdout);
     str_free(&line);
     json_decref(row);
 }
 
 /* Copies a cell to one line of printable text and counts its columns on a terminal. */
-static size_t flatten(char *text, size_t max)
+static size_t flatten(char *text, size_t len, size_t max)
 {
     size_t columns = 0;
     char *to = text;
     mbstate_t state = {0};
-    for (const char *from = text; *from && columns < max;) {
+    for (const char *from = text, *end = text + len; from < end && columns < max;) {
         wchar_t wide;
-        size_t n = mbrtowc(&wide, from, MB_CUR_MAX, &state);
+        size_t n = mbrtowc(&wide, from, (size_t)(end - from), &state);
         if (n == 0 || n > 8) {
             state = (mbstate_t){0};
             n = 1;
@@ -130,12 +137,18 @@ static size_t terminal_width(void)
 
 static void print_table(const struct rows *rows)
 {
-    size_t n = 0, widths[32];
+    size_t count = 0, n = 0;
+    while (rows->columns[count].title)
+        count++;
+    size_t *widths = calloc(count + 1, sizeof *widths);
+    if (!widths)
+        abort();
     for (const struct column *c = rows->columns; c->title; c++, n++) {
         widths[n] = strlen(c->title);
         for (size_t i = 0; i < json_array_size(rows->held); i++) {
-            char *text = cell_text(json_array_get(rows->held, i), c->path);
-            size_t width = flatten(text, c->width ? (size_t)c->width : WIDEST);
+            size_t len;
+            char *text = cell_text(json_array_get(rows->held, i), c->path, DIGITS_SHOWN, &len);
+            size_t width = flatten(text, len, c->width ? (size_t)c->width : WIDEST);
             widths[n] = width > widths[n] ? width : widths[n];
             free(text);
         }
@@ -145,9 +158,10 @@ static void print_table(const struct rows *rows)
         size_t used = 0;
         for (size_t k = 0; k < n; k++) {
             const struct column *c = &rows->columns[k];
-            char *text = i ? cell_text(json_array_get(rows->held, i - 1), c->path) : strdup(c->title);
+            size_t len = strlen(c->title);
+            char *text = i ? cell_text(json_array_get(rows->held, i - 1), c->path, DIGITS_SHOWN, &len) : strdup(c->title);
             size_t room = k + 1 == n && total > used ? total - used : widths[k];
-            size_t width = flatten(text, room < widths[k] ? room : widths[k]);
+            size_t width = flatten(text, len, room < widths[k] ? room : widths[k]);
             int pad = (int)(widths[k] - width);
             bool last = k + 1 == n;
             printf("%*s%s%*s%s", c->right ? pad : 0, "", text, c->right || last ? 0 : pad, "", last ? "\n" : "  ");
@@ -155,6 +169,7 @@ static void print_table(const struct rows *rows)
             free(text);
         }
     }
+    free(widths);
 }
 
 void rows_end(struct rows *rows)

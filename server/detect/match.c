@@ -9,7 +9,9 @@ enum {
     MATCHES_LOOKED_AT = 512,    /* to find them */
     OCCURRENCES_MAX = 1 << 20,  /* in one run */
     CAPTURE_MAX = 200,          /* bytes */
-    PATTERN_US = 2000000,       /* of one pattern in one run */
+    SCAN_US = 250000,           /* of one look into a text, and … */
+    SCAN_BYTES_A_US = 4,        /* … as long as this takes for a long one */
+    PATTERN_US = 2000000,       /* of one pattern in one run, and as long as this takes for all that it looked into */
     UNESCAPED_MAX = 256,        /* strings of one call */
     BLOCK = 4096,
 };
@@ -111,11 +113,12 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
         groups = (size_t)number > groups && number < REGEX_GROUPS ? (size_t)number : groups;
     }
     size_t most = groups ? MATCHES_DISTINCT : 1, from = 0;
+    int64_t patience = SCAN_US + (int64_t)(text.len / SCAN_BYTES_A_US);
     int64_t began = clock_monotonic_us();
     for (int looked = 0; looked < MATCHES_LOOKED_AT && state->nfound < most && from <= text.len; looked++) {
         struct regex_match m;
         s->regex_calls++;
-        enum regex_result result = regex_find(p->re, s->regex, text, from, 0, &m);
+        enum regex_result result = regex_find(p->re, s->regex, text, from, clock_monotonic_us() + patience, &m);
         if (result == REGEX_INCOMPLETE)
             pattern_off(s, p, "a pattern hit its limit of time or matches; the rest of the run was not looked at with it");
         if (result != REGEX_YES)
@@ -137,8 +140,9 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
         from = m.end > m.start ? m.end : m.end + 1;
     }
     state->spent_us += clock_monotonic_us() - began;
-    if (state->spent_us > PATTERN_US && !state->off)
-        pattern_off(s, p, "a pattern took more than 2 s in this run; the rest of the run was not looked at with it");
+    state->bytes += text.len;
+    if (state->spent_us > PATTERN_US + (int64_t)(state->bytes / SCAN_BYTES_A_US) && !state->off)
+        pattern_off(s, p, "a pattern took too much time in this run; the rest of the run was not looked at with it");
 }
 
 static const struct pattern_state *matches_in(struct detect_scratch *s, const struct pattern *p, struct slice text)
@@ -147,7 +151,7 @@ static const struct pattern_state *matches_in(struct detect_scratch *s, const st
     if (state->known == s->stamp && state->text == text.ptr && state->len == text.len)
         return state;
     if (state->run != s->run)
-        state->run = s->run, state->off = false, state->spent_us = 0;
+        state->run = s->run, state->off = false, state->spent_us = 0, state->bytes = 0;
     state->known = s->stamp, state->text = text.ptr, state->len = text.len;
     state->found = NULL, state->nfound = 0;
     if (!state->off && text.len < UINT32_MAX)

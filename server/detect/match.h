@@ -33,8 +33,9 @@ struct pattern_state {
     size_t len;
     struct found *found;
     uint32_t nfound;
-    uint64_t run;               /* the run that the next two are of */
+    uint64_t run;               /* the run that the next three are of */
     int64_t spent_us;
+    uint64_t bytes;             /* looked into */
     bool off;                   /* hit a limit in this run: not asked again */
 };
 

@@ -431,7 +431,7 @@ static bool read_file(struct worker *w, const struct source_file *source, struct
     } else if (w->put && !store_file_known(w->store, o->collection, file->row.hash, &file->arena, &known, &before, e)) {
         ok = false;
         atomic_store(&file->complete, false);
-    } else if (known) {
+    } else if (known && !before.refused && !o->format) { /* what was refused is refused, and named, again */
         atomic_store(&file->complete, false); /* it is remembered already */
         pthread_mutex_lock(&p->lock);
         p->report->runs[PUT_DUPLICATE] += before.runs;

@@ -126,6 +126,13 @@ def test_a_file_that_grew_updates_what_changed_and_adds_what_is_new():
     assert {k: after[k] for k in before} == before and len(after) == 3
 
 
+def test_what_was_refused_is_refused_again():
+    h = Home()
+    path = h.file("a.jsonl", jsonl([chat("1")]) + "{broken\n")
+    for runs in ({"new": 1, "updated": 0, "duplicate": 0, "rejected": 1}, {"new": 0, "updated": 0, "duplicate": 1, "rejected": 1}):
+        assert h.json("import", path, status=1)["runs"] == runs
+
+
 def test_the_same_id_in_another_file_is_another_run():
     h = Home()
     h.run("import", h.file("a.jsonl", jsonl([chat("1", "one")])), "-c", "c")
@@ -152,6 +159,15 @@ def test_stdin_gzip_and_dry_run():
     dry = Home()
     r = dry.json("import", dry.file("a.jsonl", body), "--dry-run")
     assert r["runs"]["new"] == 2 and not os.path.exists(dry.db)
+
+
+def test_streams_do_not_overwrite_one_another():
+    h = Home()
+    for text in ("one", "two"):
+        h.run("import", "-", "-c", "s", stdin=jsonl([{"messages": [{"role": "user", "content": text}]}]).encode())
+    assert len(h.lines("runs")) == 2
+    done = subprocess.run([PROGRAM, "--db", h.db, "import", "-", "-c", "s"], stdin=os.open("/tmp", os.O_RDONLY), capture_output=True)
+    assert done.returncode == 3 and b"stdin" in done.stderr, done
 
 
 def test_an_interrupted_import_ends_cleanly_and_resumes():
@@ -266,6 +282,23 @@ def test_sql_answers_in_columns_and_refuses_to_write():
     assert set(h.json("sql", "SELECT success FROM runs")["rows"][0]) <= {0, 1, None}
 
 
+def test_a_long_query_ends_when_it_is_told_to():
+    h = sample_home()
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    p = subprocess.Popen([PROGRAM, "--db", h.db, "sql", slow], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(0.5)
+    p.send_signal(signal.SIGTERM)
+    assert p.wait(timeout=10) == 3
+
+
+def test_answers_of_any_width_and_exact_numbers():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("1")])))
+    assert len(h.run("sql", "SELECT " + ", ".join(map(str, range(100)))).split()) == 200
+    assert h.run("sql", "SELECT 1234567.25 AS a, 2 AS a", "--output", "csv").split() == ["a,a_2", "1234567.25,2"]
+    assert h.lines("sql", "SELECT 1 AS a, 2 AS a") == [{"a": 1, "a_2": 2}]
+
+
 def test_tables_and_csv_are_for_people():
     h = sample_home()
     table = h.run("tasks")
@@ -291,6 +324,8 @@ def test_scan_of_files_keeps_no_database():
     path = h.file("a.jsonl", jsonl([chat("1")]))
     h.run("scan", path)
     assert not os.path.exists(h.db)
+    h.run("scan", h.file("cut.jsonl", jsonl([chat("1")]) + '{"messages": [{'), status=1)
+    h.run("scan", path, "--only", ",", status=2)
 
 
 RULE = """id: says-hello

@@ -119,7 +119,7 @@ def test_long_queries_keep_nobody_from_reading():
     done = []
 
     def slow():
-        query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 3000000) SELECT count(*) FROM n"
+        query = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 600000) SELECT count(*) FROM n"
         for _ in range(2):
             done.append(s.ask("POST", "sql", {"query": query}).status)
 
