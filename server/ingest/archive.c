@@ -131,6 +131,8 @@ bool unpack_read(void *ctx, char *into, size_t room, size_t *n, struct err *e)
         const void *block;
         size_t size;
         la_int64_t offset; /* of sparse files in a tar: their holes are left out */
+        if (!source_goes_on(u->limits, e))
+            return false;
         const int got = archive_read_data_block(u->archive, &block, &size, &offset);
         if (got == ARCHIVE_RETRY)
             continue;
@@ -171,7 +173,7 @@ static bool drain(struct unpack *u, struct err *e)
 bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e)
 {
     *more = false;
-    if (!drain(u, e))
+    if (!source_goes_on(u->limits, e) || !drain(u, e))
         return false;
     for (;;) {
         if (u->over) {
