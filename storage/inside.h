@@ -21,7 +21,6 @@ static inline int64_t child_id(int64_t parent, int64_t place) { return parent <<
 static inline int64_t child_first(int64_t parent) { return child_id(parent, 0); }
 static inline int64_t child_last(int64_t parent) { return child_id(parent, CHILD_MAX); }
 static inline int64_t child_place(int64_t id) { return id & CHILD_MAX; }
-static inline int64_t child_parent(int64_t id) { return id >> CHILD_BITS; }
 
 /* For columns that are never NULL. */
 static inline struct slice not_null(struct slice s) { return s.ptr ? s : slice_of("", 0); }

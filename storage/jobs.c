@@ -242,8 +242,8 @@ static bool cancel(struct store *s, struct slice id, struct err *e)
     if (!find(s, id, &n, e))
         return false;
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET cancel = 1, ended_at = CASE WHEN state = 0 THEN $1 END, state = CASE WHEN state = 0 THEN 4 ELSE state END"
-        " WHERE n = $2 AND state IN (0, 1)", e);
+        "UPDATE job SET cancel = 1, ended_at = CASE WHEN state = 1 THEN NULL ELSE $1 END, state = CASE WHEN state = 1 THEN 1 ELSE 4 END"
+        " WHERE n = $2 AND state IN (0, 1, 3)", e);
     bind_text(q, slice_str(now));
     bind_int(q, n);
     if (!stmt_run(q, e))

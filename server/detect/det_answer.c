@@ -130,8 +130,10 @@ static enum form compare(struct arena *a, struct slice answer, struct slice targ
     if (y.len >= 4 && x.len >= 4 && (slice_eq(bare(a, hex_of(a, x)), q) || slice_eq(p, bare(a, hex_of(a, y)))))
         return FORM_DRESSED;
     size_t at; /* a whole sentence around it */
-    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && find_word(answer, target, &at) ? FORM_DRESSED
-                                                                                                         : FORM_OTHER;
+    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && !memchr(answer.ptr, '\n', answer.len) &&
+                   find_word(answer, target, &at)
+               ? FORM_DRESSED
+               : FORM_OTHER;
 }
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
@@ -161,6 +163,8 @@ static bool submitted(struct arena *a, const struct tool_call *call, struct slic
     if (!tool && slice_find(slice_sub(call->arguments, 0, COMMAND_STARTS), slice_str("submit ")) < 0)
         return false;
     *out = slice_trim(first_string(a, call->arguments));
+    if (out->len > ANSWER_MAX) /* a document, not an answer */
+        return false;
     if (tool)
         return out->len > 0 && !slice_is(*out, "submit");
     if (!slice_starts(*out, "submit "))
@@ -436,14 +440,14 @@ static bool was_seen(struct det_run *d, const struct submission *s)
     return false;
 }
 
-/* Some of its words, in pieces: it was put together from what was seen. */
+/* Its pieces, though not the whole: it was put together from what was seen. */
 static bool was_computed(struct det_run *d, const struct submission *s)
 {
+    enum { PIECE = 6, PIECES_MOST = 4 };
     struct slice inner = unwrap(s->text);
-    size_t pieces = 0, seen = 0;
-    for (size_t i = 0; i + 6 <= inner.len; i += 6) {
-        struct submission piece = {slice_sub(inner, i, 6), s->place, s->order};
-        pieces++;
+    size_t pieces = inner.len / PIECE < PIECES_MOST ? inner.len / PIECE : PIECES_MOST, seen = 0;
+    for (size_t i = 0; i < pieces; i++) {
+        struct submission piece = {slice_sub(inner, i * (inner.len / pieces), PIECE), s->place, s->order};
         seen += was_seen(d, &piece);
     }
     return pieces && 2 * seen >= pieces;
@@ -468,13 +472,18 @@ void det_unseen_answer(struct det_run *d)
 {
     if (d->run->success != VERDICT_FAILED)
         return;
+    enum { LOOKED_AT = 8 };
     size_t n;
     const struct submission *list = submissions(d, &n);
-    struct span spans[8];
-    size_t shown = 0;
-    for (size_t i = 0; i < n; i++)
-        if (is_key(list[i].text) && !was_seen(d, &list[i]) && !was_computed(d, &list[i]) && shown < sizeof spans / sizeof *spans)
+    struct span spans[LOOKED_AT];
+    size_t shown = 0, looked = 0;
+    for (size_t i = 0; i < n && looked < LOOKED_AT; i++) {
+        if (!is_key(list[i].text))
+            continue;
+        looked++; /* each is a look through the whole run */
+        if (!was_seen(d, &list[i]) && !was_computed(d, &list[i]))
             spans[shown++] = list[i].place;
+    }
     if (shown)
         det_report(d, NULL, NULL, SLICE_NONE, spans, shown);
 }

@@ -33,8 +33,9 @@ struct pattern_state {
     size_t len;
     struct found *found;
     uint32_t nfound;
-    uint64_t run;               /* the run that the next two are of */
+    uint64_t run;               /* the run that the next three are of */
     int64_t spent_us;
+    uint64_t bytes;             /* looked into */
     bool off;                   /* hit a limit in this run: not asked again */
 };
 
@@ -63,6 +64,8 @@ struct detect_scratch {
 
 /* Fills s->occurrences from the run. Pointers in them live until the next run. */
 void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run);
+/* The key of an event; all zero where it has none. */
+void key_make(struct view *v, const struct event *e, const struct key *key, unsigned char out[HASH_SIZE]);
 /* Lists that a detector could not finish; once for each detector and reason. */
 void match_incomplete(struct detect_scratch *s, struct slice detector, const char *reason);
 

@@ -17,6 +17,7 @@ enum {
     QUEUE_BYTES = 48 << 20, /* of run arenas that wait: the bound on memory beside the largest run */
     COMMIT_BYTES = 4 << 20,
     PROGRESS_US = 200000,
+    SHOWN_BYTES = 1024,      /* of a name or place in the report, which may be as long as a stranger likes */
 };
 
 /* One file on its way: done when it was read to its end and none of its runs waits any more. */
@@ -34,6 +35,22 @@ struct waiting_run {
     struct put_name name;
 };
 
+/* How often each hash was seen. */
+struct hash_count {
+    unsigned char hash[HASH_SIZE];
+    uint32_t seen;
+};
+
+struct hash_counts {
+    struct hash_count *items; /* open addressing, a power of two */
+    size_t n, cap;
+};
+
+struct file_list {
+    const struct source_file **items;
+    size_t n, cap;
+};
+
 struct pipeline {
     const struct ingest_options *options;
     const struct source_files *files;
@@ -48,7 +65,10 @@ struct pipeline {
     pthread_cond_t changed;
     struct waiting_run queue[QUEUE_RUNS]; /* a ring */
     size_t first, waiting, waiting_bytes;
+    struct file_list todo, later; /* later: of the same bytes as one of todo */
+    struct hash_counts hashes;   /* of the files of todo */
     size_t next_file, readers;   /* readers: files being read */
+    bool second_pass;            /* over what was put off */
     size_t next_task;
     struct worker *workers;
     atomic_bool stop;            /* a thread failed */
@@ -80,6 +100,13 @@ static bool stop_all(struct pipeline *p)
 }
 
 /* Under the lock. */
+static void add_file(struct arena *a, struct file_list *list, const struct source_file *file)
+{
+    list->items = arena_grow(a, list->items, list->n, &list->cap, sizeof(const struct source_file *));
+    list->items[list->n++] = file;
+}
+
+/* Under the lock. */
 static void report_progress(struct pipeline *p)
 {
     int64_t now = clock_monotonic_us();
@@ -99,8 +126,8 @@ static void list_error(struct pipeline *p, struct slice source, struct slice loc
     } else {
         r->errors = arena_grow(p->arena, r->errors, r->nerrors, &r->errors_cap, sizeof *r->errors);
         r->errors[r->nerrors++] = (struct ingest_error){
-            .source = arena_dup(p->arena, source),
-            .location = arena_dup(p->arena, location),
+            .source = arena_dup(p->arena, slice_cut(source, SHOWN_BYTES)),
+            .location = arena_dup(p->arena, slice_cut(location, SHOWN_BYTES)),
             .message = arena_dup(p->arena, slice_str(message)),
             .code = code,
         };
@@ -220,52 +247,51 @@ static struct waiting_run dequeue(struct pipeline *p)
 
 /* ---- reading a file ---------------------------------------------------------------------------------------------- */
 
-/* How often each external_id was seen in this file, for files in which it is not unique. */
-struct id_count {
-    unsigned char hash[HASH_SIZE];
-    uint32_t seen;
-};
-
 struct reading {
     struct worker *worker;
     struct open_file *file;
     struct slice shown;     /* source.file */
     int64_t place;          /* of the next run, by file and then in it */
-    struct id_count *ids;   /* open addressing, a power of two */
-    size_t nids, ids_cap;
+    struct hash_counts ids; /* external_ids of this file, for files in which they are not unique */
 };
 
-static struct id_count *find_id(struct id_count *ids, size_t cap, const unsigned char hash[HASH_SIZE])
+static struct hash_count *find_hash(struct hash_count *items, size_t cap, const unsigned char hash[HASH_SIZE])
 {
     size_t at;
     memcpy(&at, hash, sizeof at);
-    while (ids[at & (cap - 1)].seen && memcmp(ids[at & (cap - 1)].hash, hash, HASH_SIZE) != 0)
+    while (items[at & (cap - 1)].seen && memcmp(items[at & (cap - 1)].hash, hash, HASH_SIZE) != 0)
         at++;
-    return &ids[at & (cap - 1)];
+    return &items[at & (cap - 1)];
+}
+
+/* How often it was counted before. */
+static uint32_t count_hash(struct hash_counts *c, const unsigned char hash[HASH_SIZE])
+{
+    if (2 * c->n >= c->cap) {
+        size_t cap = c->cap ? 2 * c->cap : 64;
+        struct hash_count *items = calloc(cap, sizeof *items);
+        if (!items)
+            abort();
+        for (size_t i = 0; i < c->cap; i++)
+            if (c->items[i].seen)
+                *find_hash(items, cap, c->items[i].hash) = c->items[i];
+        free(c->items);
+        c->items = items;
+        c->cap = cap;
+    }
+    struct hash_count *found = find_hash(c->items, c->cap, hash);
+    if (!found->seen) {
+        memcpy(found->hash, hash, HASH_SIZE);
+        c->n++;
+    }
+    return found->seen++;
 }
 
 static uint32_t next_ordinal(struct reading *r, struct slice external_id)
 {
-    if (2 * r->nids >= r->ids_cap) {
-        size_t cap = r->ids_cap ? 2 * r->ids_cap : 64;
-        struct id_count *ids = calloc(cap, sizeof *ids);
-        if (!ids)
-            abort();
-        for (size_t i = 0; i < r->ids_cap; i++)
-            if (r->ids[i].seen)
-                *find_id(ids, cap, r->ids[i].hash) = r->ids[i];
-        free(r->ids);
-        r->ids = ids;
-        r->ids_cap = cap;
-    }
     unsigned char hash[HASH_SIZE];
     hash_of(external_id, hash);
-    struct id_count *id = find_id(r->ids, r->ids_cap, hash);
-    if (!id->seen) {
-        memcpy(id->hash, hash, HASH_SIZE);
-        r->nids++;
-    }
-    return id->seen++;
+    return count_hash(&r->ids, hash);
 }
 
 static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
@@ -369,7 +395,7 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
 
 /* ---- workers ------------------------------------------------------------------------------------------------------ */
 
-static bool hash_file(const struct source_file *file, unsigned char out[HASH_SIZE], struct err *e)
+static bool hash_file(const struct source_file *file, const struct source_limits *limits, unsigned char out[HASH_SIZE], struct err *e)
 {
     int fd = open(file->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
@@ -380,10 +406,11 @@ static bool hash_file(const struct source_file *file, unsigned char out[HASH_SIZ
         abort();
     struct hash h;
     hash_start(&h);
-    ssize_t n;
-    while ((n = read(fd, buffer, piece)) > 0)
+    ssize_t n = 0;
+    bool ok;
+    while ((ok = source_goes_on(limits, e)) && (n = read(fd, buffer, piece)) > 0)
         hash_add(&h, slice_of(buffer, (size_t)n));
-    bool ok = n == 0 || err_errno(e, "cannot read %s", file->path);
+    ok = ok && (n == 0 || err_errno(e, "cannot read %s", file->path));
     if (ok)
         hash_end(&h, out);
     free(buffer);
@@ -405,6 +432,18 @@ static void count_file(struct pipeline *p, const struct source_report *read, uin
     pthread_mutex_unlock(&p->lock);
 }
 
+/* Two files of the same bytes must not be read at once, as neither would find the other in the store: the second waits until all
+ * that were begun are committed. */
+static bool waits(struct pipeline *p, const struct source_file *source, const unsigned char hash[HASH_SIZE])
+{
+    pthread_mutex_lock(&p->lock);
+    bool seen = !p->second_pass && count_hash(&p->hashes, hash) > 0;
+    if (seen)
+        add_file(p->arena, &p->later, source);
+    pthread_mutex_unlock(&p->lock);
+    return seen;
+}
+
 static bool read_file(struct worker *w, const struct source_file *source, struct err *e)
 {
     struct pipeline *p = w->p;
@@ -421,17 +460,26 @@ static bool read_file(struct worker *w, const struct source_file *source, struct
     file->row.bytes = source->size;
     struct reading reading = {.worker = w, .file = file, .shown = source->name, .place = (int64_t)(source - p->files->items) << 32};
     struct source_report read = {0};
-    bool known = false, ok = true;
+    bool known = false, later = false, ok = true;
     struct file_row before;
     struct err reason = {0};
-    if (!hash_file(source, file->row.hash, &reason)) {
+    struct source_limits limits = source_limits_default;
+    limits.cancel = o->cancel;
+    if (!hash_file(source, &limits, file->row.hash, &reason)) {
+        ok = reason.code != ERR_CANCELLED;
         read.outcome = SOURCE_FAILED;
         atomic_store(&file->complete, false);
-        list_error(p, source->name, SLICE_NONE, reason.code, reason.text);
+        if (ok)
+            list_error(p, source->name, SLICE_NONE, reason.code, reason.text);
+        else
+            *e = reason;
+    } else if (w->put && waits(p, source, file->row.hash)) {
+        atomic_store(&file->complete, false);
+        later = true;
     } else if (w->put && !store_file_known(w->store, o->collection, file->row.hash, &file->arena, &known, &before, e)) {
         ok = false;
         atomic_store(&file->complete, false);
-    } else if (known) {
+    } else if (known && !before.refused && !o->format) { /* what was refused is refused, and named, again */
         atomic_store(&file->complete, false); /* it is remembered already */
         pthread_mutex_lock(&p->lock);
         p->report->runs[PUT_DUPLICATE] += before.runs;
@@ -442,7 +490,7 @@ static bool read_file(struct worker *w, const struct source_file *source, struct
         read.outcome = SOURCE_READ;
     } else {
         const struct sink sink = {.run = take_run, .refuse = refuse_record, .carry = carry_line, .ctx = &reading};
-        ok = source_read(source, o->format, &source_limits_default, &sink, &read, &reason);
+        ok = source_read(source, o->format, &limits, &sink, &read, &reason);
         if (!ok)
             *e = reason;
         else if (read.outcome != SOURCE_READ)
@@ -451,9 +499,9 @@ static bool read_file(struct worker *w, const struct source_file *source, struct
         if (!(ok && read.outcome == SOURCE_READ))
             atomic_store(&file->complete, false);
     }
-    if (ok)
+    if (ok && !later)
         count_file(p, &read, source->size);
-    free(reading.ids);
+    free(reading.ids.items);
     release_file(w, file);
     return ok;
 }
@@ -465,9 +513,9 @@ static bool work(void *ctx, int i, struct err *e)
     struct worker *w = &p->workers[i];
     for (;;) {
         pthread_mutex_lock(&p->lock);
-        while (!p->waiting && p->next_file == p->files->n && p->readers && !stopped(p))
+        while (!p->waiting && p->next_file == p->todo.n && p->readers && !stopped(p))
             pthread_cond_wait(&p->changed, &p->lock);
-        if (stopped(p) || (!p->waiting && p->next_file == p->files->n)) {
+        if (stopped(p) || (!p->waiting && p->next_file == p->todo.n)) {
             pthread_mutex_unlock(&p->lock);
             /* The second commit remembers the files that the first completed. */
             return (commit(w, e) && commit(w, e)) || stop_all(p);
@@ -478,7 +526,7 @@ static bool work(void *ctx, int i, struct err *e)
             pthread_mutex_unlock(&p->lock);
             ok = handle_run(w, &item, e);
         } else {
-            const struct source_file *file = &p->files->items[p->next_file++];
+            const struct source_file *file = p->todo.items[p->next_file++];
             p->readers++;
             pthread_mutex_unlock(&p->lock);
             ok = read_file(w, file, e);
@@ -574,6 +622,12 @@ static bool run_pipeline(struct pipeline *p, int n, struct err *e)
 {
     const struct ingest_options *o = p->options;
     bool ok = threads_run(n, work, p, e);
+    if (ok && p->later.n) {
+        p->todo = p->later;
+        p->next_file = 0;
+        p->second_pass = true;
+        ok = threads_run(n, work, p, e);
+    }
     drop_waiting(&p->workers[0]);
     for (size_t i = 0; i < p->carried.n && ok && !stopped(p); i++)
         ok = store_finding_put(p->workers[0].store, o->collection, &p->carried.items[i], e);
@@ -602,8 +656,13 @@ bool ingest_files(const struct ingest_options *o, const struct source_files *fil
         .workers = arena_array(a, struct worker, (size_t)n),
     };
     *report = (struct ingest_report){.format_runs = arena_array(a, uint64_t, format_count)};
-    for (size_t i = 0; i < files->n; i++)
+    for (size_t i = 0; i < files->n; i++) {
         report->bytes_total += files->items[i].size;
+        add_file(a, &p.todo, &files->items[i]);
+    }
+    for (size_t i = 0; i < files->nerrors; i++)
+        list_error(&p, files->errors[i].name, SLICE_NONE, files->errors[i].code, files->errors[i].message.ptr);
+    report->files_failed = files->nerrors;
     bool ok = true;
     for (int i = 0; i < n && ok; i++)
         ok = open_worker(&p, &p.workers[i], e);
@@ -611,6 +670,7 @@ bool ingest_files(const struct ingest_options *o, const struct source_files *fil
     for (int i = 0; i < n; i++)
         close_worker(&p.workers[i]);
     report->seconds = (double)(clock_monotonic_us() - p.started) / 1e6;
+    free(p.hashes.items);
     pthread_mutex_destroy(&p.lock);
     pthread_cond_destroy(&p.changed);
     return ok;

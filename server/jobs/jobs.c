@@ -204,7 +204,7 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     struct str result = STR_INIT(RESULT_MAX);
     struct err e = {0};
     slot_take(w, row);
-    bool ok = attempt(w, row, a, &result, &e);
+    bool ok = attempt(w, row, a, &result, &e) && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
     enum job_state state = outcome(w, ok, &e);
     if (finish(w, row, state, str_slice(&result), &e)) {
         if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
@@ -330,18 +330,17 @@ static bool recover(struct jobs *jobs, struct err *e)
     jobs->server_lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (jobs->server_lock < 0)
         return err_errno(e, "cannot open %s", path);
-    if (flock(jobs->server_lock, LOCK_EX | LOCK_NB) < 0) { /* another server: its jobs and uploads are alive */
-        close(jobs->server_lock);
-        jobs->server_lock = -1;
-        return true;
-    }
+    /* Every server holds the lock shared for as long as it lives; who gets it alone knows that no other does. */
+    bool alone = flock(jobs->server_lock, LOCK_EX | LOCK_NB) == 0;
+    if (!alone)
+        return flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path);
     struct sweep sweep = {.jobs = jobs};
     uint64_t released = 0;
     bool ok = store_jobs_release(jobs->keeper_store, &released, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
     if (released)
         jobs->begin_at = clock_monotonic_us() + CALM_US;
-    return ok;
+    return ok && (flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path));
 }
 
 /* ---- start and stop --------------------------------------------------------------------------------------------------- */
@@ -359,12 +358,13 @@ bool jobs_start(const struct jobs_options *options, struct jobs **out, struct er
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&jobs->changed, &monotonic);
     pthread_condattr_destroy(&monotonic);
-    for (int i = 0; i < WORKERS; i++)
-        jobs->workers[i] = (struct worker){.jobs = jobs, .slot = {.progress = STR_INIT(400)}};
     bool ok = store_open(options->db, STORE_WRITE, &jobs->keeper_store, e) && recover(jobs, e);
-    for (int i = 0; ok && i < WORKERS; i++) {
+    for (int i = 0; i < WORKERS; i++) {
+        jobs->workers[i] = (struct worker){.jobs = jobs, .slot = {.progress = STR_INIT(400)}};
+        ok = ok && store_open(options->db, STORE_WRITE, &jobs->workers[i].store, e);
+    }
+    for (int i = 0; i < WORKERS; i++) { /* workers look at each other's slots: all are there before the first runs */
         struct worker *w = &jobs->workers[i];
-        ok = store_open(options->db, STORE_WRITE, &w->store, e);
         if (ok)
             ok = w->started = pthread_create(&w->thread, NULL, work, w) == 0 || err_set(e, ERR_IO, "cannot start a thread");
     }

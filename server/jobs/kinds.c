@@ -64,6 +64,17 @@ static void import_progress(void *ctx, const struct ingest_report *so_far)
     job->progress(job, slice_of(text, (size_t)n));
 }
 
+/* A file that the system would not give us is not the upload's fault: the job fails, and the upload is kept. */
+static bool was_readable(const struct ingest_report *report, struct err *e)
+{
+    for (size_t i = 0; i < report->nerrors; i++) {
+        const struct ingest_error *x = &report->errors[i];
+        if (!x->location.len && (x->code == ERR_IO || x->code == ERR_NOT_FOUND || x->code == ERR_FULL))
+            return err_set(e, x->code, "the upload cannot be read: %.*s", SLICE_ARG(x->message));
+    }
+    return true;
+}
+
 static bool import_run(struct job *job, struct str *result, struct err *e)
 {
     const struct jobs_options *o = job->options;
@@ -84,7 +95,7 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
                                            .rules = o->rules, .replace = replace, .jobs = o->threads, .cancel = job->stop,
                                            .progress = import_progress, .ctx = job};
     struct ingest_report report = {0};
-    if (!ingest_files(&options, &files, a, &report, e))
+    if (!ingest_files(&options, &files, a, &report, e) || !was_readable(&report, e))
         return false;
     struct jsonw j = jsonw_to(result);
     ingest_report_json(&j, &collection, &report);

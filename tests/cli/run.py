@@ -126,6 +126,13 @@ def test_a_file_that_grew_updates_what_changed_and_adds_what_is_new():
     assert {k: after[k] for k in before} == before and len(after) == 3
 
 
+def test_what_was_refused_is_refused_again():
+    h = Home()
+    path = h.file("a.jsonl", jsonl([chat("1")]) + "{broken\n")
+    for runs in ({"new": 1, "updated": 0, "duplicate": 0, "rejected": 1}, {"new": 0, "updated": 0, "duplicate": 1, "rejected": 1}):
+        assert h.json("import", path, status=1)["runs"] == runs
+
+
 def test_the_same_id_in_another_file_is_another_run():
     h = Home()
     h.run("import", h.file("a.jsonl", jsonl([chat("1", "one")])), "-c", "c")

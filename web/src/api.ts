@@ -226,7 +226,8 @@ export interface Summary {
     detectors: (GroupCount & { detector: string; behavior: string; severity: Severity })[];
     behaviors: (GroupCount & { behavior: string; best: Finding | null })[];
     by_model: (ModelCount & { flagged: number; pass_rate: Rate | null; pass_rate_sound: Rate | null })[];
-    facets: { field: string; values: { value: string; runs: number }[] }[];
+    /** value null: the runs that do not say */
+    facets: { field: string; values: { value: string | null; runs: number }[] }[];
 }
 
 export interface Detector {

@@ -60,7 +60,7 @@ export function addTerm(query: URLSearchParams, term: Term): void {
 }
 
 export function fieldsOf(summary: Summary | undefined, keys: string[], of: 'runs' | 'findings'): Field[] {
-    const facet = (field: string) => summary?.facets.find(f => f.field === field)?.values.map(v => ({ value: v.value, n: of === 'runs' ? v.runs : null })) ?? [];
+    const facet = (field: string) => summary?.facets.find(f => f.field === field)?.values.flatMap(v => (v.value == null ? [] : { value: v.value, n: of === 'runs' ? v.runs : null })) ?? [];
     const about: Record<string, Field> = {
         kind: { key: 'kind', about: 'kind of finding', values: of === 'runs' && facet('kind').length ? facet('kind') : KINDS.map(value => ({ value, n: summary?.kinds[value][of] ?? null })) },
         behavior: { key: 'behavior', about: 'what was seen', values: summary?.behaviors.map(b => ({ value: b.behavior, n: b[of] })) ?? [] },

@@ -72,10 +72,11 @@ export async function startImport(collection: string, files: FileIn[]): Promise<
     batches = [batch, ...batches];
     tell();
     try {
-        await api.addCollection(collection);
+        const there = await api.collections({ limit: 1000 });
+        if (!there.items.some(c => c.name === collection)) await api.addCollection(collection);
     } catch (e) {
         const error = asApiError(e);
-        if (error.status !== 409) { /* 409: it is there already */
+        if (error.status !== 409) { /* 409: somebody else made it just now */
             for (const file of batch.files) Object.assign(file, { state: 'failed', error });
             batch.ended = Date.now();
             tell();

@@ -1,5 +1,5 @@
 // Every key of the page is declared here by the part that answers it, so that "?" can list them.
-import { useEffect, useRef } from 'preact/hooks';
+import { useLayoutEffect, useRef } from 'preact/hooks';
 
 export interface Key {
     /** As KeyboardEvent.key has it; "mod+k" is Ctrl or Command with k. */
@@ -45,7 +45,7 @@ addEventListener('keydown', event => {
 export function useKeys(title: string, keys: Key[]): void {
     const latest = useRef(keys);
     latest.current = keys;
-    useEffect(() => {
+    useLayoutEffect(() => {
         const group: Group = { title, keys: () => latest.current };
         groups.push(group);
         return () => void groups.splice(groups.indexOf(group), 1);

@@ -15,7 +15,7 @@ import { SpanLink } from '../parts/spanlink';
 import { FindingContext, FoldedText, Folds, FoldsContext } from '../parts/textpart';
 import { Pages } from '../messages';
 import { review, undo } from '../review';
-import { go, runPath, usePlace, withQuery } from '../router';
+import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
 import { toUtf16 } from '../text';
 import { byMessage, partsOf, rowOf, rowsOf, stopsOf, type EvItem, type Hit } from '../transcript';
 import { useAsk, useNarrow, useTitle } from '../use';
@@ -27,7 +27,7 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     if (error && !run) return <Shell><FailedPage error={error} again={again} /></Shell>;
     return (
         <Shell collection={collection} tab="runs">
-            {run ? <Reader run={run} change={change} /> : <main id="main" />}
+            {run ? <Reader run={run} collection={collection ?? { id: run.collection, name: run.collection }} change={change} /> : <main id="main" />}
         </Shell>
     );
 }
@@ -42,7 +42,7 @@ function readHash(hash: string): { message: number; span: { part: string; start:
     return { message: Number(match[1]), span: match[2] ? { part: match[2], start: Number(match[3]), end: Number(match[4]) } : null };
 }
 
-function Reader({ run, change }: { run: RunDetail; change: (f: (run: RunDetail) => RunDetail) => void }): JSX.Element {
+function Reader({ run, collection, change }: { run: RunDetail; collection: { id: string; name: string }; change: (f: (run: RunDetail) => RunDetail) => void }): JSX.Element {
     const place = usePlace();
     const narrow = useNarrow();
     const stops = useMemo(() => stopsOf(run.all_findings, run.id), [run.all_findings, run.id]);
@@ -239,9 +239,9 @@ function Reader({ run, change }: { run: RunDetail; change: (f: (run: RunDetail) 
     return (
         <FoldsContext.Provider value={folds}>
             <FindingContext.Provider value={toEvidence}>
-                <RunHead run={run} findings={run.all_findings} fields={fields} now={now} onGo={toEvidence} onRaw={() => setRaw({ title: 'Run', text: JSON.stringify({ ...run, all_findings: undefined, marks: undefined, siblings: undefined }, null, 2) })} />
+                <RunHead run={run} runs={collectionPath(collection, 'runs')} findings={run.all_findings} fields={fields} now={now} onGo={toEvidence} onRaw={() => setRaw({ title: 'Run', text: JSON.stringify({ ...run, all_findings: undefined, marks: undefined, siblings: undefined }, null, 2) })} />
                 <Transcripts run={run} at={transcript} />
-                <SameTask run={run} />
+                <SameTask run={run} runs={collectionPath(collection, 'runs')} />
                 {finding.open && (
                     <div class="find-box" ref={find}>
                         <FindBar text={finding.text} regex={finding.regex} found={found} at={hitAt} messages={marks.length} onText={text => setFinding(f => ({ ...f, text }))}

@@ -240,7 +240,7 @@ function Facets({ summary, query, set }: { summary?: Summary; query: URLSearchPa
             <summary>Filters <span class="dim">{set ? `${set} set` : 'none set'}</span></summary>
             {FACETS.map(({ field, title }) => {
                 const values = summary?.facets.find(f => f.field === field)?.values ?? [];
-                if (values.length < (field === 'format' ? 2 : 1)) return null;
+                if (!values.some(v => v.value != null) || (field === 'format' && values.length < 2)) return null;
                 const order = ORDER[field];
                 return <Facet key={field} field={field} title={title} values={order ? order.flatMap(v => values.filter(x => x.value === v)) : values} query={query} />;
             })}
@@ -248,7 +248,7 @@ function Facets({ summary, query, set }: { summary?: Summary; query: URLSearchPa
     );
 }
 
-function Facet({ field, title, values, query }: { field: string; title: string; values: { value: string; runs: number }[]; query: URLSearchParams }): JSX.Element {
+function Facet({ field, title, values, query }: { field: string; title: string; values: { value: string | null; runs: number }[]; query: URLSearchParams }): JSX.Element {
     const [all, setAll] = useState(false);
     const chosen = query.get(field)?.split(',').filter(Boolean) ?? [];
     const shown = all ? values : values.slice(0, 6);
@@ -256,7 +256,9 @@ function Facet({ field, title, values, query }: { field: string; title: string; 
     return (
         <section class="facet" aria-label={title}>
             <h2>{title}{chosen.length > 0 && <a href={withQuery({ [field]: null })} aria-label={`Any ${title.toLowerCase()}`}>any</a>}</h2>
-            {shown.map(({ value, runs }) => (
+            {shown.map(({ value, runs }) => value == null ? (
+                <label key="" class="dim"><input type="checkbox" disabled title="Runs that do not say cannot be asked for" />not said<span class="n">{num(runs)}</span></label>
+            ) : (
                 <label key={value}>
                     <input type="checkbox" checked={chosen.includes(value)} onChange={() => toggle(value)} />
                     {field === 'success' && <OutcomeMark success={value === 'unknown' ? null : value === 'true'} />}

@@ -60,11 +60,14 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
                 {ordered.map(({ task, group }, i) => {
                     const first = i === 0 || ordered[i - 1]!.group !== group;
                     const kind = worst(task);
+                    // The label of a narrow group before it needs room.
+                    const before = first && i ? ordered.filter(o => o.group === ordered[i - 1]!.group).length : 4;
+                    const room = before < 5 ? `${9 + (5 - before) * 15}px` : undefined;
                     const cells = rows.map(model => task.models.find(m => m.model === model));
                     const said = cells.map((cell, k) => `${labels[k]} ${cell && cell.passed + cell.failed ? `${cell.passed}/${cell.passed + cell.failed}` : 'not run or not graded'}`).join(', ');
                     return (
                         <a key={task.task_id} class={`t${first && i ? ' gap' : ''}${i === at ? ' on' : ''}`} href={href(task)} tabIndex={i === at ? 0 : -1}
-                            aria-label={`${task.task_id}: ${said}${kind ? `, ${KIND_NAME[kind]}` : ''}`} onFocus={() => setAt(i)} onMouseEnter={() => setAt(i)}>
+                            style={first && i && room ? { marginLeft: room } : undefined} aria-label={`${task.task_id}: ${said}${kind ? `, ${KIND_NAME[kind]}` : ''}`} onFocus={() => setAt(i)} onMouseEnter={() => setAt(i)}>
                             {kind ? <KindMark kind={kind} /> : <i />}
                             {cells.map((cell, k) => <u key={k} class={cell ? step(cell.passed, cell.failed) : 'hx'} />)}
                             {first && <s data-group={`${group} ${num(ordered.filter(o => o.group === group).length)}`} />}

@@ -3,7 +3,7 @@ import type { ComponentChildren, JSX } from 'preact';
 import { useMemo, useState } from 'preact/hooks';
 import type { Finding, RunDetail, Score } from '../api';
 import { DASH, addresses, cost, count, duration, num, runLabel, time } from '../format';
-import { collectionPath, runPath } from '../router';
+import { runPath } from '../router';
 import type { EvItem } from '../transcript';
 import { KindMark, OutcomeMark, SeverityMark } from './marks';
 import { evSpans } from './message';
@@ -18,8 +18,10 @@ type Now = { finding: string; index: number } | null;
 const WORD = { pass: 'Passed', fail: 'Failed', unknown: 'Outcome unknown' };
 const scoreValue = (score: Score) => (score.value == null ? DASH : typeof score.value === 'string' ? score.value : typeof score.value === 'number' ? String(score.value) : JSON.stringify(score.value));
 
-export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
+export function RunHead({ run, runs, findings, fields, now, onGo, onRaw }: {
     run: RunDetail;
+    /** Where the list of runs is. */
+    runs: string;
     findings: Finding[];
     /** Evidence that stands in fields of the run. */
     fields: EvItem[];
@@ -65,7 +67,7 @@ export function RunHead({ run, findings, fields, now, onGo, onRaw }: {
             <h1>
                 <OutcomeMark success={run.success} />{WORD[outcome]}
                 {first && <span class="dim">{first.name} {field(`score:${first.name}.value`, scoreValue(first))}</span>}
-                {run.task_id != null && <small>task <a class="ink" href={collectionPath({ id: run.collection, name: run.collection }, 'runs') + '?' + new URLSearchParams({ task: run.task_id })}>{run.task_id}</a>{attempt}</small>}
+                {run.task_id != null && <small>task <a class="ink" href={runs + '?' + new URLSearchParams({ task: run.task_id })}>{run.task_id}</a>{attempt}</small>}
                 <small class="mono">{runLabel(run)}</small>
             </h1>
             {run.gist && <p class={`task${whole ? '' : ' one'}`}><button class="as-text" type="button" aria-expanded={whole} title={whole ? 'show less' : 'show all'} onClick={() => setWhole(!whole)}>{visible(run.gist)}</button></p>}
@@ -120,13 +122,13 @@ function Chips({ run, findings, now, onGo, children }: { run: string; findings: 
 
 const MOST_DOTS = 40; /* attempts of one model before the rest becomes a link */
 
-export function SameTask({ run }: { run: RunDetail }): JSX.Element | null {
+export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.Element | null {
     const all = run.siblings;
     if (all.length < 2) return null;
     const models = [...new Set(all.map(s => s.model))];
     const passed = all.filter(s => s.success === true).length;
     const graded = all.filter(s => s.success != null).length;
-    const list = (model: string | null) => collectionPath({ id: run.collection, name: run.collection }, 'runs') + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
+    const list = (model: string | null) => runs + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
     return (
         <nav class="strip" aria-label="Same task">
             <b>Same task</b>

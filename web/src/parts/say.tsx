@@ -1,6 +1,6 @@
 // How the page speaks up: errors, toasts, questions, and the bar that shows that an answer is awaited.
 import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { onWaiting, type ApiError } from '../api';
 import { useKeys } from '../keys';
 
@@ -99,7 +99,7 @@ export function Toasts(): JSX.Element {
 /** A modal of the browser's own: the focus stays inside and returns, Esc closes. */
 export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }): JSX.Element {
     const ref = useRef<HTMLDialogElement>(null);
-    useEffect(() => {
+    useLayoutEffect(() => {
         const before = document.activeElement as HTMLElement | null;
         ref.current!.showModal();
         return () => before?.focus?.();
