@@ -190,7 +190,7 @@ def test_many_at_one_time_all_arrive():
 def test_jobs_can_be_cancelled():
     with Server("--workers", "1") as s:
         s.collection()
-        large = jsonl([chat("%04d" % i, "some more words to read " * 400) for i in range(3000)])
+        large = jsonl([chat("%04d" % i, os.urandom(3000).hex(" ")) for i in range(3000)])
         # Three of one size take turns and keep the workers; the fourth stays in the queue.
         first, second, third = (s.upload(large.replace('"id": "', f'"id": "{k}-'), f"{k}", wait=0, status=202)["id"] for k in range(3))
         fourth = s.upload(jsonl([chat("x")]), "x", wait=0, status=202)["id"]
