@@ -1,7 +1,8 @@
 #include "storage/grams.h"
 
-#include "storage/blocks.h"
+#include "storage/varint.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 /* A segment is an inverted list: for each hash of a 4-gram, the blocks that have one, by their place in the segment's list of blocks. As
@@ -42,24 +43,7 @@ static unsigned char *room(struct buffer *b, size_t more)
 
 static void put_varint(struct buffer *b, uint64_t n)
 {
-    unsigned char *p = room(b, 10);
-    for (; n >= 0x80; n >>= 7, b->len++)
-        *p++ = (unsigned char)(n | 0x80);
-    *p = (unsigned char)n;
-    b->len++;
-}
-
-/* NULL where it does not end in time, as only a damaged database has it. */
-static const unsigned char *get_varint(const unsigned char *p, const unsigned char *end, uint64_t *out)
-{
-    *out = 0;
-    for (int shift = 0; p < end && shift < 64; shift += 7) {
-        unsigned char c = *p++;
-        *out |= (uint64_t)(c & 0x7f) << shift;
-        if (c < 0x80)
-            return p;
-    }
-    return NULL;
+    b->len += varint_put(room(b, VARINT_MAX), n);
 }
 
 static bool damaged(struct err *e)
@@ -104,7 +88,7 @@ static const unsigned char *get_entry(const unsigned char *p, const unsigned cha
 {
     size_t bitmap = bitmap_bytes(blocks);
     uint64_t list = 0;
-    if (blocks > BITMAP_ONLY && !(p = get_varint(p, end, &list)))
+    if (blocks > BITMAP_ONLY && !(p = varint_get(p, end, &list)))
         return NULL;
     size_t size = list ? list : bitmap;
     if (size > (size_t)(end - p))
@@ -124,7 +108,7 @@ static const unsigned char *get_entry(const unsigned char *p, const unsigned cha
         return after;
     }
     for (uint64_t place = 0, step; p < after; place++) {
-        if (!(p = get_varint(p, after, &step)) || (place += step) >= blocks)
+        if (!(p = varint_get(p, after, &step)) || (place += step) >= blocks)
             return NULL;
         places[(*n)++] = (uint16_t)place;
     }
@@ -213,7 +197,7 @@ static bool get_blocks(struct slice bytes, uint32_t n, int64_t *blocks)
     const unsigned char *p = (const unsigned char *)bytes.ptr, *end = p + bytes.len;
     uint64_t block = 0, step;
     for (uint32_t i = 0; i < n; i++) {
-        if (!(p = get_varint(p, end, &step)))
+        if (!(p = varint_get(p, end, &step)))
             return false;
         blocks[i] = (int64_t)(block += step);
     }
@@ -268,7 +252,7 @@ static bool segment_read(struct store *s, int64_t id, struct segment **out, stru
 
 /* ---- building ----------------------------------------------------------------------------------------------------------- */
 
-struct waiting {
+struct waiting {              /* a block */
     uint32_t place;
     size_t first, n;          /* of its hashes */
 };
@@ -277,7 +261,7 @@ struct grams {
     uint8_t bits[GRAM_BUCKETS / 8];
     uint16_t *hashes;         /* of one block after the other, ascending in each */
     size_t nhashes, hashes_cap;
-    struct waiting *blocks;
+    struct waiting *blocks;   /* by place */
     size_t nblocks, blocks_cap;
 };
 
@@ -333,7 +317,10 @@ void grams_add(struct grams *g, uint32_t place, const struct slice *texts, size_
             g->hashes[g->nhashes++] = (uint16_t)(i * 8 + (unsigned)__builtin_ctzll(word));
     }
     g->blocks = grow(g->blocks, g->nblocks + 1, &g->blocks_cap, sizeof *g->blocks);
-    g->blocks[g->nblocks++] = (struct waiting){.place = place, .first = first, .n = g->nhashes - first};
+    size_t at = g->nblocks++; /* a large text is done before the block that is being filled */
+    for (; at > 0 && g->blocks[at - 1].place > place; at--)
+        g->blocks[at] = g->blocks[at - 1];
+    g->blocks[at] = (struct waiting){.place = place, .first = first, .n = g->nhashes - first};
 }
 
 /* The segment of the blocks [from, from + n) that wait: their hashes, turned over. */

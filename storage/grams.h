@@ -10,8 +10,8 @@ struct grams;
 
 struct grams *grams_new(void);
 void grams_free(struct grams *g);
-/* Takes in the texts of a searchable block, outside the lock. `place`: its number among the blocks that wait, increasing. The texts
- * are gone after the call. */
+/* Takes in the texts of a searchable block, outside the lock. `place`: its number among the blocks that wait. The texts are gone after
+ * the call. */
 void grams_add(struct grams *g, uint32_t place, const struct slice *texts, size_t n);
 /* Bytes that g holds. */
 size_t grams_bytes(const struct grams *g);

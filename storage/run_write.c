@@ -1,45 +1,6 @@
 #include "storage/run_write.h"
 
-#include <stdlib.h>
-
-/* ---- which blocks a run uses ----------------------------------------------------------------------------------------- */
-
-struct use {
-    int64_t block, first, last; /* block 0: free */
-};
-struct uses {
-    struct use *slots;          /* open addressing, a power of two */
-    size_t n, cap;
-};
-
-static struct use *use_slot(const struct uses *u, int64_t block)
-{
-    size_t at = (size_t)((uint64_t)block * UINT64_C(0x9e3779b97f4a7c15) >> 20);
-    while (u->slots[at & (u->cap - 1)].block && u->slots[at & (u->cap - 1)].block != block)
-        at++;
-    return &u->slots[at & (u->cap - 1)];
-}
-
-static struct use *use_of(struct uses *u, int64_t block)
-{
-    if (2 * u->n >= u->cap) {
-        struct uses bigger = {.n = u->n, .cap = u->cap ? 2 * u->cap : 64};
-        bigger.slots = calloc(bigger.cap, sizeof *bigger.slots);
-        if (!bigger.slots)
-            abort();
-        for (size_t i = 0; i < u->cap; i++)
-            if (u->slots[i].block)
-                *use_slot(&bigger, u->slots[i].block) = u->slots[i];
-        free(u->slots);
-        *u = bigger;
-    }
-    struct use *use = use_slot(u, block);
-    if (!use->block) {
-        *use = (struct use){.block = block, .first = 0, .last = -1};
-        u->n++;
-    }
-    return use;
-}
+#include "storage/uses.h"
 
 /* What a run's rows are written with. */
 struct writer {
@@ -49,55 +10,20 @@ struct writer {
     struct uses uses;
 };
 
-/* The number of a text that waited; its block is used by the run. */
+/* The number of a text that waited, which the run uses from now on. */
 static int64_t text_of(struct writer *w, int64_t waiting)
 {
     int64_t text = pack_text(w->pack, waiting);
-    if (text > TEXT_EMPTY)
-        use_of(&w->uses, text_block(text));
+    uses_add(&w->uses, &(struct text_use){.text = text, .message = -1});
     return text;
 }
 
-/* The same for what a message says. */
-static int64_t said_by(struct writer *w, int64_t waiting, int64_t message)
+/* The same for what a message says: `use` tells which and how. */
+static int64_t said(struct writer *w, int64_t waiting, struct text_use use)
 {
-    int64_t text = pack_text(w->pack, waiting);
-    if (text > TEXT_EMPTY) {
-        struct use *use = use_of(&w->uses, text_block(text));
-        if (use->last < 0 || message < use->first) /* calls come after all messages */
-            use->first = message;
-        if (use->last < message)
-            use->last = message;
-    }
-    return text;
-}
-
-static int by_block(const void *a, const void *b)
-{
-    const struct use *x = a, *y = b;
-    return (x->block > y->block) - (x->block < y->block);
-}
-
-static bool write_uses(struct writer *w, struct err *e)
-{
-    if (!w->uses.n)
-        return true;
-    size_t n = 0; /* what is taken goes to the front: it is no table any more */
-    for (size_t i = 0; i < w->uses.cap; i++)
-        if (w->uses.slots[i].block)
-            w->uses.slots[n++] = w->uses.slots[i];
-    qsort(w->uses.slots, n, sizeof *w->uses.slots, by_block);
-    for (size_t i = 0; i < n; i++) {
-        const struct use *use = &w->uses.slots[i];
-        struct stmt *q = db_prepare(w->store->db, "INSERT INTO block_run (block, run, first, last) VALUES ($1, $2, $3, $4)", e);
-        bind_int(q, use->block);
-        bind_int(q, w->run);
-        bind_int(q, use->first);
-        bind_int(q, use->last);
-        if (!stmt_run(q, e))
-            return false;
-    }
-    return true;
+    use.text = pack_text(w->pack, waiting);
+    uses_add(&w->uses, &use);
+    return use.text;
 }
 
 /* ---- rows ------------------------------------------------------------------------------------------------------------ */
@@ -155,9 +81,9 @@ static bool write_messages(struct writer *w, const struct prepared *p, struct er
         bind_int(q, m->calls);
         bind_int(q, m->first_call);
         bind_int(q, m->bytes);
-        bind_count(q, said_by(w, m->text, place));
-        bind_count(q, said_by(w, m->reasoning, place));
-        bind_count(q, said_by(w, m->error, place));
+        bind_count(q, said(w, m->text, (struct text_use){.message = place, .part = TEXT_TEXT, .role = m->role}));
+        bind_count(q, said(w, m->reasoning, (struct text_use){.message = place, .part = TEXT_REASONING, .role = m->role}));
+        bind_count(q, said(w, m->error, (struct text_use){.message = place, .part = TEXT_ERROR, .role = m->role}));
         bind_count(q, text_of(w, m->metadata));
         bind_count(q, m->duration_ms);
         bind_count(q, m->tokens_in);
@@ -183,7 +109,8 @@ static bool write_calls(struct writer *w, const struct prepared *p, struct err *
         bind_int(q, child_id(w->run, (int64_t)i));
         bind_int(q, c->message);
         bind_int(q, c->position);
-        bind_count(q, said_by(w, c->arguments, c->message));
+        bind_count(q, said(w, c->arguments, (struct text_use){.message = c->message, .part = TEXT_ARGUMENTS, .call = (int)c->position,
+                                                              .role = p->messages[c->message].role}));
         bind_count(q, text_of(w, c->metadata));
         bind_text(q, c->name);
         bind_text(q, c->call_id);
@@ -382,9 +309,9 @@ bool run_write(struct store *s, struct pack *pack, const struct prepared *p, con
     bool ok = task_find_or_add(s, place->collection, p->run.task_id, &w.task, e) &&
               (place->outcome == PUT_UPDATED ? replace_run(&w, p, place, e) : add_run(&w, p, place, e)) &&
               write_detail(&w, p, e) && write_tags(&w, &p->run, e) && write_scores(&w, p, e) && write_transcripts(&w, p, e) &&
-              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, e) && write_uses(&w, e) &&
+              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, e) && uses_write(s, &w.uses, w.run, e) &&
               write_incomplete(&w, p, place, e);
-    free(w.uses.slots);
+    uses_free(&w.uses);
     return ok;
 }
 

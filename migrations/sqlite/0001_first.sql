@@ -181,12 +181,11 @@ CREATE TABLE block_hash (
     block  INTEGER PRIMARY KEY REFERENCES block ON DELETE CASCADE,
     hashes BLOB NOT NULL
 ) STRICT;
--- Which runs use a block, and the first and last of their messages that do (0 to -1: only their scores or transcripts).
+-- Which runs use a block, and which of its texts which messages say (uses.c).
 CREATE TABLE block_run (
     block INTEGER NOT NULL,
     run   INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    last  INTEGER NOT NULL,
+    uses  BLOB NOT NULL,
     PRIMARY KEY (block, run)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX block_run_run ON block_run (run);

@@ -13,4 +13,4 @@ CREATE TABLE gram_part (
     data BLOB NOT NULL
 ) STRICT;
 -- A search without a collection goes through the runs of all.
-CREATE INDEX run_newest ON run (imported DESC);
+CREATE INDEX run_newest ON run (imported DESC, place);

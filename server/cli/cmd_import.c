@@ -144,21 +144,17 @@ static bool get_collection(struct cli *cli, bool dry_run, struct collection_row 
 /* What was refused in full as far as it is listed; of what was merely skipped (no transcript) the first few. */
 static void list_errors(const struct ingest_report *r, bool skipped)
 {
-    uint64_t shown = 0, left = skipped ? 0 : r->errors_more;
-    for (size_t i = 0; i < r->nerrors; i++) {
+    uint64_t shown = 0, all = skipped ? r->files_skipped : r->rejected + r->files_failed;
+    for (size_t i = 0; i < r->nerrors && !(skipped && shown == SKIPPED_SHOWN); i++) {
         const struct ingest_error *x = &r->errors[i];
         if ((x->code == ERR_NOT_TRANSCRIPT && !x->location.len) != skipped)
             continue;
-        if (skipped && shown == SKIPPED_SHOWN) {
-            left++;
-            continue;
-        }
         shown++;
         printf("%s %.*s%s%.*s: %.*s\n", skipped ? "skipped" : "refused", SLICE_ARG(x->source), x->location.len ? ", " : "", SLICE_ARG(x->location),
                SLICE_ARG(x->message));
     }
-    if (left)
-        printf("and %" PRIu64 " more %s (--json lists them)\n", left, skipped ? "skipped" : "refused");
+    if (all > shown)
+        printf("and %" PRIu64 " more %s\n", all - shown, skipped ? "skipped" : "refused");
 }
 
 static void print_report(const struct ingest_report *r, struct slice name)

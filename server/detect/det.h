@@ -43,6 +43,7 @@ void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
 void det_unseen_answer(struct det_run *d);
 void det_almost_passed(struct det_run *d); /* det_score.c */
+void det_score_near_one(struct det_run *d);
 void det_similar_action(struct det_run *d); /* det_repeat.c */
 void det_runaway_text(struct det_run *d); /* det_text.c */
 void det_word_salad(struct det_run *d);

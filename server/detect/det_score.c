@@ -54,27 +54,36 @@ void det_almost_passed(struct det_run *d)
     if (d->run->success != VERDICT_FAILED)
         return;
     for (uint32_t i = 0; i < d->run->nscores; i++) {
-        const struct score *s = &d->run->scores[i];
         struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_EXPLANATION};
         size_t start, end;
         long passed, of;
-        if (find_checks(s->explanation, &passed, &of, &start, &end) && of >= CHECKS_LEAST && passed < of &&
-            100 * passed >= NEAR * of) {
-            span.start = (uint32_t)start, span.end = (uint32_t)end;
-            struct slice title = arena_printf(d->scratch, "{passed} of %ld checks pass", of);
-            det_report(d, title.ptr, "passed", arena_printf(d->scratch, "%ld", passed), &span, 1);
-            return;
-        }
+        if (!find_checks(d->run->scores[i].explanation, &passed, &of, &start, &end) || of < CHECKS_LEAST || passed >= of ||
+            100 * passed < NEAR * of)
+            continue;
+        span.start = (uint32_t)start, span.end = (uint32_t)end;
+        struct slice title = arena_printf(d->scratch, "{passed} of %ld checks pass", of);
+        det_report(d, title.ptr, "passed", arena_printf(d->scratch, "%ld", passed), &span, 1);
+        return;
+    }
+}
+
+void det_score_near_one(struct det_run *d)
+{
+    static const double least = 0.8;
+    if (d->run->success != VERDICT_FAILED)
+        return;
+    for (uint32_t i = 0; i < d->run->nscores; i++) {
+        struct slice value = d->run->scores[i].value;
         char text[32], *stop;
-        if (s->value.len == 0 || s->value.len >= sizeof text)
+        if (value.len == 0 || value.len >= sizeof text)
             continue;
-        memcpy(text, s->value.ptr, s->value.len);
-        text[s->value.len] = 0;
-        double value = strtod(text, &stop);
-        if (*stop || value < 0.8 || value >= 1)
+        memcpy(text, value.ptr, value.len);
+        text[value.len] = 0;
+        double x = strtod(text, &stop);
+        if (*stop || x < least || x >= 1)
             continue;
-        span.part = PART_SCORE_VALUE, span.end = (uint32_t)s->value.len;
-        det_report(d, "the score is {passed}, just under 1", "passed", s->value, &span, 1);
+        struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_VALUE, .end = (uint32_t)value.len};
+        det_report(d, NULL, "score", value, &span, 1);
         return;
     }
 }

@@ -64,6 +64,8 @@ struct detect_scratch {
 
 /* Fills s->occurrences from the run. Pointers in them live until the next run. */
 void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run);
+/* The key of an event; all zero where it has none. */
+void key_make(struct view *v, const struct event *e, const struct key *key, unsigned char out[HASH_SIZE]);
 /* Lists that a detector could not finish; once for each detector and reason. */
 void match_incomplete(struct detect_scratch *s, struct slice detector, const char *reason);
 

@@ -162,14 +162,14 @@ static void filters(void **state)
 
 /* ---- against a look at every text --------------------------------------------------------------------------------------- */
 
-enum { RUNS = 120 };
+enum { RUNS = 330 };
 
 static struct slice random_text(struct fixture *f)
 {
     static const char *const said[] = {"error", "Error", "the tool", "needle", "Needle", "file not found", "\xc3\xa9t\xc3\xa9", "0123abcd", "\n", "return", "foo.bar",
                                        "aaaa", "Traceback (most recent call last)", "ok"};
     struct str s = STR_INIT(1 << 20);
-    uint32_t n = below(20) == 0 ? 3000 : below(40);
+    uint32_t n = below(60) == 0 ? 3000 : below(40);
     for (uint32_t i = 0; i < n; i++) {
         str_addz(&s, below(50) == 0 ? said[below(sizeof said / sizeof *said)] : "filler words ");
         str_printf(&s, "%u ", below(1000));
@@ -189,7 +189,7 @@ static struct run *random_run(struct fixture *f, int i, struct slice *shared, si
     run->transcripts = arena_array(&f->a, struct transcript, run->ntranscripts);
     for (size_t t = 0; t < run->ntranscripts; t++) {
         struct transcript *tr = &run->transcripts[t];
-        tr->nmessages = below(12);
+        tr->nmessages = below(8);
         tr->messages = arena_array(&f->a, struct message, tr->nmessages + 1);
         for (size_t m = 0; m < tr->nmessages; m++) {
             struct message *msg = message(&tr->messages[m], (enum role)below(4), below(3) ? random_text(f) : shared[below((uint32_t)nshared)]);

@@ -1,0 +1,113 @@
+#include "storage/spots.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum {
+    TEXT_US = 100 * 1000,        /* for the pattern on one text */
+    REMEMBERED_BYTES = 64 << 20, /* past it all is forgotten, and found again when it is asked for */
+    TABLE_FIRST = 1024,
+};
+
+bool spots_start(struct spots *x, struct store *s, struct slice pattern, int flags, int64_t deadline_us, struct err *e)
+{
+    *x = (struct spots){.store = s, .deadline_us = deadline_us};
+    if (pattern.len == 0)
+        return err_set(e, ERR_USAGE, "there is nothing to search for");
+    if (!regex_compile(pattern, flags, &x->re, e)) {
+        if (e)
+            e->code = ERR_USAGE;
+        return false;
+    }
+    x->scratch = regex_scratch_new();
+    return true;
+}
+
+void spots_end(struct spots *x)
+{
+    free(x->table);
+    arena_free(&x->arena);
+    regex_scratch_free(x->scratch);
+    regex_free(x->re);
+}
+
+/* Where a block stands in the table, or where it would. */
+static struct block_spots *slot_of(const struct spots *x, int64_t block)
+{
+    size_t i = (size_t)((uint64_t)block * UINT64_C(0x9e3779b97f4a7c15) >> 20) & (x->size - 1);
+    while (x->table[i].block && x->table[i].block != block)
+        i = (i + 1) & (x->size - 1);
+    return &x->table[i];
+}
+
+/* Doubles the table when it is half full, or empties it when too much is remembered. */
+static void make_room(struct spots *x)
+{
+    if (x->n * 2 < x->size)
+        return;
+    bool forget = x->arena.total + x->size * sizeof *x->table > REMEMBERED_BYTES;
+    size_t old_size = x->size;
+    struct block_spots *old = x->table;
+    x->size = forget || !old_size ? TABLE_FIRST : 2 * old_size;
+    x->table = calloc(x->size, sizeof *x->table);
+    if (!x->table)
+        abort();
+    for (size_t i = 0; i < old_size && !forget; i++)
+        if (old[i].block)
+            *slot_of(x, old[i].block) = old[i];
+    free(old);
+    if (forget) {
+        arena_reset(&x->arena);
+        x->n = 0;
+    }
+}
+
+bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struct err *e)
+{
+    make_room(x);
+    struct block_spots *slot = slot_of(x, id);
+    *out = slot;
+    if (slot->block)
+        return true;
+    struct err why = {0};
+    const struct block *block = NULL;
+    if (!block_read(x->store, id, &block, &why) && why.code != ERR_NOT_FOUND)
+        return err_set(e, why.code, "%s", why.text);
+    int64_t until = clock_monotonic_us() + TEXT_US;
+    struct spot *spots = NULL;
+    size_t n = 0, cap = 0;
+    for (size_t i = 0; block && i < block->n; i++) {
+        struct regex_match m;
+        switch (regex_find(x->re, x->scratch, block->texts[i], 0, until < x->deadline_us ? until : x->deadline_us, &m)) {
+        case REGEX_NO:
+            break;
+        case REGEX_YES:
+            spots = arena_grow(&x->arena, spots, n, &cap, sizeof *spots);
+            spots[n++] = (struct spot){.text = (uint16_t)i, .start = (uint32_t)m.start, .end = (uint32_t)m.end};
+            break;
+        case REGEX_INCOMPLETE:
+            x->cut++;
+            until = clock_monotonic_us() + TEXT_US;
+            break;
+        }
+    }
+    *slot = (struct block_spots){.block = id, .n = (uint32_t)n, .items = spots};
+    x->n++;
+    return true;
+}
+
+const struct spot *spots_find(const struct block_spots *in, int64_t text)
+{
+    size_t low = 0, high = in->n, place = text_place(text);
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (in->items[middle].text == place)
+            return &in->items[middle];
+        if (in->items[middle].text < place)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
