@@ -295,29 +295,15 @@ static bool prepare_transcripts(struct put *p, struct prepared *to, const struct
     return true;
 }
 
-static struct finding copy_finding(struct arena *a, const struct finding *from)
-{
-    struct finding to = *from;
-    struct slice *const texts[] = {&to.detector, &to.version, &to.behavior, &to.title, &to.message, &to.task_id, &to.captures,
-                                   &to.id, &to.reviewer, &to.note, &to.created_at};
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        *texts[i] = arena_dup(a, *texts[i]);
-    to.evidence = arena_array(a, struct evidence, from->nevidence);
-    for (size_t i = 0; i < from->nevidence; i++) {
-        to.evidence[i] = from->evidence[i];
-        to.evidence[i].run = SLICE_NONE; /* its own */
-        to.evidence[i].part = arena_dup(a, from->evidence[i].part);
-        to.evidence[i].quote = arena_dup(a, from->evidence[i].quote);
-    }
-    return to;
-}
-
 static void prepare_findings(struct put *p, struct prepared *to, const struct findings *findings, const struct incomplete *incomplete, size_t n)
 {
     to->findings.n = findings ? findings->n : 0;
     to->findings.items = arena_array(&p->arena, struct finding, to->findings.n);
-    for (size_t i = 0; i < to->findings.n; i++)
-        to->findings.items[i] = copy_finding(&p->arena, &findings->items[i]);
+    for (size_t i = 0; i < to->findings.n; i++) {
+        finding_copy(&p->arena, &findings->items[i], &to->findings.items[i]);
+        for (size_t k = 0; k < to->findings.items[i].nevidence; k++)
+            to->findings.items[i].evidence[k].run = SLICE_NONE; /* its own */
+    }
     to->incomplete = arena_array(&p->arena, struct incomplete, n);
     to->nincomplete = n;
     for (size_t i = 0; i < n; i++) {

@@ -232,7 +232,7 @@ static bool ruled_out(const struct matching *x, const struct matcher *m)
 {
     bool scanned = m->field == FIELD_TEXT ||
                    (x->event->kind == EVENT_CALL && (m->field == FIELD_NAME || m->field == FIELD_ARGS || m->field == FIELD_ARG));
-    return scanned && !x->s->second && m->pattern->needs.n && x->s->patterns[m->pattern->index].seen != x->s->stamp;
+    return scanned && m->pattern->needs.n && x->s->patterns[m->pattern->index].seen != x->s->stamp;
 }
 
 static void match_regex(struct matching *x, const struct matcher *m, size_t at)
@@ -379,42 +379,45 @@ static void look_at(struct detect_scratch *s, const struct event_def *def, const
 
 /* ---- the pass ---------------------------------------------------------------------------------------------------- */
 
-static void look_for_event(struct detect_scratch *s, const struct event *e)
+/* The patterns whose literals stand in the event's texts: s->hits. */
+static void look_into_texts(struct detect_scratch *s, const struct event *e)
 {
-    const struct ruleset *rs = s->rs;
     struct value text;
     s->nhits = 0;
-    if (e->kind == EVENT_CALL) {
-        const struct tool_call *call = &e->m->calls[e->nth];
-        look_for_literals(s, call->name, 1u << CLASS_NAME);
-        look_for_literals(s, call->arguments, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
-        if (rs->classes & 1u << CLASS_VALUES) {
-            struct slice values[UNESCAPED_MAX];
-            size_t n = view_unescaped(&s->view, call, values, UNESCAPED_MAX);
-            for (size_t i = 0; i < n; i++)
-                look_for_literals(s, values[i], 1u << CLASS_VALUES);
-        }
-    } else if (view_value(&s->view, e, FIELD_TEXT, SLICE_NONE, 0, &text)) {
-        look_for_literals(s, text.text, EVENT_BIT(e->kind));
+    if (e->kind != EVENT_CALL) {
+        if (view_value(&s->view, e, FIELD_TEXT, SLICE_NONE, 0, &text))
+            look_for_literals(s, text.text, EVENT_BIT(e->kind));
+        return;
     }
+    const struct tool_call *call = &e->m->calls[e->nth];
+    look_for_literals(s, call->name, 1u << CLASS_NAME);
+    look_for_literals(s, call->arguments, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
+    if (s->rs->classes & 1u << CLASS_VALUES) {
+        struct slice values[UNESCAPED_MAX];
+        size_t n = view_unescaped(&s->view, call, values, UNESCAPED_MAX);
+        for (size_t i = 0; i < n; i++)
+            look_for_literals(s, values[i], 1u << CLASS_VALUES);
+    }
+}
+
+static void pass(struct detect_scratch *s, struct event *e)
+{
+    const struct ruleset *rs = s->rs;
+    e->order++;
+    if (s->second && !s->nlate[e->kind])
+        return;
+    view_reset(&s->view);
+    s->stamp++;
+    look_into_texts(s, e);
+    for (size_t i = 0; s->second && i < s->nlate[e->kind]; i++)
+        look_at(s, s->late[e->kind][i], e);
+    if (s->second)
+        return;
     for (size_t i = 0; i < s->nhits; i++)
         for (uint32_t k = rs->triggered[s->hits[i]]; k < rs->triggered[s->hits[i] + 1]; k++)
             look_at(s, rs->triggers[k], e);
     for (size_t i = 0; i < rs->nalways[e->kind]; i++)
         look_at(s, rs->always[e->kind][i], e);
-}
-
-static void pass(struct detect_scratch *s, struct event *e)
-{
-    view_reset(&s->view);
-    s->stamp++;
-    e->order++;
-    if (!s->second) {
-        look_for_event(s, e);
-        return;
-    }
-    for (size_t i = 0; i < s->nlate[e->kind]; i++)
-        look_at(s, s->late[e->kind][i], e);
 }
 
 static void pass_message(struct detect_scratch *s, struct event *e)

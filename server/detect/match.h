@@ -54,8 +54,8 @@ struct detect_scratch {
     size_t total;               /* occurrences in this run */
     uint32_t *hits;
     size_t nhits;
-    bool second;                /* pass: late events, in whose texts no literals were looked for */
-    struct event_def **late[EVENT_KINDS]; /* to look for in it */
+    bool second;                /* pass: late events only */
+    struct event_def **late[EVENT_KINDS];
     size_t nlate[EVENT_KINDS];
     struct incomplete *incomplete;
     size_t nincomplete, incomplete_cap;

@@ -213,11 +213,11 @@ static void link_events(struct ruleset *rs, const struct pattern_table *patterns
     for (size_t i = 0; i < rs->n; i++)
         for (size_t k = 0; rs->items[i].rule && k < rs->items[i].rule->nevents; k++) {
             struct event_def *def = rs->items[i].rule->events[k];
-            if (def->late)
-                continue;
             for (size_t m = 0; m < def->nmatchers; m++)
                 if (def->matchers[m].pattern)
                     used[def->matchers[m].pattern->index] = true;
+            if (def->late) /* its literals are looked for, but it waits for its lead */
+                continue;
             if (def->trigger >= 0) {
                 rs->triggers[ntriggers++] = def;
                 rs->triggered[def->matchers[def->trigger].pattern->index + 1]++;

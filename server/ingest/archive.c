@@ -131,6 +131,8 @@ bool unpack_read(void *ctx, char *into, size_t room, size_t *n, struct err *e)
         const void *block;
         size_t size;
         la_int64_t offset; /* of sparse files in a tar: their holes are left out */
+        if (!source_goes_on(u->limits, e))
+            return false;
         const int got = archive_read_data_block(u->archive, &block, &size, &offset);
         if (got == ARCHIVE_RETRY)
             continue;
@@ -153,12 +155,15 @@ bool unpack_read(void *ctx, char *into, size_t room, size_t *n, struct err *e)
     return true;
 }
 
-/* What is left of an entry, through the limits: but for zip, which has a directory, skipping is unpacking too. */
+/* A zip that is not packed itself is skipped through by its directory; skipping anything else is unpacking too. */
+static bool has_directory(const struct unpack *u) { return unpack_zip(u) && archive_filter_count(u->archive) == 1; }
+
+/* What is left of an entry, through the limits. */
 static bool drain(struct unpack *u, struct err *e)
 {
     char piece[1 << 14];
     size_t n = 1;
-    while (u->open && n && (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) != ARCHIVE_FORMAT_ZIP)
+    while (u->open && n && !has_directory(u))
         if (!unpack_read(u, piece, sizeof piece, &n, e))
             return false;
     u->open = false;
@@ -168,7 +173,7 @@ static bool drain(struct unpack *u, struct err *e)
 bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e)
 {
     *more = false;
-    if (!drain(u, e))
+    if (!source_goes_on(u->limits, e) || !drain(u, e))
         return false;
     for (;;) {
         if (u->over) {
@@ -196,4 +201,4 @@ bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e
 
 bool unpack_single(const struct unpack *u) { return archive_format(u->archive) == ARCHIVE_FORMAT_RAW; }
 
-uint64_t unpack_bytes(const struct unpack *u) { return u->unpacked; }
+bool unpack_zip(const struct unpack *u) { return (archive_format(u->archive) & ARCHIVE_FORMAT_BASE_MASK) == ARCHIVE_FORMAT_ZIP; }

@@ -26,10 +26,10 @@ void unpack_close(struct unpack *u);
 bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e);
 /* One compressed file and no archive: it has one entry, whose name says nothing. Known after the first unpack_next(). */
 bool unpack_single(const struct unpack *u);
+/* A zip, whatever was packed around it. Known after the first unpack_next(). */
+bool unpack_zip(const struct unpack *u);
 /* Up to `room` bytes of the current entry, as split_input wants them; *n 0 at its end. False: damaged here (ERR_FORMAT), or over a
  * limit (ERR_TOO_LARGE, and then unpack_next() fails too). */
 bool unpack_read(void *u, char *into, size_t room, size_t *n, struct err *e);
-/* All bytes unpacked so far. */
-uint64_t unpack_bytes(const struct unpack *u);
 
 #endif

@@ -47,6 +47,15 @@ static bool carry(void *ctx, const struct carried *carried, struct err *e)
 
 enum { KEYS_COMPARED = 4096 }; /* in an object of more, which no logger writes, the last value stands alone */
 
+static struct slice overwritten(struct arena *a, struct slice key)
+{
+    static const char mark[] = " (overwritten)";
+    char *name = arena_alloc(a, key.len + sizeof mark);
+    memcpy(name, key.ptr, key.len);
+    memcpy(name + key.len, mark, sizeof mark);
+    return slice_of(name, key.len + sizeof mark - 1);
+}
+
 /* A key that stands twice in an object keeps its last value, as JSON readers have it; the others get a name of their own, so
  * that formats see them as what they do not know. */
 static void part_duplicates(struct arena *a, struct jvalue *v)
@@ -56,7 +65,7 @@ static void part_duplicates(struct arena *a, struct jvalue *v)
             part_duplicates(a, &v->items[i]);
     for (size_t i = 0; v->type == J_OBJECT && v->n <= KEYS_COMPARED && i < v->n; i++)
         if (jget_slice(v, v->keys[i]) != &v->items[i])
-            v->keys[i] = arena_printf(a, "%.*s (overwritten)", SLICE_ARG(v->keys[i]));
+            v->keys[i] = overwritten(a, v->keys[i]);
 }
 
 static struct slice location_of(const struct split *s, struct arena *a)

@@ -105,10 +105,12 @@ static void list_repaired(struct meta *m, const struct jvalue *v, const char *ex
     for (size_t i = 0; i < v->n; i++) {
         if (v->type == J_OBJECT && except && slice_is(v->keys[i], except))
             continue;
-        if (v->type == J_ARRAY)
+        if (v->type == J_ARRAY) {
             str_printf(path, "[%zu]", i);
-        else
-            str_printf(path, "%s%.*s", length ? "." : "", SLICE_ARG(v->keys[i]));
+        } else {
+            str_addz(path, length ? "." : "");
+            str_add_slice(path, v->keys[i]);
+        }
         list_repaired(m, &v->items[i], NULL, path, any);
         path->len = length;
     }

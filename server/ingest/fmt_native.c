@@ -111,16 +111,24 @@ static bool read_finding(struct arena *a, const struct run *run, const struct jv
            scope_parse(jstr(jget(v, "scope")), &f->scope) && status_parse(jstr(jget(v, "status")), &f->status);
 }
 
-static void read_findings(struct arena *a, struct run *run, const struct jvalue *list, struct meta *meta)
+static const char unknown_words[] = "this finding has a kind, severity, scope or status that is not known";
+
+/* `location` is the run's: a finding that means nothing to this version is refused there, the run is read. */
+static void read_findings(struct arena *a, struct run *run, const struct jvalue *list, struct slice location, const struct sink *sink,
+                          struct meta *meta)
 {
     if (!jis(list, J_ARRAY)) {
         meta_value(meta, "findings", list);
         return;
     }
     run->carried = arena_new(a, struct findings);
-    for (size_t i = 0; i < list->n; i++)
-        if (!read_finding(a, run, &list->items[i], findings_add(a, run->carried)))
-            run->carried->n--;
+    for (size_t i = 0; i < list->n; i++) {
+        if (read_finding(a, run, &list->items[i], findings_add(a, run->carried)))
+            continue;
+        run->carried->n--;
+        struct slice place = arena_printf(a, "%.*s%sfindings[%zu]", SLICE_ARG(location), location.len ? " " : "", i);
+        sink->refuse(sink->ctx, place, ERR_FORMAT, unknown_words);
+    }
 }
 
 /* ---- a run -------------------------------------------------------------------------------------------------------------- */
@@ -176,7 +184,7 @@ static void read_tags(struct arena *a, struct run *run, const struct jvalue *tag
             run->tags[run->ntags++] = fmt_string(a, &tags->items[i]);
 }
 
-static void read_run(struct arena *a, const struct jvalue *v, struct run *run)
+static void read_run(struct arena *a, const struct jvalue *v, struct slice location, const struct sink *sink, struct run *run)
 {
     static const char *const known[] = {
         "id", "external_id", "name", "task_id", "model", "agent", "attempt", "started_at", "ended_at", "success", "exit_status", "error",
@@ -222,7 +230,7 @@ static void read_run(struct arena *a, const struct jvalue *v, struct run *run)
     for (size_t i = 0; i < transcripts->n; i++)
         read_transcript(a, run, jis(transcripts, J_OBJECT) ? transcripts->keys[i] : SLICE_NONE, &transcripts->items[i]);
     if (jget(v, "findings"))
-        read_findings(a, run, jget(v, "findings"), &meta);
+        read_findings(a, run, jget(v, "findings"), location, sink, &meta);
     meta_rest(&meta, v, known); /* description, transcript_groups */
     meta_repaired(&meta, v, "transcripts");
     run->metadata = meta_end(&meta, a);
@@ -247,7 +255,7 @@ static bool feed_line(const struct record *record, const struct sink *sink, stru
     if (finding) {
         struct finding carried;
         if (!read_finding(a, NULL, finding, &carried)) {
-            sink->refuse(sink->ctx, record->location, ERR_FORMAT, "this finding has a kind, severity, scope or status that is not known");
+            sink->refuse(sink->ctx, record->location, ERR_FORMAT, unknown_words);
             return true;
         }
         return sink->carry(sink->ctx, &(struct carried){.finding = &carried}, e);
@@ -267,7 +275,7 @@ static bool feed_list(const struct record *record, const struct jvalue *list, co
             fmt_discard(a);
             continue;
         }
-        read_run(a, v, run);
+        read_run(a, v, location, sink, run);
         if (!run->source.file.ptr)
             run->source.location = location;
         if (!sink->run(sink->ctx, a, run, e))
@@ -290,7 +298,7 @@ static bool feed(void **state, const struct record *record, const struct sink *s
     }
     struct arena *a = fmt_take(record);
     struct run *run = arena_new(a, struct run);
-    read_run(a, v, run);
+    read_run(a, v, record->location, sink, run);
     return sink->run(sink->ctx, a, run, e);
 }
 

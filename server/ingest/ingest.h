@@ -40,7 +40,7 @@ struct ingest_options {
     bool dry_run;                   /* read and detect, store nothing */
     bool replace;                   /* store.h, put_target */
     int jobs;                       /* worker threads; 0: one a processor, at most 16 */
-    const atomic_bool *cancel;      /* looked at between runs; may be NULL */
+    const atomic_bool *cancel;      /* looked at between runs, and between pieces of a file; may be NULL */
     void (*progress)(void *ctx, const struct ingest_report *so_far); /* a few times a second, from one thread at a time; may be NULL */
     void *ctx;
 };

@@ -19,6 +19,11 @@ const struct source_limits source_limits_default = {
     .members = 1000000,
 };
 
+bool source_goes_on(const struct source_limits *limits, struct err *e)
+{
+    return !limits->cancel || !atomic_load(limits->cancel) || err_set(e, ERR_CANCELLED, "the import was cancelled");
+}
+
 /* ---- what the user names → files -------------------------------------------------------------------------------------- */
 
 static void add_file(struct arena *a, struct source_files *out, const char *path, uint64_t size)
@@ -30,6 +35,13 @@ static void add_file(struct arena *a, struct source_files *out, const char *path
 static int visible(const struct dirent *entry) { return entry->d_name[0] != '.'; }
 static int by_name(const struct dirent **a, const struct dirent **b) { return strcmp((*a)->d_name, (*b)->d_name); }
 
+static void add_error(struct arena *a, struct source_files *out, const char *path, const struct err *why)
+{
+    out->errors = arena_grow(a, out->errors, out->nerrors, &out->errors_cap, sizeof *out->errors);
+    out->errors[out->nerrors++] = (struct source_error){
+        .name = slice_str(path), .message = arena_dup(a, slice_str(why->text)), .code = why->code};
+}
+
 /* A link is left out: what it points to inside the folder is met there, and what lies outside is not ours. */
 static bool walk_folder(struct arena *a, const char *folder, struct source_files *out, struct err *e)
 {
@@ -39,20 +51,21 @@ static bool walk_folder(struct arena *a, const char *folder, struct source_files
         return err_errno(e, "cannot read the folder %s", folder);
     size_t length = strlen(folder);
     const char *slash = length && folder[length - 1] == '/' ? "" : "/";
-    bool ok = true;
     for (int i = 0; i < n; i++) {
         const char *path = arena_printf(a, "%s%s%s", folder, slash, entries[i]->d_name).ptr;
         struct stat st;
+        struct err why = {0};
         free(entries[i]);
-        if (!ok || lstat(path, &st) < 0)
-            continue;
-        if (S_ISDIR(st.st_mode))
-            ok = walk_folder(a, path, out, e);
-        else if (S_ISREG(st.st_mode))
+        bool ok = lstat(path, &st) == 0 || err_errno(&why, "cannot be looked at");
+        if (ok && S_ISDIR(st.st_mode))
+            ok = walk_folder(a, path, out, &why);
+        else if (ok && S_ISREG(st.st_mode))
             add_file(a, out, path, (uint64_t)st.st_size);
+        if (!ok)
+            add_error(a, out, path, &why);
     }
     free(entries);
-    return ok;
+    return true;
 }
 
 bool source_walk(struct arena *a, const char *path, struct source_files *out, struct err *e)
@@ -88,11 +101,11 @@ static bool is_sample(struct slice name)
 }
 
 struct log {
-    bool is_log;                  /* one of the heads is there, or a sample */
-    struct step heads[LOG_HEADS]; /* result SPLIT_VALUE where it was read */
+    bool is_log;                  /* one of the heads tells of an evaluation, or there is a sample */
+    struct step heads[LOG_HEADS]; /* result SPLIT_VALUE where it was read; err where it is there and cannot be */
 };
 
-/* A first look through a zip: is it a log? Then its heads are read, which may stand at its end. */
+/* A first look, through a zip only: is it a log? Then its heads are read, which may stand at its end. */
 static bool look_through(struct reading *r, struct log *log, struct err *e)
 {
     struct unpack *u;
@@ -100,18 +113,14 @@ static bool look_through(struct reading *r, struct log *log, struct err *e)
     bool more = true, ok = unpack_open(r->file->path, r->file->size, r->limits, &u, e);
     if (!ok)
         return false;
-    while ((ok = unpack_next(u, &name, &more, e)) && more) {
+    while ((ok = unpack_next(u, &name, &more, e)) && more && unpack_zip(u)) {
         log->is_log |= is_sample(name);
         for (size_t i = 0; i < LOG_HEADS; i++) {
             if (!slice_is(name, log_heads[i]))
                 continue;
             fmt_discard(log->heads[i].arena);
-            if (feed_load(r, (struct split_input){unpack_read, u}, name, i, &log->heads[i])) {
-                log->is_log |= jis(jget(log->heads[i].record.value, "eval"), J_OBJECT);
-            } else {
-                log->is_log = true;
-                feed_refuse(r, name, &log->heads[i].err);
-            }
+            log->is_log |= feed_load(r, (struct split_input){unpack_read, u}, name, i, &log->heads[i]) &&
+                           jis(jget(log->heads[i].record.value, "eval"), J_OBJECT);
         }
     }
     unpack_close(u);
@@ -148,9 +157,12 @@ static enum outcome read_log(struct reading *r, struct log *log, struct err *e)
 {
     struct record records[LOG_HEADS];
     struct sample sample = {.file = r->file->name, .records = records, .archive = true};
-    for (size_t i = 0; i < LOG_HEADS; i++)
+    for (size_t i = 0; i < LOG_HEADS; i++) {
         if (log->heads[i].result == SPLIT_VALUE)
             records[sample.n++] = log->heads[i].record;
+        else if (log->heads[i].err.code != ERR_NONE)
+            feed_refuse(r, slice_str(log_heads[i]), &log->heads[i].err);
+    }
     if (!feed_recognize(r, &sample, e))
         return OUTCOME_SKIPPED;
     struct unpack *u;
@@ -224,9 +236,9 @@ static enum outcome read_files(struct reading *r, struct err *e)
     bool more;
     if (!unpack_open(r->file->path, r->file->size, r->limits, &u, e))
         return OUTCOME_FAILED;
-    struct source_report *report = r->report;
     struct err why = {0}, skipped = {0};
     enum outcome outcome = OUTCOME_READ;
+    size_t read = 0, failed = 0;
     for (;;) {
         if (!unpack_next(u, &name, &more, e)) {
             outcome = OUTCOME_FAILED;
@@ -236,7 +248,7 @@ static enum outcome read_files(struct reading *r, struct err *e)
             break;
         if (unpack_single(u)) {
             outcome = feed_stream(r, (struct split_input){unpack_read, u}, e);
-            report->format = r->format;
+            r->report->format = r->format;
             unpack_close(u);
             return outcome;
         }
@@ -246,9 +258,8 @@ static enum outcome read_files(struct reading *r, struct err *e)
         r->member = arena_dup(&a, name);
         r->base = base_name(r->member);
         enum outcome one = read_member(r, u, &why);
-        report->members_read += one == OUTCOME_READ;
-        report->members_skipped += one == OUTCOME_SKIPPED;
-        report->members_failed += one == OUTCOME_FAILED;
+        read += one == OUTCOME_READ;
+        failed += one == OUTCOME_FAILED;
         if (one == OUTCOME_FAILED)
             feed_refuse(r, slice_str(""), &why);
         if (one == OUTCOME_SKIPPED && skipped.code == ERR_NONE)
@@ -262,9 +273,9 @@ static enum outcome read_files(struct reading *r, struct err *e)
         }
     }
     unpack_close(u);
-    if (outcome != OUTCOME_READ || report->members_read)
+    if (outcome != OUTCOME_READ || read)
         return outcome;
-    if (report->members_failed)
+    if (failed)
         return *e = why, OUTCOME_FAILED;
     if (skipped.code == ERR_NONE)
         err_set(&skipped, ERR_NOT_TRANSCRIPT, "an archive without files");
@@ -272,11 +283,9 @@ static enum outcome read_files(struct reading *r, struct err *e)
     return OUTCOME_SKIPPED;
 }
 
-static enum outcome read_packed(struct reading *r, bool zip, struct err *e)
+static enum outcome read_packed(struct reading *r, struct err *e)
 {
     struct log log = {0};
-    if (!zip)
-        return read_files(r, e);
     struct err damage = {0};
     bool whole = look_through(r, &log, &damage);
     if (!whole && damage.code == ERR_TOO_LARGE) {
@@ -293,12 +302,19 @@ static enum outcome read_packed(struct reading *r, bool zip, struct err *e)
 
 /* ---- a file ----------------------------------------------------------------------------------------------------------- */
 
-static bool read_fd(void *ctx, char *into, size_t room, size_t *n, struct err *e)
+struct plain {
+    int fd;
+    const struct source_limits *limits;
+};
+
+static bool read_plain(void *ctx, char *into, size_t room, size_t *n, struct err *e)
 {
-    const int *fd = ctx;
+    const struct plain *file = ctx;
     ssize_t got;
+    if (!source_goes_on(file->limits, e))
+        return false;
     do {
-        got = read(*fd, into, room);
+        got = read(file->fd, into, room);
     } while (got < 0 && errno == EINTR);
     *n = got > 0 ? (size_t)got : 0;
     return got >= 0 || err_errno(e, "cannot be read");
@@ -319,14 +335,16 @@ bool source_read(const struct source_file *file, const struct format *format, co
         struct slice bytes = slice_of(head, (size_t)n);
         const struct magic *magic = magic_find(bytes);
         if (magic && magic->packed) {
-            outcome = read_packed(&r, slice_starts(bytes, "PK"), e);
+            outcome = read_packed(&r, e);
         } else {
-            outcome = feed_stream(&r, (struct split_input){read_fd, &fd}, e);
+            outcome = feed_stream(&r, (struct split_input){read_plain, &(struct plain){fd, limits}}, e);
             report->format = r.format;
         }
     }
     if (fd >= 0)
         close(fd);
+    if (outcome == OUTCOME_FAILED && e->code == ERR_CANCELLED)
+        outcome = OUTCOME_STOPPED;
     static const enum source_outcome outcomes[] = {
         [OUTCOME_READ] = SOURCE_READ, [OUTCOME_SKIPPED] = SOURCE_SKIPPED, [OUTCOME_FAILED] = SOURCE_FAILED, [OUTCOME_STOPPED] = SOURCE_FAILED,
     };

@@ -8,6 +8,7 @@
 #include "ingest/format.h"
 #include "text/jread.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 /* One file to read: a plain file on disk, perhaps compressed or an archive. */
@@ -18,12 +19,20 @@ struct source_file {
     uint64_t size;         /* bytes on disk */
 };
 
+struct source_error { /* what a folder holds and cannot be looked at */
+    struct slice name, message;
+    enum err_code code;
+};
+
 struct source_files {
     struct source_file *items;
     size_t n, cap;
+    struct source_error *errors;
+    size_t nerrors, errors_cap;
 };
-/* Walks `path` (a file, or a folder recursively in name order; hidden entries and symlinks that leave the folder are left
- * out) and appends its files, names as the contract says: the path as given, plus the path below it for a folder. */
+/* Walks `path` (a file, or a folder recursively in name order; hidden entries and symlinks are left out) and appends its files,
+ * names as the contract says: the path as given, plus the path below it for a folder. What cannot be looked at below it goes to
+ * `errors`; false: `path` itself cannot. */
 bool source_walk(struct arena *a, const char *path, struct source_files *out, struct err *e);
 
 struct source_limits {
@@ -31,8 +40,11 @@ struct source_limits {
     uint64_t unpacked_bytes; /* one archive or compressed file unpacked: default 64 GiB */
     uint32_t unpacked_ratio; /* unpacked / packed over the first 64 MiB and after: default 1000 */
     uint32_t members;        /* entries of one archive: default 1,000,000 */
+    const atomic_bool *cancel; /* ends the reading between two pieces; may be NULL */
 };
 extern const struct source_limits source_limits_default;
+/* False with ERR_CANCELLED where `cancel` says so. */
+bool source_goes_on(const struct source_limits *limits, struct err *e);
 
 enum source_outcome { SOURCE_READ, SOURCE_SKIPPED /* no transcript */, SOURCE_FAILED /* could not be read to its end */ };
 
@@ -41,13 +53,12 @@ struct source_report {
     const struct format *format; /* NULL where skipped or of several members */
     uint64_t bytes;              /* unpacked bytes looked at */
     struct jrepairs repairs;
-    uint32_t members_read, members_skipped, members_failed; /* of a plain archive of files */
 };
 
 /* Reads one file to its end: unpacks (gzip, zstd, zip, tar by content), cuts into records, recognises (or takes `format`),
  * and feeds the format, whose runs go to `sink`. Runs carry source.file/location/format. A file that is no transcript is
  * SKIPPED with `e` saying what it looks like; a damaged one FAILED with the place, and what was read before it was delivered.
- * False only where the sink stopped the reading (e from the sink). */
+ * False only where the sink stopped the reading (e from the sink), or the limits' `cancel` (ERR_CANCELLED). */
 bool source_read(const struct source_file *file, const struct format *format, const struct source_limits *limits, const struct sink *sink,
                  struct source_report *report, struct err *e);
 

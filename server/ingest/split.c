@@ -113,7 +113,8 @@ static bool begins_json(const char *p, size_t len)
         i++;
     if (i == len)
         return true;
-    return *p == '{' ? p[i] == '"' || p[i] == '}' : memchr("{[]\"-0123456789tfnNI", p[i], 19) != NULL;
+    static const char elements[] = "{[]\"-0123456789tfnN"; /* not the I of Infinity: logs begin lines with [INFO] */
+    return *p == '{' ? p[i] == '"' || p[i] == '}' : memchr(elements, p[i], sizeof elements - 1) != NULL;
 }
 
 /* Is this line one whole object or array (or more than one)? */
@@ -160,14 +161,50 @@ static bool value_end(struct split *s, struct jscan *scan, size_t scanned, size_
     }
 }
 
-/* Is there anything but white space after `from`? */
+/* What waits from `from` on is white space: one character stands for it from now on, a newline if there was one. */
+static void squeeze(struct split *s, size_t from)
+{
+    uint64_t lines = 0;
+    for (size_t i = from; i < waiting(s); i++)
+        lines += at(s)[i] == '\n';
+    if (from == waiting(s))
+        return;
+    if (lines) {
+        s->buffer[s->start + from] = '\n';
+        s->squeezed += lines - 1;
+    }
+    s->end = s->start + from + 1;
+}
+
+/* Is there anything but white space after the first value, which ends at `from`? There may be any amount of it. */
 static bool anything_after(struct split *s, size_t from, bool *more, struct err *e)
 {
-    for (;;) {
-        while (from < waiting(s) && is_space(at(s)[from]))
-            from++;
-        *more = from < waiting(s);
+    for (size_t looked = from;;) {
+        while (looked < waiting(s) && is_space(at(s)[looked]))
+            looked++;
+        *more = looked < waiting(s);
         if (*more || s->eof)
+            return true;
+        squeeze(s, from);
+        looked = waiting(s);
+        if (!fill(s, e))
+            return false;
+    }
+}
+
+/* Where the first line ends, as line_end() says; or *ends, where the first value does if that comes before. Leaves `scan` at the
+ * end of what it looked at. */
+static bool first_end(struct split *s, size_t limit, struct jscan *scan, size_t *ends, size_t *length, bool *found, struct err *e)
+{
+    size_t looked = 0;
+    for (;;) {
+        const char *newline = memchr(at(s) + looked, '\n', waiting(s) - looked);
+        *length = newline ? (size_t)(newline - at(s)) : waiting(s);
+        *found = newline || s->eof;
+        ptrdiff_t n = jscan_feed(scan, at(s) + looked, *length - looked);
+        *ends = n > 0 ? looked + (size_t)n : 0;
+        looked = waiting(s);
+        if (*ends || *found || *length > limit)
             return true;
         if (!fill(s, e))
             return false;
@@ -178,18 +215,17 @@ static bool anything_after(struct split *s, size_t from, bool *more, struct err 
 static bool find_shape(struct split *s, struct err *e)
 {
     bool array = *at(s) == '[', found, more;
-    size_t end;
+    size_t ends, end;
+    struct jscan scan = {0};
     /* An array may be long and on one line: past the lookahead it is taken for one. An object is read to its end anyway. */
-    if (!line_end(s, 0, array ? LOOKAHEAD : s->value_bytes, &end, &found, e))
+    if (!first_end(s, array ? LOOKAHEAD : s->value_bytes, &scan, &ends, &end, &found, e))
         return false;
-    if (!found && !array) {
+    if (!ends && !found && !array) {
         s->shape = SPLIT_LINES; /* of which the first is too long; there may be others */
         return true;
     }
-    struct jscan scan = {0};
-    ptrdiff_t ends = jscan_feed(&scan, at(s), end);
-    if (ends > 0) {
-        if (!anything_after(s, (size_t)ends, &more, e))
+    if (ends) {
+        if (!anything_after(s, ends, &more, e))
             return false;
         s->shape = more ? SPLIT_LINES : array ? SPLIT_ARRAY : SPLIT_DOCUMENT;
         return true;
@@ -461,6 +497,10 @@ enum split_result split_next(struct split *s, struct arena *a, struct jvalue **v
         return SPLIT_END;
     s->cut_short = false;
     s->nth = 1;
+    if (s->next_index == 1) {
+        s->next_line += s->squeezed;
+        s->squeezed = 0;
+    }
     switch (s->shape) {
     case SPLIT_EMPTY:
     case SPLIT_NOT_JSON: break;

@@ -39,6 +39,7 @@ struct split {
     char *buffer;
     size_t start, end, cap;
     uint64_t next_line;
+    uint64_t squeezed;       /* newlines after the first value that are not in the buffer */
     size_t next_index, bad;  /* bad: values refused one after the other */
     uint32_t next_nth;
     bool eof, done, whole;

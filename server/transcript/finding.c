@@ -82,6 +82,22 @@ struct finding *findings_add(struct arena *a, struct findings *list)
     return &list->items[list->n++];
 }
 
+void finding_copy(struct arena *a, const struct finding *from, struct finding *to)
+{
+    *to = *from;
+    struct slice *const texts[] = {&to->detector, &to->version, &to->behavior, &to->title, &to->message, &to->task_id,
+                                   &to->captures, &to->id, &to->reviewer, &to->note, &to->created_at};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = arena_dup(a, *texts[i]);
+    to->evidence = arena_array(a, struct evidence, from->nevidence);
+    for (size_t i = 0; i < from->nevidence; i++) {
+        to->evidence[i] = from->evidence[i];
+        to->evidence[i].run = arena_dup(a, from->evidence[i].run);
+        to->evidence[i].part = arena_dup(a, from->evidence[i].part);
+        to->evidence[i].quote = arena_dup(a, from->evidence[i].quote);
+    }
+}
+
 static const char *const kind_names[] = {"broken_task", "odd_behavior", "near_miss", "harness", "data"};
 static const char *const severity_names[] = {"low", "medium", "high"};
 static const char *const scope_names[] = {"run", "task", "collection"};

@@ -56,6 +56,8 @@ struct findings {
     size_t n, cap;
 };
 struct finding *findings_add(struct arena *a, struct findings *list);
+/* A copy with all its texts and evidence in the arena. */
+void finding_copy(struct arena *a, const struct finding *from, struct finding *to);
 
 const char *kind_name(enum kind kind);
 const char *severity_name(enum severity severity);

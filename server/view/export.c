@@ -487,8 +487,10 @@ static bool csv_row(struct walk *w, const struct run_row *row, struct err *e)
     for (int kind = 0; kind < KIND_COUNT; kind++)
         count_cell(out, row->findings[kind]);
     struct str tags = STR_INIT(1 << 20), scores = STR_INIT(16 << 20);
-    for (size_t i = 0; i < run->ntags; i++)
-        str_printf(&tags, "%s%.*s", i ? " " : "", SLICE_ARG(run->tags[i]));
+    for (size_t i = 0; i < run->ntags; i++) {
+        str_addz(&tags, i ? " " : "");
+        str_add_slice(&tags, run->tags[i]);
+    }
     struct jsonw j = jsonw_to(&scores);
     jsonw_object(&j);
     for (size_t i = 0; i < run->nscores; i++) {

@@ -4,7 +4,15 @@ import { all, api, assert, check, equal, newPage, settled } from './harness.mjs'
 export async function actionChecks(browser, base, { collection, path, runs }) {
     const page = await newPage(browser, base);
     const state = async id => (await api(base, `/findings/${id}`)).status;
-    const chosen = () => page.evaluate(() => new URLSearchParams(location.search).get('f') ?? document.querySelector('.item[aria-current]')?.getAttribute('href').match(/f=([^&]+)/)[1]);
+    const chosen = () =>
+        page.evaluate(
+            () =>
+                new URLSearchParams(location.search).get('f') ??
+                document
+                    .querySelector('.item[aria-current]')
+                    ?.getAttribute('href')
+                    .match(/f=([^&]+)/)[1],
+        );
     const openInbox = async () => {
         await page.goto(`${base}${path}/findings`);
         await page.locator('.ctx .msg, .field-evidence').first().waitFor();
@@ -14,7 +22,10 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await openInbox();
         const first = await chosen();
         await page.keyboard.press('c');
-        await page.waitForFunction(id => new URLSearchParams(location.search).get('f') !== id && location.search.includes('f='), first);
+        await page.waitForFunction(
+            id => new URLSearchParams(location.search).get('f') !== id && location.search.includes('f='),
+            first,
+        );
         await page.waitForFunction(() => document.querySelector('.toast'));
         equal(await state(first), 'confirmed', 'status after c');
         await page.keyboard.press('u');
@@ -30,7 +41,11 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.locator('.item.done[aria-current]').waitFor();
         equal(await state(first), 'confirmed', 'status');
         const summary = await api(base, `/collections/${collection.id}/summary`);
-        equal(summary.detectors.reduce((n, d) => n + d.confirmed, 0), 1, 'confirmed in all');
+        equal(
+            summary.detectors.reduce((n, d) => n + d.confirmed, 0),
+            1,
+            'confirmed in all',
+        );
     });
     await check('x asks once: only this, or all like it', async () => {
         await openInbox();
@@ -70,7 +85,10 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await openInbox();
         const first = await chosen();
         await page.keyboard.press('j');
-        await page.waitForFunction(id => { const f = new URLSearchParams(location.search).get('f'); return f && f !== id; }, first);
+        await page.waitForFunction(id => {
+            const f = new URLSearchParams(location.search).get('f');
+            return f && f !== id;
+        }, first);
         await page.keyboard.press('k');
         await page.waitForFunction(id => new URLSearchParams(location.search).get('f') === id, first);
         const here = page.url();
@@ -80,7 +98,9 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.waitForURL(here);
     });
     await check('in the reader, too, a finding is confirmed with c', async () => {
-        const [finding] = (await all(base, `/collections/${collection.id}/findings?status=open`)).filter(f => f.run && f.evidence[0]?.message != null);
+        const [finding] = (await all(base, `/collections/${collection.id}/findings?status=open`)).filter(
+            f => f.run && f.evidence[0]?.message != null,
+        );
         await page.goto(`${base}/runs/${finding.run.id}?finding=${finding.id}#m${finding.evidence[0].message}`);
         await page.locator('.note.now').first().waitFor();
         await page.keyboard.press('c');
@@ -96,7 +116,10 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.locator('.dense .row').first().waitFor();
         await page.keyboard.press('/');
         await page.keyboard.type('succ');
-        await page.getByRole('option', { name: /success:/ }).first().waitFor();
+        await page
+            .getByRole('option', { name: /success:/ })
+            .first()
+            .waitFor();
         await page.keyboard.press('ArrowDown');
         await page.keyboard.press('Tab');
         await page.keyboard.type('fal');
@@ -141,7 +164,10 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.keyboard.press('Enter');
         await page.locator('.toast', { hasText: 'looked-at' }).waitFor();
         equal((await all(base, `/collections/${collection.id}/runs?tag=looked-at`)).length, 2, 'tagged runs');
-        const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export CSV' }).click()]);
+        const [download] = await Promise.all([
+            page.waitForEvent('download'),
+            page.getByRole('button', { name: 'Export CSV' }).click(),
+        ]);
         equal(download.suggestedFilename(), 'runs.csv', 'file');
     });
     await check('Ctrl-K goes to a page, a collection, a run', async () => {

@@ -43,7 +43,9 @@ export function finish() {
 /** Starts `binary serve` on a port of its choice; resolves when it listens. */
 export async function startServer(binary) {
     const folder = mkdtempSync(join(tmpdir(), 'telltale-browser-'));
-    const child = spawn(binary, ['--db', join(folder, 'telltale.db'), 'serve', '--listen', '127.0.0.1:0'], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(binary, ['--db', join(folder, 'telltale.db'), 'serve', '--listen', '127.0.0.1:0'], {
+        stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let said = '';
     const base = await new Promise((resolve, reject) => {
         const timer = setTimeout(() => reject(new Error(`the server did not listen within 20 s; it said: ${said}`)), 20_000);
@@ -74,18 +76,31 @@ export async function api(base, path, options) {
 /** All items of a list, page by page. */
 export async function all(base, path) {
     const items = [];
-    for (let after = ''; ; ) {
-        const page = await api(base, `${path}${path.includes('?') ? '&' : '?'}limit=1000${after ? '&after=' + encodeURIComponent(after) : ''}`);
+    for (let after = ''; ;) {
+        const page = await api(
+            base,
+            `${path}${path.includes('?') ? '&' : '?'}limit=1000${after ? '&after=' + encodeURIComponent(after) : ''}`,
+        );
         items.push(...page.items);
         if (!page.next) return items;
         after = page.next;
     }
 }
 
-export const launch = () => chromium.launch({
-    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-    args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+export const launch = () =>
+    chromium.launch({
+        executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+        args: [
+            '--headless',
+            '--no-sandbox',
+            '--disable-gpu',
+            '--disable-quic',
+            '--no-first-run',
+            '--disable-background-networking',
+            '--disable-component-update',
+            '--disable-sync',
+        ],
+    });
 
 /** A page of its own context. `page.wrongs` gathers console errors, exceptions and requests to other hosts. */
 export async function newPage(browser, base, options = {}) {
@@ -99,12 +114,13 @@ export async function newPage(browser, base, options = {}) {
     page.on('pageerror', error => page.wrongs.push(`exception: ${error.message}`));
     page.on('request', request => {
         const url = request.url();
-        if (!url.startsWith(base) && !url.startsWith('data:') && !url.startsWith('blob:')) page.wrongs.push(`asked another host: ${url}`);
+        if (!url.startsWith(base) && !url.startsWith('data:') && !url.startsWith('blob:'))
+            page.wrongs.push(`asked another host: ${url}`);
     });
     page.asked = page.answered = 0;
     page.on('request', () => page.asked++);
     for (const end of ['requestfinished', 'requestfailed']) page.on(end, () => page.answered++);
-    page.setDefaultTimeout(6_000);
+    page.setDefaultTimeout(20_000);
     return page;
 }
 
@@ -112,13 +128,14 @@ export async function newPage(browser, base, options = {}) {
 export async function axe(page) {
     await page.evaluate(AXE);
     const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-    return result.violations.filter(v => v.impact === 'serious' || v.impact === 'critical')
+    return result.violations
+        .filter(v => v.impact === 'serious' || v.impact === 'critical')
         .map(v => `${v.id} (${v.nodes.length}): ${v.nodes[0].target.join(' ')} ${v.nodes[0].html.slice(0, 140)}`);
 }
 
 /** Waits until no request has been under way for a moment and what came has been drawn. */
 export async function settled(page) {
-    for (let calm = 0; calm < 3; ) {
+    for (let calm = 0; calm < 3;) {
         const before = page.asked;
         await page.waitForTimeout(40);
         calm = before === page.asked && page.answered === page.asked ? calm + 1 : 0;

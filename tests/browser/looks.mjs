@@ -8,7 +8,12 @@ export async function loadSample(browser, base) {
         await page.goto(base + '/');
         await page.getByRole('heading', { name: 'Put transcripts in.' }).waitFor();
         await settled(page);
-        for (const [theme, width] of [['light', 1440], ['dark', 1440], ['light', 390], ['dark', 390]]) {
+        for (const [theme, width] of [
+            ['light', 1440],
+            ['dark', 1440],
+            ['light', 390],
+            ['dark', 390],
+        ]) {
             await page.emulateMedia({ colorScheme: theme });
             await page.setViewportSize({ width, height: 900 });
             await page.screenshot({ path: `${SHOTS}/empty-${theme}-${width}.png`, fullPage: true });
@@ -38,7 +43,9 @@ export async function loadSample(browser, base) {
 }
 
 export async function lookChecks(browser, base, { path, findings, summary, runs }) {
-    const cited = findings.find(f => f.evidence.length > 1 && f.run && f.evidence[0].message != null) ?? findings.find(f => f.run && f.evidence[0]?.message != null);
+    const cited =
+        findings.find(f => f.evidence.length > 1 && f.run && f.evidence[0].message != null) ??
+        findings.find(f => f.run && f.evidence[0]?.message != null);
     const plain = runs.find(run => !run.first_finding) ?? runs[0];
     const pages = {
         collections: '/',
@@ -62,7 +69,8 @@ export async function lookChecks(browser, base, { path, findings, summary, runs 
                     await page.locator('#main').first().waitFor();
                     await settled(page);
                     await page.screenshot({ path: `${SHOTS}/${name}-${colorScheme}-${width}.png` });
-                    if (name === 'story' || name === 'collections') await page.screenshot({ path: `${SHOTS}/${name}-whole-${colorScheme}-${width}.png`, fullPage: true });
+                    if (name === 'story' || name === 'collections')
+                        await page.screenshot({ path: `${SHOTS}/${name}-whole-${colorScheme}-${width}.png`, fullPage: true });
                     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
                     assert(over <= 0, `wider than the window by ${over} px`);
                     equal((await axe(page)).join('\n'), '', 'axe');
@@ -93,8 +101,14 @@ export async function lookChecks(browser, base, { path, findings, summary, runs 
         assert(has(summary.runs) && has(summary.tasks), `"${said}" tells ${summary.runs} runs and ${summary.tasks} tasks`);
         assert(has(Math.round(summary.pass_rate.value * 100)), `"${said}" tells the pass rate ${summary.pass_rate.value}`);
         assert(!summary.broken_tasks || has(summary.broken_tasks), `"${said}" tells ${summary.broken_tasks} broken tasks`);
-        assert(!summary.kinds.odd_behavior.runs || has(summary.kinds.odd_behavior.runs), `"${said}" tells ${summary.kinds.odd_behavior.runs} odd runs`);
-        assert(!summary.kinds.near_miss.runs || has(summary.kinds.near_miss.runs), `"${said}" tells ${summary.kinds.near_miss.runs} near misses`);
+        assert(
+            !summary.kinds.odd_behavior.runs || has(summary.kinds.odd_behavior.runs),
+            `"${said}" tells ${summary.kinds.odd_behavior.runs} odd runs`,
+        );
+        assert(
+            !summary.kinds.near_miss.runs || has(summary.kinds.near_miss.runs),
+            `"${said}" tells ${summary.kinds.near_miss.runs} near misses`,
+        );
         const broken = page.getByRole('region', { name: 'Broken tasks' }).locator('li');
         await broken.first().waitFor();
         equal(await broken.count(), Math.min(7, summary.broken_tasks), 'broken tasks listed');
@@ -115,12 +129,14 @@ export async function lookChecks(browser, base, { path, findings, summary, runs 
     await check('the strict policy is sent, and the page holds no inline script or style', async () => {
         const answer = await fetch(base + '/');
         const policy = answer.headers.get('content-security-policy') ?? '';
-        for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "require-trusted-types-for 'script'"]) assert(policy.includes(part), `policy: ${policy}`);
+        for (const part of ["default-src 'none'", "script-src 'self'", "style-src 'self'", "require-trusted-types-for 'script'"])
+            assert(policy.includes(part), `policy: ${policy}`);
         const html = await answer.text();
         assert(!/<style|style=|<script(?![^>]*src=)|\son\w+=/.test(html), 'inline script or style');
     });
     await check('an address that is no page is 404', async () => {
-        for (const address of ['/nothing', '/c', '/runs', '/c/x/y', '/assets/none.js']) equal((await fetch(base + address)).status, 404, address);
+        for (const address of ['/nothing', '/c', '/runs', '/c/x/y', '/assets/none.js'])
+            equal((await fetch(base + address)).status, 404, address);
     });
     await check('the theme is chosen, kept, and set before the first paint', async () => {
         await page.goto(base + '/');
@@ -138,8 +154,18 @@ export async function lookChecks(browser, base, { path, findings, summary, runs 
         equal(await page.evaluate(() => document.activeElement.className), 'skip', 'the first stop');
         await page.keyboard.press('Enter');
         equal(await page.evaluate(() => document.activeElement.id), 'main', 'where the skip link leads');
-        const reached = await page.evaluate(() => [...document.querySelectorAll('a[href], button, input, summary, [tabindex]')]
-            .filter(e => e.checkVisibility() && !e.disabled && e.tabIndex < 0 && !e.closest('.heat, .dense, main[tabindex], [role=combobox]') && e.id !== 'main').map(e => e.outerHTML.slice(0, 120)));
+        const reached = await page.evaluate(() =>
+            [...document.querySelectorAll('a[href], button, input, summary, [tabindex]')]
+                .filter(
+                    e =>
+                        e.checkVisibility() &&
+                        !e.disabled &&
+                        e.tabIndex < 0 &&
+                        !e.closest('.heat, .dense, main[tabindex], [role=combobox]') &&
+                        e.id !== 'main',
+                )
+                .map(e => e.outerHTML.slice(0, 120)),
+        );
         equal(reached.join('\n'), '', 'controls that Tab does not reach');
     });
     await page.context().close();

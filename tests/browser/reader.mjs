@@ -3,11 +3,14 @@ import { api, assert, check, equal, newPage, settled } from './harness.mjs';
 
 /** What is marked for a piece of evidence, as one text. */
 function marked(page, finding, index) {
-    return page.evaluate(([id, at]) => {
-        const marks = [...document.querySelectorAll('mark.ev')].filter(m => m.dataset.f?.split(' ').includes(`${id}.${at}`));
-        if (!marks.length) return null;
-        return { text: marks.map(m => m.textContent).join('') };
-    }, [finding, index]);
+    return page.evaluate(
+        ([id, at]) => {
+            const marks = [...document.querySelectorAll('mark.ev')].filter(m => m.dataset.f?.split(' ').includes(`${id}.${at}`));
+            if (!marks.length) return null;
+            return { text: marks.map(m => m.textContent).join('') };
+        },
+        [finding, index],
+    );
 }
 
 const bare = text => text.replace(/[\s"\\{}[\]:,]|\u241b|\u240d/g, '');
@@ -31,21 +34,46 @@ export async function readerChecks(browser, base, { findings, runs }) {
         });
     }
     for (const { finding, evidence, index } of cited) {
-        await check(`evidence ${index} of ${finding.detector} in ${evidence.part} of ${evidence.run.slice(0, 8)} is marked in the words`, async () => {
-            const hash = evidence.message == null ? '' : `#m${evidence.message}`;
-            await page.goto(`${base}/runs/${evidence.run}?finding=${finding.id}${evidence.position ? `&t=${evidence.position}` : ''}${hash}`);
-            const id = finding.id;
-            await page.waitForFunction(([f, at]) => [...document.querySelectorAll('mark.ev')].some(m => m.dataset.f?.split(' ').includes(`${f}.${at}`)), [id, index])
-                .catch(() => { throw new Error(`no mark for "${evidence.quote.slice(0, 80)}"`); });
-            if (evidence.message != null) await page.waitForFunction(([f, at]) => {
-                const box = [...document.querySelectorAll('mark.ev')].find(m => m.dataset.f?.split(' ').includes(`${f}.${at}`))?.getBoundingClientRect();
-                return box && box.bottom > 44 && box.top < innerHeight;
-            }, [id, index]).catch(() => { throw new Error('it is not in view'); });
-            const got = await marked(page, id, index);
-            // A long quote is folded, a tree writes a value without its quotes; what is shown is of the quote in any case.
-            const quote = bare(evidence.part.includes('arguments') ? evidence.quote.replace(/\\[nrt]/g, '') : evidence.quote);
-            assert(quote.includes(bare(got.text)) || bare(got.text).includes(quote), `marked "${got.text.slice(0, 120)}", quote "${evidence.quote.slice(0, 120)}"`);
-        });
+        await check(
+            `evidence ${index} of ${finding.detector} in ${evidence.part} of ${evidence.run.slice(0, 8)} is marked in the words`,
+            async () => {
+                const hash = evidence.message == null ? '' : `#m${evidence.message}`;
+                await page.goto(
+                    `${base}/runs/${evidence.run}?finding=${finding.id}${evidence.position ? `&t=${evidence.position}` : ''}${hash}`,
+                );
+                const id = finding.id;
+                await page
+                    .waitForFunction(
+                        ([f, at]) =>
+                            [...document.querySelectorAll('mark.ev')].some(m => m.dataset.f?.split(' ').includes(`${f}.${at}`)),
+                        [id, index],
+                    )
+                    .catch(() => {
+                        throw new Error(`no mark for "${evidence.quote.slice(0, 80)}"`);
+                    });
+                if (evidence.message != null)
+                    await page
+                        .waitForFunction(
+                            ([f, at]) => {
+                                const box = [...document.querySelectorAll('mark.ev')]
+                                    .find(m => m.dataset.f?.split(' ').includes(`${f}.${at}`))
+                                    ?.getBoundingClientRect();
+                                return box && box.bottom > 44 && box.top < innerHeight;
+                            },
+                            [id, index],
+                        )
+                        .catch(() => {
+                            throw new Error('it is not in view');
+                        });
+                const got = await marked(page, id, index);
+                // A long quote is folded, a tree writes a value without its quotes; what is shown is of the quote in any case.
+                const quote = bare(evidence.part.includes('arguments') ? evidence.quote.replace(/\\[nrt]/g, '') : evidence.quote);
+                assert(
+                    quote.includes(bare(got.text)) || bare(got.text).includes(quote),
+                    `marked "${got.text.slice(0, 120)}", quote "${evidence.quote.slice(0, 120)}"`,
+                );
+            },
+        );
     }
     const many = [...findings].filter(f => f.run).sort((a, b) => b.evidence.length - a.evidence.length)[0];
     await check('] and [ walk the evidence; chip, note and words light up together', async () => {
@@ -79,11 +107,16 @@ export async function readerChecks(browser, base, { findings, runs }) {
     await check('find counts hits, goes from one to the next, and takes regular expressions', async () => {
         await open(`/runs/${long.id}`);
         const { items } = await api(base, `/runs/${long.id}/messages?limit=500`);
-        const parts = items.flatMap(m => [m.text, m.reasoning, m.error, ...m.tool_calls.flatMap(c => [c.name, c.arguments])]).filter(Boolean);
+        const parts = items
+            .flatMap(m => [m.text, m.reasoning, m.error, ...m.tool_calls.flatMap(c => [c.name, c.arguments])])
+            .filter(Boolean);
         const wanted = parts.reduce((n, text) => n + (text.toLowerCase().match(/the/g)?.length ?? 0), 0);
         await page.keyboard.press('/');
         await page.keyboard.type('the');
-        await page.waitForFunction(n => document.querySelector('.find .n')?.textContent.endsWith(`of ${n.toLocaleString('en')}`), wanted);
+        await page.waitForFunction(
+            n => document.querySelector('.find .n')?.textContent.endsWith(`of ${n.toLocaleString('en')}`),
+            wanted,
+        );
         await page.locator('mark.now:not(.ev)').first().waitFor();
         await page.keyboard.press('Enter');
         await page.waitForFunction(() => !/^1 of/.test(document.querySelector('.find .n').textContent));
@@ -91,7 +124,10 @@ export async function readerChecks(browser, base, { findings, runs }) {
         await page.getByRole('textbox', { name: 'Find in transcript' }).fill('^(zzz|$never');
         await page.locator('.find .warn').waitFor();
         await page.getByRole('textbox', { name: 'Find in transcript' }).fill('t[h]e');
-        await page.waitForFunction(n => document.querySelector('.find .n')?.textContent.endsWith(`of ${n.toLocaleString('en')}`), wanted);
+        await page.waitForFunction(
+            n => document.querySelector('.find .n')?.textContent.endsWith(`of ${n.toLocaleString('en')}`),
+            wanted,
+        );
         await page.getByRole('textbox', { name: 'Find in transcript' }).press('Escape');
         equal(await page.locator('.find').count(), 0, 'find bars after Esc');
     });

@@ -6,7 +6,12 @@ export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, s
 
 async function bundle() {
     const built = await esbuild.build({
-        stdin: { contents: ENTRY, resolveDir: WEB, loader: 'ts' }, bundle: true, format: 'esm', write: false, platform: 'neutral', mainFields: ['module', 'main'],
+        stdin: { contents: ENTRY, resolveDir: WEB, loader: 'ts' },
+        bundle: true,
+        format: 'esm',
+        write: false,
+        platform: 'neutral',
+        mainFields: ['module', 'main'],
     });
     return import('data:text/javascript;base64,' + Buffer.from(built.outputFiles[0].contents).toString('base64'));
 }
@@ -30,7 +35,11 @@ export async function textChecks() {
     await check('unsorted offsets keep their order', () => equal(t.toUtf16('äöü', [6, 0, 2, 4]).join(), '3,0,1,2', 'offsets'));
 
     const rule = { lines: 20, chars: 6000, head: 6 };
-    const visible = (text, pieces) => pieces.filter(p => !p.hidden).map(p => text.slice(p.from, p.to)).join('');
+    const visible = (text, pieces) =>
+        pieces
+            .filter(p => !p.hidden)
+            .map(p => text.slice(p.from, p.to))
+            .join('');
     await check('a short text is not folded', () => equal(t.fold('a\nb\nc', [], [], rule).length, 1, 'pieces'));
     await check('a long text keeps its head, its evidence, and the exact number hidden', () => {
         const text = Array.from({ length: 300 }, (_, i) => `line ${i}`).join('\n');
@@ -39,7 +48,11 @@ export async function textChecks() {
         equal(pieces.map(p => (p.hidden ? p.hidden.lines : 'shown')).join(), 'shown,194,shown,99', 'pieces');
         assert(visible(text, pieces).includes('line 5\n') && visible(text, pieces).includes('line 200\n'), 'what is shown');
         assert(!visible(text, pieces).includes('line 6\n'), 'line 6 is hidden');
-        equal(pieces.reduce((sum, p) => sum + p.to - p.from, 0), text.length, 'nothing is lost');
+        equal(
+            pieces.reduce((sum, p) => sum + p.to - p.from, 0),
+            text.length,
+            'nothing is lost',
+        );
         const opened = t.opening(text, pieces[1]);
         equal(t.fold(text, [[at, at + 8]], [opened], rule).filter(p => p.hidden).length, 1, 'folds after opening one');
     });
@@ -47,9 +60,19 @@ export async function textChecks() {
         const text = 'x'.repeat(10_000_000);
         const pieces = t.fold(text, [[5_000_000, 5_000_010]], [], rule);
         assert(visible(text, pieces).length < 3000, `${visible(text, pieces).length} characters shown`);
-        equal(pieces.reduce((sum, p) => sum + p.to - p.from, 0), text.length, 'characters in all');
-        assert(pieces.every(p => !p.hidden || p.hidden.chars === p.to - p.from), 'exact counts');
-        assert(pieces.some(p => !p.hidden && p.from <= 5_000_000 && p.to >= 5_000_010), 'the evidence is in view');
+        equal(
+            pieces.reduce((sum, p) => sum + p.to - p.from, 0),
+            text.length,
+            'characters in all',
+        );
+        assert(
+            pieces.every(p => !p.hidden || p.hidden.chars === p.to - p.from),
+            'exact counts',
+        );
+        assert(
+            pieces.some(p => !p.hidden && p.from <= 5_000_000 && p.to >= 5_000_010),
+            'the evidence is in view',
+        );
     });
     await check('a cut never halves a character', () => {
         const text = '😀'.repeat(20_000);
@@ -71,16 +94,23 @@ export async function textChecks() {
     await check('paragraphs and fenced code keep every word', () => {
         const text = 'one\n\ntwo\n```js\nlet x;\n```\n\nthree';
         const blocks = t.blocks(text, 0, text.length);
-        equal(blocks.map(b => (b.code ? 'C' : 'P') + text.slice(b.from, b.to)).join('|'), 'Pone|Ptwo|C```js\nlet x;\n```|Pthree', 'blocks');
+        equal(
+            blocks.map(b => (b.code ? 'C' : 'P') + text.slice(b.from, b.to)).join('|'),
+            'Pone|Ptwo|C```js\nlet x;\n```|Pthree',
+            'blocks',
+        );
     });
 
     await check('JSON with places agrees with JSON.parse', () => {
         const value = { a: [1, -2.5e3, true, null, 'x\ny"z\\'], 'k\u00e9y': { deep: [{}, []] }, s: '😀' };
         for (const text of [JSON.stringify(value), JSON.stringify(value, null, 2)]) {
             const rebuild = node => {
-                if (node.type === 'object') return Object.fromEntries(node.kids.map(k => [t.keyText(text, k.key), rebuild(k.node)]));
+                if (node.type === 'object')
+                    return Object.fromEntries(node.kids.map(k => [t.keyText(text, k.key), rebuild(k.node)]));
                 if (node.type === 'array') return node.kids.map(k => rebuild(k.node));
-                return node.type === 'string' ? t.decodeString(text, node.from, node.to).text : JSON.parse(text.slice(node.from, node.to));
+                return node.type === 'string'
+                    ? t.decodeString(text, node.from, node.to).text
+                    : JSON.parse(text.slice(node.from, node.to));
             };
             equal(JSON.stringify(rebuild(t.parseJson(text))), JSON.stringify(value), 'rebuilt');
         }
@@ -111,21 +141,48 @@ export async function textChecks() {
     });
 
     await check('rows join calls with their results', () => {
-        const marks = [[0, 1, 0, 0], [1, 1, 0, 0], [2, 1, 2, 0], [3, 1, 0, 0], [3, 1, 0, 0], [2, 1, 0, 0], [3, 1, 0, 0]];
+        const marks = [
+            [0, 1, 0, 0],
+            [1, 1, 0, 0],
+            [2, 1, 2, 0],
+            [3, 1, 0, 0],
+            [3, 1, 0, 0],
+            [2, 1, 0, 0],
+            [3, 1, 0, 0],
+        ];
         const rows = t.rowsOf(marks);
         equal(rows.map(r => `${r.from}-${r.to}`).join(), '0-1,1-2,2-5,5-6,6-7', 'rows');
         equal([0, 3, 4, 6].map(m => t.rowOf(rows, m)).join(), '0,2,2,4', 'rows of messages');
         const long = t.rowsOf([[2, 1, 1, 0], ...Array(500).fill([3, 1, 0, 0])]);
-        assert(long.every(r => r.to - r.from <= 41), 'a chain of results is cut into blocks');
+        assert(
+            long.every(r => r.to - r.from <= 41),
+            'a chain of results is cut into blocks',
+        );
         equal(long[long.length - 1].to, 501, 'and none is lost');
     });
     await check('evidence is walked in the order of the transcript, the run’s fields first', () => {
-        const e = (position, message, part, start, run = 'r') => ({ run, transcript: 't', position, message, part, start, end: start + 1, quote: 'q' });
+        const e = (position, message, part, start, run = 'r') => ({
+            run,
+            transcript: 't',
+            position,
+            message,
+            part,
+            start,
+            end: start + 1,
+            quote: 'q',
+        });
         const findings = [
             { id: 'a', evidence: [e(1, 0, 'text', 0), e(0, 7, 'text', 5), e(0, 7, 'text', 1)] },
             { id: 'b', evidence: [e(null, null, 'run.error', 0), e(0, 2, 'text', 0, 'other')] },
         ];
-        equal(t.stopsOf(findings, 'r').map(s => `${s.finding.id}${s.index}`).join(), 'b0,a2,a1,a0', 'stops');
+        equal(
+            t
+                .stopsOf(findings, 'r')
+                .map(s => `${s.finding.id}${s.index}`)
+                .join(),
+            'b0,a2,a1,a0',
+            'stops',
+        );
     });
     await check('Wilson’s interval', () => {
         const { low, high } = t.wilson(17, 18);

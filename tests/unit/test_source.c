@@ -134,6 +134,45 @@ static void folders_are_walked_in_order(void **state)
     arena_free(&a);
 }
 
+/* What cannot be looked at is named, and the rest is there: a folder that is not ours, and a path that is too long. */
+static void what_cannot_be_walked_is_named(void **state)
+{
+    (void)state;
+    struct arena a = {0};
+    struct source_files files = {0};
+    struct err e = {0};
+    char name[201], before[1024];
+    bool root = geteuid() == 0;
+    assert_int_equal(chmod(folder, 0755), 0);
+    assert_int_equal(mkdir(path_of("closed"), 0), 0);
+    write_file("a.json", "[]", 2);
+    write_file("z.json", "[]", 2);
+    memset(name, 'n', 200);
+    name[200] = 0;
+    assert_non_null(getcwd(before, sizeof before));
+    assert_int_equal(chdir(folder), 0);
+    for (int i = 0; i < 21; i++) {
+        assert_int_equal(mkdir(name, 0755), 0);
+        assert_int_equal(chdir(name), 0);
+    }
+    assert_int_equal(chdir(before), 0);
+    if (root)
+        assert_int_equal(seteuid(65534), 0);
+    bool ok = source_walk(&a, folder, &files, &e);
+    assert_false(source_walk(&a, path_of("closed"), &files, &e));
+    if (root)
+        assert_int_equal(seteuid(0), 0);
+    assert_true(ok);
+    assert_int_equal(files.n, 2);
+    assert_int_equal(files.nerrors, 2);
+    assert_true(slice_is(files.errors[0].name, path_of("closed")));
+    assert_int_not_equal(files.errors[0].code, ERR_NONE);
+    assert_true(files.errors[0].message.len > 0);
+    assert_true(files.errors[1].name.len > 4000);
+    assert_int_equal(chmod(path_of("closed"), 0755), 0);
+    arena_free(&a);
+}
+
 /* ---- compressed files and archives -------------------------------------------------------------------------------------- */
 
 static void compressed_files_are_read_as_what_is_in_them(void **state)
@@ -217,9 +256,6 @@ static void an_archive_is_a_folder_of_files(void **state)
         read_file(rows[i].name, NULL, 0, &r);
         assert_int_equal(r.report.outcome, SOURCE_READ);
         assert_int_equal(r.heard.nruns, 5);
-        assert_int_equal(r.report.members_read, 3);
-        assert_int_equal(r.report.members_skipped, 3);
-        assert_int_equal(r.report.members_failed, 2);
         assert_null(r.report.format);
         assert_true(says(&r.heard.runs, "\"location\":\"logs/a.jsonl line 2\""));
         assert_true(says(&r.heard.runs, "\"location\":\"logs/one.json\""));
@@ -297,7 +333,48 @@ static void a_log_is_one_file_whose_header_may_come_last(void **state)
     write_archive("other.zip", ZIP, (struct entry[]){{"header.json", "{\"title\":1}"}, {"samples/x.json", "[{\"role\":\"user\",\"content\":\"x\"}]"}, {NULL, NULL}});
     read_file("other.zip", NULL, 0, &r);
     assert_int_equal(r.heard.nruns, 1);
-    assert_int_equal(r.report.members_read, 1);
+    read_free(&r);
+}
+
+/* A log that was compressed as a whole is the log that it is without that. */
+static void a_log_inside_gzip_is_a_log(void **state)
+{
+    (void)state;
+    struct read r;
+    char command[600];
+    write_archive("packed.eval", ZIP, (struct entry[]){
+        {"_journal/start.json", "{\"version\":2,\"eval\":{\"task\":\"t\",\"model\":\"m\"},\"plan\":{}}"},
+        {"samples/1_epoch_1.json", SAMPLE("1")},
+        {"samples/2_epoch_1.json", SAMPLE("2")},
+        {NULL, NULL}});
+    snprintf(command, sizeof command, "gzip -c %s/packed.eval >%s/packed.eval.gz", folder, folder);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a path made here */
+    read_file("packed.eval.gz", NULL, 0, &r);
+    assert_int_equal(r.report.outcome, SOURCE_READ);
+    assert_int_equal(r.heard.nruns, 2);
+    assert_string_equal(r.report.format->name, "inspect");
+    assert_true(says(&r.heard.runs, "\"model\":\"m\""));
+    read_free(&r);
+}
+
+static void a_damaged_header_makes_no_log(void **state)
+{
+    (void)state;
+    struct read r;
+    write_archive("own.zip", ZIP, (struct entry[]){{"run.json", "[{\"role\":\"user\",\"content\":\"x\"}]"}, {"header.json", "{\"title\": [1,\n"}, {NULL, NULL}});
+    read_file("own.zip", NULL, 0, &r);
+    assert_int_equal(r.report.outcome, SOURCE_READ);
+    assert_int_equal(r.heard.nruns, 1);
+    assert_int_equal(r.heard.nrefused, 1);
+    assert_true(says(&r.heard.refused, "\"location\":\"header.json\""));
+    read_free(&r);
+
+    /* in a log it is named, and the samples are read */
+    write_archive("hurt.eval", ZIP, (struct entry[]){{"samples/1_epoch_1.json", SAMPLE("1")}, {"header.json", "{\"version\": [1,\n"}, {NULL, NULL}});
+    read_file("hurt.eval", NULL, 0, &r);
+    assert_int_equal(r.heard.nruns, 1);
+    assert_int_equal(r.heard.nrefused, 1);
+    assert_true(says(&r.heard.refused, "\"location\":\"header.json\""));
     read_free(&r);
 }
 
@@ -394,6 +471,45 @@ static void the_sink_stops_the_reading(void **state)
     }
 }
 
+static void reading_can_be_cancelled(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"stop.jsonl", "stop.jsonl.gz", "stop.zip", "stop.eval"};
+    atomic_bool cancel = true;
+    struct source_limits limits = source_limits_default;
+    struct read r;
+    limits.cancel = &cancel;
+    write_file("stop.jsonl", RUN("a") "\n" RUN("b") "\n", 2 * strlen(RUN("a") "\n"));
+    write_archive("stop.jsonl.gz", GZ, (struct entry[]){{"data", RUN("a") "\n"}, {NULL, NULL}});
+    write_archive("stop.zip", ZIP, mixed);
+    write_archive("stop.eval", ZIP, (struct entry[]){{"samples/1_epoch_1.json", SAMPLE("1")}, {NULL, NULL}});
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        read_file(names[i], &limits, 0, &r);
+        assert_false(r.ok);
+        assert_int_equal(r.err.code, ERR_CANCELLED);
+        assert_int_equal(r.heard.nruns, 0);
+        read_free(&r);
+    }
+}
+
+/* A NUL in a key is kept where the key gets another name, and in the path of what was repaired; an unknown word is refused. */
+static void odd_records_of_the_native_format(void **state)
+{
+    (void)state;
+    struct read r;
+    static const char text[] =
+        "{\"transcripts\":[{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}],\"a\\u0000b\":1,\"a\\u0000b\":2,\"c\\u0000d\":\"\xff\"}\n"
+        "{\"transcripts\":[{\"messages\":[{\"role\":\"user\",\"content\":\"y\"}]}],\"findings\":[{\"kind\":\"none such\"}]}\n";
+    write_file("odd.jsonl", text, sizeof text - 1);
+    read_file("odd.jsonl", NULL, 0, &r);
+    assert_int_equal(r.heard.nruns, 2);
+    assert_true(says(&r.heard.runs, "a\\u0000b (overwritten)"));
+    assert_true(says(&r.heard.runs, "c\\u0000d\":\"\\\"\\\\xff"));
+    assert_int_equal(r.heard.nrefused, 1);
+    assert_true(says(&r.heard.refused, "\"location\":\"line 2 findings[0]\""));
+    read_free(&r);
+}
+
 static void a_format_may_be_asked_for(void **state)
 {
     (void)state;
@@ -424,13 +540,18 @@ int main(void)
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_folder, remove_folder)
     const struct CMUnitTest tests[] = {
         IN_FOLDER(folders_are_walked_in_order),
+        IN_FOLDER(what_cannot_be_walked_is_named),
         IN_FOLDER(compressed_files_are_read_as_what_is_in_them),
         IN_FOLDER(an_archive_is_a_folder_of_files),
         IN_FOLDER(an_archive_without_transcripts),
         IN_FOLDER(a_log_is_one_file_whose_header_may_come_last),
+        IN_FOLDER(a_log_inside_gzip_is_a_log),
+        IN_FOLDER(a_damaged_header_makes_no_log),
         IN_FOLDER(limits_hold),
         IN_FOLDER(a_bomb_is_refused),
         IN_FOLDER(the_sink_stops_the_reading),
+        IN_FOLDER(reading_can_be_cancelled),
+        IN_FOLDER(odd_records_of_the_native_format),
         IN_FOLDER(a_format_may_be_asked_for),
         cmocka_unit_test(what_bytes_look_like),
     };

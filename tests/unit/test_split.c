@@ -253,6 +253,58 @@ static void an_array_of_rubbish(void **state)
     str_free(&out);
 }
 
+/* One document, then more blanks than anybody wants to keep. */
+struct blanks {
+    const char *before, *after;
+    size_t at, n;
+    char blank;
+};
+
+static bool read_blanks(void *ctx, char *into, size_t room, size_t *n, struct err *e)
+{
+    (void)e;
+    struct blanks *b = ctx;
+    size_t before = strlen(b->before), after = strlen(b->after);
+    for (*n = 0; *n < room && b->at < before + b->n + after; ++*n, b->at++)
+        into[*n] = b->at < before ? b->before[b->at] : b->at < before + b->n ? b->blank : b->after[b->at - before - b->n];
+    return true;
+}
+
+static void blanks_after_a_value_are_not_kept(void **state)
+{
+    (void)state;
+    static const struct { const char *before, *after; char blank; enum split_shape shape; int values; uint64_t last_line; } rows[] = {
+        {"{\"a\":1}", "", ' ', SPLIT_DOCUMENT, 1, 1},
+        {"{\"a\":1}\n", "", '\n', SPLIT_DOCUMENT, 1, 1},
+        {"{\n\"a\":1}", "", ' ', SPLIT_DOCUMENT, 1, 1},
+        {"[1]", "", ' ', SPLIT_ARRAY, 1, 1},
+        {"{\"a\":1}", "{\"b\":1}\n", '\n', SPLIT_LINES, 2, 40000001},
+        {"{\"a\":1}", "{\"b\":1}\n", ' ', SPLIT_LINES, 2, 1},
+        {"{\n\"a\":1}", "{\n\"b\":1}\n", '\n', SPLIT_VALUES, 2, 40000002},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct blanks blanks = {.before = rows[i].before, .after = rows[i].after, .n = 40000000, .blank = rows[i].blank};
+        struct jrepairs repairs = {0};
+        struct arena a = {0};
+        struct jvalue *v;
+        struct split s;
+        struct err e = {0};
+        int values = 0;
+        uint64_t last = 0;
+        assert_true(split_open(&s, (struct split_input){read_blanks, &blanks}, 1 << 20, false, &repairs, &e));
+        assert_int_equal(s.shape, rows[i].shape);
+        assert_true(s.cap <= 32 << 20); /* as far as a second line is looked for */
+        enum split_result result;
+        for (; (result = split_next(&s, &a, &v, &e)) == SPLIT_VALUE; values++)
+            last = s.line;
+        assert_int_equal(result, SPLIT_END);
+        assert_int_equal(values, rows[i].values);
+        assert_int_equal(last, rows[i].last_line);
+        split_close(&s);
+        arena_free(&a);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +316,7 @@ int main(void)
         cmocka_unit_test(whole_takes_an_array_for_one_value),
         cmocka_unit_test(a_stream_that_breaks),
         cmocka_unit_test(an_array_of_rubbish),
+        cmocka_unit_test(blanks_after_a_value_are_not_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -125,7 +125,14 @@ export type Mark = [role: number, bytes: number, calls: number, error: number];
 export interface RunDetail extends Run {
     all_findings: Finding[];
     marks: { transcript: number; marks: Mark[] }[];
-    siblings: { id: string; external_id: string | null; model: string | null; attempt: number | null; success: boolean | null; flagged: boolean }[];
+    siblings: {
+        id: string;
+        external_id: string | null;
+        model: string | null;
+        attempt: number | null;
+        success: boolean | null;
+        flagged: boolean;
+    }[];
 }
 
 export interface ToolCall {
@@ -282,7 +289,12 @@ export interface Job {
 
 /** A refusal or a failure, with the server's stable code ("network" where no answer came). */
 export class ApiError extends Error {
-    constructor(readonly status: number, readonly code: string, message: string, readonly where: string) {
+    constructor(
+        readonly status: number,
+        readonly code: string,
+        message: string,
+        readonly where: string,
+    ) {
         super(message);
     }
 }
@@ -326,7 +338,12 @@ function refusal(status: number, where: string, text: string, type: string): Api
     if (type.includes('json')) {
         try {
             const problem = JSON.parse(text) as { title?: string; detail?: string; code?: string };
-            return new ApiError(status, problem.code ?? String(status), problem.detail || problem.title || 'The server refused.', where);
+            return new ApiError(
+                status,
+                problem.code ?? String(status),
+                problem.detail || problem.title || 'The server refused.',
+                where,
+            );
         } catch {
             /* said below */
         }
@@ -336,7 +353,11 @@ function refusal(status: number, where: string, text: string, type: string): Api
 
 const UNREACHABLE = 'The server does not answer. Is telltale still running?';
 
-async function call<T>(method: string, path: string, options: { params?: Params; body?: unknown; signal?: AbortSignal } = {}): Promise<T> {
+async function call<T>(
+    method: string,
+    path: string,
+    options: { params?: Params; body?: unknown; signal?: AbortSignal } = {},
+): Promise<T> {
     const where = `${method} ${ROOT}${path}`;
     wait(1);
     try {
@@ -369,15 +390,19 @@ export const api = {
     deleteCollection: (c: string) => call<null>('DELETE', '/collections' + pathOf(c)),
     summary: (c: string, signal?: AbortSignal) => get<Summary>(`/collections${pathOf(c)}/summary`, undefined, signal),
     runs: (c: string, params?: Params, signal?: AbortSignal) => get<List<Run>>(`/collections${pathOf(c)}/runs`, params, signal),
-    tasks: (c: string, params?: Params, signal?: AbortSignal) => get<List<Task>>(`/collections${pathOf(c)}/tasks`, params, signal),
-    findings: (c: string, params?: Params, signal?: AbortSignal) => get<List<Finding>>(`/collections${pathOf(c)}/findings`, params, signal),
+    tasks: (c: string, params?: Params, signal?: AbortSignal) =>
+        get<List<Task>>(`/collections${pathOf(c)}/tasks`, params, signal),
+    findings: (c: string, params?: Params, signal?: AbortSignal) =>
+        get<List<Finding>>(`/collections${pathOf(c)}/findings`, params, signal),
     scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
         get<Messages>(`/runs${pathOf(run)}/messages`, { transcript, from, limit }, signal),
-    tag: (ids: string[], tag: string, remove = false) => call<{ changed: number }>('POST', '/runs/tags', { body: { ids, tag, remove } }),
+    tag: (ids: string[], tag: string, remove = false) =>
+        call<{ changed: number }>('POST', '/runs/tags', { body: { ids, tag, remove } }),
     finding: (id: string, signal?: AbortSignal) => get<Finding>('/findings' + pathOf(id), undefined, signal),
-    review: (id: string, change: { status?: Status; note?: string | null }) => call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
+    review: (id: string, change: { status?: Status; note?: string | null }) =>
+        call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
     reviewMany: (ids: string[], change: { status?: Status; note?: string }) =>
         call<{ changed: number }>('POST', '/findings/review', { body: { ids, ...change } }),
     detectors: (signal?: AbortSignal) => get<List<Detector>>('/detectors', undefined, signal),
@@ -398,7 +423,13 @@ export function uploadCommand(name: string, isNew: boolean): string {
 }
 
 /** Sends a file's bytes. XMLHttpRequest, because fetch tells nothing of how far an upload has come. */
-export function sendFile(c: string, file: Blob, filename: string, onProgress: (sent: number) => void, signal: AbortSignal): Promise<Upload> {
+export function sendFile(
+    c: string,
+    file: Blob,
+    filename: string,
+    onProgress: (sent: number) => void,
+    signal: AbortSignal,
+): Promise<Upload> {
     const path = `/collections${pathOf(c)}/uploads`;
     const where = `POST ${ROOT}${path}`;
     return new Promise((resolve, reject) => {

@@ -15,14 +15,30 @@ export interface Term {
     value: string;
 }
 
-export const RUN_KEYS = ['kind', 'behavior', 'detector', 'severity', 'status', 'model', 'task', 'agent', 'success', 'exit_status', 'format', 'tag', 'has_findings'];
+export const RUN_KEYS = [
+    'kind',
+    'behavior',
+    'detector',
+    'severity',
+    'status',
+    'model',
+    'task',
+    'agent',
+    'success',
+    'exit_status',
+    'format',
+    'tag',
+    'has_findings',
+];
 export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag'];
 
 const isMeta = (key: string) => key.startsWith('meta.') && key.length > 5;
 
 /** The terms in an address, in its order. */
 export function termsOf(query: URLSearchParams, keys: string[]): Term[] {
-    return [...query].filter(([key, value]) => value && (keys.includes(key) || isMeta(key))).map(([key, value]) => ({ key, value }));
+    return [...query]
+        .filter(([key, value]) => value && (keys.includes(key) || isMeta(key)))
+        .map(([key, value]) => ({ key, value }));
 }
 
 /** What goes to the server: the terms, the words and nothing else of the address. */
@@ -38,16 +54,19 @@ export function askedOf(query: URLSearchParams, keys: string[]): URLSearchParams
 export function readTerms(typed: string, keys: string[], all: boolean): { terms: Term[]; words: string; unknown: string | null } {
     const terms: Term[] = [];
     let unknown: string | null = null;
-    const words = typed.replace(/(?<=^|\s)([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$)/g, (whole, key: string, value: string, after: string) => {
-        if (!after && !all) return whole;
-        if (!keys.includes(key) && !isMeta(key)) {
-            if (/^https?$/.test(key)) return whole;
-            unknown = key;
-            return whole;
-        }
-        terms.push({ key, value: value.replace(/^"|"$/g, '') });
-        return '';
-    });
+    const words = typed.replace(
+        /(?<=^|\s)([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$)/g,
+        (whole, key: string, value: string, after: string) => {
+            if (!after && !all) return whole;
+            if (!keys.includes(key) && !isMeta(key)) {
+                if (/^https?$/.test(key)) return whole;
+                unknown = key;
+                return whole;
+            }
+            terms.push({ key, value: value.replace(/^"|"$/g, '') });
+            return '';
+        },
+    );
     return { terms, words: terms.length ? words.trimStart() : words, unknown };
 }
 
@@ -60,14 +79,40 @@ export function addTerm(query: URLSearchParams, term: Term): void {
 }
 
 export function fieldsOf(summary: Summary | undefined, keys: string[], of: 'runs' | 'findings'): Field[] {
-    const facet = (field: string) => summary?.facets.find(f => f.field === field)?.values.flatMap(v => (v.value == null ? [] : { value: v.value, n: of === 'runs' ? v.runs : null })) ?? [];
+    const facet = (field: string) =>
+        summary?.facets
+            .find(f => f.field === field)
+            ?.values.flatMap(v => (v.value == null ? [] : { value: v.value, n: of === 'runs' ? v.runs : null })) ?? [];
     const about: Record<string, Field> = {
-        kind: { key: 'kind', about: 'kind of finding', values: of === 'runs' && facet('kind').length ? facet('kind') : KINDS.map(value => ({ value, n: summary?.kinds[value][of] ?? null })) },
-        behavior: { key: 'behavior', about: 'what was seen', values: summary?.behaviors.map(b => ({ value: b.behavior, n: b[of] })) ?? [] },
-        detector: { key: 'detector', about: 'what saw it', values: summary?.detectors.map(d => ({ value: d.detector, n: d[of] })) ?? [] },
+        kind: {
+            key: 'kind',
+            about: 'kind of finding',
+            values:
+                of === 'runs' && facet('kind').length
+                    ? facet('kind')
+                    : KINDS.map(value => ({ value, n: summary?.kinds[value][of] ?? null })),
+        },
+        behavior: {
+            key: 'behavior',
+            about: 'what was seen',
+            values: summary?.behaviors.map(b => ({ value: b.behavior, n: b[of] })) ?? [],
+        },
+        detector: {
+            key: 'detector',
+            about: 'what saw it',
+            values: summary?.detectors.map(d => ({ value: d.detector, n: d[of] })) ?? [],
+        },
         severity: { key: 'severity', about: '', values: ['high', 'medium', 'low'].map(value => ({ value, n: null })) },
-        status: { key: 'status', about: 'of the review', values: ['open', 'confirmed', 'dismissed'].map(value => ({ value, n: null })) },
-        success: { key: 'success', about: 'outcome', values: facet('success').length ? facet('success') : ['true', 'false', 'unknown'].map(value => ({ value, n: null })) },
+        status: {
+            key: 'status',
+            about: 'of the review',
+            values: ['open', 'confirmed', 'dismissed'].map(value => ({ value, n: null })),
+        },
+        success: {
+            key: 'success',
+            about: 'outcome',
+            values: facet('success').length ? facet('success') : ['true', 'false', 'unknown'].map(value => ({ value, n: null })),
+        },
         has_findings: { key: 'has_findings', about: '', values: ['true', 'false'].map(value => ({ value, n: null })) },
     };
     return keys.map(key => about[key] ?? { key, about: '', values: facet(key) });

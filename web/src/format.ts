@@ -1,5 +1,5 @@
 // How numbers, times and names are written. Unknown is a dash, never 0.
-import type { Collection, Evidence, Kind, Rate, Role, Run } from './api';
+import type { Collection, Evidence, Kind, Rate, Run } from './api';
 
 export const DASH = '—';
 const whole = new Intl.NumberFormat('en');
@@ -68,10 +68,10 @@ export const KIND_NAME: Record<Kind, string> = {
     harness: 'harness',
     data: 'data',
 };
-export const ROLES: Role[] = ['system', 'user', 'assistant', 'tool'];
 
 export type Outcome = 'pass' | 'fail' | 'unknown';
-export const outcome = (success: boolean | null | undefined): Outcome => (success == null ? 'unknown' : success ? 'pass' : 'fail');
+export const outcome = (success: boolean | null | undefined): Outcome =>
+    success == null ? 'unknown' : success ? 'pass' : 'fail';
 export const OUTCOME_NAME: Record<Outcome, string> = { pass: 'passed', fail: 'failed', unknown: 'unknown' };
 
 /** Where a piece of evidence stands: "M27", or the run's field: "target", "exit status". */

@@ -65,8 +65,22 @@ export function cancelImport(id: number): void {
 export async function startImport(collection: string, files: FileIn[]): Promise<void> {
     const stop = new AbortController();
     const batch: Batch = {
-        id: ++ids, collection, started: Date.now(), ended: null, cancelled: false,
-        files: files.map(({ name, file }) => ({ name, size: file.size, state: 'waiting', sent: 0, read: 0, runs: 0, messages: 0, report: null, error: null })),
+        id: ++ids,
+        collection,
+        started: Date.now(),
+        ended: null,
+        cancelled: false,
+        files: files.map(({ name, file }) => ({
+            name,
+            size: file.size,
+            state: 'waiting',
+            sent: 0,
+            read: 0,
+            runs: 0,
+            messages: 0,
+            report: null,
+            error: null,
+        })),
     };
     stops.set(batch.id, stop);
     batches = [batch, ...batches];
@@ -76,7 +90,8 @@ export async function startImport(collection: string, files: FileIn[]): Promise<
         if (!there.items.some(c => c.name === collection)) await api.addCollection(collection);
     } catch (e) {
         const error = asApiError(e);
-        if (error.status !== 409) { /* 409: somebody else made it just now */
+        if (error.status !== 409) {
+            /* 409: somebody else made it just now */
             for (const file of batch.files) Object.assign(file, { state: 'failed', error });
             batch.ended = Date.now();
             tell();
@@ -112,7 +127,11 @@ async function sendOne(collection: string, from: FileIn, file: Sending, stop: Ab
                 throw new Error('The import was cancelled.');
             }
             upload = await api.uploadState(upload.id);
-            Object.assign(file, { read: upload.progress?.bytes ?? 0, runs: upload.progress?.runs ?? 0, messages: upload.progress?.messages ?? 0 });
+            Object.assign(file, {
+                read: upload.progress?.bytes ?? 0,
+                runs: upload.progress?.runs ?? 0,
+                messages: upload.progress?.messages ?? 0,
+            });
             tell();
         }
         file.report = upload.result;
@@ -155,5 +174,7 @@ export function nameFor(files: FileIn[]): string {
     const first = files[0]!.name;
     const folder = first.includes('/') ? first.slice(0, first.indexOf('/')) : '';
     if (folder && files.every(file => file.name.startsWith(folder + '/'))) return folder;
-    return files.length === 1 ? first.replace(/(\.(jsonl?|ndjson|log|eval|zip|tar|tgz|gz|zst|csv|txt|md|traj|json))+$/i, '') || first : 'imported';
+    return files.length === 1
+        ? first.replace(/(\.(jsonl?|ndjson|log|eval|zip|tar|tgz|gz|zst|csv|txt|md|traj|json))+$/i, '') || first
+        : 'imported';
 }

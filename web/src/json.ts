@@ -88,7 +88,7 @@ export function decodeString(text: string, from: number, to: number): { text: st
     }
     let said = '';
     const starts: number[] = []; /* of each decoded unit, in the raw text */
-    for (let i = 1; i < raw.length - 1; ) {
+    for (let i = 1; i < raw.length - 1;) {
         starts.push(from + i);
         if (raw[i] !== '\\') {
             said += raw[i++];

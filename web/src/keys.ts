@@ -53,10 +53,19 @@ export function useKeys(title: string, keys: Key[]): void {
 }
 
 export function listKeys(): { title: string; keys: Key[] }[] {
-    return groups.map(group => ({ title: group.title, keys: group.keys().filter(key => key.does) })).filter(group => group.keys.length);
+    return groups
+        .map(group => ({ title: group.title, keys: group.keys().filter(key => key.does) }))
+        .filter(group => group.keys.length);
 }
 
-const NAMES: Record<string, string> = { Escape: 'Esc', ArrowUp: '↑', ArrowDown: '↓', ArrowLeft: '←', ArrowRight: '→', ' ': 'Space' };
+const NAMES: Record<string, string> = {
+    Escape: 'Esc',
+    ArrowUp: '↑',
+    ArrowDown: '↓',
+    ArrowLeft: '←',
+    ArrowRight: '→',
+    ' ': 'Space',
+};
 export function keyLabel(key: string): string {
     const mac = navigator.platform.startsWith('Mac');
     if (key.startsWith('mod+')) return (mac ? '⌘ ' : 'Ctrl ') + key.slice(4).toUpperCase();

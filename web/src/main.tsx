@@ -14,14 +14,22 @@ import './components.css';
 function App(): JSX.Element {
     const page = pageOf(usePlace().path);
     switch (page.name) {
-        case 'collections': return <CollectionsPage />;
-        case 'story': return <StoryPage key={page.collection} name={page.collection} />;
-        case 'runs': return <RunsPage key={page.collection} name={page.collection} />;
-        case 'findings': return <FindingsPage key={page.collection} name={page.collection} />;
-        case 'tasks': return <TasksPage key={page.collection} name={page.collection} />;
-        case 'run': return <ReaderPage key={page.run} id={page.run} />;
-        case 'settings': return <SettingsPage />;
-        case 'unknown': return <UnknownPage />;
+        case 'collections':
+            return <CollectionsPage />;
+        case 'story':
+            return <StoryPage key={page.collection} name={page.collection} />;
+        case 'runs':
+            return <RunsPage key={page.collection} name={page.collection} />;
+        case 'findings':
+            return <FindingsPage key={page.collection} name={page.collection} />;
+        case 'tasks':
+            return <TasksPage key={page.collection} name={page.collection} />;
+        case 'run':
+            return <ReaderPage key={page.run} id={page.run} />;
+        case 'settings':
+            return <SettingsPage />;
+        case 'unknown':
+            return <UnknownPage />;
     }
 }
 

@@ -26,7 +26,11 @@ export class Pages {
     private stop = new AbortController();
     private clock = 0;
 
-    constructor(readonly run: string, readonly transcript: number, readonly marks: Mark[]) {
+    constructor(
+        readonly run: string,
+        readonly transcript: number,
+        readonly marks: Mark[],
+    ) {
         this.messages = new Array<Message | undefined>(marks.length);
         let from = 0;
         let bytes = 0;
@@ -113,9 +117,15 @@ export class Pages {
     /** The server cuts an answer short where messages are large; then there is more to ask for. */
     private async fetch(chunk: Row, signal: AbortSignal): Promise<Message[]> {
         const messages: Message[] = [];
-        for (let from = chunk.from; from < chunk.to; ) {
+        for (let from = chunk.from; from < chunk.to;) {
             const page = await api.messages(this.run, this.transcript, from, chunk.to - from, signal);
-            if (!page.items.length) throw new ApiError(0, 'page', `The server gave no messages from M${from} on.`, `the transcript of run ${this.run}`);
+            if (!page.items.length)
+                throw new ApiError(
+                    0,
+                    'page',
+                    `The server gave no messages from M${from} on.`,
+                    `the transcript of run ${this.run}`,
+                );
             messages.push(...page.items);
             from += page.items.length;
         }
@@ -137,7 +147,7 @@ export class Pages {
 
     /** Every message in order, range by range; what is not held already is not held afterwards either. */
     async *all(signal: AbortSignal): AsyncGenerator<Message[]> {
-        for (let c = 0; c < this.chunks.length && !signal.aborted; ) {
+        for (let c = 0; c < this.chunks.length && !signal.aborted;) {
             const first = this.chunks[c++]!;
             if (first.state === 'loaded') {
                 yield this.messages.slice(first.from, first.to) as Message[];

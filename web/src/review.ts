@@ -27,8 +27,13 @@ export async function review(findings: Finding[], change: { status?: Status; not
     }
     const step: Step = { before, apply };
     steps.push(step);
-    const what = change.status ? { open: 'opened again', confirmed: 'confirmed', dismissed: 'dismissed' }[change.status] : 'noted';
-    toast(`${ids.length === 1 ? findings[0]!.title : count(ids.length, 'finding')}: ${what}`, { label: 'undo', run: () => void undo(step) });
+    const what = change.status
+        ? { open: 'opened again', confirmed: 'confirmed', dismissed: 'dismissed' }[change.status]
+        : 'noted';
+    toast(`${ids.length === 1 ? findings[0]!.title : count(ids.length, 'finding')}: ${what}`, {
+        label: 'undo',
+        run: () => void undo(step),
+    });
     return true;
 }
 

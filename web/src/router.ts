@@ -44,7 +44,8 @@ addEventListener('popstate', () => {
     if (!(samePage && location.hash)) restore(y);
 });
 addEventListener('pagehide', keepScroll);
-for (const gesture of ['wheel', 'touchstart', 'keydown', 'pointerdown']) addEventListener(gesture, () => void restoring++, { passive: true });
+for (const gesture of ['wheel', 'touchstart', 'keydown', 'pointerdown'])
+    addEventListener(gesture, () => void restoring++, { passive: true });
 
 /** Goes to an address of this site. `replace` changes the address without a new entry in the history. */
 export function go(to: string, replace = false): void {
@@ -90,7 +91,8 @@ export const currentPlace = () => here;
 addEventListener('click', event => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest?.('a');
-    if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin || !isPage(link.pathname)) return;
+    if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin || !isPage(link.pathname))
+        return;
     if (link.getAttribute('href')?.startsWith('#main')) return;
     event.preventDefault();
     go(link.href);
@@ -132,10 +134,15 @@ export function collectionPath(c: { id: string; name: string }, tab = ''): strin
     return '/c/' + (plain ? encodeURIComponent(c.name) : c.id) + (tab ? '/' + tab : '');
 }
 
-export function runPath(run: string, options: { finding?: string; message?: number | null; transcript?: number | null } = {}): string {
+export function runPath(
+    run: string,
+    options: { finding?: string; message?: number | null; transcript?: number | null } = {},
+): string {
     const query = new URLSearchParams();
     if (options.transcript) query.set('t', String(options.transcript));
     if (options.finding) query.set('finding', options.finding);
     const text = query.toString();
-    return '/runs/' + encodeURIComponent(run) + (text ? '?' + text : '') + (options.message != null ? '#m' + options.message : '');
+    return (
+        '/runs/' + encodeURIComponent(run) + (text ? '?' + text : '') + (options.message != null ? '#m' + options.message : '')
+    );
 }

@@ -24,11 +24,22 @@ const PAGE = 1000;
 const kept = new Map<string, { items: unknown[]; next: string | null; total: number | null }>();
 
 /** Pages of `key`; when it changes, the old rows stay until the first new ones are there, and for good where it is refused. */
-export function useRows<T>(key: string, ask: (page: { limit: number; after: string | null; count: boolean }, signal: AbortSignal) => Promise<List<T>>): Rows<T> {
+export function useRows<T>(
+    key: string,
+    ask: (page: { limit: number; after: string | null; count: boolean }, signal: AbortSignal) => Promise<List<T>>,
+): Rows<T> {
     type State = Omit<Rows<T>, 'want' | 'again'>;
     const [state, set] = useState<State>(() => {
         const before = kept.get(key) as { items: T[]; next: string | null; total: number | null } | undefined;
-        return { key, items: before?.items ?? [], next: before?.next ?? null, total: before?.total ?? null, loading: true, error: undefined, ms: 0 };
+        return {
+            key,
+            items: before?.items ?? [],
+            next: before?.next ?? null,
+            total: before?.total ?? null,
+            loading: true,
+            error: undefined,
+            ms: 0,
+        };
     });
     const [turn, setTurn] = useState(0);
     const wanted = useRef(0);
@@ -65,12 +76,17 @@ export function useRows<T>(key: string, ask: (page: { limit: number; after: stri
             if (busy || !next || items.length >= wanted.current) return;
             busy = true;
             set(before => ({ ...before, loading: true }));
+            let drawn = 0;
             try {
                 while (next && items.length < wanted.current) {
                     const page: List<T> = await asking.current({ limit: PAGE, after: next, count: false }, stop.signal);
                     items = items.concat(page.items);
                     next = page.next;
-                    put(next != null && items.length < wanted.current);
+                    const more = next != null && items.length < wanted.current;
+                    // A long way down the list: what passes by need not be drawn each time.
+                    if (more && performance.now() - drawn < 250) continue;
+                    put(more);
+                    drawn = performance.now();
                 }
                 busy = false;
             } catch (e) {
@@ -98,7 +114,13 @@ function slim(run: Run): Run {
         if (value !== null && typeof value !== 'object') metadata[key] = typeof value === 'string' ? value.slice(0, 200) : value;
     }
     const scores = run.scores.slice(0, 1).map(score => ({ ...score, answer: null, target: null, explanation: null }));
-    return { ...run, metadata, scores, transcripts: [], first_finding: run.first_finding && { ...run.first_finding, evidence: run.first_finding.evidence.slice(0, 1) } };
+    return {
+        ...run,
+        metadata,
+        scores,
+        transcripts: [],
+        first_finding: run.first_finding && { ...run.first_finding, evidence: run.first_finding.evidence.slice(0, 1) },
+    };
 }
 
 export function useRunRows(collection: string, asked: string): Rows<Run> {

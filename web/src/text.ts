@@ -56,7 +56,8 @@ const OPEN_CHARS = 40_000;
 /** Cuts a long text into what is shown and what is folded away. `keep`: ranges that must stay in view. `opened`: ranges that
  *  somebody unfolded. */
 export function fold(text: string, keep: Range[], opened: Range[], rule: FoldRule): Piece[] {
-    if (text.length <= rule.chars && countLines(text, 0, text.length, rule.lines + 1) <= rule.lines) return [{ from: 0, to: text.length, hidden: null }];
+    if (text.length <= rule.chars && countLines(text, 0, text.length, rule.lines + 1) <= rule.lines)
+        return [{ from: 0, to: text.length, hidden: null }];
     const shown: Range[] = [[0, headOf(text, rule)]];
     for (const [from, to] of keep) shown.push(aroundLine(text, from, Math.min(Math.max(to, from + 1), from + LONG_KEEP)));
     shown.push(...opened);
@@ -67,7 +68,8 @@ export function fold(text: string, keep: Range[], opened: Range[], rule: FoldRul
         const from = safeCut(text, Math.max(0, range[0]));
         const to = safeCut(text, Math.min(text.length, range[1]));
         // A gap of next to nothing is better shown than folded.
-        if (last && (from <= last[1] || (from - last[1] < 200 && countLines(text, last[1], from, 3) < 3))) last[1] = Math.max(last[1], to);
+        if (last && (from <= last[1] || (from - last[1] < 200 && countLines(text, last[1], from, 3) < 3)))
+            last[1] = Math.max(last[1], to);
         else merged.push([from, to]);
     }
     const pieces: Piece[] = [];
@@ -108,7 +110,7 @@ export function opening(text: string, piece: Piece): Range {
 }
 
 /** Lines that [from, to) touches, counted no further than `most`. */
-export function countLines(text: string, from: number, to: number, most: number): number {
+function countLines(text: string, from: number, to: number, most: number): number {
     let n = 1;
     for (let at = text.indexOf('\n', from); at >= 0 && at < to - 1 && n < most; at = text.indexOf('\n', at + 1)) n++;
     return n;
@@ -137,17 +139,27 @@ function aroundLine(text: string, from: number, to: number): Range {
 }
 
 /** Never between the halves of a surrogate pair. */
-export function safeCut(text: string, at: number): number {
+function safeCut(text: string, at: number): number {
     const unit = text.charCodeAt(at);
     return unit >= 0xdc00 && unit < 0xe000 && (text.charCodeAt(at - 1) & 0xfc00) === 0xd800 ? at - 1 : at;
 }
 
 /* ---- one line around a quote ---------------------------------------------------------------------------------------- */
 
-/** A quote for a list: its first line that says something, and whether it was cut. */
-export function quoteLine(quote: string, most = 240): string {
+/** A quote for a list: its first line that says something. Of arguments that are one text alone, that text. */
+export function quoteLine({ quote: whole, part }: { quote: string; part: string }, most = 240): string {
+    const quote = part.endsWith('.arguments') ? onlyText(whole) : whole;
     const line = quote.split('\n').find(part => part.trim()) ?? quote;
     return visible(line.trim()).slice(0, most);
+}
+
+function onlyText(args: string): string {
+    try {
+        const values = Object.values(JSON.parse(args) as object);
+        return values.length === 1 && typeof values[0] === 'string' ? values[0] : args;
+    } catch {
+        return args; /* a part of arguments, or no JSON */
+    }
 }
 
 /** Control characters and writing-direction marks as signs, so that a text cannot reorder what stands beside it. */
@@ -207,7 +219,8 @@ export function specialLayers(text: string, from: number, to: number): Layer[] {
             else if (code >= 30 && code <= 37) colour = ANSI[code - 30]!;
             else if (code >= 90 && code <= 97) colour = ANSI[code - 90]!;
             else if (code === 38 || code === 48) {
-                if (codes[i + 1] === 5 && code === 38) colour = ANSI[(codes[i + 2] ?? 0) & 7] && codes[i + 2]! < 16 ? ANSI[codes[i + 2]! & 7]! : '';
+                if (codes[i + 1] === 5 && code === 38)
+                    colour = ANSI[(codes[i + 2] ?? 0) & 7] && codes[i + 2]! < 16 ? ANSI[codes[i + 2]! & 7]! : '';
                 i += codes[i + 1] === 5 ? 2 : codes[i + 1] === 2 ? 4 : 0;
             }
         }
@@ -229,7 +242,7 @@ export function specialLayers(text: string, from: number, to: number): Layer[] {
 export function proseLayers(text: string, from: number, to: number): Layer[] {
     const layers: Layer[] = [];
     const part = text.slice(from, to);
-    for (const match of part.matchAll(/\*\*([^*\n]{1,400})\*\*|`([^`\n]{1,400})`|^(#{1,6} )(.{1,300})$/gm)) {
+    for (const match of part.matchAll(/\*\*([^*\n]{1,400})\*\*|(?<!`)`(?!`)([^`\n]{1,400})`(?!`)|^(#{1,6} )(.{1,300})$/gm)) {
         const at = from + match.index;
         const end = at + match[0].length;
         const open = match[1] != null ? 2 : match[2] != null ? 1 : match[3]!.length;

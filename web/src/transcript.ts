@@ -15,7 +15,7 @@ const MOST_RESULTS = 40; /* in one block; a longer chain goes on in blocks of it
 
 export function rowsOf(marks: Mark[]): Row[] {
     const rows: Row[] = [];
-    for (let i = 0; i < marks.length; ) {
+    for (let i = 0; i < marks.length;) {
         let to = i + 1;
         if (marks[i]![0] === ASSISTANT && marks[i]![2] > 0) {
             while (to < marks.length && marks[to]![0] === TOOL && to - i <= MOST_RESULTS) to++;
@@ -64,9 +64,14 @@ export function stopsOf(findings: Finding[], run: string): EvItem[] {
             if (evidence.run == null || evidence.run === run) items.push({ finding, index, evidence });
         });
     }
-    return items.sort((a, b) =>
-        (a.evidence.message == null ? -1 : (a.evidence.position ?? 0)) - (b.evidence.message == null ? -1 : (b.evidence.position ?? 0))
-        || (a.evidence.message ?? -1) - (b.evidence.message ?? -1) || a.evidence.part.localeCompare(b.evidence.part) || a.evidence.start - b.evidence.start);
+    return items.sort(
+        (a, b) =>
+            (a.evidence.message == null ? -1 : (a.evidence.position ?? 0)) -
+                (b.evidence.message == null ? -1 : (b.evidence.position ?? 0)) ||
+            (a.evidence.message ?? -1) - (b.evidence.message ?? -1) ||
+            a.evidence.part.localeCompare(b.evidence.part) ||
+            a.evidence.start - b.evidence.start,
+    );
 }
 
 export function byMessage(stops: EvItem[], transcript: number): Map<number, EvItem[]> {

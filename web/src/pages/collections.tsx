@@ -11,8 +11,17 @@ import { ChooseFiles, ImportPanel } from '../parts/upload';
 import { collectionPath, go } from '../router';
 import { asApiError, useAsk, useTitle } from '../use';
 
-const FORMATS = ['Inspect logs', 'Docent AgentRun', 'chat-completions messages', 'SWE-agent trajectories', 'tau-bench results', 'InterCode logs',
-    'OpenTelemetry gen_ai spans', 'AutoGen chats', 'coding agents’ sessions'];
+const FORMATS = [
+    'Inspect logs',
+    'Docent AgentRun',
+    'chat-completions messages',
+    'SWE-agent trajectories',
+    'tau-bench results',
+    'InterCode logs',
+    'OpenTelemetry gen_ai spans',
+    'AutoGen chats',
+    'coding agents’ sessions',
+];
 
 export function CollectionsPage(): JSX.Element {
     useTitle('');
@@ -22,14 +31,31 @@ export function CollectionsPage(): JSX.Element {
     useEffect(() => {
         if (ended) again();
     }, [ended]);
-    if (error && !data) return <Shell><FailedPage error={error} again={again} /></Shell>;
-    if (!data) return <Shell><main id="main" /></Shell>;
+    if (error && !data)
+        return (
+            <Shell>
+                <FailedPage error={error} again={again} />
+            </Shell>
+        );
+    if (!data)
+        return (
+            <Shell>
+                <main id="main" />
+            </Shell>
+        );
     const panels = imports.map(batch => <ImportPanel key={batch.id} batch={batch} />);
-    if (!data.items.length) return <Shell><Empty panels={panels} /></Shell>;
+    if (!data.items.length)
+        return (
+            <Shell>
+                <Empty panels={panels} />
+            </Shell>
+        );
     return (
         <Shell>
             <main id="main">
-                <h1 class="page-title">Collections <span class="dim">{num(data.items.length)}</span></h1>
+                <h1 class="page-title">
+                    Collections <span class="dim">{num(data.items.length)}</span>
+                </h1>
                 {panels}
                 <List items={data.items} again={again} />
                 <section class="more-in" aria-label="Import">
@@ -48,24 +74,74 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
             <div class="scroll">
                 <table class="grid-t cards">
                     <thead>
-                        <tr><th>Collection</th><th class="num">Runs</th><th class="num">Tasks</th><th class="num">Passed %</th><th><span class="sr">bar</span></th>
-                            <th class="num">Broken tasks</th><th class="num">Flagged runs</th><th class="num">Findings</th><th>Last import</th><th><span class="sr">Delete</span></th></tr>
+                        <tr>
+                            <th>Collection</th>
+                            <th class="num">Runs</th>
+                            <th class="num">Tasks</th>
+                            <th class="num">Passed %</th>
+                            <th>
+                                <span class="sr">bar</span>
+                            </th>
+                            <th class="num">Broken tasks</th>
+                            <th class="num">Flagged runs</th>
+                            <th class="num">Findings</th>
+                            <th>Last import</th>
+                            <th>
+                                <span class="sr">Delete</span>
+                            </th>
+                        </tr>
                     </thead>
                     <tbody>
                         {items.map(c => {
                             const rate = passRate(c);
                             return (
                                 <tr key={c.id}>
-                                    <td class="wide"><a class="name" href={collectionPath(c)}>{c.name}</a>{c.description && <span class="sub one">{c.description}</span>}</td>
-                                    <td class="num" data-l="runs">{num(c.runs)}</td>
-                                    <td class="num" data-l="tasks">{num(c.tasks)}</td>
-                                    <td class="num" data-l="% passed">{percent(rate)}</td>
-                                    <td class="bar"><Meter value={rate} /></td>
-                                    <td class="num" data-l="broken tasks">{c.broken_tasks ? <a class="count-b" href={collectionPath(c, 'tasks')}>{num(c.broken_tasks)}</a> : '0'}</td>
-                                    <td class="num" data-l="flagged runs">{num(c.flagged)}</td>
-                                    <td class="num" data-l="findings"><a href={collectionPath(c, 'findings')}>{num(c.findings)}</a></td>
-                                    <td class="dim" data-l="last import">{time(c.imported_at)}</td>
-                                    <td class="del"><button class="more" type="button" aria-label={`Delete ${c.name}`} onClick={() => setDeleting(c)}>delete</button></td>
+                                    <td class="wide">
+                                        <a class="name" href={collectionPath(c)}>
+                                            {c.name}
+                                        </a>
+                                        {c.description && <span class="sub one">{c.description}</span>}
+                                    </td>
+                                    <td class="num" data-l="runs">
+                                        {num(c.runs)}
+                                    </td>
+                                    <td class="num" data-l="tasks">
+                                        {num(c.tasks)}
+                                    </td>
+                                    <td class="num" data-l="% passed">
+                                        {percent(rate)}
+                                    </td>
+                                    <td class="bar">
+                                        <Meter value={rate} />
+                                    </td>
+                                    <td class="num" data-l="broken tasks">
+                                        {c.broken_tasks ? (
+                                            <a class="count-b" href={collectionPath(c, 'tasks')}>
+                                                {num(c.broken_tasks)}
+                                            </a>
+                                        ) : (
+                                            '0'
+                                        )}
+                                    </td>
+                                    <td class="num" data-l="flagged runs">
+                                        {num(c.flagged)}
+                                    </td>
+                                    <td class="num" data-l="findings">
+                                        <a href={collectionPath(c, 'findings')}>{num(c.findings)}</a>
+                                    </td>
+                                    <td class="dim" data-l="last import">
+                                        {time(c.imported_at)}
+                                    </td>
+                                    <td class="del">
+                                        <button
+                                            class="more"
+                                            type="button"
+                                            aria-label={`Delete ${c.name}`}
+                                            onClick={() => setDeleting(c)}
+                                        >
+                                            delete
+                                        </button>
+                                    </td>
                                 </tr>
                             );
                         })}
@@ -92,8 +168,15 @@ function Delete({ collection, onClose, again }: { collection: Collection; onClos
         <Dialog title="Delete" onClose={onClose}>
             <DialogHead title={`Delete ${collection.name}?`} onClose={onClose} />
             <div class="pad">
-                <p>{count(collection.runs, 'run')}, {count(collection.findings, 'finding')} and every review of them go. The files they came from stay where they are.</p>
-                <p><button class="btn btn-danger" type="button" onClick={run}>Delete it</button></p>
+                <p>
+                    {count(collection.runs, 'run')}, {count(collection.findings, 'finding')} and every review of them go. The
+                    files they came from stay where they are.
+                </p>
+                <p>
+                    <button class="btn btn-danger" type="button" onClick={run}>
+                        Delete it
+                    </button>
+                </p>
             </div>
         </Dialog>
     );
@@ -102,10 +185,18 @@ function Delete({ collection, onClose, again }: { collection: Collection; onClos
 function DropZone({ small }: { small?: boolean }): JSX.Element {
     return (
         <section class={`drop${small ? ' small' : ''}`} aria-label="Drop files">
-            <svg viewBox="0 0 44 44" aria-hidden="true"><path d="M22 6v22M13 20l9 9 9-9M7 32v6h30v-6" /></svg>
+            <svg viewBox="0 0 44 44" aria-hidden="true">
+                <path d="M22 6v22M13 20l9 9 9-9M7 32v6h30v-6" />
+            </svg>
             <h2>Drop files or folders anywhere</h2>
-            <p class="sub">JSON, JSONL, logs, or a .zip, .tar, .gz, .zst of them.<br />The format is recognised from the content.</p>
-            <p><ChooseFiles /></p>
+            <p class="sub">
+                JSON, JSONL, logs, or a .zip, .tar, .gz, .zst of them.
+                <br />
+                The format is recognised from the content.
+            </p>
+            <p>
+                <ChooseFiles />
+            </p>
         </section>
     );
 }
@@ -113,8 +204,16 @@ function DropZone({ small }: { small?: boolean }): JSX.Element {
 function Command({ title, lead, text, what }: { title: string; lead: string; text: string; what: string }): JSX.Element {
     return (
         <section class="panel" aria-label={title}>
-            <header><h2>{title}</h2></header>
-            <div class="pad"><p class="sub">{lead}</p><pre class="cmd" tabIndex={0}>{text}<CopyButton text={text} what={what} /></pre></div>
+            <header>
+                <h2>{title}</h2>
+            </header>
+            <div class="pad">
+                <p class="sub">{lead}</p>
+                <pre class="cmd" tabIndex={0}>
+                    {text}
+                    <CopyButton text={text} what={what} />
+                </pre>
+            </div>
         </section>
     );
 }
@@ -123,8 +222,18 @@ function Commands({ name, isNew }: { name: string; isNew?: boolean }): JSX.Eleme
     const plain = /^[\w.-]+$/.test(name) ? name : 'nightly';
     return (
         <>
-            <Command title="Over HTTP" lead="From a script, a job, another machine." text={uploadCommand(plain, isNew ?? plain !== name)} what="the curl command" />
-            <Command title="From the shell" lead="Straight into the same database." text={`telltale import logs/ -c ${plain}`} what="the import command" />
+            <Command
+                title="Over HTTP"
+                lead="From a script, a job, another machine."
+                text={uploadCommand(plain, isNew ?? plain !== name)}
+                what="the curl command"
+            />
+            <Command
+                title="From the shell"
+                lead="Straight into the same database."
+                text={`telltale import logs/ -c ${plain}`}
+                what="the import command"
+            />
         </>
     );
 }
@@ -134,14 +243,24 @@ function Empty({ panels }: { panels: JSX.Element[] }): JSX.Element {
     return (
         <main id="main" class="hello">
             <h1>Put transcripts in. See what went wrong, and where.</h1>
-            <p class="lead">Broken tasks, odd behaviours and near misses, each with the words that prove it. It runs here, offline, without a model key.</p>
+            <p class="lead">
+                Broken tasks, odd behaviours and near misses, each with the words that prove it. It runs here, offline, without a
+                model key.
+            </p>
             {panels}
             <div class="ways">
                 <DropZone />
                 <Commands name="nightly" isNew />
             </div>
             <Sample />
-            <section aria-label="Formats" class="pad"><p class="hd">Formats read</p><ul class="fmts">{FORMATS.map(name => <li key={name}>{name}</li>)}</ul></section>
+            <section aria-label="Formats" class="pad">
+                <p class="hd">Formats read</p>
+                <ul class="fmts">
+                    {FORMATS.map(name => (
+                        <li key={name}>{name}</li>
+                    ))}
+                </ul>
+            </section>
         </main>
     );
 }
@@ -166,8 +285,22 @@ function Sample(): JSX.Element {
     };
     return (
         <section class="panel sample" aria-label="Sample">
-            <p><b>Or look around first.</b> <span class="sub">A small collection of agent runs with broken tasks, odd runs and near misses in it. Loads in a moment; delete it with one click.</span></p>
-            <button class="btn" type="button" disabled={loading} title={loading ? 'It is being loaded' : undefined} onClick={load}>{loading ? 'Loading …' : 'Load the sample collection'}</button>
+            <p>
+                <b>Or look around first.</b>{' '}
+                <span class="sub">
+                    A small collection of agent runs with broken tasks, odd runs and near misses in it. Loads in a moment; delete
+                    it with one click.
+                </span>
+            </p>
+            <button
+                class="btn"
+                type="button"
+                disabled={loading}
+                title={loading ? 'It is being loaded' : undefined}
+                onClick={load}
+            >
+                {loading ? 'Loading …' : 'Load the sample collection'}
+            </button>
         </section>
     );
 }

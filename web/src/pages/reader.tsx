@@ -23,11 +23,20 @@ import { useAsk, useNarrow, useTitle } from '../use';
 export function ReaderPage({ id }: { id: string }): JSX.Element {
     const { data: run, error, again, change } = useAsk('run ' + id, signal => api.run(id, signal));
     const collection = useCollection(run?.collection ?? null);
-    useTitle(run ? run.external_id ?? run.name ?? 'Run' : 'Run');
-    if (error && !run) return <Shell><FailedPage error={error} again={again} /></Shell>;
+    useTitle(run ? (run.external_id ?? run.name ?? 'Run') : 'Run');
+    if (error && !run)
+        return (
+            <Shell>
+                <FailedPage error={error} again={again} />
+            </Shell>
+        );
     return (
         <Shell collection={collection} tab="runs">
-            {run ? <Reader run={run} collection={collection ?? { id: run.collection, name: run.collection }} change={change} /> : <main id="main" />}
+            {run ? (
+                <Reader run={run} collection={collection ?? { id: run.collection, name: run.collection }} change={change} />
+            ) : (
+                <main id="main" />
+            )}
         </Shell>
     );
 }
@@ -39,16 +48,31 @@ const NO_HITS: Hit[] = [];
 function readHash(hash: string): { message: number; span: { part: string; start: number; end: number } | null } | null {
     const match = /^m(\d+)(?::(.+):(\d+)-(\d+))?$/.exec(decodeURIComponent(hash));
     if (!match) return null;
-    return { message: Number(match[1]), span: match[2] ? { part: match[2], start: Number(match[3]), end: Number(match[4]) } : null };
+    return {
+        message: Number(match[1]),
+        span: match[2] ? { part: match[2], start: Number(match[3]), end: Number(match[4]) } : null,
+    };
 }
 
-function Reader({ run, collection, change }: { run: RunDetail; collection: { id: string; name: string }; change: (f: (run: RunDetail) => RunDetail) => void }): JSX.Element {
+function Reader({
+    run,
+    collection,
+    change,
+}: {
+    run: RunDetail;
+    collection: { id: string; name: string };
+    change: (f: (run: RunDetail) => RunDetail) => void;
+}): JSX.Element {
     const place = usePlace();
     const narrow = useNarrow();
     const stops = useMemo(() => stopsOf(run.all_findings, run.id), [run.all_findings, run.id]);
     const wanted = place.query.get('finding');
     const hash = readHash(place.hash);
-    const stop = wanted ? stops.find(s => s.finding.id === wanted && s.evidence.message != null && s.evidence.message === hash?.message) ?? stops.find(s => s.finding.id === wanted) : undefined;
+    const cited = stops.filter(s => s.finding.id === wanted);
+    const stop =
+        cited.find(s => s.evidence.message != null && s.evidence.message === hash?.message) ??
+        cited.find(s => s.evidence.message != null) ??
+        cited[0];
     const transcript = Number(place.query.get('t') ?? stop?.evidence.position ?? 0);
     const marks = useMemo(() => run.marks.find(m => m.transcript === transcript)?.marks ?? [], [run.marks, transcript]);
     const rows = useMemo(() => rowsOf(marks), [marks]);
@@ -57,7 +81,9 @@ function Reader({ run, collection, change }: { run: RunDetail; collection: { id:
     const here = useMemo(() => byMessage(stops, transcript), [stops, transcript]);
     const fields = useMemo(() => stops.filter(s => s.evidence.message == null), [stops]);
 
-    const [now, setNow] = useState<{ finding: string; index: number } | null>(stop ? { finding: stop.finding.id, index: stop.index } : wanted ? { finding: wanted, index: 0 } : null);
+    const [now, setNow] = useState<{ finding: string; index: number } | null>(
+        stop ? { finding: stop.finding.id, index: stop.index } : wanted ? { finding: wanted, index: 0 } : null,
+    );
     const [current, setCurrent] = useState<number | null>(hash?.message ?? null);
     const [raw, setRaw] = useState<{ title: string; text: string } | null>(null);
     const [finding, setFinding] = useState({ open: false, text: '', regex: false });
@@ -68,35 +94,41 @@ function Reader({ run, collection, change }: { run: RunDetail; collection: { id:
     const [folds] = useState(() => new Folds());
     const flow = useRef<FlowHandle | null>(null);
     const find = useRef<HTMLDivElement>(null);
-    const top = (narrow ? 0 : 44) + (finding.open ? find.current?.offsetHeight ?? 41 : 0);
+    const top = (narrow ? 0 : 44) + (finding.open ? (find.current?.offsetHeight ?? 41) : 0);
 
     /* ---- going places ---- */
-    const jump = useCallback((message: number, target: string | null = null) => {
-        if (!marks.length) return;
-        flow.current?.jump({ message: Math.max(0, Math.min(message, marks.length - 1)), find: target });
-    }, [marks]);
+    const jump = useCallback(
+        (message: number, target: string | null = null) => {
+            if (!marks.length) return;
+            flow.current?.jump({ message: Math.max(0, Math.min(message, marks.length - 1)), find: target });
+        },
+        [marks],
+    );
     const toMessage = (message: number) => {
         setCurrent(message);
         go(withQuery({ finding: null }) + `#m${message}`, true);
         jump(message);
     };
-    const toEvidence = useCallback((id: string, index: number) => {
-        const target = run.all_findings.find(f => f.id === id);
-        const evidence = target?.evidence[index];
-        if (!target || !evidence) return;
-        if (evidence.run != null && evidence.run !== run.id) {
-            // The task's finding goes on in another run.
-            go(runPath(evidence.run, { finding: id, message: evidence.message, transcript: evidence.position }));
-            return;
-        }
-        setNow({ finding: id, index });
-        go(placeIn(run.id, id, evidence), true);
-        if (evidence.message == null) scrollTo(0, 0);
-        else {
-            setCurrent(evidence.message);
-            if ((evidence.position ?? 0) === transcript) jump(evidence.message, `[data-f~="${id}.${index}"]`);
-        }
-    }, [run, transcript, jump]);
+    const toEvidence = useCallback(
+        (id: string, index: number) => {
+            const target = run.all_findings.find(f => f.id === id);
+            const evidence = target?.evidence[index];
+            if (!target || !evidence) return;
+            if (evidence.run != null && evidence.run !== run.id) {
+                // The task's finding goes on in another run.
+                go(runPath(evidence.run, { finding: id, message: evidence.message, transcript: evidence.position }));
+                return;
+            }
+            setNow({ finding: id, index });
+            go(placeIn(run.id, id, evidence), true);
+            if (evidence.message == null) scrollTo(0, 0);
+            else {
+                setCurrent(evidence.message);
+                if ((evidence.position ?? 0) === transcript) jump(evidence.message, `[data-f~="${id}.${index}"]`);
+            }
+        },
+        [run, transcript, jump],
+    );
     const step = (by: number) => {
         const at = stops.findIndex(s => s.finding.id === now?.finding && s.index === now.index);
         let next = at < 0 ? (by > 0 ? 0 : stops.length - 1) : at + by;
@@ -113,7 +145,10 @@ function Reader({ run, collection, change }: { run: RunDetail; collection: { id:
     const stepMessage = (by: number) => {
         if (!rows.length || !flow.current) return;
         const [first, last] = flow.current.inView();
-        const from = current != null && current >= first && current <= last ? rowOf(rows, current) : rowOf(rows, first) - (by > 0 && scrollY < 40 ? 1 : 0);
+        const from =
+            current != null && current >= first && current <= last
+                ? rowOf(rows, current)
+                : rowOf(rows, first) - (by > 0 && scrollY < 40 ? 1 : 0);
         toMessage(rows[Math.max(0, Math.min(rows.length - 1, from + by))]!.from);
     };
 
@@ -178,29 +213,45 @@ function Reader({ run, collection, change }: { run: RunDetail; collection: { id:
     const hitMessages = useMemo(() => new Set(shownFound.byMessage.keys()), [shownFound]);
 
     /* ---- reviews ---- */
-    const apply = useCallback((ids: string[], what: Partial<Pick<Finding, 'status' | 'note'>>) =>
-        change(before => ({ ...before, all_findings: before.all_findings.map(f => (ids.includes(f.id) ? { ...f, ...what } : f)) })), [change]);
+    const apply = useCallback(
+        (ids: string[], what: Partial<Pick<Finding, 'status' | 'note'>>) =>
+            change(before => ({
+                ...before,
+                all_findings: before.all_findings.map(f => (ids.includes(f.id) ? { ...f, ...what } : f)),
+            })),
+        [change],
+    );
     const onReview = useCallback((target: Finding, status: Status) => void review([target], { status }, apply), [apply]);
     const chosen = run.all_findings.find(f => f.id === now?.finding);
-    const reviewNow = (status: Status) => (chosen ? onReview(chosen, status) : toast('Choose a finding first: ] goes to the next'));
+    const reviewNow = (status: Status) =>
+        chosen ? onReview(chosen, status) : toast('Choose a finding first: ] goes to the next');
 
     /* ---- drawing ---- */
-    const showRaw = useCallback((message: Message) => setRaw({ title: `M${message.index}, ${message.role}`, text: JSON.stringify(message, null, 2) }), []);
-    const link = useCallback((message: number) => void copy(location.origin + runPath(run.id, { message, transcript }), `Link to M${message}`), [run.id, transcript]);
-    const reading = useMemo((): Reading => ({
-        model: run.model,
-        evidence: m => here.get(m) ?? NO_ITEMS,
-        hits: m => {
-            const list = shownFound.byMessage.get(m);
-            return linked?.message === m ? [...(list ?? []), linked] : list ?? NO_HITS;
-        },
-        nowHit: hit ?? linked,
-        now,
-        href: m => runPath(run.id, { message: m, transcript }),
-        raw: showRaw,
-        link,
-        pages,
-    }), [run.id, run.model, here, shownFound, linked, hit, now, transcript, pages]);
+    const showRaw = useCallback(
+        (message: Message) => setRaw({ title: `M${message.index}, ${message.role}`, text: JSON.stringify(message, null, 2) }),
+        [],
+    );
+    const link = useCallback(
+        (message: number) => void copy(location.origin + runPath(run.id, { message, transcript }), `Link to M${message}`),
+        [run.id, transcript],
+    );
+    const reading = useMemo(
+        (): Reading => ({
+            model: run.model,
+            evidence: m => here.get(m) ?? NO_ITEMS,
+            hits: m => {
+                const list = shownFound.byMessage.get(m);
+                return linked?.message === m ? [...(list ?? []), linked] : (list ?? NO_HITS);
+            },
+            nowHit: hit ?? linked,
+            now,
+            href: m => runPath(run.id, { message: m, transcript }),
+            raw: showRaw,
+            link,
+            pages,
+        }),
+        [run.id, run.model, here, shownFound, linked, hit, now, transcript, pages],
+    );
 
     const watchers = useRef(new Set<(first: number, last: number) => void>());
     const lastView = useRef<[number, number]>([0, 0]);
@@ -219,56 +270,149 @@ function Reader({ run, collection, change }: { run: RunDetail; collection: { id:
         { key: '[', does: 'previous finding', run: () => step(-1) },
         { key: 'j', does: 'next message', run: () => stepMessage(1) },
         { key: 'k', does: 'previous message', run: () => stepMessage(-1) },
-        { key: 'g', does: 'first message', run: () => { toMessage(0); scrollTo(0, 0); } },
+        {
+            key: 'g',
+            does: 'first message',
+            run: () => {
+                toMessage(0);
+                scrollTo(0, 0);
+            },
+        },
         { key: 'G', does: 'last message', run: () => toMessage(marks.length - 1) },
-        { key: '/', does: 'find in transcript', run: () => { setFinding(f => ({ ...f, open: true })); document.querySelector<HTMLInputElement>('.find input')?.select(); } },
+        {
+            key: '/',
+            does: 'find in transcript',
+            run: () => {
+                setFinding(f => ({ ...f, open: true }));
+                document.querySelector<HTMLInputElement>('.find input')?.select();
+            },
+        },
         { key: 'n', does: 'next hit', run: () => stepHit(1) },
         { key: 'N', does: 'previous hit', run: () => stepHit(-1) },
         { key: 'c', does: 'confirm the finding', run: () => reviewNow('confirmed') },
         { key: 'x', does: 'dismiss the finding', run: () => reviewNow('dismissed') },
         { key: 'u', does: 'undo the last review', run: () => void undo() },
-        { key: 'r', does: 'raw JSON of the message', run: () => { const m = pages.get(current ?? lastView.current[0]); if (m) showRaw(m); } },
+        {
+            key: 'r',
+            does: 'raw JSON of the message',
+            run: () => {
+                const m = pages.get(current ?? lastView.current[0]);
+                if (m) showRaw(m);
+            },
+        },
         { key: 'y', does: 'copy a link to the message', run: () => link(current ?? lastView.current[0]) },
         ...(finding.open ? [{ key: 'Escape', does: 'close find', run: () => setFinding(f => ({ ...f, open: false })) }] : []),
     ]);
 
-    const minimap = useMemo(() => stops.filter(s => s.evidence.message != null && (s.evidence.position ?? 0) === transcript).map(s => ({
-        message: Math.min(s.evidence.message!, marks.length - 1), kind: s.finding.kind, dismissed: s.finding.status === 'dismissed', now: s.finding.id === now?.finding,
-    })), [stops, transcript, now, marks]);
+    const minimap = useMemo(
+        () =>
+            stops
+                .filter(s => s.evidence.message != null && (s.evidence.position ?? 0) === transcript)
+                .map(s => ({
+                    message: Math.min(s.evidence.message!, marks.length - 1),
+                    kind: s.finding.kind,
+                    dismissed: s.finding.status === 'dismissed',
+                    now: s.finding.id === now?.finding,
+                })),
+        [stops, transcript, now, marks],
+    );
 
     return (
         <FoldsContext.Provider value={folds}>
             <FindingContext.Provider value={toEvidence}>
-                <RunHead run={run} runs={collectionPath(collection, 'runs')} findings={run.all_findings} fields={fields} now={now} onGo={toEvidence} onRaw={() => setRaw({ title: 'Run', text: JSON.stringify({ ...run, all_findings: undefined, marks: undefined, siblings: undefined }, null, 2) })} />
+                <RunHead
+                    run={run}
+                    runs={collectionPath(collection, 'runs')}
+                    findings={run.all_findings}
+                    fields={fields}
+                    now={now}
+                    onGo={toEvidence}
+                    onRaw={() =>
+                        setRaw({
+                            title: 'Run',
+                            text: JSON.stringify(
+                                { ...run, all_findings: undefined, marks: undefined, siblings: undefined },
+                                null,
+                                2,
+                            ),
+                        })
+                    }
+                />
                 <Transcripts run={run} at={transcript} />
                 <SameTask run={run} runs={collectionPath(collection, 'runs')} />
                 {finding.open && (
                     <div class="find-box" ref={find}>
-                        <FindBar text={finding.text} regex={finding.regex} found={found} at={hitAt} messages={marks.length} onText={text => setFinding(f => ({ ...f, text }))}
-                            onRegex={regex => setFinding(f => ({ ...f, regex }))} onStep={stepHit} onClose={() => setFinding(f => ({ ...f, open: false }))} />
+                        <FindBar
+                            text={finding.text}
+                            regex={finding.regex}
+                            found={found}
+                            at={hitAt}
+                            messages={marks.length}
+                            onText={text => setFinding(f => ({ ...f, text }))}
+                            onRegex={regex => setFinding(f => ({ ...f, regex }))}
+                            onStep={stepHit}
+                            onClose={() => setFinding(f => ({ ...f, open: false }))}
+                        />
                     </div>
                 )}
                 <main id="main" class="reader">
-                    <Minimap marks={marks} findings={minimap} hits={hitMessages} view={view} findOpen={finding.open} onGo={message => { setCurrent(message); jump(message); }} />
+                    <Minimap
+                        marks={marks}
+                        findings={minimap}
+                        hits={hitMessages}
+                        view={view}
+                        findOpen={finding.open}
+                        onGo={message => {
+                            setCurrent(message);
+                            jump(message);
+                        }}
+                    />
                     <div class="flow">
                         {!marks.length && <p class="none-yet">This transcript holds no message.</p>}
                         <ReadingContext.Provider value={reading}>
                             {marks.length > 0 && (
-                                <Flow key={transcript} rows={rows} pages={pages} handle={flow} top={top} onView={onView} draw={(row, get) => {
-                                    const items: EvItem[] = [];
-                                    for (let m = row.from; m < row.to; m++) items.push(...(here.get(m) ?? NO_ITEMS));
-                                    return <Block row={row} get={get} current={current != null && current >= row.from && current < row.to}
-                                        notes={items.length ? <Notes items={items} now={now} onGo={toEvidence} onReview={onReview} /> : undefined} />;
-                                }} />
+                                <Flow
+                                    key={transcript}
+                                    rows={rows}
+                                    pages={pages}
+                                    handle={flow}
+                                    top={top}
+                                    onView={onView}
+                                    draw={(row, get) => {
+                                        const items: EvItem[] = [];
+                                        for (let m = row.from; m < row.to; m++) items.push(...(here.get(m) ?? NO_ITEMS));
+                                        return (
+                                            <Block
+                                                row={row}
+                                                get={get}
+                                                current={current != null && current >= row.from && current < row.to}
+                                                notes={
+                                                    items.length ? (
+                                                        <Notes items={items} now={now} onGo={toEvidence} onReview={onReview} />
+                                                    ) : undefined
+                                                }
+                                            />
+                                        );
+                                    }}
+                                />
                             )}
                         </ReadingContext.Provider>
                     </div>
                 </main>
-                <SpanLink run={run.id} transcript={transcript} text={(message, part) => pages.get(message) && partsOf(pages.get(message)!).find(([p]) => p === part)?.[1]} />
+                <SpanLink
+                    run={run.id}
+                    transcript={transcript}
+                    text={(message, part) => pages.get(message) && partsOf(pages.get(message)!).find(([p]) => p === part)?.[1]}
+                />
                 {raw && (
                     <Dialog title={raw.title} wide onClose={() => setRaw(null)}>
                         <DialogHead title={raw.title} onClose={() => setRaw(null)} />
-                        <div class="pad raw"><p><CopyButton text={raw.text} what="the JSON" /></p><FoldedText id={'raw ' + raw.title} text={raw.text} look="raw" /></div>
+                        <div class="pad raw">
+                            <p>
+                                <CopyButton text={raw.text} what="the JSON" />
+                            </p>
+                            <FoldedText id={'raw ' + raw.title} text={raw.text} look="raw" />
+                        </div>
                     </Dialog>
                 )}
             </FindingContext.Provider>

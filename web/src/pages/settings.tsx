@@ -31,9 +31,15 @@ function Look(): JSX.Element {
     };
     return (
         <section class="panel" aria-label="Theme">
-            <header><h2>Theme</h2></header>
+            <header>
+                <h2>Theme</h2>
+            </header>
             <div class="pad seg" role="group" aria-label="Theme">
-                {(['system', 'light', 'dark'] as Theme[]).map(t => <button key={t} class="btn" type="button" aria-pressed={now === t} onClick={() => choose(t)}>{t === 'system' ? 'as the system' : t}</button>)}
+                {(['system', 'light', 'dark'] as Theme[]).map(t => (
+                    <button key={t} class="btn" type="button" aria-pressed={now === t} onClick={() => choose(t)}>
+                        {t === 'system' ? 'as the system' : t}
+                    </button>
+                ))}
             </div>
         </section>
     );
@@ -59,19 +65,48 @@ function Jobs(): JSX.Element {
     };
     return (
         <section class="panel" aria-label="Jobs">
-            <header><h2>Jobs</h2><span class="dim">imports, scans; the newest first</span></header>
-            {error && <div class="pad"><Failure error={error} again={again} /></div>}
+            <header>
+                <h2>Jobs</h2>
+                <span class="dim">imports, scans; the newest first</span>
+            </header>
+            {error && (
+                <div class="pad">
+                    <Failure error={error} again={again} />
+                </div>
+            )}
             {data && !data.items.length && <p class="none-yet">Nothing has run yet.</p>}
             {!!data?.items.length && (
                 <div class="scroll">
                     <table class="grid-t">
-                        <thead><tr><th>Job</th><th>State</th><th>Started</th><th>Ended</th><th>Said</th><th><span class="sr">Cancel</span></th></tr></thead>
+                        <thead>
+                            <tr>
+                                <th>Job</th>
+                                <th>State</th>
+                                <th>Started</th>
+                                <th>Ended</th>
+                                <th>Said</th>
+                                <th>
+                                    <span class="sr">Cancel</span>
+                                </th>
+                            </tr>
+                        </thead>
                         <tbody>
                             {data.items.map(job => (
                                 <tr key={job.id}>
-                                    <td>{job.kind} <span class="mono dim">{job.id.slice(0, 8)}</span></td><td>{job.state}</td><td>{time(job.started_at)}</td><td>{time(job.ended_at)}</td>
+                                    <td>
+                                        {job.kind} <span class="mono dim">{job.id.slice(0, 8)}</span>
+                                    </td>
+                                    <td>{job.state}</td>
+                                    <td>{time(job.started_at)}</td>
+                                    <td>{time(job.ended_at)}</td>
                                     <td>{job.error ?? ''}</td>
-                                    <td>{live(job.state) && <button class="more" type="button" onClick={() => cancel(job.id)}>cancel</button>}</td>
+                                    <td>
+                                        {live(job.state) && (
+                                            <button class="more" type="button" onClick={() => cancel(job.id)}>
+                                                cancel
+                                            </button>
+                                        )}
+                                    </td>
                                 </tr>
                             ))}
                         </tbody>
@@ -86,15 +121,42 @@ function Rules(): JSX.Element {
     const { data, error, again } = useAsk('detectors', signal => api.detectors(signal));
     return (
         <section class="panel" aria-label="Detectors">
-            <header><h2>Detectors</h2>{data && <span class="dim">{num(data.items.length)}; what each flags, and what it cannot tell</span>}</header>
-            {error && <div class="pad"><Failure error={error} again={again} /></div>}
+            <header>
+                <h2>Detectors</h2>
+                {data && <span class="dim">{num(data.items.length)}; what each flags, and what it cannot tell</span>}
+            </header>
+            {error && (
+                <div class="pad">
+                    <Failure error={error} again={again} />
+                </div>
+            )}
             <table class="grid-t rules-t">
-                <thead><tr><th>Detector</th><th>Severity</th><th>Scope</th><th>Why</th><th>What it cannot tell</th></tr></thead>
+                <thead>
+                    <tr>
+                        <th>Detector</th>
+                        <th>Severity</th>
+                        <th>Scope</th>
+                        <th>Why</th>
+                        <th>What it cannot tell</th>
+                    </tr>
+                </thead>
                 <tbody>
                     {data?.items.map(rule => (
                         <tr key={rule.id}>
-                            <td><KindMark kind={rule.kind} label />{' '}<b>{rule.id}</b><br /><span class="dim">{rule.behavior}{rule.code ? ', code' : ''}</span></td>
-                            <td><SeverityMark severity={rule.severity} /></td><td>{rule.scope}</td><td class="sub">{rule.why}</td><td class="sub">{rule.unsure}</td>
+                            <td>
+                                <KindMark kind={rule.kind} label /> <b>{rule.id}</b>
+                                <br />
+                                <span class="dim">
+                                    {rule.behavior}
+                                    {rule.code ? ', code' : ''}
+                                </span>
+                            </td>
+                            <td>
+                                <SeverityMark severity={rule.severity} />
+                            </td>
+                            <td>{rule.scope}</td>
+                            <td class="sub">{rule.why}</td>
+                            <td class="sub">{rule.unsure}</td>
                         </tr>
                     ))}
                 </tbody>

@@ -17,16 +17,30 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
     useTitle(name);
     const { data: summary, error, again } = useAsk('summary ' + name, signal => api.summary(name, signal));
     const tasks = useAsk('tasks ' + name, signal => api.tasks(name, { limit: 1000 }, signal));
-    if (error && !summary) return <Shell><FailedPage error={error} again={again} /></Shell>;
-    if (!summary) return <Shell name={name} tab="story"><main id="main" /></Shell>;
+    if (error && !summary)
+        return (
+            <Shell>
+                <FailedPage error={error} again={again} />
+            </Shell>
+        );
+    if (!summary)
+        return (
+            <Shell name={name} tab="story">
+                <main id="main" />
+            </Shell>
+        );
     const c = summary.collection;
-    const to = (tab: string, query: Record<string, string> = {}) => collectionPath(c, tab) + (Object.keys(query).length ? '?' + new URLSearchParams(query) : '');
+    const to = (tab: string, query: Record<string, string> = {}) =>
+        collectionPath(c, tab) + (Object.keys(query).length ? '?' + new URLSearchParams(query) : '');
     return (
         <Shell collection={c} tab="story">
             <main id="main">
                 {error && <Failure error={error} again={again} />}
                 <div class="say">
-                    <div><Sentence summary={summary} to={to} /><Facts summary={summary} to={to} again={again} /></div>
+                    <div>
+                        <Sentence summary={summary} to={to} />
+                        <Facts summary={summary} to={to} again={again} />
+                    </div>
                     {summary.by_model.length > 0 && <ByModel summary={summary} to={to} />}
                 </div>
                 <div class="cols">
@@ -36,7 +50,12 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
                 </div>
                 {tasks.error && <Failure error={tasks.error} again={tasks.again} what="The tasks could not be loaded." />}
                 {!!tasks.data?.items.length && (
-                    <Heat tasks={tasks.data.items} total={summary.tasks} models={summary.by_model.map(row => row.model)} href={task => to('runs', { task: task.task_id })} />
+                    <Heat
+                        tasks={tasks.data.items}
+                        total={summary.tasks}
+                        models={summary.by_model.map(row => row.model)}
+                        href={task => to('runs', { task: task.task_id })}
+                    />
                 )}
                 <Detectors summary={summary} to={to} />
             </main>
@@ -57,15 +76,30 @@ function Sentence({ summary: s, to }: { summary: Summary; to: To }): JSX.Element
             {s.tasks > 0 && <> of {count(s.tasks, 'task')}</>}
             {s.models > 0 && <> by {count(s.models, 'model')}</>};{' '}
             {graded === 0 ? 'none says whether it passed' : <>{percent(s.pass_rate?.value ?? s.passed / graded, 0)} % passed</>}.{' '}
-            {s.broken_tasks > 0
-                ? <a class="to-b" href={to('tasks', { verdict: 'broken' })}>{s.broken_tasks === 1 ? '1 task looks broken' : `${num(s.broken_tasks)} tasks look broken`}</a>
-                : 'No task looks broken'},{' '}
-            {odd > 0
-                ? <a class="to-o" href={to('findings', { kind: 'odd_behavior' })}>{count(odd, 'run')} did something odd</a>
-                : 'no run did anything odd'}, and{' '}
-            {near > 0
-                ? <a class="to-n" href={to('findings', { kind: 'near_miss' })}>{near === 1 ? '1 was a near miss' : `${num(near)} were near misses`}</a>
-                : 'none was a near miss'}.
+            {s.broken_tasks > 0 ? (
+                <a class="to-b" href={to('tasks', { verdict: 'broken' })}>
+                    {s.broken_tasks === 1 ? '1 task looks broken' : `${num(s.broken_tasks)} tasks look broken`}
+                </a>
+            ) : (
+                'No task looks broken'
+            )}
+            ,{' '}
+            {odd > 0 ? (
+                <a class="to-o" href={to('findings', { kind: 'odd_behavior' })}>
+                    {count(odd, 'run')} did something odd
+                </a>
+            ) : (
+                'no run did anything odd'
+            )}
+            , and{' '}
+            {near > 0 ? (
+                <a class="to-n" href={to('findings', { kind: 'near_miss' })}>
+                    {near === 1 ? '1 was a near miss' : `${num(near)} were near misses`}
+                </a>
+            ) : (
+                'none was a near miss'
+            )}
+            .
         </h1>
     );
 }
@@ -91,14 +125,45 @@ function Facts({ summary: s, to, again }: { summary: Summary; to: To; again: () 
     const other = (['harness', 'data'] as Kind[]).filter(kind => s.kinds[kind].runs > 0);
     return (
         <p class="facts">
-            <span>imported <b>{time(s.collection.imported_at)}</b></span>
-            {s.files > 0 && <span>from <b>{count(s.files, 'file')}</b>, {num(s.refused)} records refused</span>}
-            <span><b>{num(s.messages)}</b> messages</span>
-            {s.unknown > 0 && s.passed + s.failed > 0 && <span><b>{num(s.unknown)}</b> of unknown outcome</span>}
-            {s.suspect_tasks > 0 && <span><a href={to('tasks', { verdict: 'suspect' })}>{count(s.suspect_tasks, 'task is', 'tasks are')} suspect</a></span>}
-            {other.map(kind => <span key={kind}><KindMark kind={kind} />{' '}<a href={to('findings', { kind })}>{KIND_NAME[kind]} faults in {count(s.kinds[kind].runs, 'run')}</a></span>)}
-            {s.incomplete > 0 && <span title="A detector met a limit on these runs and may have missed something"><b>{num(s.incomplete)}</b> detector passes cut short</span>}
-            <span><button class="more" type="button" disabled={scanning} onClick={scan}>{scanning ? 'scanning …' : 'scan again'}</button></span>
+            <span>
+                imported <b>{time(s.collection.imported_at)}</b>
+            </span>
+            {s.files > 0 && (
+                <span>
+                    from <b>{count(s.files, 'file')}</b>, {num(s.refused)} records refused
+                </span>
+            )}
+            <span>
+                <b>{num(s.messages)}</b> messages
+            </span>
+            {s.unknown > 0 && s.passed + s.failed > 0 && (
+                <span>
+                    <b>{num(s.unknown)}</b> of unknown outcome
+                </span>
+            )}
+            {s.suspect_tasks > 0 && (
+                <span>
+                    <a href={to('tasks', { verdict: 'suspect' })}>{count(s.suspect_tasks, 'task is', 'tasks are')} suspect</a>
+                </span>
+            )}
+            {other.map(kind => (
+                <span key={kind}>
+                    <KindMark kind={kind} />{' '}
+                    <a href={to('findings', { kind })}>
+                        {KIND_NAME[kind]} faults in {count(s.kinds[kind].runs, 'run')}
+                    </a>
+                </span>
+            ))}
+            {s.incomplete > 0 && (
+                <span title="A detector met a limit on these runs and may have missed something">
+                    <b>{num(s.incomplete)}</b> detector passes cut short
+                </span>
+            )}
+            <span>
+                <button class="more" type="button" disabled={scanning} onClick={scan}>
+                    {scanning ? 'scanning …' : 'scan again'}
+                </button>
+            </span>
         </p>
     );
 }
@@ -110,22 +175,51 @@ function ByModel({ summary: s, to }: { summary: Summary; to: To }): JSX.Element 
         <section class="panel" aria-label="Pass rate by model">
             <div class="scroll">
                 <table class="grid-t fit">
-                    <thead><tr><th>Model</th><th class="num hide-s">Runs</th><th class="num">Passed %</th><th class="num">without broken</th><th class="num hide-s">95 %</th><th class="hide-s"><span class="sr">bar</span></th></tr></thead>
+                    <thead>
+                        <tr>
+                            <th>Model</th>
+                            <th class="num hide-s">Runs</th>
+                            <th class="num">Passed %</th>
+                            <th class="num">without broken</th>
+                            <th class="num hide-s">95 %</th>
+                            <th class="hide-s">
+                                <span class="sr">bar</span>
+                            </th>
+                        </tr>
+                    </thead>
                     <tbody>
                         {shown.map(row => (
                             <tr key={row.model}>
-                                <td class="one" title={row.model ?? undefined}>{row.model == null ? <span class="dim">unknown</span> : <a class="ink" href={to('runs', { model: row.model })}>{row.model}</a>}</td>
+                                <td class="one" title={row.model ?? undefined}>
+                                    {row.model == null ? (
+                                        <span class="dim">unknown</span>
+                                    ) : (
+                                        <a class="ink" href={to('runs', { model: row.model })}>
+                                            {row.model}
+                                        </a>
+                                    )}
+                                </td>
                                 <td class="num hide-s">{num(row.runs)}</td>
                                 <td class="num">{percent(row.pass_rate?.value)}</td>
-                                <td class="num"><b>{percent(row.pass_rate_sound?.value)}</b></td>
+                                <td class="num">
+                                    <b>{percent(row.pass_rate_sound?.value)}</b>
+                                </td>
                                 <td class="num dim hide-s">{interval(row.pass_rate_sound)}</td>
-                                <td class="hide-s"><Meter value={row.pass_rate?.value ?? null} behind={row.pass_rate_sound?.value} /></td>
+                                <td class="hide-s">
+                                    <Meter value={row.pass_rate?.value ?? null} behind={row.pass_rate_sound?.value} />
+                                </td>
                             </tr>
                         ))}
                     </tbody>
                 </table>
             </div>
-            {s.by_model.length > shown.length && <footer><button class="more" type="button" onClick={() => setAll(true)}>all {num(s.by_model.length)} models</button></footer>}
+            {s.by_model.length > shown.length && (
+                <footer>
+                    <button class="more" type="button" onClick={() => setAll(true)}>
+                        all {num(s.by_model.length)} models
+                    </button>
+                </footer>
+            )}
         </section>
     );
 }
@@ -137,29 +231,72 @@ export function placeOf(finding: Pick<Finding, 'id' | 'run' | 'evidence'>): stri
     return run ? runPath(run, { finding: finding.id, message: first?.message, transcript: first?.position }) : null;
 }
 
-export const failsOf = (task: Task) => (task.failed + task.passed === 0 ? count(task.runs, 'run') : `${num(task.failed)} of ${num(task.failed + task.passed)} fail`);
+export const failsOf = (task: Task) =>
+    task.failed + task.passed === 0 ? count(task.runs, 'run') : `${num(task.failed)} of ${num(task.failed + task.passed)} fail`;
 
 function BrokenTasks({ summary: s, tasks, to }: { summary: Summary; tasks: Task[]; to: To }): JSX.Element {
     const broken = tasks.filter(task => task.verdict === 'broken').sort((a, b) => b.failed - a.failed);
     const lost = broken.reduce((sum, task) => sum + task.failed, 0);
     return (
         <section class="panel" aria-label="Broken tasks">
-            <header><h2><KindMark kind="broken_task" />Broken tasks</h2><span class="dim">{num(s.broken_tasks)} of {num(s.tasks)}</span><a class="end" href={to('findings', { kind: 'broken_task' })} aria-label="Triage broken tasks">Triage</a></header>
+            <header>
+                <h2>
+                    <KindMark kind="broken_task" />
+                    Broken tasks
+                </h2>
+                <span class="dim">
+                    {num(s.broken_tasks)} of {num(s.tasks)}
+                </span>
+                <a class="end" href={to('findings', { kind: 'broken_task' })} aria-label="Triage broken tasks">
+                    Triage
+                </a>
+            </header>
             <ol class="rank">
                 {broken.slice(0, SHOWN).map(task => (
                     <li key={task.task_id}>
                         <a href={(task.best && placeOf(task.best)) ?? to('runs', { task: task.task_id })}>
-                            <span class="l1"><b class="id" title={task.task_id}>{task.task_id}</b><span class="one sub" title={task.best?.title}>{visible(task.best?.title ?? task.gist ?? '')}</span><span class="n">{failsOf(task)}</span></span>
-                            {task.best && <Quote evidence={task.best.evidence[0]} kind={task.best.kind} place={addresses(task.best.evidence.filter(e => e.run === task.best!.evidence[0]!.run), 2)} />}
+                            <span class="l1">
+                                <b class="id" title={task.task_id}>
+                                    {task.task_id}
+                                </b>
+                                <span class="one sub" title={task.best?.title}>
+                                    {visible(task.best?.title ?? task.gist ?? '')}
+                                </span>
+                                <span class="n">{failsOf(task)}</span>
+                            </span>
+                            {task.best && (
+                                <Quote
+                                    evidence={task.best.evidence[0]}
+                                    kind={task.best.kind}
+                                    place={addresses(
+                                        task.best.evidence.filter(e => e.run === task.best!.evidence[0]!.run),
+                                        2,
+                                    )}
+                                />
+                            )}
                         </a>
                     </li>
                 ))}
             </ol>
-            {!broken.length && <p class="none-yet">{s.broken_tasks ? 'Loading the tasks …' : s.tasks ? 'Every task was solved by someone, or fails for no reason that the detectors know.' : 'No run names a task.'}</p>}
+            {!broken.length && (
+                <p class="none-yet">
+                    {s.broken_tasks
+                        ? 'Loading the tasks …'
+                        : s.tasks
+                          ? 'Every task was solved by someone, or fails for no reason that the detectors know.'
+                          : 'No run names a task.'}
+                </p>
+            )}
             <footer>
                 {broken.length > SHOWN ? <a href={to('tasks', { verdict: 'broken' })}>all {num(broken.length)}</a> : null}
-                {broken.length > 0 && <span>{broken.length > SHOWN ? ', ranked' : 'Ranked'} by runs lost. {count(lost, 'run')} could not have passed.</span>}
-                {!broken.length && s.suspect_tasks > 0 && <a href={to('tasks', { verdict: 'suspect' })}>{count(s.suspect_tasks, 'task is', 'tasks are')} suspect</a>}
+                {broken.length > 0 && (
+                    <span>
+                        {broken.length > SHOWN ? ', ranked' : 'Ranked'} by runs lost. {count(lost, 'run')} could not have passed.
+                    </span>
+                )}
+                {!broken.length && s.suspect_tasks > 0 && (
+                    <a href={to('tasks', { verdict: 'suspect' })}>{count(s.suspect_tasks, 'task is', 'tasks are')} suspect</a>
+                )}
             </footer>
         </section>
     );
@@ -170,13 +307,30 @@ function Behaviours({ summary: s, kind, title, to }: { summary: Summary; kind: K
     const runs = s.kinds[kind].runs;
     return (
         <section class="panel" aria-label={title}>
-            <header><h2><KindMark kind={kind} />{title}</h2><span class="dim">{count(runs, 'run')}</span><a class="end" href={to('findings', { kind })} aria-label={`Triage ${title.toLowerCase()}`}>Triage</a></header>
+            <header>
+                <h2>
+                    <KindMark kind={kind} />
+                    {title}
+                </h2>
+                <span class="dim">{count(runs, 'run')}</span>
+                <a class="end" href={to('findings', { kind })} aria-label={`Triage ${title.toLowerCase()}`}>
+                    Triage
+                </a>
+            </header>
             <ol class="rank">
                 {rows.slice(0, SHOWN).map(row => (
                     <li key={row.behavior}>
                         <a href={to('findings', { behavior: row.behavior })}>
-                            <span class="l1"><b>{row.behavior}</b><span class="one sub" title={row.best?.title}>{visible(row.best?.title ?? '')}</span><span class="n">{count(row.runs, 'run')}</span></span>
-                            {row.best && <Quote evidence={row.best.evidence[0]} kind={kind} place={addresses(row.best.evidence, 2)} />}
+                            <span class="l1">
+                                <b>{row.behavior}</b>
+                                <span class="one sub" title={row.best?.title}>
+                                    {visible(row.best?.title ?? '')}
+                                </span>
+                                <span class="n">{count(row.runs, 'run')}</span>
+                            </span>
+                            {row.best && (
+                                <Quote evidence={row.best.evidence[0]} kind={kind} place={addresses(row.best.evidence, 2)} />
+                            )}
                         </a>
                     </li>
                 ))}
@@ -184,7 +338,12 @@ function Behaviours({ summary: s, kind, title, to }: { summary: Summary; kind: K
             {!rows.length && <p class="none-yet">None was found.</p>}
             {rows.length > 0 && (
                 <footer>
-                    {rows.length > SHOWN && <><a href={to('findings', { kind })}>all {num(rows.length)}</a>, r</>}{rows.length > SHOWN ? '' : 'R'}anked by runs.
+                    {rows.length > SHOWN && (
+                        <>
+                            <a href={to('findings', { kind })}>all {num(rows.length)}</a>, r
+                        </>
+                    )}
+                    {rows.length > SHOWN ? '' : 'R'}anked by runs.
                 </footer>
             )}
         </section>
@@ -197,18 +356,33 @@ function Detectors({ summary: s, to }: { summary: Summary; to: To }): JSX.Elemen
     const shown = all ? s.detectors : s.detectors.slice(0, 15);
     return (
         <section class="panel" aria-label="Findings by detector" id="det">
-            <header><h2>Findings by detector</h2><span class="dim">precision is counted from reviews, never assumed</span></header>
+            <header>
+                <h2>Findings by detector</h2>
+                <span class="dim">precision is counted from reviews, never assumed</span>
+            </header>
             <div class="scroll">
                 <table class="grid-t fit">
                     <thead>
-                        <tr><th>Detector</th><th class="hide-s">Behaviour</th><th class="num">Findings</th><th class="num hide-s">Runs</th><th class="num hide-s">Confirmed</th><th class="num hide-s">Dismissed</th><th class="num">Precision</th><th class="num">95 %</th></tr>
+                        <tr>
+                            <th>Detector</th>
+                            <th class="hide-s">Behaviour</th>
+                            <th class="num">Findings</th>
+                            <th class="num hide-s">Runs</th>
+                            <th class="num hide-s">Confirmed</th>
+                            <th class="num hide-s">Dismissed</th>
+                            <th class="num">Precision</th>
+                            <th class="num">95 %</th>
+                        </tr>
                     </thead>
                     <tbody>
                         {shown.map(row => {
                             const rate = wilson(row.confirmed, row.confirmed + row.dismissed);
                             return (
                                 <tr key={row.detector}>
-                                    <td><KindMark kind={row.kind} />{' '}<a href={to('findings', { detector: row.detector, status: 'any' })}>{row.detector}</a></td>
+                                    <td>
+                                        <KindMark kind={row.kind} />{' '}
+                                        <a href={to('findings', { detector: row.detector, status: 'any' })}>{row.detector}</a>
+                                    </td>
                                     <td class="dim hide-s">{row.behavior === row.detector ? '' : row.behavior}</td>
                                     <td class="num">{num(row.findings)}</td>
                                     <td class="num hide-s">{num(row.runs)}</td>
@@ -222,7 +396,13 @@ function Detectors({ summary: s, to }: { summary: Summary; to: To }): JSX.Elemen
                     </tbody>
                 </table>
             </div>
-            {s.detectors.length > shown.length && <footer><button class="more" type="button" onClick={() => setAll(true)}>all {num(s.detectors.length)} detectors</button></footer>}
+            {s.detectors.length > shown.length && (
+                <footer>
+                    <button class="more" type="button" onClick={() => setAll(true)}>
+                        all {num(s.detectors.length)} detectors
+                    </button>
+                </footer>
+            )}
         </section>
     );
 }

@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type List, type Task } from '../api';
 import { KINDS, KIND_NAME, addresses, num, percent } from '../format';
+import { Gap } from '../parts/gap';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
@@ -22,24 +23,45 @@ export function TasksPage({ name }: { name: string }): JSX.Element {
     const first = useAsk(`tasks ${name} ${words}`, signal => api.tasks(name, { limit: 1000, q: words }, signal));
     const items = useRest(first.data, after => api.tasks(name, { limit: 1000, q: words, after }));
     const shown = useMemo(() => (verdict ? items.filter(task => task.verdict === verdict) : items), [items, verdict]);
-    if (first.error && !first.data) return <Shell><FailedPage error={first.error} again={first.again} /></Shell>;
-    const to = (task: Task) => collectionPath(collection ?? { id: name, name }, 'runs') + '?' + new URLSearchParams({ task: task.task_id });
+    if (first.error && !first.data)
+        return (
+            <Shell>
+                <FailedPage error={first.error} again={first.again} />
+            </Shell>
+        );
+    const to = (task: Task) =>
+        collectionPath(collection ?? { id: name, name }, 'runs') + '?' + new URLSearchParams({ task: task.task_id });
     return (
         <Shell collection={collection} name={name} tab="tasks">
             <main id="main" class="tasks">
                 <div class="title-row">
-                    <h1 class="page-title">Tasks <span class="dim">{num(shown.length)}{shown.length !== items.length ? ` of ${num(items.length)}` : ''}</span></h1>
+                    <h1 class="page-title">
+                        Tasks{' '}
+                        <span class="dim">
+                            {num(shown.length)}
+                            {shown.length !== items.length ? ` of ${num(items.length)}` : ''}
+                        </span>
+                    </h1>
                     <div class="seg" role="group" aria-label="Verdict">
                         {['', ...VERDICTS].map(v => (
-                            <button key={v} type="button" class="btn" aria-pressed={verdict === v} onClick={() => go(withQuery({ verdict: v }), true)}>
-                                {v || 'all'} <span class="dim">{num(v ? items.filter(task => task.verdict === v).length : items.length)}</span>
+                            <button
+                                key={v}
+                                type="button"
+                                class="btn"
+                                aria-pressed={verdict === v}
+                                onClick={() => go(withQuery({ verdict: v }), true)}
+                            >
+                                {v || 'all'}{' '}
+                                <span class="dim">{num(v ? items.filter(task => task.verdict === v).length : items.length)}</span>
                             </button>
                         ))}
                     </div>
                     <Search value={words} />
                 </div>
                 <TaskTable tasks={shown} to={to} />
-                {first.data && !shown.length && <p class="none-yet">{items.length ? 'No task is like that.' : 'No run of this collection names a task.'}</p>}
+                {first.data && !shown.length && (
+                    <p class="none-yet">{items.length ? 'No task is like that.' : 'No run of this collection names a task.'}</p>
+                )}
             </main>
         </Shell>
     );
@@ -54,7 +76,7 @@ function useRest<T>(first: List<T> | undefined, more: (after: string) => Promise
         let stopped = false;
         set({ of: first, rest: [] });
         const run = async () => {
-            for (let next = first?.next ?? null; next && !stopped; ) {
+            for (let next = first?.next ?? null; next && !stopped;) {
                 const page = await ask.current(next);
                 if (!stopped) set(before => ({ of: first, rest: [...before.rest, ...page.items] }));
                 next = page.next;
@@ -73,7 +95,16 @@ function Search({ value }: { value: string }): JSX.Element {
         const timer = setTimeout(() => go(withQuery({ q: text }), true), 150);
         return () => clearTimeout(timer);
     }, [text]);
-    return <div class="input"><input aria-label="Find tasks" placeholder="find tasks" value={text} onInput={event => setText(event.currentTarget.value)} /></div>;
+    return (
+        <div class="input">
+            <input
+                aria-label="Find tasks"
+                placeholder="find tasks"
+                value={text}
+                onInput={event => setText(event.currentTarget.value)}
+            />
+        </div>
+    );
 }
 
 function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string }): JSX.Element {
@@ -86,24 +117,63 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
         <section class="panel" aria-label="Tasks">
             <table class="grid-t task-table" aria-rowcount={tasks.length + 1}>
                 <thead>
-                    <tr><th class="w-v">Verdict</th><th class="w-t">Task</th><th>Best evidence</th><th class="num w-n">Runs</th><th class="num w-p">Passed %</th><th class="w-b"><span class="sr">bar</span></th><th class="w-k">Findings</th></tr>
+                    <tr>
+                        <th class="w-v">Verdict</th>
+                        <th class="w-t">Task</th>
+                        <th>Best evidence</th>
+                        <th class="num w-n">Runs</th>
+                        <th class="num w-p">Passed %</th>
+                        <th class="w-b">
+                            <span class="sr">bar</span>
+                        </th>
+                        <th class="w-k">Findings</th>
+                    </tr>
                 </thead>
                 <tbody ref={body}>
                     {from > 0 && <Gap rows={from} height={height} />}
                     {tasks.slice(from, until).map((task, i) => (
                         <tr key={task.task_id} aria-rowindex={from + i + 2} class="row">
-                            <td class={`verdict v-${task.verdict}`}>{task.verdict === 'broken' && <KindMark kind="broken_task" />}{task.verdict}</td>
-                            <td class="wide"><a class="ink" href={to(task)}><b class="one">{task.task_id}</b><span class="one sub">{visible(task.gist ?? '')}</span></a></td>
-                            <td class="best">{task.best ? (
-                                <a class="ink rank-line" href={placeOf(task.best) ?? to(task)}>
-                                    <span class="one sub"><KindMark kind={task.best.kind} />{' '}{visible(task.best.title)}</span>
-                                    <Quote evidence={task.best.evidence[0]} kind={task.best.kind} place={addresses(task.best.evidence, 1)} />
+                            <td class={`verdict v-${task.verdict}`}>
+                                {task.verdict === 'broken' && <KindMark kind="broken_task" />}
+                                {task.verdict}
+                            </td>
+                            <td class="wide">
+                                <a class="ink" href={to(task)}>
+                                    <b class="one">{task.task_id}</b>
+                                    <span class="one sub">{visible(task.gist ?? '')}</span>
                                 </a>
-                            ) : <span class="dim">none</span>}</td>
-                            <td class="num" title={failsOf(task)}>{num(task.runs)}</td>
+                            </td>
+                            <td class="best">
+                                {task.best ? (
+                                    <a class="ink rank-line" href={placeOf(task.best) ?? to(task)}>
+                                        <span class="one sub">
+                                            <KindMark kind={task.best.kind} /> {visible(task.best.title)}
+                                        </span>
+                                        <Quote
+                                            evidence={task.best.evidence[0]}
+                                            kind={task.best.kind}
+                                            place={addresses(task.best.evidence, 1)}
+                                        />
+                                    </a>
+                                ) : (
+                                    <span class="dim">none</span>
+                                )}
+                            </td>
+                            <td class="num" title={failsOf(task)}>
+                                {num(task.runs)}
+                            </td>
                             <td class="num">{percent(task.pass_rate)}</td>
-                            <td class="bar"><Meter value={task.pass_rate} /></td>
-                            <td class="kinds">{KINDS.filter(kind => task.findings[kind]).map(kind => <span key={kind} class="mk"><KindMark kind={kind} label={KIND_NAME[kind]} />{num(task.findings[kind])}</span>)}</td>
+                            <td class="bar">
+                                <Meter value={task.pass_rate} />
+                            </td>
+                            <td class="kinds">
+                                {KINDS.filter(kind => task.findings[kind]).map(kind => (
+                                    <span key={kind} class="mk">
+                                        <KindMark kind={kind} label={KIND_NAME[kind]} />
+                                        {num(task.findings[kind])}
+                                    </span>
+                                ))}
+                            </td>
                         </tr>
                     ))}
                     {until < tasks.length && <Gap rows={tasks.length - until} height={height} />}
@@ -111,9 +181,4 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
             </table>
         </section>
     );
-}
-
-/** Rows that are not drawn, as one of their height. */
-export function Gap({ rows, height }: { rows: number; height: number }): JSX.Element {
-    return <tr aria-hidden="true" class="gap-row" style={{ height: `${rows * height}px` }} />;
 }

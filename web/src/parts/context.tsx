@@ -35,7 +35,17 @@ function groupsOf(finding: Finding): Group[] {
     return groups;
 }
 
-export function EvidenceInPlace({ finding, now, onGo, onRaw }: { finding: Finding; now: number; onGo: (index: number) => void; onRaw: (message: Message) => void }): JSX.Element {
+export function EvidenceInPlace({
+    finding,
+    now,
+    onGo,
+    onRaw,
+}: {
+    finding: Finding;
+    now: number;
+    onGo: (index: number) => void;
+    onRaw: (message: Message) => void;
+}): JSX.Element {
     const groups = useMemo(() => groupsOf(finding), [finding]);
     const fields = finding.evidence.filter(e => e.message == null);
     const [all, setAll] = useState(false);
@@ -47,25 +57,64 @@ export function EvidenceInPlace({ finding, now, onGo, onRaw }: { finding: Findin
             <FindingContext.Provider value={(_, index) => onGo(index)}>
                 {fields.length > 0 && (
                     <dl class="field-evidence">
-                        {fields.map((e, i) => <div key={i}><dt>{address(e)}</dt><dd><samp><mark class={`ev ev-${finding.kind}`}>{e.quote}</mark></samp></dd></div>)}
+                        {fields.map((e, i) => (
+                            <div key={i}>
+                                <dt>{address(e)}</dt>
+                                <dd>
+                                    <samp>
+                                        <mark class={`ev ev-${finding.kind}`}>{e.quote}</mark>
+                                    </samp>
+                                </dd>
+                            </div>
+                        ))}
                     </dl>
                 )}
-                {shown.map(group => <Context key={group.run + group.transcript} group={group} finding={finding} now={now} named={many} onRaw={onRaw} />)}
-                {groups.length > shown.length && <p><button class="more" type="button" onClick={() => setAll(true)}>show the evidence in {count(groups.length - shown.length, 'more run')}</button></p>}
+                {shown.map(group => (
+                    <Context
+                        key={group.run + group.transcript}
+                        group={group}
+                        finding={finding}
+                        now={now}
+                        named={many}
+                        onRaw={onRaw}
+                    />
+                ))}
+                {groups.length > shown.length && (
+                    <p>
+                        <button class="more" type="button" onClick={() => setAll(true)}>
+                            show the evidence in {count(groups.length - shown.length, 'more run')}
+                        </button>
+                    </p>
+                )}
             </FindingContext.Provider>
         </FoldsContext.Provider>
     );
 }
 
-function Context({ group, finding, now, named, onRaw }: { group: Group; finding: Finding; now: number; named: boolean; onRaw: (message: Message) => void }): JSX.Element {
+function Context({
+    group,
+    finding,
+    now,
+    named,
+    onRaw,
+}: {
+    group: Group;
+    finding: Finding;
+    now: number;
+    named: boolean;
+    onRaw: (message: Message) => void;
+}): JSX.Element {
     const [held, setHeld] = useState<ReadonlyMap<number, Message>>(new Map());
     const [total, setTotal] = useState(0);
     const [error, setError] = useState<ApiError | null>(null);
     const [turn, setTurn] = useState(0);
-    const places = useMemo(() => [...new Set(group.items.map(item => item.evidence.message!))].sort((a, b) => a - b).slice(0, MOST_PLACES), [group]);
+    const places = useMemo(
+        () => [...new Set(group.items.map(item => item.evidence.message!))].sort((a, b) => a - b).slice(0, MOST_PLACES),
+        [group],
+    );
 
     const load = async (from: number, to: number, signal?: AbortSignal) => {
-        for (let at = from; at < to; ) {
+        for (let at = from; at < to;) {
             const page = await api.messages(group.run, group.transcript, at, to - at, signal);
             setTotal(page.total);
             setHeld(before => {
@@ -88,21 +137,27 @@ function Context({ group, finding, now, named, onRaw }: { group: Group; finding:
             if (range[0] <= last[1] + 1) last[1] = Math.max(last[1], range[1]);
             else ranges.push(range);
         }
-        Promise.all(ranges.map(([from, to]) => load(from, to, stop.signal))).catch(e => !stop.signal.aborted && setError(asApiError(e)));
+        Promise.all(ranges.map(([from, to]) => load(from, to, stop.signal))).catch(
+            e => !stop.signal.aborted && setError(asApiError(e)),
+        );
         return () => stop.abort();
     }, [group, turn]);
 
     const evidence = useMemo(() => byMessage(group.items, group.transcript), [group]);
-    const reading = useMemo((): Reading => ({
-        model: finding.run?.model ?? null,
-        evidence: m => evidence.get(m) ?? [],
-        hits: () => [],
-        nowHit: null,
-        now: { finding: finding.id, index: now },
-        href: m => runPath(group.run, { finding: finding.id, message: m, transcript: group.transcript }),
-        raw: onRaw,
-        link: m => void copy(location.origin + runPath(group.run, { message: m, transcript: group.transcript }), `Link to M${m}`),
-    }), [evidence, finding, now, group]);
+    const reading = useMemo(
+        (): Reading => ({
+            model: finding.run?.model ?? null,
+            evidence: m => evidence.get(m) ?? [],
+            hits: () => [],
+            nowHit: null,
+            now: { finding: finding.id, index: now },
+            href: m => runPath(group.run, { finding: finding.id, message: m, transcript: group.transcript }),
+            raw: onRaw,
+            link: m =>
+                void copy(location.origin + runPath(group.run, { message: m, transcript: group.transcript }), `Link to M${m}`),
+        }),
+        [evidence, finding, now, group],
+    );
 
     const [opened, setOpened] = useState<ReadonlySet<number>>(new Set());
     const first = [0, 1].find(i => held.get(i)?.role === 'user');
@@ -120,17 +175,34 @@ function Context({ group, finding, now, named, onRaw }: { group: Group; finding:
         if (to <= from) return;
         const until = Math.min(to, from + 20);
         parts.push(
-            <p class="skip-n" key={`gap ${from}`}><button class="more" type="button" onClick={() => {
-                void load(from, until).then(() => setOpened(before => new Set([...before, ...Array.from({ length: until - from }, (_, i) => from + i)]))).catch(e => setError(asApiError(e)));
-            }}>show M{from}{until > from + 1 ? `–M${until - 1}` : ''}{until < to ? ` of ${to - from} between` : ''}</button></p>,
+            <p class="skip-n" key={`gap ${from}`}>
+                <button
+                    class="more"
+                    type="button"
+                    onClick={() => {
+                        void load(from, until)
+                            .then(() =>
+                                setOpened(
+                                    before => new Set([...before, ...Array.from({ length: until - from }, (_, i) => from + i)]),
+                                ),
+                            )
+                            .catch(e => setError(asApiError(e)));
+                    }}
+                >
+                    show M{from}
+                    {until > from + 1 ? `–M${until - 1}` : ''}
+                    {until < to ? ` of ${to - from} between` : ''}
+                </button>
+            </p>,
         );
     };
     let at = 0;
-    for (let i = 0; i < shown.length; ) {
+    for (let i = 0; i < shown.length;) {
         const m = shown[i]!;
         gap(at, m);
         let to = m + 1;
-        if (held.get(m)!.role === 'assistant' && held.get(m)!.tool_calls.length) while (wanted.has(to) && held.get(to)?.role === 'tool') to++;
+        if (held.get(m)!.role === 'assistant' && held.get(m)!.tool_calls.length)
+            while (wanted.has(to) && held.get(to)?.role === 'tool') to++;
         parts.push(<Block key={m} row={{ from: m, to }} get={k => held.get(k)} />);
         while (i < shown.length && shown[i]! < to) i++;
         at = to;
@@ -138,10 +210,21 @@ function Context({ group, finding, now, named, onRaw }: { group: Group; finding:
     if (shown.length) gap(at, total);
     return (
         <>
-            {named && <h3 class="ctx-run"><a href={runPath(group.run, { finding: finding.id, message: places[0], transcript: group.transcript })}>run {group.run.slice(0, 8)}</a> <span class="dim">{count(group.items.length, 'piece')} of evidence</span></h3>}
+            {named && (
+                <h3 class="ctx-run">
+                    <a href={runPath(group.run, { finding: finding.id, message: places[0], transcript: group.transcript })}>
+                        run {group.run.slice(0, 8)}
+                    </a>{' '}
+                    <span class="dim">{count(group.items.length, 'piece')} of evidence</span>
+                </h3>
+            )}
             {error && <Failure error={error} what="The messages could not be loaded." again={() => setTurn(n => n + 1)} />}
             <ReadingContext.Provider value={reading}>
-                {(shown.length > 0 || !error) && <div class="ctx" aria-busy={!shown.length}>{parts}</div>}
+                {(shown.length > 0 || !error) && (
+                    <div class="ctx" aria-busy={!shown.length}>
+                        {parts}
+                    </div>
+                )}
             </ReadingContext.Provider>
         </>
     );

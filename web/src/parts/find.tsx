@@ -68,7 +68,17 @@ export function useFind(pages: Pages | null, text: string, regex: boolean): Foun
     return found;
 }
 
-export function FindBar({ text, regex, found, at, messages, onText, onRegex, onStep, onClose }: {
+export function FindBar({
+    text,
+    regex,
+    found,
+    at,
+    messages,
+    onText,
+    onRegex,
+    onStep,
+    onClose,
+}: {
     text: string;
     regex: boolean;
     found: Found;
@@ -85,7 +95,13 @@ export function FindBar({ text, regex, found, at, messages, onText, onRegex, onS
     return (
         <div class="find" role="search">
             <div class="input">
-                <input ref={input} autofocus aria-label="Find in transcript" placeholder={regex ? 'regular expression' : 'find in transcript'} value={text} spellcheck={false}
+                <input
+                    ref={input}
+                    autofocus
+                    aria-label="Find in transcript"
+                    placeholder={regex ? 'regular expression' : 'find in transcript'}
+                    value={text}
+                    spellcheck={false}
                     onInput={event => onText(event.currentTarget.value)}
                     onKeyDown={event => {
                         if (event.key === 'Enter') {
@@ -95,14 +111,62 @@ export function FindBar({ text, regex, found, at, messages, onText, onRegex, onS
                             event.preventDefault();
                             onClose();
                         }
-                    }} />
-                <button class="toggle" type="button" aria-pressed={regex} title="regular expression" aria-label="Regular expression" onClick={() => onRegex(!regex)}>.*</button>
+                    }}
+                />
+                <button
+                    class="toggle"
+                    type="button"
+                    aria-pressed={regex}
+                    title="regular expression"
+                    aria-label="Regular expression"
+                    onClick={() => onRegex(!regex)}
+                >
+                    .*
+                </button>
             </div>
-            <span class="n" aria-live="polite">{found.error ? <span class="warn">{found.error}</span> : !text ? '' : n ? `${at < 0 ? DASH : num(at + 1)} of ${num(n)}${tooMany(found.hits) ? ' or more' : ''}` : found.share < 1 ? 'reading …' : 'nothing found'}</span>
-            <button class="btn btn-bare" type="button" aria-label="Previous hit" disabled={!n} title={n ? undefined : 'There are no hits'} onClick={() => onStep(-1)}><kbd>N</kbd></button>
-            <button class="btn btn-bare" type="button" aria-label="Next hit" disabled={!n} title={n ? undefined : 'There are no hits'} onClick={() => onStep(1)}><kbd>n</kbd></button>
-            <span class="dim hide-s">{n > 0 && `in ${num(found.byMessage.size)} of ${num(messages)} messages`}{found.share < 1 && `, ${Math.floor(found.share * 100)} % read`}</span>
-            <button class="btn btn-bare end" type="button" onClick={onClose}>Close <kbd class="hide-s" aria-hidden="true">Esc</kbd></button>
+            <span class="n" aria-live="polite">
+                {found.error ? (
+                    <span class="warn">{found.error}</span>
+                ) : !text ? (
+                    ''
+                ) : n ? (
+                    `${at < 0 ? DASH : num(at + 1)} of ${num(n)}${tooMany(found.hits) ? ' or more' : ''}`
+                ) : found.share < 1 ? (
+                    'reading …'
+                ) : (
+                    'nothing found'
+                )}
+            </span>
+            <button
+                class="btn btn-bare"
+                type="button"
+                aria-label="Previous hit"
+                disabled={!n}
+                title={n ? undefined : 'There are no hits'}
+                onClick={() => onStep(-1)}
+            >
+                <kbd>N</kbd>
+            </button>
+            <button
+                class="btn btn-bare"
+                type="button"
+                aria-label="Next hit"
+                disabled={!n}
+                title={n ? undefined : 'There are no hits'}
+                onClick={() => onStep(1)}
+            >
+                <kbd>n</kbd>
+            </button>
+            <span class="dim hide-s">
+                {n > 0 && `in ${num(found.byMessage.size)} of ${num(messages)} messages`}
+                {found.share < 1 && `, ${Math.floor(found.share * 100)} % read`}
+            </span>
+            <button class="btn btn-bare end" type="button" onClick={onClose}>
+                Close{' '}
+                <kbd class="hide-s" aria-hidden="true">
+                    Esc
+                </kbd>
+            </button>
         </div>
     );
 }

@@ -11,7 +11,6 @@ import { Failure } from './say';
 export interface Jump {
     message: number;
     find: string | null;
-    smooth?: boolean;
 }
 
 export interface FlowHandle {
@@ -22,7 +21,14 @@ export interface FlowHandle {
 
 const PLACE = 0.33; /* of the window's height: where evidence is put */
 
-export function Flow({ rows, pages, handle, top, draw, onView }: {
+export function Flow({
+    rows,
+    pages,
+    handle,
+    top,
+    draw,
+    onView,
+}: {
     rows: Row[];
     pages: Pages;
     handle: { current: FlowHandle | null };
@@ -44,7 +50,7 @@ export function Flow({ rows, pages, handle, top, draw, onView }: {
     state.current = { offsets, rows, top };
 
     /* The row that must not move, and where its top stands in the window. `held`: it was jumped to, and nobody scrolled since. */
-    const anchor = useRef({ row: 0, y: NaN, held: false, find: null as string | null, message: 0 });
+    const anchor = useRef({ row: 0, y: NaN, held: false, find: null as string | null });
 
     const rowElement = (row: number) => box.current?.querySelector<HTMLElement>(`:scope > [data-row="${row}"]`) ?? null;
     const settle = useRef(() => {});
@@ -52,7 +58,9 @@ export function Flow({ rows, pages, handle, top, draw, onView }: {
         const a = anchor.current;
         if (isNaN(a.y) || !box.current) return;
         const element = rowElement(a.row);
-        const now = element ? element.getBoundingClientRect().top : box.current.getBoundingClientRect().top + state.current.offsets[a.row]!;
+        const now = element
+            ? element.getBoundingClientRect().top
+            : box.current.getBoundingClientRect().top + state.current.offsets[a.row]!;
         if (Math.abs(now - a.y) > 1) scrollBy(0, now - a.y);
         if (!a.find || !element) return;
         const target = box.current.querySelector<HTMLElement>(a.find);
@@ -79,7 +87,12 @@ export function Flow({ rows, pages, handle, top, draw, onView }: {
             anchor.current.y = NaN; /* the head of the page is in view: nothing needs holding */
         } else if (!anchor.current.held) {
             const element = rowElement(first);
-            anchor.current = { row: first, y: element ? element.getBoundingClientRect().top : edges[first]! + y, held: false, find: null, message: state.current.rows[first]?.from ?? 0 };
+            anchor.current = {
+                row: first,
+                y: element ? element.getBoundingClientRect().top : edges[first]! + y,
+                held: false,
+                find: null,
+            };
         }
         onView(state.current.rows[first]?.from ?? 0, (state.current.rows[last]?.to ?? 1) - 1);
     };
@@ -87,14 +100,17 @@ export function Flow({ rows, pages, handle, top, draw, onView }: {
     handle.current = {
         jump: ({ message, find }) => {
             const row = rowOf(rows, message);
-            anchor.current = { row, y: top + 8, held: true, find, message };
+            anchor.current = { row, y: top + 8, held: true, find };
             settle.current();
             pages.want(rows[row]!.from, rows[row]!.to);
             bump();
         },
         inView: () => {
             const y = box.current?.getBoundingClientRect().top ?? 0;
-            return [state.current.rows[rowAt(offsets, top + 12 - y)]?.from ?? 0, (state.current.rows[rowAt(offsets, innerHeight - y)]?.to ?? 1) - 1];
+            return [
+                state.current.rows[rowAt(offsets, top + 12 - y)]?.from ?? 0,
+                (state.current.rows[rowAt(offsets, innerHeight - y)]?.to ?? 1) - 1,
+            ];
         },
     };
 
@@ -158,8 +174,25 @@ export function Flow({ rows, pages, handle, top, draw, onView }: {
         const error = ready ? null : pages.failure(row.from);
         drawn.push(
             <div key={i} data-row={i}>
-                {ready ? draw(row, get) : error ? <Failure error={error} what={`M${row.from} could not be loaded.`} again={() => { pages.again(row.from); bump(); }} />
-                    : <article class="msg waiting" aria-busy="true" style={{ height: `${Math.round(heights[i]!)}px` }}><span class="no">M{row.from}</span><div class="body"><span class="dim">…</span></div></article>}
+                {ready ? (
+                    draw(row, get)
+                ) : error ? (
+                    <Failure
+                        error={error}
+                        what={`M${row.from} could not be loaded.`}
+                        again={() => {
+                            pages.again(row.from);
+                            bump();
+                        }}
+                    />
+                ) : (
+                    <article class="msg waiting" aria-busy="true" style={{ height: `${Math.round(heights[i]!)}px` }}>
+                        <span class="no">M{row.from}</span>
+                        <div class="body">
+                            <span class="dim">…</span>
+                        </div>
+                    </article>
+                )}
             </div>,
         );
     }

@@ -23,12 +23,27 @@ function step(passed: number, failed: number): string {
     return rate === 0 ? 'h0' : rate < 0.4 ? 'h1' : rate < 0.6 ? 'h2' : rate < 1 ? 'h3' : 'h4';
 }
 
-const worst = (task: Task): Kind | undefined => (task.verdict === 'broken' ? 'broken_task' : KINDS.find(kind => task.findings[kind] > 0));
+const worst = (task: Task): Kind | undefined =>
+    task.verdict === 'broken' ? 'broken_task' : KINDS.find(kind => task.findings[kind] > 0);
 
-export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: number; models: (string | null)[]; href: (task: Task) => string }): JSX.Element {
+export function Heat({
+    tasks,
+    total,
+    models,
+    href,
+}: {
+    tasks: Task[];
+    total: number;
+    models: (string | null)[];
+    href: (task: Task) => string;
+}): JSX.Element {
     const rows = models.slice(0, MOST_MODELS);
     const ordered = GROUPS.flatMap(group =>
-        tasks.filter(task => groupOf(task) === group).sort((a, b) => (a.pass_rate ?? 0) - (b.pass_rate ?? 0)).map(task => ({ task, group })));
+        tasks
+            .filter(task => groupOf(task) === group)
+            .sort((a, b) => (a.pass_rate ?? 0) - (b.pass_rate ?? 0))
+            .map(task => ({ task, group })),
+    );
     const [at, setAt] = useState(0);
     const box = useRef<HTMLDivElement>(null);
     const now = ordered[Math.min(at, ordered.length - 1)];
@@ -37,7 +52,14 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
     useLayoutEffect(() => box.current?.style.setProperty('--rows', String(rows.length)), [rows.length]);
 
     const onKeyDown = (event: KeyboardEvent) => {
-        const to = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: ordered.length - 1 }[event.key];
+        const to = {
+            ArrowRight: at + 1,
+            ArrowDown: at + 1,
+            ArrowLeft: at - 1,
+            ArrowUp: at - 1,
+            Home: 0,
+            End: ordered.length - 1,
+        }[event.key];
         if (to === undefined) return;
         event.preventDefault();
         const next = Math.max(0, Math.min(ordered.length - 1, to));
@@ -50,13 +72,53 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
         <section class="panel" aria-label="Tasks by models">
             <header>
                 <h2>Tasks × models</h2>
-                <span class="dim">{total > tasks.length ? `the first ${num(tasks.length)} of ${num(total)} tasks` : count(total, 'column')}, easiest last{models.length > rows.length ? `; ${rows.length} of ${models.length} models` : ''}</span>
+                <span class="dim">
+                    {total > tasks.length ? `the first ${num(tasks.length)} of ${num(total)} tasks` : count(total, 'column')},
+                    easiest last{models.length > rows.length ? `; ${rows.length} of ${models.length} models` : ''}
+                </span>
                 <span class="legend end" aria-hidden="true">
-                    <span><u class="h0" />none</span><span><u class="h1" />few</span><span><u class="h2" />half</span><span><u class="h3" />most</span><span><u class="h4" />all passed</span><span><u class="hx" />not run or not graded</span>
+                    <span>
+                        <u class="h0" />
+                        none
+                    </span>
+                    <span>
+                        <u class="h1" />
+                        few
+                    </span>
+                    <span>
+                        <u class="h2" />
+                        half
+                    </span>
+                    <span>
+                        <u class="h3" />
+                        most
+                    </span>
+                    <span>
+                        <u class="h4" />
+                        all passed
+                    </span>
+                    <span>
+                        <u class="hx" />
+                        not run or not graded
+                    </span>
                 </span>
             </header>
-            <div class="heat" role="group" aria-label="Pass rate of each task by model; arrow keys move, Enter opens the runs" ref={box} onKeyDown={onKeyDown}>
-                <div class="lab" aria-hidden="true"><i />{labels.map((label, i) => <span key={i} class="one" title={rows[i] ?? undefined}>{label}</span>)}<i /></div>
+            <div
+                class="heat"
+                role="group"
+                aria-label="Pass rate of each task by model; arrow keys move, Enter opens the runs"
+                ref={box}
+                onKeyDown={onKeyDown}
+            >
+                <div class="lab" aria-hidden="true">
+                    <i />
+                    {labels.map((label, i) => (
+                        <span key={i} class="one" title={rows[i] ?? undefined}>
+                            {label}
+                        </span>
+                    ))}
+                    <i />
+                </div>
                 {ordered.map(({ task, group }, i) => {
                     const first = i === 0 || ordered[i - 1]!.group !== group;
                     const kind = worst(task);
@@ -64,12 +126,27 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
                     const before = first && i ? ordered.filter(o => o.group === ordered[i - 1]!.group).length : 4;
                     const room = before < 5 ? `${9 + (5 - before) * 15}px` : undefined;
                     const cells = rows.map(model => task.models.find(m => m.model === model));
-                    const said = cells.map((cell, k) => `${labels[k]} ${cell && cell.passed + cell.failed ? `${cell.passed}/${cell.passed + cell.failed}` : 'not run or not graded'}`).join(', ');
+                    const said = cells
+                        .map(
+                            (cell, k) =>
+                                `${labels[k]} ${cell && cell.passed + cell.failed ? `${cell.passed}/${cell.passed + cell.failed}` : 'not run or not graded'}`,
+                        )
+                        .join(', ');
                     return (
-                        <a key={task.task_id} class={`t${first && i ? ' gap' : ''}${i === at ? ' on' : ''}`} href={href(task)} tabIndex={i === at ? 0 : -1}
-                            style={first && i && room ? { marginLeft: room } : undefined} aria-label={`${task.task_id}: ${said}${kind ? `, ${KIND_NAME[kind]}` : ''}`} onFocus={() => setAt(i)} onMouseEnter={() => setAt(i)}>
+                        <a
+                            key={task.task_id}
+                            class={`t${first && i ? ' gap' : ''}${i === at ? ' on' : ''}`}
+                            href={href(task)}
+                            tabIndex={i === at ? 0 : -1}
+                            style={first && i && room ? { marginLeft: room } : undefined}
+                            aria-label={`${task.task_id}: ${said}${kind ? `, ${KIND_NAME[kind]}` : ''}`}
+                            onFocus={() => setAt(i)}
+                            onMouseEnter={() => setAt(i)}
+                        >
                             {kind ? <KindMark kind={kind} /> : <i />}
-                            {cells.map((cell, k) => <u key={k} class={cell ? step(cell.passed, cell.failed) : 'hx'} />)}
+                            {cells.map((cell, k) => (
+                                <u key={k} class={cell ? step(cell.passed, cell.failed) : 'hx'} />
+                            ))}
                             {first && <s data-group={`${group} ${num(ordered.filter(o => o.group === group).length)}`} />}
                         </a>
                     );
@@ -77,11 +154,19 @@ export function Heat({ tasks, total, models, href }: { tasks: Task[]; total: num
             </div>
             {now && (
                 <div class="readout" aria-live="polite">
-                    <span>{worst(now.task) && <KindMark kind={worst(now.task)!} label />}{' '}<b>{now.task.task_id}</b></span>
+                    <span>
+                        {worst(now.task) && <KindMark kind={worst(now.task)!} label />} <b>{now.task.task_id}</b>
+                    </span>
                     <span class="one gist">{visible(now.task.gist ?? '')}</span>
                     {rows.map((model, k) => {
                         const cell = now.task.models.find(m => m.model === model);
-                        return cell && <span class="dim" key={k}>{labels[k]} {cell.passed + cell.failed ? `${cell.passed}/${cell.passed + cell.failed}` : '—'}</span>;
+                        return (
+                            cell && (
+                                <span class="dim" key={k}>
+                                    {labels[k]} {cell.passed + cell.failed ? `${cell.passed}/${cell.passed + cell.failed}` : '—'}
+                                </span>
+                            )
+                        );
                     })}
                     <a href={href(now.task)}>{count(now.task.runs, 'run')}</a>
                 </div>

@@ -7,7 +7,11 @@ import { quoteLine } from '../text';
 /** Beside its word a mark is hidden from readers; alone it says its name. */
 export function KindMark({ kind, label }: { kind: Kind; label?: string | boolean }): JSX.Element {
     const said = label === true ? KIND_NAME[kind] : label;
-    return said ? <i class={`k k-${kind}`} role="img" aria-label={said} title={said} /> : <i class={`k k-${kind}`} aria-hidden="true" />;
+    return said ? (
+        <i class={`k k-${kind}`} role="img" aria-label={said} title={said} />
+    ) : (
+        <i class={`k k-${kind}`} aria-hidden="true" />
+    );
 }
 
 export function OutcomeMark({ success, label }: { success: boolean | null; label?: boolean }): JSX.Element {
@@ -18,25 +22,33 @@ export function OutcomeMark({ success, label }: { success: boolean | null; label
 export function SeverityMark({ severity }: { severity: Severity }): JSX.Element {
     return (
         <span class={`sev sev-${severity}`} role="img" aria-label={`severity ${severity}`} title={`severity ${severity}`}>
-            <i /><i /><i />
+            <i />
+            <i />
+            <i />
         </span>
     );
 }
 
 /** The best line of proof, its words underlined, and where it stands. */
-export function Quote({ evidence, kind, place }: { evidence: Evidence | undefined; kind: Kind; place?: string }): JSX.Element | null {
+export function Quote({
+    evidence,
+    kind,
+    place,
+}: {
+    evidence: Evidence | undefined;
+    kind: Kind;
+    place?: string;
+}): JSX.Element | null {
     if (!evidence) return null;
-    const line = quoteLine(evidence.quote);
+    const line = quoteLine(evidence);
     return (
         <span class="l2">
-            <samp class="one">{line ? <mark class={`ev ev-${kind}`}>{line}</mark> : <span class="dim">nothing stands there</span>}</samp>
+            <samp class="one">
+                {line ? <mark class={`ev ev-${kind}`}>{line}</mark> : <span class="dim">nothing stands there</span>}
+            </samp>
             <span class="place">{place ?? address(evidence)}</span>
         </span>
     );
-}
-
-export function Kbd({ children }: { children: string }): JSX.Element {
-    return <kbd aria-hidden="true">{children}</kbd>;
 }
 
 /** A share of a whole as a bar; `behind` a second, paler one. */

@@ -27,7 +27,7 @@ export interface Reading {
 export const ReadingContext = createContext<Reading>(null as never);
 
 /** The marks of one part of a message: byte offsets become places in the text. */
-export function useMarks(message: number, part: string, text: string): Marks {
+function useMarks(message: number, part: string, text: string): Marks {
     const reading = useContext(ReadingContext);
     const items = reading.evidence(message);
     const hits = reading.hits(message);
@@ -36,38 +36,86 @@ export function useMarks(message: number, part: string, text: string): Marks {
         const mine = items.filter(item => item.evidence.part === part);
         const found = hits.filter(hit => hit.part === part);
         if (!mine.length && !found.length) return NO_MARKS;
-        return { evidence: evSpans(text, mine, now), hits: found.map(hit => ({ from: hit.from, to: hit.to, now: hit === reading.nowHit })) };
+        return {
+            evidence: evSpans(text, mine, now),
+            hits: found.map(hit => ({ from: hit.from, to: hit.to, now: hit === reading.nowHit })),
+        };
     }, [items, hits, now, reading.nowHit, part, text]);
 }
 
 export function evSpans(text: string, items: EvItem[], now: { finding: string; index: number } | null): EvSpan[] {
-    const offsets = toUtf16(text, items.flatMap(item => [item.evidence.start, item.evidence.end]));
+    const offsets = toUtf16(
+        text,
+        items.flatMap(item => [item.evidence.start, item.evidence.end]),
+    );
     return items.map((item, i) => ({
-        from: offsets[2 * i]!, to: offsets[2 * i + 1]!, finding: item.finding.id, index: item.index, kind: item.finding.kind, severity: item.finding.severity,
-        title: `${item.finding.behavior}: ${item.finding.title}`, dismissed: item.finding.status === 'dismissed',
+        from: offsets[2 * i]!,
+        to: offsets[2 * i + 1]!,
+        finding: item.finding.id,
+        index: item.index,
+        kind: item.finding.kind,
+        severity: item.finding.severity,
+        title: `${item.finding.behavior}: ${item.finding.title}`,
+        dismissed: item.finding.status === 'dismissed',
         now: !!now && now.finding === item.finding.id && now.index === item.index,
     }));
 }
 
 /** A part with its address, so that a selection in it can be linked to. */
-function Part({ message, part, children, cls }: { message: number; part: string; children: ComponentChildren; cls?: string }): JSX.Element {
-    return <div class={cls} data-m={message} data-part={part}>{children}</div>;
+function Part({
+    message,
+    part,
+    children,
+    cls,
+}: {
+    message: number;
+    part: string;
+    children: ComponentChildren;
+    cls?: string;
+}): JSX.Element {
+    return (
+        <div class={cls} data-m={message} data-part={part}>
+            {children}
+        </div>
+    );
 }
 
-export function Block({ row, get, notes, current }: { row: Row; get: (i: number) => Message | undefined; notes?: ComponentChildren; current?: boolean }): JSX.Element {
+export function Block({
+    row,
+    get,
+    notes,
+    current,
+}: {
+    row: Row;
+    get: (i: number) => Message | undefined;
+    notes?: ComponentChildren;
+    current?: boolean;
+}): JSX.Element {
     const head = get(row.from)!;
     const results: Message[] = [];
     for (let i = row.from + 1; i < row.to; i++) results.push(get(i)!);
     return <MessageView message={head} results={results} notes={notes} current={current} />;
 }
 
-function MessageView({ message: m, results, notes, current }: { message: Message; results: Message[]; notes?: ComponentChildren; current?: boolean }): JSX.Element {
+function MessageView({
+    message: m,
+    results,
+    notes,
+    current,
+}: {
+    message: Message;
+    results: Message[];
+    notes?: ComponentChildren;
+    current?: boolean;
+}): JSX.Element {
     const reading = useContext(ReadingContext);
     const { ofCall, orphans } = useMemo(() => pair(m, results), [m, results.length]);
     const empty = !m.text && !m.reasoning && !m.tool_calls.length && !m.blobs.length && !m.error;
     return (
         <article class={`msg r-${m.role}${current ? ' cur' : ''}`} id={`m${m.index}`} aria-label={`M${m.index}, ${m.role}`}>
-            <a class="no" href={reading.href(m.index)}>M{m.index}</a>
+            <a class="no" href={reading.href(m.index)}>
+                M{m.index}
+            </a>
             <div class="body">
                 <div class="who">
                     <b>{m.role}</b>
@@ -79,10 +127,22 @@ function MessageView({ message: m, results, notes, current }: { message: Message
                 {m.reasoning && <Reasoning message={m} />}
                 {m.text && <Text message={m} />}
                 {tellsError(m, reading) && <ErrorText message={m} />}
-                {m.blobs.map(blob => <BlobView key={blob.sha256 ?? blob.url} blob={blob} />)}
-                {m.tool_calls.map(call => <Call key={call.position} message={m} call={call} results={ofCall.get(call.position) ?? []} />)}
+                {m.blobs.map(blob => (
+                    <BlobView key={blob.sha256 ?? blob.url} blob={blob} />
+                ))}
+                {m.tool_calls.map(call => (
+                    <Call key={call.position} message={m} call={call} results={ofCall.get(call.position) ?? []} />
+                ))}
                 {orphans.length > 0 && (
-                    <div class="call">{orphans.map(result => <Result key={result.index} message={result} remark={m.tool_calls.length ? 'answers no call of this message' : undefined} />)}</div>
+                    <div class="call">
+                        {orphans.map(result => (
+                            <Result
+                                key={result.index}
+                                message={result}
+                                remark={m.tool_calls.length ? 'answers no call of this message' : undefined}
+                            />
+                        ))}
+                    </div>
                 )}
                 {empty && <p class="dim">Empty message: neither text nor call.</p>}
             </div>
@@ -96,9 +156,10 @@ function pair(m: Message, results: Message[]): { ofCall: Map<number, Message[]>;
     const ofCall = new Map<number, Message[]>();
     const orphans: Message[] = [];
     results.forEach((result, i) => {
-        const call = result.tool_call_id != null
-            ? m.tool_calls.find(c => c.call_id === result.tool_call_id)
-            : m.tool_calls[Math.min(i, m.tool_calls.length - 1)];
+        const call =
+            result.tool_call_id != null
+                ? m.tool_calls.find(c => c.call_id === result.tool_call_id)
+                : m.tool_calls[Math.min(i, m.tool_calls.length - 1)];
         if (!call) orphans.push(result);
         else ofCall.set(call.position, [...(ofCall.get(call.position) ?? []), result]);
     });
@@ -106,12 +167,19 @@ function pair(m: Message, results: Message[]): { ofCall: Map<number, Message[]>;
 }
 
 function Facts({ message: m }: { message: Message }): JSX.Element {
-    const finish = m.finish_reason && !['stop', 'end_turn', 'tool_calls', 'tool_use', 'stop_sequence'].includes(m.finish_reason) ? m.finish_reason : null;
+    const finish =
+        m.finish_reason && !['stop', 'end_turn', 'tool_calls', 'tool_use', 'stop_sequence'].includes(m.finish_reason)
+            ? m.finish_reason
+            : null;
     return (
         <>
             {m.timestamp && <span title={m.timestamp}>{time(m.timestamp)}</span>}
             {m.duration_ms != null && <span>{duration(m.duration_ms)}</span>}
-            {m.tokens_out != null && <span>{num(m.tokens_out)} tokens{m.tokens_in != null ? ` from ${num(m.tokens_in)}` : ''}</span>}
+            {m.tokens_out != null && (
+                <span>
+                    {num(m.tokens_out)} tokens{m.tokens_in != null ? ` from ${num(m.tokens_in)}` : ''}
+                </span>
+            )}
             {finish && <span class="warn">{finish}</span>}
         </>
     );
@@ -121,8 +189,12 @@ function Acts({ message: m }: { message: Message }): JSX.Element {
     const reading = useContext(ReadingContext);
     return (
         <span class="acts">
-            <button class="more" type="button" aria-label={`Copy a link to M${m.index}`} onClick={() => reading.link(m.index)}>link</button>
-            <button class="more" type="button" aria-label={`Raw JSON of M${m.index}`} onClick={() => reading.raw(m)}>raw</button>
+            <button class="more" type="button" aria-label={`Copy a link to M${m.index}`} onClick={() => reading.link(m.index)}>
+                link
+            </button>
+            <button class="more" type="button" aria-label={`Raw JSON of M${m.index}`} onClick={() => reading.raw(m)}>
+                raw
+            </button>
         </span>
     );
 }
@@ -139,12 +211,29 @@ function Text({ message: m }: { message: Message }): JSX.Element {
         const raw = folds.choice(key) === 'raw';
         return (
             <Part message={m.index} part="text" cls="machine">
-                {tree && <span class="views"><button class="more" type="button" onClick={() => { folds.choose(key, raw ? 'tree' : 'raw'); redraw(n => n + 1); }}>{raw ? 'as a tree' : 'as sent'}</button></span>}
+                {tree && (
+                    <span class="views">
+                        <button
+                            class="more"
+                            type="button"
+                            onClick={() => {
+                                folds.choose(key, raw ? 'tree' : 'raw');
+                                redraw(n => n + 1);
+                            }}
+                        >
+                            {raw ? 'as a tree' : 'as sent'}
+                        </button>
+                    </span>
+                )}
                 <MachineText id={`${m.index}:text`} text={text} marks={marks} raw={raw} />
             </Part>
         );
     }
-    return <Part message={m.index} part="text"><FoldedText id={`${m.index}:text`} text={text} look={m.role === 'system' ? 'system' : 'prose'} marks={marks} /></Part>;
+    return (
+        <Part message={m.index} part="text">
+            <FoldedText id={`${m.index}:text`} text={text} look={m.role === 'system' ? 'system' : 'prose'} marks={marks} />
+        </Part>
+    );
 }
 
 function Reasoning({ message: m }: { message: Message }): JSX.Element {
@@ -152,20 +241,31 @@ function Reasoning({ message: m }: { message: Message }): JSX.Element {
     const marks = useMarks(m.index, 'reasoning', text);
     return (
         <div class="reasoning">
-            <div class="who"><b>reasoning</b></div>
-            <Part message={m.index} part="reasoning"><FoldedText id={`${m.index}:reasoning`} text={text} look="prose" marks={marks} /></Part>
+            <div class="who">
+                <b>reasoning</b>
+            </div>
+            <Part message={m.index} part="reasoning">
+                <FoldedText id={`${m.index}:reasoning`} text={text} look="prose" marks={marks} />
+            </Part>
         </div>
     );
 }
 
 /** An error that only repeats the text is said once, unless evidence stands in it. */
 function tellsError(m: Message, reading: Reading): boolean {
-    return !!m.error && (!(m.text ?? '').startsWith(m.error) || reading.evidence(m.index).some(item => item.evidence.part === 'error'));
+    return (
+        !!m.error &&
+        (!(m.text ?? '').startsWith(m.error) || reading.evidence(m.index).some(item => item.evidence.part === 'error'))
+    );
 }
 
 function ErrorText({ message: m }: { message: Message }): JSX.Element {
     const marks = useMarks(m.index, 'error', m.error!);
-    return <Part message={m.index} part="error" cls="err-text"><FoldedText id={`${m.index}:error`} text={m.error!} look="output" marks={marks} /></Part>;
+    return (
+        <Part message={m.index} part="error" cls="err-text">
+            <FoldedText id={`${m.index}:error`} text={m.error!} look="output" marks={marks} />
+        </Part>
+    );
 }
 
 /* ---- a call and its results ----------------------------------------------------------------------------------------- */
@@ -195,23 +295,51 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
     return (
         <div class="call">
             <div class="fn">
-                <b data-m={m.index} data-part={`call:${call.position}.name`}>{name ? <Words text={name} marks={nameMarks} onFinding={onFinding} /> : <span class="dim">no name</span>}</b>
+                <b data-m={m.index} data-part={`call:${call.position}.name`}>
+                    {name ? <Words text={name} marks={nameMarks} onFinding={onFinding} /> : <span class="dim">no name</span>}
+                </b>
                 {repeated ? (
-                    <span class="dim">same arguments as <a href={reading.href(before)}>M{before}</a> <button class="more" type="button" onClick={() => choose('tree')}>show</button></span>
+                    <span class="dim">
+                        same arguments as <a href={reading.href(before)}>M{before}</a>{' '}
+                        <button class="more" type="button" onClick={() => choose('tree')}>
+                            show
+                        </button>
+                    </span>
                 ) : inline ? (
-                    <code data-m={m.index} data-part={part}>{shape.kind === 'one' ? <OneArgument id={key} text={args} shape={shape} marks={marks} /> : <Words text={args} marks={marks} onFinding={onFinding} />}</code>
-                ) : <span />}
+                    <code data-m={m.index} data-part={part}>
+                        {shape.kind === 'one' ? (
+                            <OneArgument id={key} text={args} shape={shape} marks={marks} />
+                        ) : (
+                            <Words text={args} marks={marks} onFinding={onFinding} />
+                        )}
+                    </code>
+                ) : (
+                    <span />
+                )}
                 <span class="end">
                     {failed && <span class="err">error</span>}
                     {!results.length && <span class="dim">no result</span>}
                     {args && shape.kind !== 'short' && shape.kind !== 'text' && !repeated && (
-                        <button class="more" type="button" aria-label={`${raw ? 'tree' : 'raw'} arguments of ${name}`} onClick={() => choose(raw ? 'tree' : 'raw')}>{raw ? 'tree' : 'raw'}</button>
+                        <button
+                            class="more"
+                            type="button"
+                            aria-label={`${raw ? 'tree' : 'raw'} arguments of ${name}`}
+                            onClick={() => choose(raw ? 'tree' : 'raw')}
+                        >
+                            {raw ? 'tree' : 'raw'}
+                        </button>
                     )}
                 </span>
             </div>
-            {!repeated && !inline && args && <Part message={m.index} part={part} cls="args"><MachineText id={key} text={args} marks={marks} raw={raw} /></Part>}
+            {!repeated && !inline && args && (
+                <Part message={m.index} part={part} cls="args">
+                    <MachineText id={key} text={args} marks={marks} raw={raw} />
+                </Part>
+            )}
             {call.parse_error && <p class="parse-error">These arguments are not JSON: {call.parse_error}</p>}
-            {results.map(result => <Result key={result.index} message={result} />)}
+            {results.map(result => (
+                <Result key={result.index} message={result} />
+            ))}
         </div>
     );
 }
@@ -225,20 +353,40 @@ function argsShape(args: string): Shape {
     const only = root.type === 'object' && root.kids.length === 1 ? root.kids[0]! : null;
     if (only?.key && only.node.type === 'string') {
         const said = decodeString(args, only.node.from, only.node.to).text;
-        if (said.length < 2000 && said.split('\n').length <= 20) return { kind: 'one', key: decodeString(args, only.key[0], only.key[1]).text, from: only.node.from, to: only.node.to };
+        if (said.length < 2000 && said.split('\n').length <= 20)
+            return {
+                kind: 'one',
+                key: decodeString(args, only.key[0], only.key[1]).text,
+                from: only.node.from,
+                to: only.node.to,
+            };
     }
     return { kind: args.length <= 110 ? 'short' : 'tree' };
 }
 
 /** The one argument as it was meant: decoded, without the JSON around it. */
-function OneArgument({ id, text, shape, marks }: { id: string; text: string; shape: Shape & { kind: 'one' }; marks: Marks }): JSX.Element {
+function OneArgument({
+    id,
+    text,
+    shape,
+    marks,
+}: {
+    id: string;
+    text: string;
+    shape: Shape & { kind: 'one' };
+    marks: Marks;
+}): JSX.Element {
     const onFinding = useContext(FindingContext);
     const said = decodeString(text, shape.from, shape.to);
     const inner: Marks = {
         evidence: marks.evidence.map(e => ({ ...e, from: said.where(e.from), to: said.where(e.to) })),
         hits: marks.hits.map(h => ({ ...h, from: said.where(h.from), to: said.where(h.to) })),
     };
-    return <span class="one-arg" title={`argument ${shape.key}`} key={id}><Words text={said.text} marks={inner} onFinding={onFinding} /></span>;
+    return (
+        <span class="one-arg" title={`argument ${shape.key}`} key={id}>
+            <Words text={said.text} marks={inner} onFinding={onFinding} />
+        </span>
+    );
 }
 
 function Result({ message: m, remark }: { message: Message; remark?: string }): JSX.Element {
@@ -253,19 +401,58 @@ function Result({ message: m, remark }: { message: Message; remark?: string }): 
     return (
         <div class="res" id={`m${m.index}`}>
             <div class="who">
-                <a class="dim" href={reading.href(m.index)}>M{m.index}</a><b>{m.tool_name ?? 'tool'}</b>
+                <a class="dim" href={reading.href(m.index)}>
+                    M{m.index}
+                </a>
+                <b>{m.tool_name ?? 'tool'}</b>
                 {m.duration_ms != null && <span>{duration(m.duration_ms)}</span>}
                 {remark && <span class="warn">{remark}</span>}
                 <span class="acts">
-                    {tree && <button class="more" type="button" aria-label={`${raw ? 'tree' : 'as sent'}: M${m.index}`} onClick={() => { folds.choose(key, raw ? 'tree' : 'raw'); redraw(n => n + 1); }}>{raw ? 'tree' : 'as sent'}</button>}
-                    <button class="more" type="button" aria-label={`Copy the text of M${m.index}`} onClick={() => copy(text, `M${m.index}`)}>copy</button>
-                    <button class="more" type="button" aria-label={`Copy a link to M${m.index}`} onClick={() => reading.link(m.index)}>link</button>
-                    <button class="more" type="button" aria-label={`Raw JSON of M${m.index}`} onClick={() => reading.raw(m)}>raw</button>
+                    {tree && (
+                        <button
+                            class="more"
+                            type="button"
+                            aria-label={`${raw ? 'tree' : 'as sent'}: M${m.index}`}
+                            onClick={() => {
+                                folds.choose(key, raw ? 'tree' : 'raw');
+                                redraw(n => n + 1);
+                            }}
+                        >
+                            {raw ? 'tree' : 'as sent'}
+                        </button>
+                    )}
+                    <button
+                        class="more"
+                        type="button"
+                        aria-label={`Copy the text of M${m.index}`}
+                        onClick={() => copy(text, `M${m.index}`)}
+                    >
+                        copy
+                    </button>
+                    <button
+                        class="more"
+                        type="button"
+                        aria-label={`Copy a link to M${m.index}`}
+                        onClick={() => reading.link(m.index)}
+                    >
+                        link
+                    </button>
+                    <button class="more" type="button" aria-label={`Raw JSON of M${m.index}`} onClick={() => reading.raw(m)}>
+                        raw
+                    </button>
                 </span>
             </div>
-            {text ? <Part message={m.index} part="text"><MachineText id={`${m.index}:text`} text={text} marks={marks} raw={raw} /></Part> : !m.error && !m.blobs.length && <p class="dim">Nothing came back.</p>}
+            {text ? (
+                <Part message={m.index} part="text">
+                    <MachineText id={`${m.index}:text`} text={text} marks={marks} raw={raw} />
+                </Part>
+            ) : (
+                !m.error && !m.blobs.length && <p class="dim">Nothing came back.</p>
+            )}
             {tellsError(m, reading) && <ErrorText message={m} />}
-            {m.blobs.map(blob => <BlobView key={blob.sha256 ?? blob.url} blob={blob} />)}
+            {m.blobs.map(blob => (
+                <BlobView key={blob.sha256 ?? blob.url} blob={blob} />
+            ))}
         </div>
     );
 }
@@ -280,11 +467,24 @@ function BlobView({ blob }: { blob: Message['blobs'][number] }): JSX.Element {
     const held = blob.sha256 ? blobUrl(blob.sha256) : null;
     return (
         <div class="blob">
-            {shown && !failed ? <img src={held!} alt={`${type}, ${bytes(blob.size)}`} onError={() => setFailed(true)} /> : (
+            {shown && !failed ? (
+                <img src={held!} alt={`${type}, ${bytes(blob.size)}`} onError={() => setFailed(true)} />
+            ) : (
                 <>
-                    <span>{type}, {held ? `${bytes(blob.size)}, kept by reference` : 'only referred to'}{failed ? '; it could not be shown' : ''}</span>
-                    {image && held && !failed && <button class="btn" type="button" onClick={() => setShown(true)}>Show image</button>}
-                    {held && <a class="btn btn-bare" href={held} download>Save</a>}
+                    <span>
+                        {type}, {held ? `${bytes(blob.size)}, kept by reference` : 'only referred to'}
+                        {failed ? '; it could not be shown' : ''}
+                    </span>
+                    {image && held && !failed && (
+                        <button class="btn" type="button" onClick={() => setShown(true)}>
+                            Show image
+                        </button>
+                    )}
+                    {held && (
+                        <a class="btn btn-bare" href={held} download>
+                            Save
+                        </a>
+                    )}
                     {!held && <code class="one">{blob.url}</code>}
                 </>
             )}

@@ -25,7 +25,7 @@ function layOut(marks: Mark[], room: number): { bars: Bar[]; edges: Float64Array
     for (let i = 0; i < marks.length; i++) edges[i + 1] = edges[i]! + (size(marks[i]!) + GAP) * scale;
     const bars: Bar[] = [];
     const own = marks.length <= MOST && scale > 0.34;
-    for (let i = 0; i < marks.length; ) {
+    for (let i = 0; i < marks.length;) {
         let to = i + 1;
         if (!own) while (to < marks.length && edges[to + 1]! - edges[i]! < 3) to++;
         // A merged mark wears the role with the most text in it.
@@ -38,7 +38,14 @@ function layOut(marks: Mark[], room: number): { bars: Bar[]; edges: Float64Array
     return { bars, edges, height: edges[marks.length]! };
 }
 
-export function Minimap({ marks, findings, hits, view, onGo, findOpen }: {
+export function Minimap({
+    marks,
+    findings,
+    hits,
+    view,
+    onGo,
+    findOpen,
+}: {
     marks: Mark[];
     findings: { message: number; kind: Kind; now: boolean; dismissed: boolean }[];
     hits: ReadonlySet<number>;
@@ -58,12 +65,16 @@ export function Minimap({ marks, findings, hits, view, onGo, findOpen }: {
         return () => watch.disconnect();
     }, []);
     const { bars, edges, height } = useMemo(() => layOut(marks, room), [marks, room]);
-    useEffect(() => view((first, last) => {
-        const top = edges[Math.min(first, marks.length)] ?? 0;
-        const bottom = edges[Math.min(last + 1, marks.length)] ?? height;
-        frame.current?.setAttribute('y', String(top));
-        frame.current?.setAttribute('height', String(Math.max(5, bottom - top)));
-    }), [edges, view]);
+    useEffect(
+        () =>
+            view((first, last) => {
+                const top = edges[Math.min(first, marks.length)] ?? 0;
+                const bottom = edges[Math.min(last + 1, marks.length)] ?? height;
+                frame.current?.setAttribute('y', String(top));
+                frame.current?.setAttribute('height', String(Math.max(5, bottom - top)));
+            }),
+        [edges, view],
+    );
 
     const at = (event: PointerEvent) => {
         const svg = event.currentTarget as SVGSVGElement;
@@ -84,14 +95,44 @@ export function Minimap({ marks, findings, hits, view, onGo, findOpen }: {
         return false;
     });
     return (
-        <nav class={`mini${findOpen ? ' below-find' : ''}`} ref={box} aria-label={`Minimap: ${count(marks.length, 'message')}, ${count(findings.length, 'piece')} of evidence; the keys [ and ] go from one to the next`}>
-            <svg viewBox={`0 0 52 ${Math.max(1, height)}`} height={height} preserveAspectRatio="none" aria-hidden="true"
-                onPointerDown={event => { event.currentTarget.setPointerCapture(event.pointerId); at(event); }}
-                onPointerMove={event => event.buttons && at(event)}>
+        <nav
+            class={`mini${findOpen ? ' below-find' : ''}`}
+            ref={box}
+            aria-label={`Minimap: ${count(marks.length, 'message')}, ${count(findings.length, 'piece')} of evidence; the keys [ and ] go from one to the next`}
+        >
+            <svg
+                viewBox={`0 0 52 ${Math.max(1, height)}`}
+                height={height}
+                preserveAspectRatio="none"
+                aria-hidden="true"
+                onPointerDown={event => {
+                    event.currentTarget.setPointerCapture(event.pointerId);
+                    at(event);
+                }}
+                onPointerMove={event => event.buttons && at(event)}
+            >
                 <rect class="catch" width="52" height={height} />
-                {bars.map(bar => <rect key={bar.from} class={ROLE[bar.role]} x="12" y={bar.y} width={WIDTH[bar.role]} height={bar.h} rx={bar.h > 3 ? 1 : 0} />)}
-                {hitBars.map(bar => <rect key={bar.from} class="hit" x="2" y={bar.y} width="6" height={Math.max(2, Math.min(4, bar.h))} rx="1" />)}
-                {findings.map((f, i) => <path key={i} class={`f f-${f.kind}${f.now ? ' now' : ''}${f.dismissed ? ' dis' : ''}`} d={`M42 ${mid(f.message) - 4}l4 4l-4 4l-4 -4z`} />)}
+                {bars.map(bar => (
+                    <rect
+                        key={bar.from}
+                        class={ROLE[bar.role]}
+                        x="12"
+                        y={bar.y}
+                        width={WIDTH[bar.role]}
+                        height={bar.h}
+                        rx={bar.h > 3 ? 1 : 0}
+                    />
+                ))}
+                {hitBars.map(bar => (
+                    <rect key={bar.from} class="hit" x="2" y={bar.y} width="6" height={Math.max(2, Math.min(4, bar.h))} rx="1" />
+                ))}
+                {findings.map((f, i) => (
+                    <path
+                        key={i}
+                        class={`f f-${f.kind}${f.now ? ' now' : ''}${f.dismissed ? ' dis' : ''}`}
+                        d={`M42 ${mid(f.message) - 4}l4 4l-4 4l-4 -4z`}
+                    />
+                ))}
                 <rect class="view" ref={frame} x="9" width="40" y="0" height="5" rx="2" />
             </svg>
         </nav>

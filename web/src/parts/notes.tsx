@@ -6,7 +6,12 @@ import { visible } from '../text';
 import type { EvItem } from '../transcript';
 import { KindMark, SeverityMark } from './marks';
 
-export function Notes({ items, now, onGo, onReview }: {
+export function Notes({
+    items,
+    now,
+    onGo,
+    onReview,
+}: {
     items: EvItem[];
     now: { finding: string; index: number } | null;
     onGo: (finding: string, index: number) => void;
@@ -15,11 +20,34 @@ export function Notes({ items, now, onGo, onReview }: {
     // One note a finding, for its first evidence here.
     const seen = new Set<string>();
     const first = items.filter(item => !seen.has(item.finding.id) && seen.add(item.finding.id));
-    return <>{first.map(item => <Note key={item.finding.id} item={item} here={items.filter(i => i.finding === item.finding)} now={now} onGo={onGo} onReview={onReview} />)}</>;
+    return (
+        <>
+            {first.map(item => (
+                <Note
+                    key={item.finding.id}
+                    item={item}
+                    here={items.filter(i => i.finding === item.finding)}
+                    now={now}
+                    onGo={onGo}
+                    onReview={onReview}
+                />
+            ))}
+        </>
+    );
 }
 
-function Note({ item, here, now, onGo, onReview }: {
-    item: EvItem; here: EvItem[]; now: { finding: string; index: number } | null; onGo: (finding: string, index: number) => void; onReview: (finding: Finding, status: Status) => void;
+function Note({
+    item,
+    here,
+    now,
+    onGo,
+    onReview,
+}: {
+    item: EvItem;
+    here: EvItem[];
+    now: { finding: string; index: number } | null;
+    onGo: (finding: string, index: number) => void;
+    onReview: (finding: Finding, status: Status) => void;
 }): JSX.Element {
     const { finding } = item;
     const current = now?.finding === finding.id;
@@ -27,28 +55,58 @@ function Note({ item, here, now, onGo, onReview }: {
     const all = finding.evidence.length;
     const full = item.index === 0 || current;
     return (
-        <div role="note" class={`note n-${finding.kind}${current ? ' now' : ''}${finding.status === 'dismissed' ? ' dis' : ''}`} aria-label={`Finding ${finding.behavior}`}>
-            <p class="nh"><KindMark kind={finding.kind} /><button class="as-text" type="button" onClick={() => onGo(finding.id, item.index)}>{finding.behavior}</button><SeverityMark severity={finding.severity} /></p>
+        <div
+            role="note"
+            class={`note n-${finding.kind}${current ? ' now' : ''}${finding.status === 'dismissed' ? ' dis' : ''}`}
+            aria-label={`Finding ${finding.behavior}`}
+        >
+            <p class="nh">
+                <KindMark kind={finding.kind} />
+                <button class="as-text" type="button" onClick={() => onGo(finding.id, item.index)}>
+                    {finding.behavior}
+                </button>
+                <SeverityMark severity={finding.severity} />
+            </p>
             {full && <p>{visible(finding.title)}</p>}
             {full && finding.message && finding.message !== finding.title && <p class="sub">{finding.message}</p>}
-            {full && <p class="by" title={`version ${finding.detector_version}`}>{finding.scope === 'task' ? 'about the whole task, ' : ''}{finding.detector.startsWith('judge') ? '' : 'rule '}{finding.detector}</p>}
+            {full && (
+                <p class="by" title={`version ${finding.detector_version}`}>
+                    {finding.scope === 'task' ? 'about the whole task, ' : ''}
+                    {finding.detector.startsWith('judge') ? '' : 'rule '}
+                    {finding.detector}
+                </p>
+            )}
             {full && finding.note && <p class="by">note: {finding.note}</p>}
             <p class="do">
-                <span>{num(index + 1)} of {num(all)}</span>
-                {all > 1 && <button class="more" type="button" onClick={() => onGo(finding.id, (index + 1) % all)}>next</button>}
+                <span>
+                    {num(index + 1)} of {num(all)}
+                </span>
+                {all > 1 && (
+                    <button class="more" type="button" onClick={() => onGo(finding.id, (index + 1) % all)}>
+                        next
+                    </button>
+                )}
                 {finding.status === 'open' ? (
                     <>
-                        <button class="more" type="button" onClick={() => onReview(finding, 'confirmed')}>confirm</button>
-                        <button class="more" type="button" onClick={() => onReview(finding, 'dismissed')}>dismiss</button>
+                        <button class="more" type="button" onClick={() => onReview(finding, 'confirmed')}>
+                            confirm
+                        </button>
+                        <button class="more" type="button" onClick={() => onReview(finding, 'dismissed')}>
+                            dismiss
+                        </button>
                     </>
                 ) : (
                     <>
-                        <span>{finding.status}{finding.reviewer ? ` by ${finding.reviewer}` : ''}</span>
-                        <button class="more" type="button" onClick={() => onReview(finding, 'open')}>open again</button>
+                        <span>
+                            {finding.status}
+                            {finding.reviewer ? ` by ${finding.reviewer}` : ''}
+                        </span>
+                        <button class="more" type="button" onClick={() => onReview(finding, 'open')}>
+                            open again
+                        </button>
                     </>
                 )}
             </p>
         </div>
     );
 }
-

@@ -13,7 +13,11 @@ interface Place {
     to: string;
 }
 
-const matches = (name: string, words: string) => words.toLowerCase().split(/\s+/).every(word => name.toLowerCase().includes(word));
+const matches = (name: string, words: string) =>
+    words
+        .toLowerCase()
+        .split(/\s+/)
+        .every(word => name.toLowerCase().includes(word));
 
 export function Palette({ collection, onClose }: { collection?: Collection; onClose: () => void }): JSX.Element {
     const [words, setWords] = useState('');
@@ -34,7 +38,12 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
 
     const places: Place[] = [];
     if (collection) {
-        for (const [tab, name] of [['', 'Story'], ['runs', 'Runs'], ['findings', 'Findings'], ['tasks', 'Tasks']] as const) {
+        for (const [tab, name] of [
+            ['', 'Story'],
+            ['runs', 'Runs'],
+            ['findings', 'Findings'],
+            ['tasks', 'Tasks'],
+        ] as const) {
             places.push({ name, hint: collection.name, to: collectionPath(collection, tab) });
         }
     }
@@ -42,10 +51,17 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
     for (const c of collections.data?.items ?? []) places.push({ name: c.name, hint: 'collection', to: collectionPath(c) });
     const shown = places.filter(place => matches(place.name, words));
     if (collection && found.data && asked === words.trim()) {
-        for (const task of found.data.tasks) shown.push({ name: `${task.task_id}  ${task.gist ?? ''}`, hint: 'task', to: collectionPath(collection, 'runs') + '?task=' + encodeURIComponent(task.task_id) });
-        for (const run of found.data.runs) shown.push({ name: `${runLabel(run)}  ${run.gist ?? ''}`, hint: 'run', to: runPath(run.id) });
+        for (const task of found.data.tasks)
+            shown.push({
+                name: `${task.task_id}  ${task.gist ?? ''}`,
+                hint: 'task',
+                to: collectionPath(collection, 'runs') + '?task=' + encodeURIComponent(task.task_id),
+            });
+        for (const run of found.data.runs)
+            shown.push({ name: `${runLabel(run)}  ${run.gist ?? ''}`, hint: 'run', to: runPath(run.id) });
     }
-    if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(words.trim())) shown.push({ name: words.trim(), hint: 'run id', to: runPath(words.trim()) });
+    if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(words.trim()))
+        shown.push({ name: words.trim(), hint: 'run id', to: runPath(words.trim()) });
     const chosen = Math.min(at, shown.length - 1);
 
     const open = (place: Place | undefined) => {
@@ -67,19 +83,43 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
         <Dialog title="Go to" onClose={onClose}>
             <div class="palette">
                 <div class="input">
-                    <input autofocus role="combobox" aria-expanded="true" aria-controls="palette-list" aria-label="Go to"
-                        aria-activedescendant={shown.length ? `go-${chosen}` : undefined} placeholder={collection ? 'a page, collection, task or run' : 'a page or collection'}
-                        value={words} onInput={event => { setWords(event.currentTarget.value); setAt(0); }} onKeyDown={onKeyDown} />
+                    <input
+                        autofocus
+                        role="combobox"
+                        aria-expanded="true"
+                        aria-controls="palette-list"
+                        aria-label="Go to"
+                        aria-activedescendant={shown.length ? `go-${chosen}` : undefined}
+                        placeholder={collection ? 'a page, collection, task or run' : 'a page or collection'}
+                        value={words}
+                        onInput={event => {
+                            setWords(event.currentTarget.value);
+                            setAt(0);
+                        }}
+                        onKeyDown={onKeyDown}
+                    />
                     <kbd aria-hidden="true">Esc</kbd>
                 </div>
                 <ul id="palette-list" role="listbox" aria-label="Places">
                     {shown.slice(0, 40).map((place, i) => (
-                        <li key={place.to + place.name} id={`go-${i}`} role="option" aria-selected={i === chosen} onClick={() => open(place)} onMouseMove={() => setAt(i)}>
-                            <span class="one">{place.name}</span><span class="dim">{place.hint}</span>
+                        <li
+                            key={place.to + place.name}
+                            id={`go-${i}`}
+                            role="option"
+                            aria-selected={i === chosen}
+                            onClick={() => open(place)}
+                            onMouseMove={() => setAt(i)}
+                        >
+                            <span class="one">{place.name}</span>
+                            <span class="dim">{place.hint}</span>
                         </li>
                     ))}
                 </ul>
-                {!shown.length && <p class="dim none" role="status">Nothing has that name.</p>}
+                {!shown.length && (
+                    <p class="dim none" role="status">
+                        Nothing has that name.
+                    </p>
+                )}
             </div>
         </Dialog>
     );

@@ -12,7 +12,14 @@ interface Offer {
     term: Term | null; /* null: only the key, more is to be typed */
 }
 
-export function QueryBox({ fields, query, label, unit, refused, keep = [] }: {
+export function QueryBox({
+    fields,
+    query,
+    label,
+    unit,
+    refused,
+    keep = [],
+}: {
     fields: Field[];
     query: URLSearchParams;
     label: string;
@@ -103,24 +110,62 @@ export function QueryBox({ fields, query, label, unit, refused, keep = [] }: {
         <div class="query" role="search">
             <div class="input" onClick={event => event.target === event.currentTarget && input.current?.focus()}>
                 {terms.map(term => (
-                    <span class="qt" key={term.key}><i>{term.key}:</i>{term.value.split(',').join(' or ')}
-                        <button type="button" aria-label={`Remove ${term.key}:${term.value}`} onClick={() => remove(term)}>×</button></span>
+                    <span class="qt" key={term.key}>
+                        <i>{term.key}:</i>
+                        {term.value.split(',').join(' or ')}
+                        <button type="button" aria-label={`Remove ${term.key}:${term.value}`} onClick={() => remove(term)}>
+                            ×
+                        </button>
+                    </span>
                 ))}
-                <input ref={input} role="combobox" aria-label={label} aria-expanded={showing} aria-controls={listId} aria-autocomplete="list" autocomplete="off" spellcheck={false}
-                    aria-activedescendant={showing && chosen >= 0 ? `${listId}-${chosen}` : undefined} aria-invalid={unknown || refused ? true : undefined}
-                    placeholder={terms.length ? '' : 'kind:  behavior:  model:  task:  meta.KEY:  or words'} value={typed}
-                    onInput={event => { setTyped(event.currentTarget.value); setOpen(true); setAt(-1); }}
-                    onFocus={() => setOpen(true)} onBlur={() => setOpen(false)} onKeyDown={onKeyDown} />
-                <kbd class="hide-s" aria-hidden="true">/</kbd>
+                <input
+                    ref={input}
+                    role="combobox"
+                    aria-label={label}
+                    aria-expanded={showing}
+                    aria-controls={listId}
+                    aria-autocomplete="list"
+                    autocomplete="off"
+                    spellcheck={false}
+                    aria-activedescendant={showing && chosen >= 0 ? `${listId}-${chosen}` : undefined}
+                    aria-invalid={unknown || refused ? true : undefined}
+                    placeholder={terms.length ? '' : 'kind:  behavior:  model:  task:  meta.KEY:  or words'}
+                    value={typed}
+                    onInput={event => {
+                        setTyped(event.currentTarget.value);
+                        setOpen(true);
+                        setAt(-1);
+                    }}
+                    onFocus={() => setOpen(true)}
+                    onBlur={() => setOpen(false)}
+                    onKeyDown={onKeyDown}
+                />
+                <kbd class="hide-s" aria-hidden="true">
+                    /
+                </kbd>
             </div>
             <ul class="complete" id={listId} role="listbox" aria-label="Completions" hidden={!showing}>
                 {offers.map((offer, i) => (
-                    <li key={offer.text} id={`${listId}-${i}`} role="option" aria-selected={i === chosen} onMouseDown={event => { event.preventDefault(); take(offer); }}>
-                        <b class="one">{offer.text}</b><span>{offer.hint}</span>
+                    <li
+                        key={offer.text}
+                        id={`${listId}-${i}`}
+                        role="option"
+                        aria-selected={i === chosen}
+                        onMouseDown={event => {
+                            event.preventDefault();
+                            take(offer);
+                        }}
+                    >
+                        <b class="one">{offer.text}</b>
+                        <span>{offer.hint}</span>
                     </li>
                 ))}
             </ul>
-            {(unknown || refused) && <p class="query-error" role="alert">{refused ?? `“${unknown}” is no field. Fields are ${keys.join(', ')} and meta.KEY.`}</p>}
+            {(unknown || refused) && (
+                <p class="query-error" role="alert">
+                    {refused ?? `“${unknown}” is no field. Fields are ${keys.join(', ')} and meta.KEY.`}
+                </p>
+            )}
         </div>
     );
 
@@ -129,14 +174,35 @@ export function QueryBox({ fields, query, label, unit, refused, keep = [] }: {
         const colon = last.indexOf(':');
         if (colon > 0) {
             const field = all.find(f => f.key === last.slice(0, colon));
-            const part = last.slice(colon + 1).replaceAll('"', '').toLowerCase();
-            return (field?.values ?? []).filter(v => v.value.toLowerCase().includes(part)).slice(0, 12)
-                .map(v => ({ text: `${field!.key}:${v.value}`, hint: v.n == null ? '' : `${num(v.n)} ${unit}`, term: { key: field!.key, value: v.value } }));
+            const part = last
+                .slice(colon + 1)
+                .replaceAll('"', '')
+                .toLowerCase();
+            return (field?.values ?? [])
+                .filter(v => v.value.toLowerCase().includes(part))
+                .slice(0, 12)
+                .map(v => ({
+                    text: `${field!.key}:${v.value}`,
+                    hint: v.n == null ? '' : `${num(v.n)} ${unit}`,
+                    term: { key: field!.key, value: v.value },
+                }));
         }
         const part = last.toLowerCase();
-        const byKey: Offer[] = all.filter(f => f.key.startsWith(part)).map(f => ({ text: f.key + ':', hint: f.values.length ? `${num(f.values.length)} values` : f.about, term: null }));
-        const byValue: Offer[] = part.length < 2 ? [] : all.flatMap(f => f.values.filter(v => v.value.toLowerCase().includes(part))
-            .map(v => ({ text: `${f.key}:${v.value}`, hint: v.n == null ? '' : `${num(v.n)} ${unit}`, term: { key: f.key, value: v.value } })));
+        const byKey: Offer[] = all
+            .filter(f => f.key.startsWith(part))
+            .map(f => ({ text: f.key + ':', hint: f.values.length ? `${num(f.values.length)} values` : f.about, term: null }));
+        const byValue: Offer[] =
+            part.length < 2
+                ? []
+                : all.flatMap(f =>
+                      f.values
+                          .filter(v => v.value.toLowerCase().includes(part))
+                          .map(v => ({
+                              text: `${f.key}:${v.value}`,
+                              hint: v.n == null ? '' : `${num(v.n)} ${unit}`,
+                              term: { key: f.key, value: v.value },
+                          })),
+                  );
         return [...byKey, ...byValue].slice(0, 12);
     }
 }

@@ -16,9 +16,24 @@ import { NO_MARKS, Words } from './words';
 type Now = { finding: string; index: number } | null;
 
 const WORD = { pass: 'Passed', fail: 'Failed', unknown: 'Outcome unknown' };
-const scoreValue = (score: Score) => (score.value == null ? DASH : typeof score.value === 'string' ? score.value : typeof score.value === 'number' ? String(score.value) : JSON.stringify(score.value));
+const scoreValue = (score: Score) =>
+    score.value == null
+        ? DASH
+        : typeof score.value === 'string'
+          ? score.value
+          : typeof score.value === 'number'
+            ? String(score.value)
+            : JSON.stringify(score.value);
 
-export function RunHead({ run, runs, findings, fields, now, onGo, onRaw }: {
+export function RunHead({
+    run,
+    runs,
+    findings,
+    fields,
+    now,
+    onGo,
+    onRaw,
+}: {
     run: RunDetail;
     /** Where the list of runs is. */
     runs: string;
@@ -44,16 +59,20 @@ export function RunHead({ run, runs, findings, fields, now, onGo, onRaw }: {
     const tree = useMemo(() => parseJson(metadata), [metadata]);
     const outcome = run.success == null ? 'unknown' : run.success ? 'pass' : 'fail';
     const attempt = run.attempt != null ? `, attempt ${run.attempt}` : '';
+    const label = (score: Score, word: string) => (run.scores.length > 1 ? `${score.name ?? 'score'} ${word}` : word);
     const facts: [string, ComponentChildren][] = [
         ['model', run.model ?? DASH],
         ['agent', run.agent],
         ['messages', num(run.messages)],
         ['tool calls', num(run.tool_calls)],
         ...run.scores.flatMap((score): [string, ComponentChildren][] => [
-            ['expected', field(`score:${score.name}.target`, score.target)],
-            ['answered', field(`score:${score.name}.answer`, score.answer)],
+            [label(score, 'expected'), field(`score:${score.name}.target`, score.target)],
+            [label(score, 'answered'), field(`score:${score.name}.answer`, score.answer)],
         ]),
-        ...others.map((score): [string, ComponentChildren] => [score.name ?? 'score', field(`score:${score.name}.value`, scoreValue(score))]),
+        ...others.map((score): [string, ComponentChildren] => [
+            score.name ?? 'score',
+            field(`score:${score.name}.value`, scoreValue(score)),
+        ]),
         ['exit', field('run.exit_status', run.exit_status)],
         ['limit', field('run.limit', run.limit)],
         ['tokens', run.tokens_in == null && run.tokens_out == null ? DASH : num((run.tokens_in ?? 0) + (run.tokens_out ?? 0))],
@@ -65,55 +84,169 @@ export function RunHead({ run, runs, findings, fields, now, onGo, onRaw }: {
     return (
         <section class="rhead" aria-label="Run">
             <h1>
-                <OutcomeMark success={run.success} />{WORD[outcome]}
-                {first && <span class="dim">{first.name} {field(`score:${first.name}.value`, scoreValue(first))}</span>}
-                {run.task_id != null && <small>task <a class="ink" href={runs + '?' + new URLSearchParams({ task: run.task_id })}>{run.task_id}</a>{attempt}</small>}
+                <OutcomeMark success={run.success} />
+                {WORD[outcome]}
+                {first && (
+                    <span class="dim">
+                        {first.name} {field(`score:${first.name}.value`, scoreValue(first))}
+                    </span>
+                )}
+                {run.task_id != null && (
+                    <small>
+                        task{' '}
+                        <a class="ink" href={runs + '?' + new URLSearchParams({ task: run.task_id })}>
+                            {run.task_id}
+                        </a>
+                        {attempt}
+                    </small>
+                )}
                 <small class="mono">{runLabel(run)}</small>
             </h1>
-            {run.gist && <p class={`task${whole ? '' : ' one'}`}><button class="as-text" type="button" aria-expanded={whole} title={whole ? 'show less' : 'show all'} onClick={() => setWhole(!whole)}>{visible(run.gist)}</button></p>}
-            <p class="facts">{facts.filter(([, value]) => value != null && value !== '').map(([name, value], i) => <span key={i}>{name} <b>{value}</b></span>)}</p>
-            {run.error && <div class="run-error"><b>error</b> <span class="err-text"><FoldedText id="run.error" text={run.error} look="output"
-                marks={{ ...NO_MARKS, evidence: evSpans(run.error, fields.filter(item => item.evidence.part === 'run.error'), now) }} /></span></div>}
+            {run.gist && (
+                <p class={`task${whole ? '' : ' one'}`}>
+                    <button
+                        class="as-text"
+                        type="button"
+                        aria-expanded={whole}
+                        title={whole ? 'show less' : 'show all'}
+                        onClick={() => setWhole(!whole)}
+                    >
+                        {visible(run.gist)}
+                    </button>
+                </p>
+            )}
+            <p class="facts">
+                {facts
+                    .filter(([, value]) => value != null && value !== '')
+                    .map(([name, value], i) => (
+                        <span key={i}>
+                            {name} <b>{value}</b>
+                        </span>
+                    ))}
+            </p>
+            {run.error && (
+                <div class="run-error">
+                    <b>error</b>{' '}
+                    <span class="err-text">
+                        <FoldedText
+                            id="run.error"
+                            text={run.error}
+                            look="output"
+                            marks={{
+                                ...NO_MARKS,
+                                evidence: evSpans(
+                                    run.error,
+                                    fields.filter(item => item.evidence.part === 'run.error'),
+                                    now,
+                                ),
+                            }}
+                        />
+                    </span>
+                </div>
+            )}
             {long.map(score => (
-                <div class="run-error" key={score.name}><b>{score.name}</b> <span class="sub"><FoldedText id={`score:${score.name}`} text={score.explanation!} look="system"
-                    marks={{ ...NO_MARKS, evidence: evSpans(score.explanation!, fields.filter(item => item.evidence.part === `score:${score.name}.explanation`), now) }} /></span></div>
+                <div class="run-error" key={score.name}>
+                    <b>{score.name}</b>{' '}
+                    <span class="sub">
+                        <FoldedText
+                            id={`score:${score.name}`}
+                            text={score.explanation!}
+                            look="brief"
+                            marks={{
+                                ...NO_MARKS,
+                                evidence: evSpans(
+                                    score.explanation!,
+                                    fields.filter(item => item.evidence.part === `score:${score.name}.explanation`),
+                                    now,
+                                ),
+                            }}
+                        />
+                    </span>
+                </div>
             ))}
             <Chips run={run.id} findings={findings} now={now} onGo={onGo}>
-                {tree && tree.kids.length > 0 && <button class="btn btn-bare" type="button" aria-expanded={more} onClick={() => setMore(!more)}>Metadata</button>}
-                <button class="btn btn-bare" type="button" onClick={onRaw}>Raw JSON</button>
+                {tree && tree.kids.length > 0 && (
+                    <button class="btn btn-bare" type="button" aria-expanded={more} onClick={() => setMore(!more)}>
+                        Metadata
+                    </button>
+                )}
+                <button class="btn btn-bare" type="button" onClick={onRaw}>
+                    Raw JSON
+                </button>
             </Chips>
-            {run.tags.length > 0 && <p class="tags">{run.tags.map(tag => <span class="tag" key={tag}>{tag}</span>)}</p>}
-            {more && tree && <div class="meta-tree"><Tree id="run.metadata" text={metadata} root={tree} marks={NO_MARKS} /></div>}
+            {run.tags.length > 0 && (
+                <p class="tags">
+                    {run.tags.map(tag => (
+                        <span class="tag" key={tag}>
+                            {tag}
+                        </span>
+                    ))}
+                </p>
+            )}
+            {more && tree && (
+                <div class="meta-tree">
+                    <Tree id="run.metadata" text={metadata} root={tree} marks={NO_MARKS} />
+                </div>
+            )}
         </section>
     );
 }
 
 const MOST_CHIPS = 14;
 
-function Chips({ run, findings, now, onGo, children }: { run: string; findings: Finding[]; now: Now; onGo: (finding: string, index: number) => void; children: ComponentChildren }): JSX.Element {
+function Chips({
+    run,
+    findings,
+    now,
+    onGo,
+    children,
+}: {
+    run: string;
+    findings: Finding[];
+    now: Now;
+    onGo: (finding: string, index: number) => void;
+    children: ComponentChildren;
+}): JSX.Element {
     const [all, setAll] = useState(false);
     // What was seen several times is one chip; each press goes on to the next.
     const groups: Finding[][] = [];
     for (const finding of findings) {
-        const group = groups.find(([first]) => first!.behavior === finding.behavior && first!.kind === finding.kind && first!.scope === finding.scope);
+        const group = groups.find(
+            ([first]) => first!.behavior === finding.behavior && first!.kind === finding.kind && first!.scope === finding.scope,
+        );
         if (group) group.push(finding);
         else groups.push([finding]);
     }
-    const shown = all ? groups : groups.filter((group, i) => i < MOST_CHIPS || group.some(finding => finding.id === now?.finding));
+    const shown = all
+        ? groups
+        : groups.filter((group, i) => i < MOST_CHIPS || group.some(finding => finding.id === now?.finding));
     return (
         <div class="chips" role="group" aria-label="Findings">
             {shown.map(group => {
                 const at = group.findIndex(finding => finding.id === now?.finding);
                 const finding = group[Math.max(0, at)]!;
                 return (
-                    <button key={group[0]!.id} type="button" class={`chip${group.every(f => f.status === 'dismissed') ? ' dis' : ''}`} aria-current={at >= 0 ? 'true' : undefined}
-                        title={`${visible(finding.title)}${finding.status === 'open' ? '' : `, ${finding.status}`}`} onClick={() => onGo(group[(at + 1) % group.length]!.id, 0)}>
-                        <KindMark kind={finding.kind} label />{finding.behavior}{group.length > 1 && <span class="dim">{num(group.length)}</span>}{finding.scope === 'task' && <span class="dim">task</span>} <SeverityMark severity={finding.severity} />
+                    <button
+                        key={group[0]!.id}
+                        type="button"
+                        class={`chip${group.every(f => f.status === 'dismissed') ? ' dis' : ''}`}
+                        aria-current={at >= 0 ? 'true' : undefined}
+                        title={`${visible(finding.title)}${finding.status === 'open' ? '' : `, ${finding.status}`}`}
+                        onClick={() => onGo(group[(at + 1) % group.length]!.id, 0)}
+                    >
+                        <KindMark kind={finding.kind} label />
+                        {finding.behavior}
+                        {group.length > 1 && <span class="dim">{num(group.length)}</span>}
+                        {finding.scope === 'task' && <span class="dim">task</span>} <SeverityMark severity={finding.severity} />
                         <small>{addresses(group.flatMap(f => f.evidence.filter(e => e.run == null || e.run === run)))}</small>
                     </button>
                 );
             })}
-            {shown.length < groups.length && <button class="more" type="button" onClick={() => setAll(true)}>{num(groups.length - shown.length)} more</button>}
+            {shown.length < groups.length && (
+                <button class="more" type="button" onClick={() => setAll(true)}>
+                    {num(groups.length - shown.length)} more
+                </button>
+            )}
             {!findings.length && <span class="dim">nothing was found in this run</span>}
             {children}
         </div>
@@ -128,7 +261,8 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
     const models = [...new Set(all.map(s => s.model))];
     const passed = all.filter(s => s.success === true).length;
     const graded = all.filter(s => s.success != null).length;
-    const list = (model: string | null) => runs + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
+    const list = (model: string | null) =>
+        runs + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
     return (
         <nav class="strip" aria-label="Same task">
             <b>Same task</b>
@@ -140,8 +274,13 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
                         {model ?? 'unknown model'}{' '}
                         <span class="dots">
                             {shown.map((s, i) => (
-                                <a key={s.id} href={runPath(s.id)} aria-current={s.id === run.id ? 'true' : undefined} title={`${s.external_id ?? s.id}${s.flagged ? ', flagged' : ''}`}
-                                    aria-label={`attempt ${s.attempt ?? i + 1}: ${s.success == null ? 'unknown' : s.success ? 'passed' : 'failed'}${s.flagged ? ', flagged' : ''}`}>
+                                <a
+                                    key={s.id}
+                                    href={runPath(s.id)}
+                                    aria-current={s.id === run.id ? 'true' : undefined}
+                                    title={`${s.external_id ?? s.id}${s.flagged ? ', flagged' : ''}`}
+                                    aria-label={`attempt ${s.attempt ?? i + 1}: ${s.success == null ? 'unknown' : s.success ? 'passed' : 'failed'}${s.flagged ? ', flagged' : ''}`}
+                                >
                                     <OutcomeMark success={s.success} />
                                 </a>
                             ))}
@@ -161,7 +300,12 @@ export function Transcripts({ run, at }: { run: RunDetail; at: number }): JSX.El
         <nav class="strip" aria-label="Transcripts">
             <b>Transcripts</b>
             {run.transcripts.map(t => (
-                <a key={t.position} class="chip" href={runPath(run.id, { transcript: t.position })} aria-current={t.position === at ? 'true' : undefined}>
+                <a
+                    key={t.position}
+                    class="chip"
+                    href={runPath(run.id, { transcript: t.position })}
+                    aria-current={t.position === at ? 'true' : undefined}
+                >
                     {t.name ?? (t.position === 0 ? 'main' : `transcript ${t.position}`)} <small>{num(t.messages)}</small>
                 </a>
             ))}

@@ -12,13 +12,27 @@ const ADVICE: Record<string, string> = {
 
 /** What went wrong, where, what to do, and the code to search for. */
 export function Failure({ error, again, what }: { error: ApiError; again?: () => void; what?: string }): JSX.Element {
-    const advice = ADVICE[error.code] ?? (error.status >= 500 ? 'Try again; the server’s log says more.' : error.status === 404 ? ADVICE.not_found : 'Change the request and try again.');
+    const advice =
+        ADVICE[error.code] ??
+        (error.status >= 500
+            ? 'Try again; the server’s log says more.'
+            : error.status === 404
+              ? ADVICE.not_found
+              : 'Change the request and try again.');
     return (
         <div class="failure" role="alert">
-            <p><b>{what ?? 'This could not be loaded.'}</b> {error.message}</p>
+            <p>
+                <b>{what ?? 'This could not be loaded.'}</b> {error.message}
+            </p>
             <p class="sub">{advice}</p>
-            <p class="dim"><code>{error.code}</code> {error.where}</p>
-            {again && <button class="btn" type="button" onClick={again}>Try again</button>}
+            <p class="dim">
+                <code>{error.code}</code> {error.where}
+            </p>
+            {again && (
+                <button class="btn" type="button" onClick={again}>
+                    Try again
+                </button>
+            )}
         </div>
     );
 }
@@ -27,7 +41,12 @@ export function Failure({ error, again, what }: { error: ApiError; again?: () =>
 export function FailedPage({ error, again }: { error: ApiError; again: () => void }): JSX.Element {
     return (
         <main id="main" class="lone">
-            <section class="panel pad"><Failure error={error} again={again} /><p class="back"><a href="/">All collections</a></p></section>
+            <section class="panel pad">
+                <Failure error={error} again={again} />
+                <p class="back">
+                    <a href="/">All collections</a>
+                </p>
+            </section>
         </main>
     );
 }
@@ -72,7 +91,13 @@ export function toast(text: ComponentChildren, action?: Toast['action'], bad = f
 }
 
 export function toastError(what: string, error: ApiError): void {
-    toast(<>{what} {error.message} <code class="dim">{error.code}</code></>, undefined, true);
+    toast(
+        <>
+            {what} {error.message} <code class="dim">{error.code}</code>
+        </>,
+        undefined,
+        true,
+    );
 }
 
 export function Toasts(): JSX.Element {
@@ -86,8 +111,21 @@ export function Toasts(): JSX.Element {
             {list.map(item => (
                 <div class={`toast${item.bad ? ' bad' : ''}`} key={item.id}>
                     <span>{item.text}</span>
-                    {item.action && <button class="more" type="button" onClick={() => { item.action!.run(); drop(item.id); }}>{item.action.label}</button>}
-                    <button class="more" type="button" aria-label="Close this message" onClick={() => drop(item.id)}>×</button>
+                    {item.action && (
+                        <button
+                            class="more"
+                            type="button"
+                            onClick={() => {
+                                item.action!.run();
+                                drop(item.id);
+                            }}
+                        >
+                            {item.action.label}
+                        </button>
+                    )}
+                    <button class="more" type="button" aria-label="Close this message" onClick={() => drop(item.id)}>
+                        ×
+                    </button>
                 </div>
             ))}
         </div>
@@ -97,7 +135,17 @@ export function Toasts(): JSX.Element {
 /* ---- dialogs -------------------------------------------------------------------------------------------------------- */
 
 /** A modal of the browser's own: the focus stays inside and returns, Esc closes. */
-export function Dialog({ title, onClose, children, wide }: { title: string; onClose: () => void; children: ComponentChildren; wide?: boolean }): JSX.Element {
+export function Dialog({
+    title,
+    onClose,
+    children,
+    wide,
+}: {
+    title: string;
+    onClose: () => void;
+    children: ComponentChildren;
+    wide?: boolean;
+}): JSX.Element {
     const ref = useRef<HTMLDialogElement>(null);
     useLayoutEffect(() => {
         const before = document.activeElement as HTMLElement | null;
@@ -106,8 +154,16 @@ export function Dialog({ title, onClose, children, wide }: { title: string; onCl
     }, []);
     useKeys('', [{ key: 'Escape', does: '', typing: true, run: onClose }]);
     return (
-        <dialog ref={ref} class={wide ? 'wide' : undefined} aria-label={title} onCancel={event => { event.preventDefault(); onClose(); }}
-            onClick={event => event.target === ref.current && onClose()}>
+        <dialog
+            ref={ref}
+            class={wide ? 'wide' : undefined}
+            aria-label={title}
+            onCancel={event => {
+                event.preventDefault();
+                onClose();
+            }}
+            onClick={event => event.target === ref.current && onClose()}
+        >
             {children}
         </dialog>
     );
@@ -117,7 +173,9 @@ export function DialogHead({ title, onClose }: { title: string; onClose: () => v
     return (
         <header>
             <h2>{title}</h2>
-            <button class="btn btn-bare end" type="button" onClick={onClose}>Close <kbd aria-hidden="true">Esc</kbd></button>
+            <button class="btn btn-bare end" type="button" onClick={onClose}>
+                Close <kbd aria-hidden="true">Esc</kbd>
+            </button>
         </header>
     );
 }
@@ -140,5 +198,9 @@ export async function copy(text: string, what: string): Promise<void> {
 }
 
 export function CopyButton({ text, what }: { text: string; what: string }): JSX.Element {
-    return <button class="btn" type="button" aria-label={`Copy ${what}`} onClick={() => copy(text, what)}>Copy</button>;
+    return (
+        <button class="btn" type="button" aria-label={`Copy ${what}`} onClick={() => copy(text, what)}>
+            Copy
+        </button>
+    );
 }

@@ -16,7 +16,11 @@ export type Tab = 'story' | 'runs' | 'findings' | 'tasks';
 function Logo(): JSX.Element {
     return (
         <a class="logo" href="/">
-            <svg viewBox="0 0 18 18" aria-hidden="true"><path d="M4 2v14" /><path class="yarn" d="M4 5.5c4-1.6 6 1.8 11 .2" /><path d="M4 9.5c3.6-1.4 5.5 1.6 9 .3" /></svg>
+            <svg viewBox="0 0 18 18" aria-hidden="true">
+                <path d="M4 2v14" />
+                <path class="yarn" d="M4 5.5c4-1.6 6 1.8 11 .2" />
+                <path d="M4 9.5c3.6-1.4 5.5 1.6 9 .3" />
+            </svg>
             <span>Telltale</span>
         </a>
     );
@@ -27,8 +31,16 @@ function ThemeButton(): JSX.Element {
     const next = nextTheme(now);
     const name = { system: 'Auto', light: 'Light', dark: 'Dark' };
     return (
-        <button class="btn btn-bare theme" type="button" title={`Theme: ${name[now].toLowerCase()}. Press for ${name[next].toLowerCase()}.`}
-            aria-label={`${name[now]} theme, press for ${name[next].toLowerCase()}`} onClick={() => { setTheme(next); set(next); }}>
+        <button
+            class="btn btn-bare theme"
+            type="button"
+            title={`Theme: ${name[now].toLowerCase()}. Press for ${name[next].toLowerCase()}.`}
+            aria-label={`${name[now]} theme, press for ${name[next].toLowerCase()}`}
+            onClick={() => {
+                setTheme(next);
+                set(next);
+            }}
+        >
             {name[now]}
         </button>
     );
@@ -40,7 +52,12 @@ export function useCollection(name: string | null): Collection | undefined {
     return data;
 }
 
-export function Shell({ collection, name, tab, children }: {
+export function Shell({
+    collection,
+    name,
+    tab,
+    children,
+}: {
     /** Whose tabs to show: its counts, and its name for the time until they are known. */
     collection?: Collection;
     name?: string;
@@ -63,25 +80,36 @@ export function Shell({ collection, name, tab, children }: {
     ];
     return (
         <>
-            <a class="skip" href="#main" onClick={skip}>Skip to content</a>
+            <a class="skip" href="#main" onClick={skip}>
+                Skip to content
+            </a>
             <header class="top">
                 <Logo />
                 {shown != null && (
                     <button class="where" type="button" title="change collection" onClick={() => setPalette(true)}>
-                        <span class="sr">Collection </span><b class="one">{shown}</b>{collection && <span class="dim">{num(collection.runs)} runs</span>}
+                        <span class="sr">Collection </span>
+                        <b class="one">{shown}</b>
+                        {collection && <span class="dim">{num(collection.runs)} runs</span>}
                     </button>
                 )}
                 {shown != null && (
                     <nav class="tabs" aria-label="Collection">
                         {tabs.map(([t, label, n]) => (
-                            <a key={t} href={at(t)} aria-current={tab === t ? 'page' : undefined}>{label}{n != null && <small>{num(n)}</small>}</a>
+                            <a key={t} href={at(t)} aria-current={tab === t ? 'page' : undefined}>
+                                {label}
+                                {n != null && <small>{num(n)}</small>}
+                            </a>
                         ))}
                     </nav>
                 )}
                 <div class="right">
                     <button class="goto" type="button" title="Go to anything" onClick={() => setPalette(true)}>
-                        <svg viewBox="0 0 16 16" aria-hidden="true"><circle cx="7" cy="7" r="4.5" /><path d="M10.5 10.5l4 4" /></svg>
-                        <span>Go to</span><kbd>{keyLabel('mod+k')}</kbd>
+                        <svg viewBox="0 0 16 16" aria-hidden="true">
+                            <circle cx="7" cy="7" r="4.5" />
+                            <path d="M10.5 10.5l4 4" />
+                        </svg>
+                        <span>Go to</span>
+                        <kbd>{keyLabel('mod+k')}</kbd>
                     </button>
                     <ThemeButton />
                 </div>
@@ -112,10 +140,29 @@ function KeyList({ onClose }: { onClose: () => void }): JSX.Element {
                 {groups.map(group => (
                     <section key={group.title}>
                         <h3>{group.title}</h3>
-                        <dl>{group.keys.map(key => <div key={key.key}><dt><kbd>{keyLabel(key.key)}</kbd></dt><dd>{key.does}</dd></div>)}</dl>
+                        <dl>
+                            {group.keys.map(key => (
+                                <div key={key.key}>
+                                    <dt>
+                                        <kbd>{keyLabel(key.key)}</kbd>
+                                    </dt>
+                                    <dd>{key.does}</dd>
+                                </div>
+                            ))}
+                        </dl>
                     </section>
                 ))}
-                <section><h3>Controls</h3><dl><div><dt><kbd>Tab</kbd></dt><dd>reaches every link and button</dd></div></dl></section>
+                <section>
+                    <h3>Controls</h3>
+                    <dl>
+                        <div>
+                            <dt>
+                                <kbd>Tab</kbd>
+                            </dt>
+                            <dd>reaches every link and button</dd>
+                        </div>
+                    </dl>
+                </section>
             </div>
         </Dialog>
     );
@@ -126,8 +173,14 @@ export function UnknownPage(): JSX.Element {
         <Shell>
             <main id="main" class="lone">
                 <section class="panel pad">
-                    <p><b>There is no such page.</b> <span class="sub">The address may be cut short.</span></p>
-                    <p class="back"><button class="btn" type="button" onClick={() => go('/')}>All collections</button></p>
+                    <p>
+                        <b>There is no such page.</b> <span class="sub">The address may be cut short.</span>
+                    </p>
+                    <p class="back">
+                        <button class="btn" type="button" onClick={() => go('/')}>
+                            All collections
+                        </button>
+                    </p>
                 </section>
             </main>
         </Shell>

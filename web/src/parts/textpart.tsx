@@ -30,13 +30,24 @@ export const FindingContext = createContext<((finding: string, index: number) =>
 const PROSE: FoldRule = { lines: 60, chars: 6000, head: 30 };
 const SYSTEM: FoldRule = { lines: 12, chars: 1400, head: 6 };
 const OUTPUT: FoldRule = { lines: 20, chars: 6000, head: 6 };
+const BRIEF: FoldRule = { lines: 4, chars: 400, head: 3 };
 const RAW: FoldRule = { lines: 400, chars: 60_000, head: 300 };
 
-export type Look = 'prose' | 'system' | 'output' | 'raw';
-const RULES: Record<Look, FoldRule> = { prose: PROSE, system: SYSTEM, output: OUTPUT, raw: RAW };
+export type Look = 'prose' | 'system' | 'brief' | 'output' | 'raw';
+const RULES: Record<Look, FoldRule> = { prose: PROSE, system: SYSTEM, brief: BRIEF, output: OUTPUT, raw: RAW };
 
 /** A text with its folds. `id` names it among the folds. */
-export function FoldedText({ id, text, look, marks = NO_MARKS }: { id: string; text: string; look: Look; marks?: Marks }): JSX.Element {
+export function FoldedText({
+    id,
+    text,
+    look,
+    marks = NO_MARKS,
+}: {
+    id: string;
+    text: string;
+    look: Look;
+    marks?: Marks;
+}): JSX.Element {
     const folds = useContext(FoldsContext);
     const onFinding = useContext(FindingContext);
     const [, redraw] = useState(0);
@@ -55,18 +66,45 @@ export function FoldedText({ id, text, look, marks = NO_MARKS }: { id: string; t
                     const range = opening(text, piece);
                     const hits = marks.hits.filter(hit => hit.from >= piece.from && hit.to <= piece.to).length;
                     return (
-                        <button key={piece.from} class="more" type="button" onClick={() => { folds.open(id, range); redraw(n => n + 1); }}>
-                            show {range[1] < piece.to ? 'some of ' : ''}{piece.hidden.lines ? `${num(piece.hidden.lines)} more ${piece.hidden.lines === 1 ? 'line' : 'lines'}, ` : ''}{num(piece.hidden.chars)}{piece.hidden.lines ? '' : ' more'} characters{hits ? `, ${num(hits)} ${hits === 1 ? 'hit' : 'hits'}` : ''}
+                        <button
+                            key={piece.from}
+                            class="more"
+                            type="button"
+                            onClick={() => {
+                                folds.open(id, range);
+                                redraw(n => n + 1);
+                            }}
+                        >
+                            show {range[1] < piece.to ? 'some of ' : ''}
+                            {piece.hidden.lines
+                                ? `${num(piece.hidden.lines)} more ${piece.hidden.lines === 1 ? 'line' : 'lines'}, `
+                                : ''}
+                            {num(piece.hidden.chars)}
+                            {piece.hidden.lines ? '' : ' more'} characters
+                            {hits ? `, ${num(hits)} ${hits === 1 ? 'hit' : 'hits'}` : ''}
                         </button>
                     );
                 }
                 // A newline that ends a piece would be an empty line before the button.
                 const to = text[piece.to - 1] === '\n' && piece.to > piece.from ? piece.to - 1 : piece.to;
                 if (diff) return <DiffLines key={piece.from} text={text} from={piece.from} to={to} marks={marks} />;
-                if (look === 'output' || look === 'raw') return <pre key={piece.from}><Words text={text} from={piece.from} to={to} marks={marks} onFinding={onFinding} /></pre>;
-                return blocks(text, piece.from, to).map(block => block.code
-                    ? <pre key={block.from} class="code"><Words text={text} from={block.from} to={block.to} marks={marks} onFinding={onFinding} /></pre>
-                    : <p key={block.from}><Words text={text} from={block.from} to={block.to} marks={marks} prose onFinding={onFinding} /></p>);
+                if (look === 'output' || look === 'raw')
+                    return (
+                        <pre key={piece.from}>
+                            <Words text={text} from={piece.from} to={to} marks={marks} onFinding={onFinding} />
+                        </pre>
+                    );
+                return blocks(text, piece.from, to).map(block =>
+                    block.code ? (
+                        <pre key={block.from} class="code">
+                            <Words text={text} from={block.from} to={block.to} marks={marks} onFinding={onFinding} />
+                        </pre>
+                    ) : (
+                        <p key={block.from}>
+                            <Words text={text} from={block.from} to={block.to} marks={marks} prose onFinding={onFinding} />
+                        </p>
+                    ),
+                );
             })}
         </>
     );
@@ -76,7 +114,7 @@ function DiffLines({ text, from, to, marks }: { text: string; from: number; to: 
     const onFinding = useContext(FindingContext);
     const lines: JSX.Element[] = [];
     let inHunk = false;
-    for (let at = from; at <= to; ) {
+    for (let at = from; at <= to;) {
         const newline = text.indexOf('\n', at);
         const end = newline < 0 || newline > to ? to : newline;
         const c = text[at];
@@ -85,7 +123,12 @@ function DiffLines({ text, from, to, marks }: { text: string; from: number; to: 
         if (hunk) inHunk = true;
         else if (text.startsWith('diff --git', at)) inHunk = false;
         const cls = hunk ? 'h' : head && !inHunk ? 'f' : c === '+' ? 'a' : c === '-' ? 'd' : 'x';
-        lines.push(<span key={at} class={`dl ${cls}`}><Words text={text} from={at} to={end} marks={marks} onFinding={onFinding} />{'\n'}</span>);
+        lines.push(
+            <span key={at} class={`dl ${cls}`}>
+                <Words text={text} from={at} to={end} marks={marks} onFinding={onFinding} />
+                {'\n'}
+            </span>,
+        );
         if (end >= to) break;
         at = end + 1;
     }
@@ -93,7 +136,17 @@ function DiffLines({ text, from, to, marks }: { text: string; from: number; to: 
 }
 
 /** A text of a tool or of arguments: as a tree where it is JSON, else as lines. The choice is kept by the caller's button. */
-export function MachineText({ id, text, marks = NO_MARKS, raw }: { id: string; text: string; marks?: Marks; raw: boolean }): JSX.Element {
+export function MachineText({
+    id,
+    text,
+    marks = NO_MARKS,
+    raw,
+}: {
+    id: string;
+    text: string;
+    marks?: Marks;
+    raw: boolean;
+}): JSX.Element {
     const root = useMemo(() => (raw ? null : parseJson(text)), [text, raw]);
     if (root?.kids.length) return <Tree id={id} text={text} root={root} marks={marks} />;
     return <FoldedText id={id} text={text} look="output" marks={marks} />;

@@ -21,49 +21,111 @@ interface Common {
 export function Tree({ id, text, root, marks }: Common & { root: JsonNode }): JSX.Element {
     const table = tableOf(text, root);
     if (table) return <Rows id={id} text={text} marks={marks} node={root} keys={table} />;
-    return <ul class="tree"><Kids id={id} text={text} marks={marks} node={root} depth={0} /></ul>;
+    return (
+        <ul class="tree">
+            <Kids id={id} text={text} marks={marks} node={root} depth={0} />
+        </ul>
+    );
 }
 
 const touches = (marks: Marks, node: { from: number; to: number }) =>
-    marks.evidence.some(e => e.from < node.to && e.to > node.from) || marks.hits.some(h => h.now && h.from < node.to && h.to > node.from);
+    marks.evidence.some(e => e.from < node.to && e.to > node.from) ||
+    marks.hits.some(h => h.now && h.from < node.to && h.to > node.from);
 
 function useChoice(key: string): [string | undefined, (value: string) => void] {
     const folds = useContext(FoldsContext);
     const [, redraw] = useState(0);
-    return [folds.choice(key), value => { folds.choose(key, value); redraw(n => n + 1); }];
+    return [
+        folds.choice(key),
+        value => {
+            folds.choose(key, value);
+            redraw(n => n + 1);
+        },
+    ];
 }
 
 function Kids({ id, text, marks, node, depth }: Common & { node: JsonNode; depth: number }): JSX.Element {
     const most = node.type === 'array' ? MOST_ROWS : MOST_KEYS;
     const [all, setAll] = useChoice(`${id}:${node.from}:all`);
     const cut = !all && node.kids.length > most + 2;
-    const shown = node.kids.map((kid, i) => ({ ...kid, i })).filter(kid => !cut || kid.i < most || touches(marks, { from: kid.key?.[0] ?? kid.node.from, to: kid.node.to }));
+    const shown = node.kids
+        .map((kid, i) => ({ ...kid, i }))
+        .filter(kid => !cut || kid.i < most || touches(marks, { from: kid.key?.[0] ?? kid.node.from, to: kid.node.to }));
     return (
         <>
-            {shown.map(kid => <Branch key={kid.i} id={id} text={text} marks={marks} name={kid.key} index={kid.i} node={kid.node} depth={depth} />)}
-            {shown.length < node.kids.length && <li><button class="more" type="button" onClick={() => setAll('1')}>show {num(node.kids.length - shown.length)} more of {num(node.kids.length)}</button></li>}
+            {shown.map(kid => (
+                <Branch
+                    key={kid.i}
+                    id={id}
+                    text={text}
+                    marks={marks}
+                    name={kid.key}
+                    index={kid.i}
+                    node={kid.node}
+                    depth={depth}
+                />
+            ))}
+            {shown.length < node.kids.length && (
+                <li>
+                    <button class="more" type="button" onClick={() => setAll('1')}>
+                        show {num(node.kids.length - shown.length)} more of {num(node.kids.length)}
+                    </button>
+                </li>
+            )}
         </>
     );
 }
 
-function Branch({ id, text, marks, name, index, node, depth }: Common & { name: [number, number] | null; index: number; node: JsonNode; depth: number }): JSX.Element {
+function Branch({
+    id,
+    text,
+    marks,
+    name,
+    index,
+    node,
+    depth,
+}: Common & { name: [number, number] | null; index: number; node: JsonNode; depth: number }): JSX.Element {
     const inside = touches(marks, node);
     const [choice, choose] = useChoice(`${id}:${node.from}`);
     const open = choice ? choice === 'open' : depth < OPEN_DEPTH - 1 || inside;
-    const label = name
-        ? <span class="jk"><Key text={text} range={name} marks={marks} />: </span>
-        : <span class="jk">{index}: </span>;
+    const label = name ? (
+        <span class="jk">
+            <Key text={text} range={name} marks={marks} />:{' '}
+        </span>
+    ) : (
+        <span class="jk">{index}: </span>
+    );
     if (node.type === 'object' || node.type === 'array') {
         const size = node.type === 'array' ? `[${num(node.kids.length)}]` : `{${num(node.kids.length)}}`;
-        if (!node.kids.length) return <li><span>{label}<span class="c">{node.type === 'array' ? '[]' : '{}'}</span></span></li>;
+        if (!node.kids.length)
+            return (
+                <li>
+                    <span>
+                        {label}
+                        <span class="c">{node.type === 'array' ? '[]' : '{}'}</span>
+                    </span>
+                </li>
+            );
         const table = open ? tableOf(text, node) : null;
         return (
             <li>
-                <details open={open} onToggle={event => event.currentTarget.open !== open && choose(event.currentTarget.open ? 'open' : 'shut')}>
-                    <summary>{label}<span class="c">{size}</span>{!open && <span class="c one">{preview(text, node)}</span>}</summary>
-                    {open && (table
-                        ? <Rows id={id} text={text} marks={marks} node={node} keys={table} />
-                        : <ul><Kids id={id} text={text} marks={marks} node={node} depth={depth + 1} /></ul>)}
+                <details
+                    open={open}
+                    onToggle={event => event.currentTarget.open !== open && choose(event.currentTarget.open ? 'open' : 'shut')}
+                >
+                    <summary>
+                        {label}
+                        <span class="c">{size}</span>
+                        {!open && <span class="c one">{preview(text, node)}</span>}
+                    </summary>
+                    {open &&
+                        (table ? (
+                            <Rows id={id} text={text} marks={marks} node={node} keys={table} />
+                        ) : (
+                            <ul>
+                                <Kids id={id} text={text} marks={marks} node={node} depth={depth + 1} />
+                            </ul>
+                        ))}
                 </details>
             </li>
         );
@@ -72,20 +134,42 @@ function Branch({ id, text, marks, name, index, node, depth }: Common & { name: 
         const said = decodeString(text, node.from, node.to);
         if (said.text.length > LONG || said.text.includes('\n')) {
             const inner: Marks = {
-                evidence: marks.evidence.filter(e => e.from < node.to && e.to > node.from).map(e => ({ ...e, from: said.where(e.from), to: said.where(e.to) })),
-                hits: marks.hits.filter(h => h.from < node.to && h.to > node.from).map(h => ({ ...h, from: said.where(h.from), to: said.where(h.to) })),
+                evidence: marks.evidence
+                    .filter(e => e.from < node.to && e.to > node.from)
+                    .map(e => ({ ...e, from: said.where(e.from), to: said.where(e.to) })),
+                hits: marks.hits
+                    .filter(h => h.from < node.to && h.to > node.from)
+                    .map(h => ({ ...h, from: said.where(h.from), to: said.where(h.to) })),
             };
-            return <li><span>{label}</span><div class="long js"><FoldedText id={`${id}:${node.from}`} text={said.text} look="output" marks={inner} /></div></li>;
+            return (
+                <li>
+                    <span>{label}</span>
+                    <div class="long js">
+                        <FoldedText id={`${id}:${node.from}`} text={said.text} look="output" marks={inner} />
+                    </div>
+                </li>
+            );
         }
     }
-    return <li><span>{label}<Scalar text={text} node={node} marks={marks} /></span></li>;
+    return (
+        <li>
+            <span>
+                {label}
+                <Scalar text={text} node={node} marks={marks} />
+            </span>
+        </li>
+    );
 }
 
 const CLASS = { string: 'js', number: 'jn', literal: 'jl', object: 'c', array: 'c' } as const;
 
 function Scalar({ text, node, marks }: { text: string; node: JsonNode; marks: Marks }): JSX.Element {
     const onFinding = useContext(FindingContext);
-    return <span class={CLASS[node.type]}><Words text={text} from={node.from} to={node.to} marks={marks} onFinding={onFinding} /></span>;
+    return (
+        <span class={CLASS[node.type]}>
+            <Words text={text} from={node.from} to={node.to} marks={marks} onFinding={onFinding} />
+        </span>
+    );
 }
 
 /** A key without its quotes, unless it needs them. */
@@ -97,7 +181,12 @@ function preview(text: string, node: JsonNode): string {
     let line = '';
     for (const kid of node.kids) {
         if (line.length > 100) return line.slice(0, 110) + ', …';
-        const value = kid.node.type === 'object' ? '{…}' : kid.node.type === 'array' ? '[…]' : text.slice(kid.node.from, Math.min(kid.node.to, kid.node.from + 60));
+        const value =
+            kid.node.type === 'object'
+                ? '{…}'
+                : kid.node.type === 'array'
+                  ? '[…]'
+                  : text.slice(kid.node.from, Math.min(kid.node.to, kid.node.from + 60));
         line += (line ? ', ' : '') + (kid.key ? keyText(text, kid.key) + ': ' : '') + value;
     }
     return visible(line);
@@ -119,21 +208,40 @@ function tableOf(text: string, node: JsonNode): string[] | null {
 
 function Rows({ id, text, marks, node, keys }: Common & { node: JsonNode; keys: string[] }): JSX.Element {
     const [all, setAll] = useChoice(`${id}:${node.from}:all`);
-    const shown = node.kids.map((kid, i) => ({ node: kid.node, i })).filter(kid => all || node.kids.length <= MOST_ROWS + 2 || kid.i < MOST_ROWS || touches(marks, kid.node));
+    const shown = node.kids
+        .map((kid, i) => ({ node: kid.node, i }))
+        .filter(kid => all || node.kids.length <= MOST_ROWS + 2 || kid.i < MOST_ROWS || touches(marks, kid.node));
     return (
         <>
             <table class="rows">
-                <thead><tr><th><span class="sr">index</span></th>{keys.map(key => <th key={key}>{key}</th>)}</tr></thead>
+                <thead>
+                    <tr>
+                        <th>
+                            <span class="sr">index</span>
+                        </th>
+                        {keys.map(key => (
+                            <th key={key}>{key}</th>
+                        ))}
+                    </tr>
+                </thead>
                 <tbody>
                     {shown.map(row => (
                         <tr key={row.i}>
                             <td class="dim">{row.i}</td>
-                            {row.node.kids.map((kid, k) => <td key={k}><Scalar text={text} node={kid.node} marks={marks} /></td>)}
+                            {row.node.kids.map((kid, k) => (
+                                <td key={k}>
+                                    <Scalar text={text} node={kid.node} marks={marks} />
+                                </td>
+                            ))}
                         </tr>
                     ))}
                 </tbody>
             </table>
-            {shown.length < node.kids.length && <button class="more" type="button" onClick={() => setAll('1')}>show {num(node.kids.length - shown.length)} more of {num(node.kids.length)}</button>}
+            {shown.length < node.kids.length && (
+                <button class="more" type="button" onClick={() => setAll('1')}>
+                    show {num(node.kids.length - shown.length)} more of {num(node.kids.length)}
+                </button>
+            )}
         </>
     );
 }

@@ -51,7 +51,11 @@ export function DropAnywhere({ collection }: { collection?: string }): JSX.Eleme
     }, []);
     return (
         <>
-            {over && <div class="dropping" aria-hidden="true"><p>Drop to import{collection ? ` into ${collection}` : ''}</p></div>}
+            {over && (
+                <div class="dropping" aria-hidden="true">
+                    <p>Drop to import{collection ? ` into ${collection}` : ''}</p>
+                </div>
+            )}
             {files && <Ask files={files} collection={collection} onClose={() => setFiles(null)} />}
             <Dock />
         </>
@@ -75,10 +79,31 @@ function Ask({ files, collection, onClose }: { files: FileIn[]; collection?: str
             <DialogHead title={`Import ${files.length === 1 ? files[0]!.name : count(files.length, 'file')}`} onClose={onClose} />
             <form class="pad ask-import" onSubmit={start}>
                 <label for="import-into">Into the collection</label>
-                <div class="input"><input id="import-into" autofocus required value={name} list="import-names" autocomplete="off" onInput={event => setName(event.currentTarget.value)} /></div>
-                <datalist id="import-names">{known.data?.items.map(c => <option key={c.id} value={c.name} />)}</datalist>
-                <p class="dim">{there ? 'Adds to it; what it holds already is not taken twice.' : 'A new collection of this name is made.'} {bytes(size)}.</p>
-                <p><button class="btn btn-main" type="submit">Import</button></p>
+                <div class="input">
+                    <input
+                        id="import-into"
+                        autofocus
+                        required
+                        value={name}
+                        list="import-names"
+                        autocomplete="off"
+                        onInput={event => setName(event.currentTarget.value)}
+                    />
+                </div>
+                <datalist id="import-names">
+                    {known.data?.items.map(c => (
+                        <option key={c.id} value={c.name} />
+                    ))}
+                </datalist>
+                <p class="dim">
+                    {there ? 'Adds to it; what it holds already is not taken twice.' : 'A new collection of this name is made.'}{' '}
+                    {bytes(size)}.
+                </p>
+                <p>
+                    <button class="btn btn-main" type="submit">
+                        Import
+                    </button>
+                </p>
             </form>
         </Dialog>
     );
@@ -88,11 +113,21 @@ export function ChooseFiles(): JSX.Element {
     const input = useRef<HTMLInputElement>(null);
     return (
         <>
-            <input ref={input} type="file" multiple hidden aria-hidden="true" tabIndex={-1} onChange={event => {
-                offerFiles([...(event.currentTarget.files ?? [])].map(file => ({ name: file.name, file })));
-                event.currentTarget.value = '';
-            }} />
-            <button class="btn btn-main" type="button" onClick={() => input.current!.click()}>Choose files</button>
+            <input
+                ref={input}
+                type="file"
+                multiple
+                hidden
+                aria-hidden="true"
+                tabIndex={-1}
+                onChange={event => {
+                    offerFiles([...(event.currentTarget.files ?? [])].map(file => ({ name: file.name, file })));
+                    event.currentTarget.value = '';
+                }}
+            />
+            <button class="btn btn-main" type="button" onClick={() => input.current!.click()}>
+                Choose files
+            </button>
         </>
     );
 }
@@ -112,7 +147,19 @@ interface Sums {
 }
 
 function sums(batch: Batch): Sums {
-    const s: Sums = { done: batch.ended != null, share: 0, sent: 0, size: 0, runs: 0, duplicates: 0, messages: 0, skipped: 0, repairs: 0, kinds: {}, refused: [] };
+    const s: Sums = {
+        done: batch.ended != null,
+        share: 0,
+        sent: 0,
+        size: 0,
+        runs: 0,
+        duplicates: 0,
+        messages: 0,
+        skipped: 0,
+        repairs: 0,
+        kinds: {},
+        refused: [],
+    };
     for (const file of batch.files) {
         s.size += file.size;
         s.sent += file.sent;
@@ -128,7 +175,8 @@ function sums(batch: Batch): Sums {
         s.skipped += report.files.skipped;
         s.repairs += Object.values(report.repairs).reduce((a, b) => a + b, 0);
         for (const kind of KINDS) s.kinds[kind] = (s.kinds[kind] ?? 0) + (report.findings.by_kind[kind] ?? 0);
-        for (const error of report.errors) s.refused.push({ source: error.source ?? file.name, location: error.location ?? '', message: error.message });
+        for (const error of report.errors)
+            s.refused.push({ source: error.source ?? file.name, location: error.location ?? '', message: error.message });
     }
     s.share = s.size ? s.share / s.size : s.done ? 1 : 0;
     return s;
@@ -145,37 +193,94 @@ export function ImportPanel({ batch }: { batch: Batch }): JSX.Element {
         <section class="panel import" aria-label={`Import into ${batch.collection}`}>
             <header>
                 <h2>{batch.collection}</h2>
-                <span class="dim">{first}, {s.done ? bytes(s.size) : `${bytes(s.sent)} of ${bytes(s.size)}`}</span>
+                <span class="dim">
+                    {first}, {s.done ? bytes(s.size) : `${bytes(s.sent)} of ${bytes(s.size)}`}
+                </span>
                 {s.done ? (
                     <span class="end acts">
-                        {!failed && <a class="btn btn-main" href={where}>Open the story</a>}
-                        <button class="btn btn-bare" type="button" onClick={() => dismissImport(batch.id)}>Close</button>
+                        {!failed && (
+                            <a class="btn btn-main" href={where}>
+                                Open the story
+                            </a>
+                        )}
+                        <button class="btn btn-bare" type="button" onClick={() => dismissImport(batch.id)}>
+                            Close
+                        </button>
                     </span>
-                ) : <button class="btn end" type="button" onClick={() => cancelImport(batch.id)}>Cancel</button>}
+                ) : (
+                    <button class="btn end" type="button" onClick={() => cancelImport(batch.id)}>
+                        Cancel
+                    </button>
+                )}
             </header>
             <div class="pad">
-                <div class="prog" role="progressbar" aria-valuenow={Math.round(s.share * 100)} aria-valuemin={0} aria-valuemax={100} aria-label="Import">
-                    <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true"><rect width={s.share * 100} height="6" /></svg>
+                <div
+                    class="prog"
+                    role="progressbar"
+                    aria-valuenow={Math.round(s.share * 100)}
+                    aria-valuemin={0}
+                    aria-valuemax={100}
+                    aria-label="Import"
+                >
+                    <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
+                        <rect width={s.share * 100} height="6" />
+                    </svg>
                 </div>
                 <p class="facts" aria-live="polite">
-                    <span><b>{num(s.runs)}</b> {s.done ? 'new runs' : 'runs'}</span>
-                    {s.done && <span><b>{num(s.duplicates)}</b> seen before</span>}
-                    <span><b>{num(s.messages)}</b> messages</span>
-                    {KINDS.filter(kind => s.kinds[kind]).map(kind => <span key={kind}><KindMark kind={kind} />{' '}<b>{num(s.kinds[kind])}</b> {KIND_NAME[kind]}</span>)}
-                    {s.repairs > 0 && <span><b>{num(s.repairs)}</b> repaired</span>}
-                    {s.skipped > 0 && <span><b>{num(s.skipped)}</b> no transcript</span>}
+                    <span>
+                        <b>{num(s.runs)}</b> {s.done ? 'new runs' : 'runs'}
+                    </span>
+                    {s.done && (
+                        <span>
+                            <b>{num(s.duplicates)}</b> seen before
+                        </span>
+                    )}
+                    <span>
+                        <b>{num(s.messages)}</b> messages
+                    </span>
+                    {KINDS.filter(kind => s.kinds[kind]).map(kind => (
+                        <span key={kind}>
+                            <KindMark kind={kind} /> <b>{num(s.kinds[kind])}</b> {KIND_NAME[kind]}
+                        </span>
+                    ))}
+                    {s.repairs > 0 && (
+                        <span>
+                            <b>{num(s.repairs)}</b> repaired
+                        </span>
+                    )}
+                    {s.skipped > 0 && (
+                        <span>
+                            <b>{num(s.skipped)}</b> no transcript
+                        </span>
+                    )}
                     {batch.cancelled && <span>cancelled; what had landed stays</span>}
                     {left != null && <span>about {left} s left</span>}
                 </p>
             </div>
             {s.refused.length > 0 && (
                 <table class="grid-t stack">
-                    <thead><tr><th>{count(s.refused.length, 'refused', 'refused')}</th><th>Where</th><th>Why</th></tr></thead>
+                    <thead>
+                        <tr>
+                            <th>{count(s.refused.length, 'refused', 'refused')}</th>
+                            <th>Where</th>
+                            <th>Why</th>
+                        </tr>
+                    </thead>
                     <tbody>
                         {s.refused.slice(0, 50).map((row, i) => (
-                            <tr key={i}><td class="mono">{row.source}</td><td class="mono">{row.location || '—'}</td><td>{row.message}</td></tr>
+                            <tr key={i}>
+                                <td class="mono">{row.source}</td>
+                                <td class="mono">{row.location || '—'}</td>
+                                <td>{row.message}</td>
+                            </tr>
                         ))}
-                        {s.refused.length > 50 && <tr><td colSpan={3} class="dim">and {num(s.refused.length - 50)} more</td></tr>}
+                        {s.refused.length > 50 && (
+                            <tr>
+                                <td colSpan={3} class="dim">
+                                    and {num(s.refused.length - 50)} more
+                                </td>
+                            </tr>
+                        )}
                     </tbody>
                 </table>
             )}
@@ -190,5 +295,9 @@ function Dock(): JSX.Element | null {
     const running = batches.filter(batch => batch.ended == null);
     if (path === '/' || !running.length) return null;
     const share = running.reduce((sum, batch) => sum + sums(batch).share, 0) / running.length;
-    return <a class="dock" href="/">Importing {running.map(batch => batch.collection).join(', ')}: {Math.floor(share * 100)} %</a>;
+    return (
+        <a class="dock" href="/">
+            Importing {running.map(batch => batch.collection).join(', ')}: {Math.floor(share * 100)} %
+        </a>
+    );
 }

@@ -32,7 +32,14 @@ export const NO_MARKS: Marks = { evidence: [], hits: [] };
 const RANK: Record<Severity, number> = { high: 2, medium: 1, low: 0 };
 
 /** text[from, to) with its marks. `o` on every piece says where it stands in the text. */
-export function Words({ text, from = 0, to = text.length, marks = NO_MARKS, prose = false, onFinding }: {
+export function Words({
+    text,
+    from = 0,
+    to = text.length,
+    marks = NO_MARKS,
+    prose = false,
+    onFinding,
+}: {
     text: string;
     from?: number;
     to?: number;
@@ -90,19 +97,34 @@ function plain(text: string, a: number, b: number, layers: Layer[], hits: HitSpa
         title ??= layer.title;
     }
     if (!shown) return null;
-    const words = <span data-o={a} class={cls || undefined} title={title}>{shown}</span>;
+    const words = (
+        <span data-o={a} class={cls || undefined} title={title}>
+            {shown}
+        </span>
+    );
     const hit = hits.find(h => h.from <= a && h.to >= b);
     return hit ? <mark class={hit.now ? 'now' : undefined}>{words}</mark> : words;
 }
 
-function evidenceMark(spans: EvSpan[], kids: ComponentChildren[], onFinding?: (finding: string, index: number) => void): JSX.Element {
+function evidenceMark(
+    spans: EvSpan[],
+    kids: ComponentChildren[],
+    onFinding?: (finding: string, index: number) => void,
+): JSX.Element {
     // Overlaps: underlines stack, the tint is that of the most severe.
-    const first = [...spans].sort((a, b) => Number(b.now) - Number(a.now) || Number(a.dismissed) - Number(b.dismissed) || RANK[b.severity] - RANK[a.severity])[0]!;
+    const first = [...spans].sort(
+        (a, b) =>
+            Number(b.now) - Number(a.now) || Number(a.dismissed) - Number(b.dismissed) || RANK[b.severity] - RANK[a.severity],
+    )[0]!;
     const other = spans.find(span => span.kind !== first.kind && !span.dismissed);
     const cls = `ev ev-${first.kind}${first.now ? ' now' : ''}${first.dismissed ? ' dis' : ''}${other ? ` over over-${other.kind}` : ''}`;
     return (
-        <mark class={cls} title={spans.map(span => span.title).join('\n')} data-f={spans.map(span => `${span.finding}.${span.index}`).join(' ')}
-            onClick={onFinding && (() => getSelection()?.isCollapsed !== false && onFinding(first.finding, first.index))}>
+        <mark
+            class={cls}
+            title={spans.map(span => span.title).join('\n')}
+            data-f={spans.map(span => `${span.finding}.${span.index}`).join(' ')}
+            onClick={onFinding && (() => getSelection()?.isCollapsed !== false && onFinding(first.finding, first.index))}
+        >
             {kids}
         </mark>
     );

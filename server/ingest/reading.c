@@ -1,0 +1,237 @@
+/* One file: is it known, does it wait for its twin, and its records on their way to the queue. */
+#include "ingest/pipeline.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct reading {
+    struct worker *worker;
+    struct open_file *file;
+    struct slice shown;     /* source.file */
+    int64_t place;          /* of the next run, by file and then in it */
+    struct hash_counts ids; /* external_ids of this file, for files in which they are not unique */
+};
+
+static struct hash_count *find_hash(struct hash_count *items, size_t cap, const unsigned char hash[HASH_SIZE])
+{
+    size_t at;
+    memcpy(&at, hash, sizeof at);
+    while (items[at & (cap - 1)].seen && memcmp(items[at & (cap - 1)].hash, hash, HASH_SIZE) != 0)
+        at++;
+    return &items[at & (cap - 1)];
+}
+
+/* How often it was counted before. */
+static uint32_t count_hash(struct hash_counts *c, const unsigned char hash[HASH_SIZE])
+{
+    if (2 * c->n >= c->cap) {
+        size_t cap = c->cap ? 2 * c->cap : 64;
+        struct hash_count *items = calloc(cap, sizeof *items);
+        if (!items)
+            abort();
+        for (size_t i = 0; i < c->cap; i++)
+            if (c->items[i].seen)
+                *find_hash(items, cap, c->items[i].hash) = c->items[i];
+        free(c->items);
+        c->items = items;
+        c->cap = cap;
+    }
+    struct hash_count *found = find_hash(c->items, c->cap, hash);
+    if (!found->seen) {
+        memcpy(found->hash, hash, HASH_SIZE);
+        c->n++;
+    }
+    return found->seen++;
+}
+
+static uint32_t next_ordinal(struct reading *r, struct slice external_id)
+{
+    unsigned char hash[HASH_SIZE];
+    hash_of(external_id, hash);
+    return count_hash(&r->ids, hash);
+}
+
+static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
+{
+    struct reading *r = ctx;
+    struct pipeline *p = r->worker->p;
+    struct waiting_run item = {.file = r->file, .arena = arena, .run = run};
+    if (pipe_stopped(p)) {
+        arena_discard(arena);
+        return err_set(e, ERR_CANCELLED, "the import was cancelled");
+    }
+    item.name.path = r->file->row.path;
+    item.name.place = r->place++;
+    item.name.ordinal = next_ordinal(r, run->id.ptr ? run->id : run->external_id);
+    run_content_hash(run, item.name.content_hash);
+    r->file->row.runs++;
+    if (!r->file->row.format.ptr)
+        r->file->row.format = arena_dup(&r->file->arena, run->source.format);
+    atomic_fetch_add(&r->file->holders, 1);
+    return pipe_offer(p, &item) || run_handle(r->worker, &item, e);
+}
+
+static void refuse_record(void *ctx, struct slice location, enum err_code code, const char *message)
+{
+    struct reading *r = ctx;
+    r->file->row.refused++;
+    pipe_error(r->worker->p, r->shown, location, code, message);
+    pthread_mutex_lock(&r->worker->p->lock);
+    r->worker->p->report->rejected++;
+    pthread_mutex_unlock(&r->worker->p->lock);
+}
+
+static bool restore_collection(const struct worker *w, const struct jvalue *header, struct err *e)
+{
+    if (!w->p->options->collection_is_new)
+        return true;
+    struct arena a = {0};
+    struct collection_row row = {
+        .id = jstr(jget(header, "id")),
+        .description = jstr(jget(header, "description")),
+        .metadata = jis(jget(header, "metadata"), J_OBJECT) ? jraw(&a, jget(header, "metadata")) : SLICE_NONE,
+        .created_at = jstr(jget(header, "created_at")),
+    };
+    /* The header comes before any run of its file; another file of the same import may have been quicker, and then
+     * the collection is a mixture that keeps the id it has. */
+    struct err why = {0};
+    bool ok = store_collection_change(w->store, w->p->options->collection, &row, &why) || why.code == ERR_CONFLICT;
+    if (!ok)
+        *e = why;
+    arena_free(&a);
+    return ok;
+}
+
+/* A finding about a task speaks of runs that may not be stored yet: it waits until all are. */
+static void keep_finding(struct pipeline *p, const struct finding *from)
+{
+    pthread_mutex_lock(&p->lock);
+    finding_copy(p->arena, from, findings_add(p->arena, &p->carried));
+    pthread_mutex_unlock(&p->lock);
+}
+
+static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
+{
+    struct reading *r = ctx;
+    if (!r->worker->put)
+        return true;
+    if (carried->collection)
+        return restore_collection(r->worker, carried->collection, e);
+    if (carried->blob)
+        return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
+    keep_finding(r->worker->p, carried->finding);
+    return true;
+}
+
+static bool hash_file(const struct source_file *file, const struct source_limits *limits, unsigned char out[HASH_SIZE], struct err *e)
+{
+    int fd = open(file->path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, "cannot open %s", file->path);
+    static const size_t piece = 1 << 18;
+    char *buffer = malloc(piece);
+    if (!buffer)
+        abort();
+    struct hash h;
+    hash_start(&h);
+    ssize_t n = 0;
+    bool ok;
+    while ((ok = source_goes_on(limits, e)) && (n = read(fd, buffer, piece)) > 0)
+        hash_add(&h, slice_of(buffer, (size_t)n));
+    ok = ok && (n == 0 || err_errno(e, "cannot read %s", file->path));
+    if (ok)
+        hash_end(&h, out);
+    free(buffer);
+    close(fd);
+    return ok;
+}
+
+static void count_file(struct pipeline *p, const struct source_report *read, uint64_t size)
+{
+    pthread_mutex_lock(&p->lock);
+    struct ingest_report *r = p->report;
+    r->files_read += read->outcome == SOURCE_READ;
+    r->files_skipped += read->outcome == SOURCE_SKIPPED;
+    r->files_failed += read->outcome == SOURCE_FAILED;
+    r->bytes += size;
+    for (int i = 0; i < JREPAIR_COUNT; i++)
+        r->repairs.count[i] += read->repairs.count[i];
+    pipe_progress(p);
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* Two files of the same bytes must not be read at once, as neither would find the other in the store: the second waits until all
+ * that were begun are committed. */
+static bool waits(struct pipeline *p, const struct source_file *source, const unsigned char hash[HASH_SIZE])
+{
+    pthread_mutex_lock(&p->lock);
+    bool seen = !p->second_pass && count_hash(&p->hashes, hash) > 0;
+    if (seen)
+        file_list_add(p->arena, &p->later, source);
+    pthread_mutex_unlock(&p->lock);
+    return seen;
+}
+
+bool file_read(struct worker *w, const struct source_file *source, struct err *e)
+{
+    struct pipeline *p = w->p;
+    const struct ingest_options *o = p->options;
+    struct open_file *file = calloc(1, sizeof *file);
+    if (!file)
+        abort();
+    atomic_store(&file->holders, 1);
+    atomic_store(&file->complete, true);
+    char real[PATH_MAX];
+    struct slice path = source->identity.ptr ? source->identity : slice_str(realpath(source->path, real) ? real : source->path);
+    file->row.path = arena_dup(&file->arena, path);
+    file->row.name = arena_dup(&file->arena, source->name);
+    file->row.bytes = source->size;
+    struct reading reading = {.worker = w, .file = file, .shown = source->name, .place = (int64_t)(source - p->files->items) << 32};
+    struct source_report read = {0};
+    bool known = false, later = false, ok = true;
+    struct file_row before;
+    struct err reason = {0};
+    struct source_limits limits = source_limits_default;
+    limits.cancel = o->cancel;
+    if (!hash_file(source, &limits, file->row.hash, &reason)) {
+        ok = reason.code != ERR_CANCELLED;
+        read.outcome = SOURCE_FAILED;
+        atomic_store(&file->complete, false);
+        if (ok)
+            pipe_error(p, source->name, SLICE_NONE, reason.code, reason.text);
+        else
+            *e = reason;
+    } else if (w->put && waits(p, source, file->row.hash)) {
+        atomic_store(&file->complete, false);
+        later = true;
+    } else if (w->put && !store_file_known(w->store, o->collection, file->row.hash, &file->arena, &known, &before, e)) {
+        ok = false;
+        atomic_store(&file->complete, false);
+    } else if (known && !before.refused && !o->format) { /* what was refused is refused, and named, again */
+        atomic_store(&file->complete, false); /* it is remembered already */
+        pthread_mutex_lock(&p->lock);
+        p->report->runs[PUT_DUPLICATE] += before.runs;
+        for (size_t i = 0; i < format_count; i++)
+            if (before.format.ptr && slice_is(before.format, formats[i]->name))
+                p->report->format_runs[i] += before.runs;
+        pthread_mutex_unlock(&p->lock);
+        read.outcome = SOURCE_READ;
+    } else {
+        const struct sink sink = {.run = take_run, .refuse = refuse_record, .carry = carry_line, .ctx = &reading};
+        ok = source_read(source, o->format, &limits, &sink, &read, &reason);
+        if (!ok)
+            *e = reason;
+        else if (read.outcome != SOURCE_READ)
+            pipe_error(p, source->name, SLICE_NONE, reason.code, reason.text);
+        /* A run that failed on the way has said false already, and then nothing may say otherwise. */
+        if (!(ok && read.outcome == SOURCE_READ))
+            atomic_store(&file->complete, false);
+    }
+    if (ok && !later)
+        count_file(p, &read, source->size);
+    free(reading.ids.items);
+    file_release(w, file);
+    return ok;
+}
