@@ -4,6 +4,8 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
+enum { NAME_BYTES = 200 };
+
 /* Runs deleted in one transaction: others may write in between. */
 enum { DELETE_RUNS = 1000 };
 
@@ -86,6 +88,11 @@ static bool add(struct store *s, const struct collection_row *row, struct arena 
     clock_text(clock_now_us(), now);
     if (!row->name.len)
         return err_set(e, ERR_USAGE, "a collection needs a name");
+    if (row->name.len > NAME_BYTES)
+        return err_set(e, ERR_USAGE, "the name of a collection has at most %d bytes", NAME_BYTES);
+    for (size_t i = 0; i < row->name.len; i++)
+        if ((unsigned char)row->name.ptr[i] < ' ' || row->name.ptr[i] == 0x7f)
+            return err_set(e, ERR_USAGE, "the name of a collection cannot hold control characters");
     if (!is_free(s, "name", row->name, 0, e) || !is_free(s, "id", row->id, 0, e))
         return false;
     struct stmt *q = db_prepare(s->db, "INSERT INTO collection (id, name, description, metadata, created_at) VALUES ($1, $2, $3, $4, $5)", e);

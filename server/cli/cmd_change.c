@@ -18,7 +18,10 @@ int cmd_tag(struct cli *cli)
     store_close(store);
     if (!ok)
         return cli_fail(&e);
-    printf("%" PRIu64 " run%s %s\n", changed, changed == 1 ? "" : "s", remove ? "no longer tagged" : "tagged");
+    if (cli->output == OUTPUT_JSON)
+        printf("{\"changed\":%" PRIu64 "}\n", changed);
+    else
+        printf("%" PRIu64 " run%s %s\n", changed, changed == 1 ? "" : "s", remove ? "no longer tagged" : "tagged");
     return 0;
 }
 
@@ -57,5 +60,7 @@ int cmd_delete(struct cli *cli)
     bool ok = run || strcmp(cli->args[0], "collection") == 0 || err_set(&e, ERR_USAGE, "delete what? run or collection, not '%s'", cli->args[0]);
     ok = ok && cli_open(cli, STORE_WRITE, &store, &e) && (run ? delete_run(cli, store, &e) : delete_collection(cli, store, &e));
     store_close(store);
+    if (ok && cli->output == OUTPUT_JSON)
+        printf("{\"deleted\":1}\n");
     return ok ? 0 : cli_fail(&e);
 }

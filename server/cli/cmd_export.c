@@ -2,6 +2,8 @@
 #include "view/export.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static bool write_to(void *ctx, struct slice bytes, struct err *e)
@@ -29,6 +31,16 @@ static bool write_all(struct store *store, struct slice collection, const struct
 /* A file appears under its name only when it is whole and on the disk. */
 static bool write_file(struct cli *cli, struct store *store, struct slice collection, const struct export_kind *kind, const char *to, struct err *e)
 {
+    struct stat st;
+    if (stat(to, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe or device is written into, never replaced */
+        FILE *there = fopen(to, "we");
+        bool written = there ? write_all(store, collection, kind, there, e) : err_errno(e, "cannot write %s", to);
+        return (there && fclose(there) != 0 && written) ? err_errno(e, "cannot write %s", to) : written;
+    }
+    char *real = realpath(to, NULL); /* what a link names is replaced, not the link */
+    if (real)
+        to = arena_strdup(&cli->arena, slice_str(real));
+    free(real);
     const char *part = arena_printf(&cli->arena, "%s.part", to).ptr;
     FILE *out = fopen(part, "we");
     if (!out)

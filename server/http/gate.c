@@ -69,6 +69,15 @@ static int refuse(int status, struct err *e, const char *why)
     return status;
 }
 
+/* RFC 9110's token. The library takes "Content-Length :" for another header and would read the body as the next request. */
+static bool is_token(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if ((unsigned char)name.ptr[i] <= ' ' || (unsigned char)name.ptr[i] >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", name.ptr[i]))
+            return false;
+    return name.len > 0;
+}
+
 int gate_check(const struct gate *gate, struct slice method, struct slice version, const struct header *headers, size_t n, struct framing *out,
                struct err *e)
 {
@@ -77,6 +86,8 @@ int gate_check(const struct gate *gate, struct slice method, struct slice versio
     *out = (struct framing){.host = SLICE_NONE};
     for (size_t i = 0; i < n; i++) {
         struct slice value = headers[i].value;
+        if (!is_token(headers[i].name))
+            return refuse(400, e, "the name of a header has a character that no name may have");
         if (slice_eq_nocase(headers[i].name, slice_str("Host"))) {
             hosts++;
             out->host = value;

@@ -1,5 +1,6 @@
 #include "http/listen.h"
 
+#include <stdlib.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
@@ -39,7 +40,8 @@ static bool bind_to(const struct addrinfo *address, struct listener *out)
 bool listener_open(const char *text, struct arena *a, struct listener *out, struct err *e)
 {
     const char *colon = strrchr(text, ':');
-    if (!colon || colon == text || !colon[1] || strlen(colon + 1) > 5 || colon[1 + strspn(colon + 1, "0123456789")])
+    if (!colon || colon == text || !colon[1] || strlen(colon + 1) > 5 || colon[1 + strspn(colon + 1, "0123456789")] ||
+        strtol(colon + 1, NULL, 10) > 65535)
         return err_set(e, ERR_USAGE, "\"%s\" is no ADDRESS:PORT, such as 127.0.0.1:8787", text);
     struct slice host = slice_of(text, (size_t)(colon - text));
     bool bracketed = host.ptr[0] == '[' && host.ptr[host.len - 1] == ']';

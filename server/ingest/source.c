@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 const struct source_limits source_limits_default = {
-    .value_bytes = UINT64_C(1) << 30,
+    .value_bytes = UINT64_C(1) << 29,
     .unpacked_bytes = UINT64_C(64) << 30,
     .unpacked_ratio = 1000,
     .members = 1000000,

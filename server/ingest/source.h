@@ -36,7 +36,7 @@ struct source_files {
 bool source_walk(struct arena *a, const char *path, struct source_files *out, struct err *e);
 
 struct source_limits {
-    uint64_t value_bytes;    /* one JSON value: default 1 GiB */
+    uint64_t value_bytes;    /* one JSON value: default 512 MiB */
     uint64_t unpacked_bytes; /* one archive or compressed file unpacked: default 64 GiB */
     uint32_t unpacked_ratio; /* unpacked / packed over the first 64 MiB and after: default 1000 */
     uint32_t members;        /* entries of one archive: default 1,000,000 */

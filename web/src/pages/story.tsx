@@ -291,7 +291,7 @@ function BrokenTasks({ summary: s, tasks, to }: { summary: Summary; tasks: Task[
                 {broken.length > SHOWN ? <a href={to('tasks', { verdict: 'broken' })}>all {num(broken.length)}</a> : null}
                 {broken.length > 0 && (
                     <span>
-                        {broken.length > SHOWN ? ', ranked' : 'Ranked'} by runs lost. {count(lost, 'run')} could not have passed.
+                        {broken.length > SHOWN ? ', ranked' : 'Ranked'} by runs lost. {count(lost, 'run')} of theirs failed.
                     </span>
                 )}
                 {!broken.length && s.suspect_tasks > 0 && (
