@@ -3,8 +3,7 @@
 /* The conditions that a filter puts on a row of a table, each " AND …". A list separated by commas means any of its words; an empty
  * word means rows that have none. */
 
-/* The next word of a list; false after the last. */
-static bool next_word(struct slice list, size_t *at, struct slice *word)
+bool filter_word(struct slice list, size_t *at, struct slice *word)
 {
     if (*at > list.len)
         return false;
@@ -18,7 +17,7 @@ static bool next_word(struct slice list, size_t *at, struct slice *word)
 /* The same for names, which may hold a comma: at last the whole list, as one name. */
 static bool next_name(struct slice list, size_t *at, struct slice *name)
 {
-    if (next_word(list, at, name))
+    if (filter_word(list, at, name))
         return true;
     *name = list;
     return (*at)++ == list.len + 1 && list.len && memchr(list.ptr, ',', list.len);
@@ -55,7 +54,7 @@ static bool add_names(struct sql *q, const char *column, struct slice list, bool
     sql_add(q, " AND ");
     sql_add(q, column);
     const char *between = " IN (";
-    for (size_t at = 0; next_word(list, &at, &word); between = ", ") {
+    for (size_t at = 0; filter_word(list, &at, &word); between = ", ") {
         if (!number(word, &n))
             return err_set(e, ERR_USAGE, "\"%.*s\" is no value of this filter", SLICE_ARG(word));
         sql_add(q, between);

@@ -10,14 +10,14 @@ struct grams;
 
 struct grams *grams_new(void);
 void grams_free(struct grams *g);
-/* Takes in the texts of a searchable block, outside the lock. `place`: its number among the blocks that wait. The texts are gone after
- * the call. */
+/* Takes in the texts of a searchable block, outside the lock. `place`: its number among the blocks that wait. The texts are gone
+ * after the call. */
 void grams_add(struct grams *g, uint32_t place, const struct slice *texts, size_t n);
 /* Bytes that g holds. */
 size_t grams_bytes(const struct grams *g);
-/* In the transaction that writes the blocks: place p has become block first_block + p. A block that turned out to be of use to nobody
- * is not written, and others go when their last run is deleted: what is not there is left out, here and whenever segments are
- * merged, and search passes over the rest. */
+/* In the transaction that writes the blocks: place p has become block first_block + p. A block that turned out to be of use to
+ * nobody is not written, and others go when their last run is deleted: what is not there is left out, here and whenever segments
+ * are merged, and search passes over the rest. */
 bool grams_write(struct store *s, const struct grams *g, int64_t first_block, struct err *e);
 /* Empties g: after the commit. */
 void grams_reset(struct grams *g);

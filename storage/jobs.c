@@ -221,10 +221,17 @@ bool store_job_finish(struct store *s, struct slice id, enum job_state state, st
     return db_write(s->db, e) && db_end(s->db, finish(s, id, state, result, error, e), e);
 }
 
-bool store_jobs_release(struct store *s, struct err *e)
+static bool release(struct store *s, uint64_t *released, struct err *e)
 {
-    return db_write(s->db, e) &&
-           db_end(s->db, stmt_run(db_prepare(s->db, "UPDATE job SET state = 0, lease_until = NULL WHERE state = 1", e), e), e);
+    if (!stmt_run(db_prepare(s->db, "UPDATE job SET state = 0, lease_until = NULL WHERE state = 1", e), e))
+        return false;
+    *released = (uint64_t)db_changes(s->db);
+    return true;
+}
+
+bool store_jobs_release(struct store *s, uint64_t *released, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, release(s, released, e), e);
 }
 
 static bool cancel(struct store *s, struct slice id, struct err *e)

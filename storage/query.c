@@ -17,8 +17,8 @@
  * how long            a look at the clock every few operations, at every few allocations, and inside LIKE
  * how much            a ration of memory (ration.h), the size of a value, of the statement, of the answer
  *
- * A single operation cannot be interrupted, so the functions whose time grows faster than their arguments are done anew here (like,
- * instr, replace) or refused (glob, json_patch, printf, trim with two arguments). */
+ * A single operation cannot be interrupted, so the functions whose time grows faster than their arguments are done anew here
+ * (like, instr, replace) or refused (glob, json_patch, printf, trim with two arguments). */
 enum {
     DEADLINE_US = 10 * 1000 * 1000,
     SQL_BYTES = 64 * 1024,
@@ -29,27 +29,36 @@ enum {
 };
 
 static const char *const views[] = {
-    "collections", "runs", "scores", "transcripts", "messages", "tool_calls", "findings", "evidence", "labels", "tasks", "judgments", NULL,
+    "collections", "runs", "scores", "transcripts", "messages", "tool_calls", "findings", "evidence", "labels", "tasks",
+    "judgments", NULL,
 };
 
 /* What the views read. */
 static const char *const beneath[] = {
-    "collection", "run", "run_detail", "run_tag", "score", "transcript", "message", "tool_call", "finding", "span", "label", "task", "task_model",
-    "judgment", NULL,
+    "collection", "run", "run_detail", "run_tag", "score", "transcript", "message", "tool_call", "finding", "span", "label",
+    "task", "task_model", "judgment", NULL,
 };
 
 static const char *const lists[] = {"json_each", "json_tree", NULL};
 
 static const char *const functions[] = {
-    /* text */ "char", "hex", "instr", "length", "like", "lower", "ltrim", "quote", "replace", "rtrim", "substr", "substring", "trim",
+    /* text */
+    "char", "hex", "instr", "length", "like", "lower", "ltrim", "quote", "replace", "rtrim", "substr", "substring", "trim",
     "unicode", "upper",
-    /* any value */ "coalesce", "ifnull", "iif", "likelihood", "likely", "max", "min", "nullif", "typeof", "unlikely",
-    /* numbers */ "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "ceiling", "cos", "cosh", "degrees", "exp", "floor", "ln",
-    "log", "log10", "log2", "mod", "pi", "pow", "power", "radians", "random", "round", "sign", "sin", "sinh", "sqrt", "tan", "tanh", "trunc",
-    /* time */ "date", "datetime", "julianday", "strftime", "time", "unixepoch",
-    /* JSON */ "->", "->>", "json", "json_array", "json_array_length", "json_extract", "json_object", "json_quote", "json_type", "json_valid",
-    /* of many rows */ "avg", "count", "group_concat", "json_group_array", "json_group_object", "sum", "total", "cume_dist", "dense_rank", "first_value",
-    "lag", "last_value", "lead", "nth_value", "ntile", "percent_rank", "rank", "row_number",
+    /* any value */
+    "coalesce", "ifnull", "iif", "likelihood", "likely", "max", "min", "nullif", "typeof", "unlikely",
+    /* numbers */
+    "abs", "acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "ceil", "ceiling", "cos", "cosh", "degrees", "exp",
+    "floor", "ln", "log", "log10", "log2", "mod", "pi", "pow", "power", "radians", "random", "round", "sign", "sin", "sinh",
+    "sqrt", "tan", "tanh", "trunc",
+    /* time */
+    "date", "datetime", "julianday", "strftime", "time", "unixepoch",
+    /* JSON */
+    "->", "->>", "json", "json_array", "json_array_length", "json_extract", "json_object", "json_quote", "json_type",
+    "json_valid",
+    /* of many rows */
+    "avg", "count", "group_concat", "json_group_array", "json_group_object", "sum", "total", "cume_dist", "dense_rank",
+    "first_value", "lag", "last_value", "lead", "nth_value", "ntile", "percent_rank", "rank", "row_number",
     NULL,
 };
 
@@ -67,8 +76,8 @@ static bool is_one_of(const char *const *names, const char *name)
     return *names != NULL;
 }
 
-/* `view`: the view within which something is named; NULL where the statement itself names it. A common table may be named as a view is,
- * and then passes for one: what it reads in that disguise is what the view reads. */
+/* `view`: the view within which something is named; NULL where the statement itself names it. A common table may be named as a
+ * view is, and then passes for one: what it reads in that disguise is what the view reads. */
 static int authorize(void *ctx, int action, const char *first, const char *second, const char *schema, const char *view)
 {
     struct query *query = ctx;
@@ -81,7 +90,8 @@ static int authorize(void *ctx, int action, const char *first, const char *secon
         break;
     case SQLITE_READ:
         ok = is_one_of(views, first) || is_one_of(lists, first) || (is_one_of(beneath, first) && is_one_of(views, view));
-        if (!*second) /* no column of it is read, as by count(*): a common table too, and one beneath a view without the view's name */
+        /* no column of it is read, as by count(*): a common table too, and one beneath a view without the view's name */
+        if (!*second)
             ok = is_one_of(beneath, first) || !is_one_of((const char *const *)query->tables, first);
         break;
     case SQLITE_FUNCTION:
@@ -97,7 +107,8 @@ static int authorize(void *ctx, int action, const char *first, const char *secon
 /* The names of all tables, ended by NULL. */
 static bool list_tables(struct store *s, struct arena *a, const char ***out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT name FROM sqlite_schema WHERE type = 'table' UNION VALUES ('sqlite_schema'), ('sqlite_master')", e);
+    struct stmt *q = db_prepare(s->db,
+        "SELECT name FROM sqlite_schema WHERE type = 'table' UNION VALUES ('sqlite_schema'), ('sqlite_master')", e);
     size_t n = 0, cap = 0;
     enum step step;
     *out = NULL;
@@ -232,7 +243,9 @@ static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
     const char *end = text.ptr + text.len;
     size_t size = text.len; /* of what comes out */
     bool found_any = false;
-    for (const char *p = text.ptr; size <= VALUE_BYTES && old.len && (p = memmem(p, (size_t)(end - p), old.ptr, old.len)); p += old.len) {
+    for (const char *p = text.ptr; size <= VALUE_BYTES && old.len; p += old.len) {
+        if (!(p = memmem(p, (size_t)(end - p), old.ptr, old.len)))
+            break;
         size = size - old.len + new.len;
         found_any = true;
     }
@@ -284,7 +297,8 @@ static bool add_functions(struct store *s, struct err *e)
     if (!query)
         abort();
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (sqlite3_create_function_v2(db_raw(s->db), own[i].name, own[i].arguments, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+        if (sqlite3_create_function_v2(db_raw(s->db), own[i].name, own[i].arguments,
+                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
                                        query, own[i].call, NULL, NULL, NULL) != SQLITE_OK) {
             free(query);
             return err_set(e, ERR_INTERNAL, "the functions of SQL could not be registered");
@@ -302,9 +316,10 @@ static int look_at_clock(void *ctx)
 
 /* The limits of SQLite, as they are while a user's statement is there. */
 static const struct { int what, value; } limits[] = {
-    {SQLITE_LIMIT_LENGTH, VALUE_BYTES}, {SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES}, {SQLITE_LIMIT_COLUMN, 500}, {SQLITE_LIMIT_EXPR_DEPTH, 200},
-    {SQLITE_LIMIT_COMPOUND_SELECT, 100}, {SQLITE_LIMIT_VDBE_OP, 1000000}, {SQLITE_LIMIT_ATTACHED, 0}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQL_BYTES},
-    {SQLITE_LIMIT_VARIABLE_NUMBER, 1000}, {SQLITE_LIMIT_TRIGGER_DEPTH, 1}, {SQLITE_LIMIT_WORKER_THREADS, 0},
+    {SQLITE_LIMIT_LENGTH, VALUE_BYTES}, {SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQL_BYTES},
+    {SQLITE_LIMIT_COLUMN, 500}, {SQLITE_LIMIT_EXPR_DEPTH, 200}, {SQLITE_LIMIT_COMPOUND_SELECT, 100},
+    {SQLITE_LIMIT_VDBE_OP, 1000000}, {SQLITE_LIMIT_VARIABLE_NUMBER, 1000}, {SQLITE_LIMIT_ATTACHED, 0},
+    {SQLITE_LIMIT_TRIGGER_DEPTH, 1}, {SQLITE_LIMIT_WORKER_THREADS, 0},
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 
@@ -317,11 +332,17 @@ static bool refuse(struct store *s, const struct ration *ration, int rc, struct 
     if (s->query->denied)
         return err_set(e, ERR_FORBIDDEN, "%s; only the documented views can be read, with SELECT", sqlite3_errmsg(raw));
     switch (rc & 0xff) {
-    case SQLITE_NOMEM: return err_set(e, ERR_LIMIT, "the query needs more than %d MB of memory; ask for fewer or smaller rows", MEMORY_BYTES >> 20);
-    case SQLITE_TOOBIG: return err_set(e, ERR_LIMIT, "the query is longer than %d KB, or makes a value larger than %d MB", SQL_BYTES >> 10, VALUE_BYTES >> 20);
-    case SQLITE_CORRUPT: return err_set(e, ERR_IO, "the database is damaged; restore a backup");
-    case SQLITE_IOERR: return err_set(e, ERR_IO, "%s", sqlite3_errmsg(raw));
-    default: return err_set(e, ERR_USAGE, "%s", sqlite3_errmsg(raw));
+    case SQLITE_NOMEM:
+        return err_set(e, ERR_LIMIT, "the query needs more than %d MB of memory; ask for fewer or smaller rows", MEMORY_BYTES >> 20);
+    case SQLITE_TOOBIG:
+        return err_set(e, ERR_LIMIT, "the query is longer than %d KB, or makes a value larger than %d MB", SQL_BYTES >> 10,
+                       VALUE_BYTES >> 20);
+    case SQLITE_CORRUPT:
+        return err_set(e, ERR_IO, "the database is damaged; restore a backup");
+    case SQLITE_IOERR:
+        return err_set(e, ERR_IO, "%s", sqlite3_errmsg(raw));
+    default:
+        return err_set(e, ERR_USAGE, "%s", sqlite3_errmsg(raw));
     }
 }
 
@@ -340,7 +361,7 @@ static bool compile(struct store *s, struct slice text, const struct ration *rat
     sqlite3_stmt *second = NULL;
     struct arena a = {0};
     declare_lists(raw);
-    /* From the first thing read on, the transaction sees one state of the schema too, so that the statement is compiled but once. */
+    /* From the first thing read on, the transaction sees one state of the schema too: the statement is compiled but once. */
     if (!list_tables(s, &a, &s->query->tables, e)) {
         arena_free(&a);
         return false;
@@ -390,7 +411,8 @@ static bool bind_all(sqlite3_stmt *q, struct slice params, struct err *e)
     struct arena a = {0};
     struct jvalue *list = NULL;
     int wanted = sqlite3_bind_parameter_count(q), given = 0;
-    bool ok = !params.ptr || (jread(&a, params, NULL, NULL, &list, e) && (jis(list, J_ARRAY) || err_set(e, ERR_USAGE, "params is no array")));
+    bool ok = !params.ptr || (jread(&a, params, NULL, NULL, &list, e) &&
+                              (jis(list, J_ARRAY) || err_set(e, ERR_USAGE, "params is no array")));
     if (ok && list)
         given = (int)list->n;
     if (ok && given != wanted)
@@ -424,7 +446,8 @@ static void write_value(struct jsonw *j, sqlite3_stmt *q, int column)
     }
 }
 
-static bool write_answer(struct store *s, sqlite3_stmt *q, const struct ration *ration, uint64_t limit, struct str *out, struct err *e)
+static bool write_answer(struct store *s, sqlite3_stmt *q, const struct ration *ration, uint64_t limit, struct str *out,
+                         struct err *e)
 {
     struct jsonw j = jsonw_to(out);
     int columns = sqlite3_column_count(q), rc;
@@ -455,7 +478,8 @@ static bool write_answer(struct store *s, sqlite3_stmt *q, const struct ration *
     return !out->full || err_set(e, ERR_TOO_LARGE, "the answer is larger than %zu MB; ask for fewer rows", out->max >> 20);
 }
 
-bool store_sql(struct store *s, struct slice query, struct slice params, uint64_t limit, int64_t deadline_us, struct str *out, struct err *e)
+bool store_sql(struct store *s, struct slice query, struct slice params, uint64_t limit, int64_t deadline_us, struct str *out,
+               struct err *e)
 {
     if (query.len > SQL_BYTES)
         return err_set(e, ERR_USAGE, "the query is longer than %d KB", SQL_BYTES >> 10);

@@ -1,8 +1,8 @@
 /* Private: how much memory and time SQLite may take for a statement that a user wrote.
  *
- * SQLite 3.40 cannot be interrupted while it compiles a statement, and there are statements of a few lines whose compilation takes hours
- * and all memory (subqueries and common tables that double at each step). But it allocates all the while, and it is well
- * tested in meeting an allocation that fails: so a ration is kept in its allocator, for one thread. */
+ * SQLite 3.40 cannot be interrupted while it compiles a statement, and there are statements of a few lines whose compilation
+ * takes hours and all memory (subqueries and common tables that double at each step). But it allocates all the while, and it is
+ * well tested in meeting an allocation that fails: so a ration is kept in its allocator, for one thread. */
 #ifndef STORAGE_RATION_H
 #define STORAGE_RATION_H
 

@@ -1,7 +1,7 @@
 #include "storage/grams.h"
+#include "storage/hits.h"
 #include "storage/spots.h"
 #include "storage/sql.h"
-#include "storage/uses.h"
 
 #include "base/clock.h"
 #include "text/literal.h"
@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* The index names the blocks that may hold a match. What a look at a block finds is remembered, and who says it stands in block_run. There are
- * two ways through that:
+/* The index names the blocks that may hold a match. What a look at a block finds is remembered, and who says it stands in
+ * block_run. There are two ways through that:
  *
  * run by run, in the order of the answer: soon done where matches are many, and can be broken off and gone on with anywhere;
  * block by block: soon done where they are few, and the way to count, but it has an answer only when it has seen all.
@@ -26,24 +26,6 @@ enum {
     RUNS_MORE = 448,
     PAGE_PART = 8,
     WAITING_MAX = 4096,          /* hits whose runs are asked for by name, instead of all that the filters let through */
-    LINE_BYTES = 400,
-    LINE_BEFORE = 100,           /* of a longer line: so much before the match */
-};
-
-/* The place of a hit in the order of hits. */
-struct place {
-    int64_t imported;            /* the newest first; all else ascends */
-    int64_t order;               /* run.place */
-    int64_t run;                 /* run.n */
-    int64_t message;             /* its place among those of the run; -1: before all */
-    int part, call;
-};
-
-struct hit {
-    struct place place;
-    int64_t text;
-    uint32_t start, end;
-    enum role role;
 };
 
 /* When a run was imported, and as which; by run.n. */
@@ -81,48 +63,7 @@ struct search {
     struct search_hits *out;
 };
 
-/* ---- order and cursors -------------------------------------------------------------------------------------------------- */
-
-static int compare(int64_t a, int64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-static int place_compare(const struct place *a, const struct place *b)
-{
-    int c = compare(b->imported, a->imported);
-    c = c ? c : compare(a->order, b->order);
-    c = c ? c : compare(a->run, b->run);
-    c = c ? c : compare(a->message, b->message);
-    c = c ? c : compare(a->part, b->part);
-    return c ? c : compare(a->call, b->call);
-}
-
-static int hit_compare(const void *a, const void *b)
-{
-    return place_compare(&((const struct hit *)a)->place, &((const struct hit *)b)->place);
-}
-
-static struct slice place_text(struct arena *a, const struct place *p)
-{
-    return arena_printf(a, "%" PRId64 ".%" PRId64 ".%" PRId64 ".%" PRId64 ".%d.%d", p->imported, p->order, p->run, p->message, p->part, p->call);
-}
-
-static bool place_parse(struct slice text, struct place *out, struct err *e)
-{
-    char z[160];
-    int end = 0;
-    if (text.len < sizeof z) {
-        memcpy(z, text.ptr, text.len);
-        z[text.len] = '\0';
-        if (sscanf(z, "%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%d.%d%n", &out->imported, &out->order, &out->run, &out->message, &out->part,
-                   &out->call, &end) == 6 && (size_t)end == text.len)
-            return true;
-    }
-    return err_set(e, ERR_USAGE, "\"%.*s\" is no cursor of a search", SLICE_ARG(slice_cut(text, 100)));
-}
-
-/* ---- candidates ------------------------------------------------------------------------------------------------------------- */
+/* ---- candidates ------------------------------------------------------------------------------------------------------------ */
 
 static bool is_candidate(const struct search *x, int64_t block)
 {
@@ -141,24 +82,12 @@ static bool is_candidate(const struct search *x, int64_t block)
 
 /* ---- filters ------------------------------------------------------------------------------------------------------------ */
 
-/* The next word of a list separated by commas; false after the last. */
-static bool next_word(struct slice list, size_t *at, struct slice *word)
-{
-    if (!list.ptr || *at > list.len)
-        return false;
-    const char *comma = *at < list.len ? memchr(list.ptr + *at, ',', list.len - *at) : NULL;
-    size_t stop = comma ? (size_t)(comma - list.ptr) : list.len;
-    *word = slice_sub(list, *at, stop - *at);
-    *at = stop + 1;
-    return true;
-}
-
 static bool parse_roles(struct slice list, unsigned *roles, struct err *e)
 {
     struct slice word;
     enum role role;
     *roles = 0;
-    for (size_t at = 0; list.len && next_word(list, &at, &word); *roles |= 1u << role)
+    for (size_t at = 0; list.len && filter_word(list, &at, &word); *roles |= 1u << role)
         if (!role_parse(word, &role))
             return err_set(e, ERR_USAGE, "\"%.*s\" is no role; there are system, user, assistant and tool", SLICE_ARG(word));
     return true;
@@ -182,44 +111,15 @@ static bool runs_start(struct search *x, struct sql *q)
 
 /* ---- hits --------------------------------------------------------------------------------------------------------------- */
 
-/* What the page shows of a message: where it stands, and the tool that a text of it belongs to. */
-static bool describe(struct search *x, const struct place *p, struct arena *a, struct search_hit *out)
-{
-    struct stmt *q = db_prepare(x->s->db,
-        "SELECT m.transcript, (m.id & 67108863) - t.first, m.tool_name, m.first_call, m.calls FROM message m"
-        " JOIN transcript t ON t.id = (m.id >> 26 << 26) | m.transcript WHERE m.id = $1", x->e);
-    bind_int(q, child_id(p->run, p->message));
-    enum step step = stmt_step(q, x->e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(x->e, ERR_INTERNAL, "a message that is named in the index is not there");
-    out->transcript = (int32_t)take_int(q);
-    out->message = (int32_t)take_int(q);
-    out->tool = take_text(q, a);
-    int64_t first = take_int(q), calls = take_int(q);
-    stmt_reset(q);
-    if (p->part != TEXT_ARGUMENTS)
-        return true;
-    q = db_prepare(x->s->db, "SELECT name FROM tool_call WHERE id BETWEEN $1 AND $2 AND position = $3", x->e);
-    bind_int(q, child_id(p->run, first));
-    bind_int(q, child_id(p->run, first + calls - 1));
-    bind_int(q, p->call);
-    step = stmt_step(q, x->e);
-    if (step == STEP_ROW) {
-        out->tool = take_text(q, a);
-        stmt_reset(q);
-    }
-    return step != STEP_ERROR;
-}
-
 /* Does the tool of a hit pass the filter? */
 static bool tool_passes(struct search *x, const struct place *p, bool *passes)
 {
     struct arena a = {0};
     struct search_hit about;
     struct slice word;
-    bool ok = describe(x, p, &a, &about);
+    bool ok = hit_message(x->s, p, &a, &about, x->e);
     *passes = false;
-    for (size_t at = 0; ok && next_word(x->q->tool, &at, &word);)
+    for (size_t at = 0; ok && filter_word(x->q->tool, &at, &word);)
         *passes |= slice_eq(word, about.tool);
     arena_free(&a);
     return ok;
@@ -265,9 +165,9 @@ static bool take_hit(struct search *x, const struct hit *hit)
 static int by_message(const void *a, const void *b)
 {
     const struct text_use *x = a, *y = b;
-    int c = compare(x->message, y->message);
-    c = c ? c : compare(x->part, y->part);
-    return c ? c : compare(x->call, y->call);
+    if (x->message != y->message)
+        return x->message < y->message ? -1 : 1;
+    return x->part != y->part ? (int)x->part - (int)y->part : x->call - y->call;
 }
 
 /* What the messages of a run say that may match, in order. */
@@ -491,7 +391,8 @@ static struct slice waiting_runs(const struct search *x, struct arena *a)
     return copy;
 }
 
-/* All hits, of which the first are kept and all are counted. *done: it came to its end before `until`; else no more are kept than before. */
+/* All hits, of which the first are kept and all are counted. *done: it came to its end before `until`; else no more are kept than
+ * before. */
 static bool search_blocks(struct search *x, int64_t until, bool *done)
 {
     struct arena a = {0};
@@ -550,73 +451,16 @@ static bool find(struct search *x)
     return x->counted || search_runs(x, UINT64_MAX, &done);
 }
 
-/* The line in which the match begins, cut to LINE_BYTES around it. */
-static struct slice line_of(struct slice text, const struct hit *hit, uint32_t *line_start)
-{
-    const char *before = hit->start ? memrchr(text.ptr, '\n', hit->start) : NULL;
-    const char *after = memchr(text.ptr + hit->start, '\n', text.len - hit->start);
-    size_t first = before ? (size_t)(before - text.ptr) + 1 : 0, last = after ? (size_t)(after - text.ptr) : text.len;
-    if (last - first > LINE_BYTES && hit->start - first > LINE_BEFORE) {
-        first = hit->start - LINE_BEFORE;
-        if (last - first < LINE_BYTES)
-            first = last - LINE_BYTES;
-        while (first < hit->start && ((unsigned char)text.ptr[first] & 0xc0) == 0x80)
-            first++;
-    }
-    *line_start = (uint32_t)first;
-    return slice_cut(slice_sub(text, first, last - first), LINE_BYTES);
-}
-
-/* What all hits of a run say alike. */
-static bool describe_run(struct search *x, int64_t run, struct search_hit *out)
-{
-    struct stmt *q = db_prepare(x->s->db,
-        "SELECT r.id, r.external_id, c.id, t.task_id, r.model FROM run r JOIN collection c ON c.n = r.collection LEFT JOIN task t ON t.n = r.task"
-        " WHERE r.n = $1", x->e);
-    bind_int(q, run);
-    enum step step = stmt_step(q, x->e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(x->e, ERR_INTERNAL, "a run that is named in the index is not there");
-    out->run = take_text(q, x->a);
-    out->external_id = take_text(q, x->a);
-    out->collection = take_text(q, x->a);
-    out->task_id = take_text(q, x->a);
-    out->model = take_text(q, x->a);
-    stmt_reset(q);
-    return true;
-}
-
-static bool write_hit(struct search *x, const struct hit *hit, const struct search_hit *about, struct search_hit *out)
-{
-    static const char *const parts[] = {"text", "reasoning", "error"};
-    const struct block *block;
-    *out = *about;
-    if (!describe(x, &hit->place, x->a, out) || !block_read(x->s, text_block(hit->text), &block, x->e))
-        return false;
-    out->role = hit->role;
-    out->part = hit->place.part == TEXT_ARGUMENTS ? arena_printf(x->a, "call:%d.arguments", hit->place.call) : slice_str(parts[hit->place.part]);
-    out->start = hit->start;
-    out->end = hit->end;
-    out->line = arena_dup(x->a, line_of(block->texts[text_place(hit->text)], hit, &out->line_start));
-    return true;
-}
-
 static bool write_page(struct search *x, bool resumed)
 {
     struct search_hits *out = x->out;
-    struct search_hit about = {0};
     if (x->nhits > 1)
         qsort(x->hits, x->nhits, sizeof *x->hits, hit_compare);
     bool more = x->nhits > x->limit;
     out->n = more ? x->limit : x->nhits;
     out->items = arena_array(x->a, struct search_hit, out->n);
-    for (size_t i = 0; i < out->n; i++) {
-        const struct hit *hit = &x->hits[i];
-        if ((i == 0 || hit->place.run != hit[-1].place.run) && !describe_run(x, hit->place.run, &about))
-            return false;
-        if (!write_hit(x, hit, &about, &out->items[i]))
-            return false;
-    }
+    if (!hits_write(x->s, x->hits, out->n, x->a, out->items, x->e))
+        return false;
     const struct place *last = out->n ? &x->hits[out->n - 1].place : NULL;
     if (more)
         out->end.next = place_text(x->a, last);
@@ -633,7 +477,8 @@ static bool write_page(struct search *x, bool resumed)
     else if (uncounted)
         out->reason = slice_str("the time allowed was over before everything was counted");
     else if (x->spots.cut)
-        out->reason = arena_printf(x->a, "the pattern takes too long on %llu text%s", (unsigned long long)x->spots.cut, x->spots.cut == 1 ? "" : "s");
+        out->reason = arena_printf(x->a, "the pattern takes too long on %llu text%s", (unsigned long long)x->spots.cut,
+                                   x->spots.cut == 1 ? "" : "s");
     return true;
 }
 

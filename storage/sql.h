@@ -36,6 +36,8 @@ struct stmt *sql_prepare(struct sql *q, struct db *db, struct err *e);
 bool filter_runs(struct store *s, struct sql *q, const struct filter *f, struct err *e);
 bool filter_findings(struct store *s, struct sql *q, const struct filter *f, struct err *e);
 bool filter_tasks(struct store *s, struct sql *q, const struct filter *f, struct err *e);
+/* The next word of a list that is separated by commas, from *at on; false after the last. */
+bool filter_word(struct slice list, size_t *at, struct slice *word);
 /* Nothing but the collection is asked for. */
 bool filter_is_open(const struct filter *f);
 

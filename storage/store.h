@@ -296,7 +296,7 @@ bool store_job_progress(struct store *s, struct slice id, struct slice progress,
 /* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. */
 bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e);
 /* Puts every running job back in the queue, attempts counted: for a server that starts and knows that no other one runs. */
-bool store_jobs_release(struct store *s, struct err *e);
+bool store_jobs_release(struct store *s, uint64_t *released, struct err *e);
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
 bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
 /* Of a queued or failed job at once (what a failed one kept is then given up); of a running one when it next looks.

@@ -4,8 +4,8 @@
 
 #include <stdlib.h>
 
-/* A use is three varints: the distance from the text before, the distance from the message before (of the same text, else from 0), and
- * role | part << 2 | call << 4. */
+/* A use is three varints: the distance from the text before, the distance from the message before (of the same text, else from
+ * 0), and role | part << 2 | call << 4. */
 
 void uses_add(struct uses *u, const struct text_use *use)
 {

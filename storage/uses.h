@@ -1,5 +1,5 @@
-/* Private: which run says which text where, a row of block_run for each block that a run uses. It is what search counts in, and what keeps
- * a block alive. */
+/* Private: which run says which text where, a row of block_run for each block that a run uses. It is what search counts in, and
+ * what keeps a block alive. */
 #ifndef STORAGE_USES_H
 #define STORAGE_USES_H
 
@@ -15,7 +15,7 @@ struct text_use {
     enum role role;      /* of the message */
 };
 
-/* ---- writing: zero-initialise, add what a run uses in any order, write ------------------------------------------------------ */
+/* ---- writing: zero-initialise, add what a run uses in any order, write ----------------------------------------------------- */
 
 struct uses {
     struct text_use *items;

@@ -18,6 +18,7 @@ enum {
     LEASE_S = 60,       /* renewed every second; long enough for a renewal that has to wait for the lock */
     LOOK_US = 2000000,  /* how often to look for jobs that somebody else added */
     AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
+    CALM_US = 2000000,  /* after a crash, before jobs begin: a server that is killed as often as it starts uses up no job's attempts */
 };
 #define RESULT_MAX ((size_t)16 << 20)
 
@@ -45,6 +46,7 @@ struct jobs {
     pthread_mutex_t lock; /* the slots, counts and flags */
     pthread_cond_t changed;
     bool wake, ending;
+    int64_t begin_at;     /* clock_monotonic_us() */
     uint64_t turns;
     struct jobs_counts counts;
     struct worker workers[WORKERS];
@@ -224,10 +226,19 @@ static bool ending(struct jobs *jobs)
     return yes;
 }
 
+static void calm_down(struct jobs *jobs)
+{
+    pthread_mutex_lock(&jobs->lock);
+    for (int64_t left; !jobs->ending && (left = jobs->begin_at - clock_monotonic_us()) > 0;)
+        wait_us(jobs, left);
+    pthread_mutex_unlock(&jobs->lock);
+}
+
 static void *work(void *arg)
 {
     struct worker *w = arg;
     struct arena arena = {0};
+    calm_down(w->jobs);
     while (!ending(w->jobs)) {
         struct job_row row;
         struct err e = {0};
@@ -324,8 +335,11 @@ static bool recover(struct jobs *jobs, struct err *e)
     if (!alone)
         return flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path);
     struct sweep sweep = {.jobs = jobs};
-    bool ok = store_jobs_release(jobs->keeper_store, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
+    uint64_t released = 0;
+    bool ok = store_jobs_release(jobs->keeper_store, &released, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
+    if (released)
+        jobs->begin_at = clock_monotonic_us() + CALM_US;
     return ok && (flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path));
 }
 

@@ -52,7 +52,8 @@ extern const struct jlimits jlimits_default;
 /* Parses exactly one value that fills `bytes` (white space around it is allowed). The tree and its unescaped strings
  * live in `a`; strings without escapes point into `bytes`. On a syntax error: ERR_FORMAT with the byte offset and what
  * was expected; over a limit: ERR_TOO_LARGE. `repairs` is added to (may be NULL). Thread-safe. */
-bool jread(struct arena *a, struct slice bytes, const struct jlimits *limits, struct jrepairs *repairs, struct jvalue **out, struct err *e);
+bool jread(struct arena *a, struct slice bytes, const struct jlimits *limits, struct jrepairs *repairs, struct jvalue **out,
+           struct err *e);
 
 /* The last member of that name, or NULL; also NULL when v is NULL or no object. Linear for small objects; objects of
  * more than 16 members should be walked once instead of asked many times. */

@@ -1,5 +1,7 @@
 #include "text/literal.h"
 
+#include "text/pattern.h"
+
 #include <endian.h>
 #include <stdint.h>
 
@@ -31,15 +33,9 @@ struct expr {
 };
 
 struct walk {
+    struct pattern in;
     struct arena *arena;
-    const char *p, *end;
-    bool quoting;       /* between \Q and \E */
-    bool lost;          /* met something that it does not understand: nothing is known of the whole pattern */
     int nesting;
-};
-
-struct repeat {
-    uint32_t min, max;
 };
 
 /* ---- sets of strings ---------------------------------------------------------------------------------------------------- */
@@ -151,7 +147,8 @@ static const struct clause *clauses_best(const struct clauses *list)
 
 /* Blocks of Unicode without upper and lower case, from Hebrew to Tibetan, punctuation and symbols, CJK, Hangul, emoji. */
 static const struct { uint32_t first, last; } without_case[] = {
-    {0x0590, 0x0fff}, {0x2000, 0x206f}, {0x2190, 0x23ff}, {0x2500, 0x27bf}, {0x2e80, 0xa63f}, {0xac00, 0xd7ff}, {0xf900, 0xfaff}, {0x1f000, 0x1faff},
+    {0x0590, 0x0fff}, {0x2000, 0x206f}, {0x2190, 0x23ff}, {0x2500, 0x27bf}, {0x2e80, 0xa63f}, {0xac00, 0xd7ff}, {0xf900, 0xfaff},
+    {0x1f000, 0x1faff},
 };
 
 static bool has_no_case(uint32_t c)
@@ -202,177 +199,55 @@ static bool character_add(struct arena *a, struct strings *set, uint32_t c, bool
     return true;
 }
 
-/* ---- reading the pattern ------------------------------------------------------------------------------------------------ */
-
-static bool at(const struct walk *w, const char *z)
-{
-    return slice_starts(slice_of(w->p, (size_t)(w->end - w->p)), z);
-}
-
-static bool take(struct walk *w, const char *z)
-{
-    if (!at(w, z))
-        return false;
-    w->p += strlen(z);
-    return true;
-}
-
-static bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* Steps behind the next `c`. */
-static void skip_past(struct walk *w, char c)
-{
-    const char *found = w->p < w->end ? memchr(w->p, c, (size_t)(w->end - w->p)) : NULL;
-    w->lost |= !found;
-    w->p = found ? found + 1 : w->end;
-}
-
-/* One character of the pattern as it stands; the pattern is valid UTF-8, or does not compile. */
-static uint32_t take_character(struct walk *w)
-{
-    unsigned char c = (unsigned char)*w->p++;
-    int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : c >= 0xc0 ? 1 : 0;
-    uint32_t code = more == 3 ? c & 0x07 : more == 2 ? c & 0x0f : more == 1 ? c & 0x1f : c;
-    for (; more > 0; more--) {
-        if (w->p == w->end) {
-            w->lost = true;
-            break;
-        }
-        code = code << 6 | ((unsigned char)*w->p++ & 0x3f);
-    }
-    return code;
-}
-
-/* \xhh and \x{h…}, behind the x. */
-static uint32_t take_hex(struct walk *w)
-{
-    bool braced = take(w, "{");
-    uint32_t code = 0;
-    for (int n = 0; w->p < w->end && n < (braced ? 8 : 2); n++) {
-        char c = (char)(*w->p | 0x20);
-        if (is_digit(*w->p))
-            code = code << 4 | (uint32_t)(*w->p - '0');
-        else if (c >= 'a' && c <= 'f')
-            code = code << 4 | (uint32_t)(c - 'a' + 10);
-        else
-            break;
-        w->p++;
-    }
-    if ((braced && !take(w, "}")) || code > 0x10ffff)
-        w->lost = true;
-    return code;
-}
-
-enum escape { ESCAPE_CHARACTER, ESCAPE_NOTHING /* zero width */, ESCAPE_ANYTHING };
-
-/* What a reference names, behind \g or \k. */
-static void skip_name(struct walk *w)
-{
-    if (take(w, "{"))
-        skip_past(w, '}');
-    else if (take(w, "<"))
-        skip_past(w, '>');
-    else if (take(w, "'"))
-        skip_past(w, '\'');
-    else
-        while (w->p < w->end && (is_digit(*w->p) || *w->p == '-' || *w->p == '+'))
-            w->p++;
-}
-
-/* Behind the backslash. Inside a class \b is a character, and some others do not exist. */
-static enum escape take_escape(struct walk *w, uint32_t *c)
-{
-    static const char names[] = "aefnrt", values[] = "\a\033\f\n\r\t";
-    if (w->p == w->end) {
-        w->lost = true;
-        return ESCAPE_ANYTHING;
-    }
-    unsigned char letter = (unsigned char)*w->p;
-    bool alphanumeric = is_digit((char)letter) || ((letter | 0x20) >= 'a' && (letter | 0x20) <= 'z');
-    if (!alphanumeric) {
-        *c = take_character(w);
-        return ESCAPE_CHARACTER;
-    }
-    w->p++;
-    const char *name = strchr(names, letter);
-    if (name) {
-        *c = (uint32_t)values[name - names];
-        return ESCAPE_CHARACTER;
-    }
-    switch (letter) {
-    case 'x': *c = take_hex(w); return ESCAPE_CHARACTER;
-    case 'b': case 'B': case 'A': case 'z': case 'Z': case 'G': case 'K': return ESCAPE_NOTHING;
-    case 'd': case 'D': case 'w': case 'W': case 's': case 'S': case 'h': case 'H': case 'v': case 'V': case 'R': case 'X':
-        return ESCAPE_ANYTHING;
-    case 'p': case 'P':
-        if (take(w, "{"))
-            skip_past(w, '}');
-        else if (w->p < w->end)
-            w->p++;
-        return ESCAPE_ANYTHING;
-    case 'g': case 'k': skip_name(w); return ESCAPE_ANYTHING;
-    case 'N':
-        w->lost |= at(w, "{");
-        return ESCAPE_ANYTHING;
-    default:
-        if (!is_digit((char)letter)) {
-            w->lost = true; /* \c, \o, \C and what later versions may bring */
-            return ESCAPE_ANYTHING;
-        }
-        while (w->p < w->end && is_digit(*w->p)) /* a reference, or octal */
-            w->p++;
-        return ESCAPE_ANYTHING;
-    }
-}
+/* ---- the walk --------------------------------------------------------------------------------------------------------- */
 
 /* A class, behind its [. Exact if it has few members. */
-static void take_class(struct walk *w, bool nocase, struct expr *out)
+static void walk_class(struct walk *w, bool nocase, struct expr *out)
 {
-    bool known = !take(w, "^"), first = true;
+    struct pattern *in = &w->in;
+    bool known = !pattern_take(in, "^"), first = true;
     struct strings set = {0};
-    for (; !w->lost; first = false) {
-        if (w->p == w->end) {
-            w->lost = true;
+    for (; !in->lost; first = false) {
+        if (in->p == in->end) {
+            in->lost = true;
             return;
         }
-        if (*w->p == ']' && !first) {
-            w->p++;
+        if (*in->p == ']' && !first) {
+            in->p++;
             break;
         }
         uint32_t low, high;
-        if (at(w, "[:")) {
-            const char *q = w->p + 2;
-            while (q < w->end && (*q == '^' || (*q >= 'a' && *q <= 'z')))
+        if (pattern_at(in, "[:")) {
+            const char *q = in->p + 2;
+            while (q < in->end && (*q == '^' || (*q >= 'a' && *q <= 'z')))
                 q++;
-            w->p = q;
-            w->lost |= !take(w, ":]");
+            in->p = q;
+            in->lost |= !pattern_take(in, ":]");
             known = false;
             continue;
         }
-        if (at(w, "[.") || at(w, "[=") || at(w, "\\Q") || at(w, "\\E")) {
-            w->lost = true;
+        if (pattern_at(in, "[.") || pattern_at(in, "[=") || pattern_at(in, "\\Q") || pattern_at(in, "\\E")) {
+            in->lost = true;
             return;
         }
-        if (take(w, "\\")) {
-            enum escape kind = take_escape(w, &low);
+        if (pattern_take(in, "\\")) {
+            enum escape kind = pattern_escape(in, &low);
             if (kind != ESCAPE_CHARACTER) {
                 known = false;
                 continue;
             }
         } else {
-            low = take_character(w);
+            low = pattern_character(in);
         }
         high = low;
-        if (at(w, "-") && !at(w, "-]")) { /* a range; where it is none after all, the class has got too many members */
-            w->p++;
-            known &= !at(w, "[") && w->p < w->end;
-            if (take(w, "\\"))
-                known &= take_escape(w, &high) == ESCAPE_CHARACTER;
-            else if (w->p < w->end && !at(w, "["))
-                high = take_character(w);
+        /* a range; where it is none after all, the class has got too many members */
+        if (pattern_at(in, "-") && !pattern_at(in, "-]")) {
+            in->p++;
+            known &= !pattern_at(in, "[") && in->p < in->end;
+            if (pattern_take(in, "\\"))
+                known &= pattern_escape(in, &high) == ESCAPE_CHARACTER;
+            else if (in->p < in->end && !pattern_at(in, "["))
+                high = pattern_character(in);
         }
         if (!known || high < low || high - low >= STRINGS_GOOD)
             known = false;
@@ -382,155 +257,58 @@ static void take_class(struct walk *w, bool nocase, struct expr *out)
     *out = (struct expr){.exact = known, .strings = set};
 }
 
-/* {n}, {n,} and {n,m}. Anything else in braces that some version of PCRE2 takes for one is given up. */
-static bool take_braces(struct walk *w, struct repeat *r)
-{
-    const char *q = w->p + 1;
-    while (q < w->end && (is_digit(*q) || *q == ',' || *q == ' '))
-        q++;
-    if (q == w->end || *q != '}' || q == w->p + 1)
-        return false; /* a brace like any other character */
-    const char *p = w->p + 1;
-    *r = (struct repeat){0, UINT32_MAX};
-    for (; p < q && is_digit(*p) && r->min < UINT16_MAX; p++)
-        r->min = r->min * 10 + (uint32_t)(*p - '0');
-    w->lost |= p == w->p + 1;
-    if (p == q) {
-        r->max = r->min;
-    } else if (*p++ == ',' && p < q) {
-        r->max = 0;
-        for (; p < q && is_digit(*p) && r->max < UINT16_MAX; p++)
-            r->max = r->max * 10 + (uint32_t)(*p - '0');
-    }
-    w->lost |= p != q;
-    w->p = q + 1;
-    return true;
-}
-
-static struct repeat take_repeat(struct walk *w)
-{
-    struct repeat r = {1, 1};
-    if (w->quoting) {
-        if (!take(w, "\\E"))
-            return r;
-        w->quoting = false;
-    }
-    if (at(w, "(?#"))
-        w->lost = true; /* a comment may stand between */
-    if (take(w, "*"))
-        r = (struct repeat){0, UINT32_MAX};
-    else if (take(w, "+"))
-        r = (struct repeat){1, UINT32_MAX};
-    else if (take(w, "?"))
-        r = (struct repeat){0, 1};
-    else if (!at(w, "{") || !take_braces(w, &r))
-        return r;
-    if (!take(w, "?"))
-        take(w, "+");
-    w->lost |= at(w, "*") || at(w, "+") || at(w, "?") || at(w, "{"); /* a quantifier of what is quantified */
-    return r;
-}
-
 static void walk_alternatives(struct walk *w, bool nocase, struct expr *out);
 
-/* (?i) and the like, behind the question mark. True: a setting, with `)` or `:` next. */
-static bool take_settings(struct walk *w, bool *nocase)
-{
-    const char *p = w->p;
-    bool on = true, value = *nocase;
-    for (; p < w->end && strchr("imsnJU^-", *p) && *p; p++) {
-        if (*p == 'i')
-            value = on;
-        else if (*p == '^')
-            value = false;
-        else if (*p == '-')
-            on = false;
-    }
-    if (p == w->end || (*p != ')' && *p != ':'))
-        return false;
-    *nocase = value;
-    w->p = p;
-    return true;
-}
-
-/* A group, behind its (. A setting without a group of its own changes *nocase for what follows it. */
+/* A group, behind its (. A setting changes *nocase for what follows it. */
 static void walk_group(struct walk *w, bool *nocase, struct expr *out)
 {
-    static const char *const assertions[] = {"?=", "?!", "?<=", "?<!", "?*", "?<*"};
-    static const char *const plain[] = {"?:", "?>", "?|"};
-    bool inner = *nocase, assertion = false;
-    *out = (struct expr){.exact = true, .strings = strings_empty(w->arena)};
-    if (at(w, "*") || ++w->nesting > NESTING_MAX) {
-        w->lost = true;
+    bool inner = *nocase;
+    enum group kind = pattern_group(&w->in, &inner);
+    *out = (struct expr){.exact = kind != GROUP_REFERENCE, .strings = strings_empty(w->arena)};
+    if (kind == GROUP_SETTING)
+        *nocase = inner;
+    if (kind == GROUP_SETTING || kind == GROUP_REFERENCE)
         return;
-    }
-    if (take(w, "?P=") || take(w, "?P>") || take(w, "?&") || take(w, "?R") ||
-        (at(w, "?") && w->end - w->p > 1 && (is_digit(w->p[1]) || w->p[1] == '+' || (w->p[1] == '-' && w->end - w->p > 2 && is_digit(w->p[2]))))) {
-        skip_past(w, ')'); /* a reference or a call: anything */
-        out->exact = false;
-        w->nesting--;
+    w->in.lost |= ++w->nesting > NESTING_MAX;
+    if (w->in.lost)
         return;
-    }
-    for (size_t i = 0; i < sizeof assertions / sizeof *assertions; i++)
-        assertion = assertion || take(w, assertions[i]);
-    if (!assertion && at(w, "?")) {
-        bool known = false;
-        for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
-            known = known || take(w, plain[i]);
-        if (!known && (take(w, "?P<") || take(w, "?<"))) {
-            skip_past(w, '>');
-        } else if (!known && take(w, "?'")) {
-            skip_past(w, '\'');
-        } else if (!known) {
-            w->p++;
-            if (!take_settings(w, &inner)) { /* a condition, a comment, a call-out, extended syntax */
-                w->lost = true;
-                return;
-            }
-            if (take(w, ")")) {
-                *nocase = inner;
-                w->nesting--;
-                return;
-            }
-            w->p++;
-        }
-    }
     struct expr body;
     walk_alternatives(w, inner, &body);
-    w->lost |= !take(w, ")");
+    w->in.lost |= !pattern_take(&w->in, ")");
     w->nesting--;
-    if (!assertion)
+    if (kind == GROUP_PLAIN)
         *out = body;
 }
 
 /* One atom, without its quantifier. */
 static void walk_atom(struct walk *w, bool *nocase, struct expr *out)
 {
+    struct pattern *in = &w->in;
     *out = (struct expr){.exact = true};
     uint32_t c;
-    if (w->quoting) {
-        c = take_character(w);
-    } else if (take(w, "(")) {
+    if (in->quoting) {
+        c = pattern_character(in);
+    } else if (pattern_take(in, "(")) {
         walk_group(w, nocase, out);
         return;
-    } else if (take(w, "[")) {
-        take_class(w, *nocase, out);
+    } else if (pattern_take(in, "[")) {
+        walk_class(w, *nocase, out);
         return;
-    } else if (take(w, ".")) {
+    } else if (pattern_take(in, ".")) {
         out->exact = false;
         return;
-    } else if (take(w, "^") || take(w, "$")) {
+    } else if (pattern_take(in, "^") || pattern_take(in, "$")) {
         out->strings = strings_empty(w->arena);
         return;
-    } else if (take(w, "\\")) {
-        enum escape kind = take_escape(w, &c);
+    } else if (pattern_take(in, "\\")) {
+        enum escape kind = pattern_escape(in, &c);
         if (kind != ESCAPE_CHARACTER) {
             out->exact = kind == ESCAPE_NOTHING;
             out->strings = strings_empty(w->arena);
             return;
         }
     } else {
-        c = take_character(w);
+        c = pattern_character(in);
     }
     out->exact = character_add(w->arena, &out->strings, c, *nocase);
 }
@@ -585,21 +363,22 @@ static void sequence_add(struct sequence *s, const struct expr *expr, struct rep
 
 static void walk_sequence(struct walk *w, bool *nocase, struct expr *out)
 {
+    struct pattern *in = &w->in;
     struct sequence s = {.arena = w->arena, .tail = strings_empty(w->arena)};
-    while (!w->lost && w->p < w->end && (w->quoting || (*w->p != '|' && *w->p != ')'))) {
-        if (at(w, "\\E")) { /* nothing is quoted: what a quantifier behind it belongs to is not obvious */
-            w->lost = true;
+    while (!in->lost && in->p < in->end && (in->quoting || (*in->p != '|' && *in->p != ')'))) {
+        if (pattern_at(in, "\\E")) { /* nothing is quoted: what a quantifier behind it belongs to is not obvious */
+            in->lost = true;
             break;
         }
-        if (!w->quoting && take(w, "\\Q")) {
-            w->quoting = true;
+        if (!in->quoting && pattern_take(in, "\\Q")) {
+            in->quoting = true;
             continue;
         }
         struct expr atom;
         walk_atom(w, nocase, &atom);
-        if (w->lost)
+        if (in->lost)
             break;
-        sequence_add(&s, &atom, take_repeat(w));
+        sequence_add(&s, &atom, pattern_repeat(in));
     }
     *out = (struct expr){.exact = !s.broken, .strings = s.tail};
     if (s.broken) {
@@ -630,7 +409,7 @@ static void walk_alternatives(struct walk *w, bool nocase, struct expr *out)
         all_need = all_need && best && any.n + best->n <= CLAUSE_MAX;
         for (size_t i = 0; all_need && i < best->n; i++)
             strings_add(w->arena, &any, best->any[i]);
-    } while (!w->lost && take(w, "|"));
+    } while (!w->in.lost && pattern_take(&w->in, "|"));
     if (n == 1) {
         *out = one;
         return;
@@ -644,10 +423,11 @@ static void walk_alternatives(struct walk *w, bool nocase, struct expr *out)
 /* A literal pattern, or text without any syntax. */
 static void walk_text(struct walk *w, bool nocase, struct expr *out)
 {
+    struct pattern *in = &w->in;
     struct sequence s = {.arena = w->arena, .tail = strings_empty(w->arena)};
-    while (w->p < w->end) {
+    while (in->p < in->end) {
         struct expr c = {0};
-        c.exact = character_add(w->arena, &c.strings, take_character(w), nocase);
+        c.exact = character_add(w->arena, &c.strings, pattern_character(in), nocase);
         sequence_add(&s, &c, (struct repeat){1, 1});
     }
     sequence_break(&s, strings_empty(w->arena));
@@ -660,7 +440,7 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
     if (pattern.len == 0)
         return;
     struct arena scratch = {0};
-    struct walk w = {.arena = &scratch, .p = pattern.ptr, .end = pattern.ptr + pattern.len};
+    struct walk w = {.in = {.p = pattern.ptr, .end = pattern.ptr + pattern.len}, .arena = &scratch};
     struct expr whole;
     if (flags & REGEX_LITERAL)
         walk_text(&w, flags & REGEX_NOCASE, &whole);
@@ -669,7 +449,7 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
     struct clause clause;
     if (whole.exact && clause_of(&scratch, &whole.strings, &clause))
         clauses_add(&scratch, &whole.needs, clause);
-    if (!w.lost && w.p == w.end) {
+    if (!w.in.lost && w.in.p == w.in.end) {
         out->n = whole.needs.n;
         out->all = arena_array(a, struct clause, out->n);
         for (size_t i = 0; i < out->n; i++) {

@@ -28,7 +28,8 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
 /* 4-grams: the hash of four folded bytes, in [0, GRAM_BUCKETS). Used by the prefilter of the rule engine and by the index. */
 enum { GRAM_BUCKETS = 1 << 16 };
 static inline unsigned char fold_byte(unsigned char c) { return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c; }
-static inline uint32_t gram_of(uint32_t four_folded) { return (four_folded * UINT32_C(0x9E3779B1)) >> 16; } /* the first byte lowest */
+/* Four folded bytes, the first lowest. */
+static inline uint32_t gram_of(uint32_t four_folded) { return (four_folded * UINT32_C(0x9E3779B1)) >> 16; }
 static inline uint32_t gram_hash(const unsigned char folded[4])
 {
     return gram_of((uint32_t)folded[0] | (uint32_t)folded[1] << 8 | (uint32_t)folded[2] << 16 | (uint32_t)folded[3] << 24);

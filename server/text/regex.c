@@ -224,7 +224,8 @@ static int match_fast(const struct regex *re, struct regex_scratch *s, struct sl
 }
 
 /* The same, in all of the text. */
-static int match_careful(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last, int64_t deadline_us)
+static int match_careful(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last,
+                         int64_t deadline_us)
 {
     const pcre2_code *code = careful_code(re);
     if (!code)

@@ -43,8 +43,8 @@ struct regex_match {
     size_t group_start[REGEX_GROUPS], group_end[REGEX_GROUPS]; /* by group number; SIZE_MAX: unset */
 };
 
-/* The first match that starts at or after `from` (none starts inside a UTF-8 sequence). `deadline_us` is clock_monotonic_us() time, 0 for the default of
- * 250 ms from now. */
+/* The first match that starts at or after `from` (none starts inside a UTF-8 sequence). `deadline_us` is clock_monotonic_us()
+ * time, 0 for the default of 250 ms from now. */
 enum regex_result regex_find(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, int64_t deadline_us,
                              struct regex_match *out);
 

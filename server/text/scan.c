@@ -197,7 +197,8 @@ static AVX2 const char *bracket_avx2(const char *p, const char *end)
 {
     for (; end - p >= 32; p += 32) {
         __m256i v = load32(p), folded = _mm256_or_si256(v, _mm256_set1_epi8(0x20));
-        __m256i m = _mm256_or_si256(_mm256_cmpeq_epi8(folded, _mm256_set1_epi8('{')), _mm256_cmpeq_epi8(folded, _mm256_set1_epi8('}')));
+        __m256i m = _mm256_or_si256(_mm256_cmpeq_epi8(folded, _mm256_set1_epi8('{')),
+                                    _mm256_cmpeq_epi8(folded, _mm256_set1_epi8('}')));
         unsigned bits = (unsigned)_mm256_movemask_epi8(_mm256_or_si256(m, _mm256_cmpeq_epi8(v, _mm256_set1_epi8('"'))));
         if (bits)
             return p + __builtin_ctz(bits);

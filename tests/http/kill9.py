@@ -15,6 +15,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from server import Server, chat, jsonl
 
 CLIENTS = 50
+UPLOADS = 2  # each
 RUNS = 5
 
 
@@ -25,14 +26,10 @@ def main():
     with Server() as s:
         s.collection()
         for round in range(kills):
-            alive = threading.Event()
-            alive.set()
 
             def client(k):
-                i = 0
-                while alive.is_set():
+                for i in range(UPLOADS):
                     name = f"{round}-{k}-{i}"
-                    i += 1
                     sent.add(name)
                     try:
                         body = jsonl([chat(f"{name}-{n}", "word " * dice.randint(1, 2000)) for n in range(RUNS)]).encode()
@@ -46,21 +43,22 @@ def main():
                 t.start()
             time.sleep(dice.uniform(0.05, 1.0))
             s.kill()
-            alive.clear()
             for t in threads:
                 t.join()
             s.start()
-        states = {}
-        for job in s.all("jobs", limit=1000):
-            state = s.get(f"jobs/{job['id']}", wait=300)["state"]
-            states[state] = states.get(state, 0) + 1
+        until = time.monotonic() + 400
+        while time.monotonic() < until:
+            states = collections.Counter(job["state"] for job in s.all("jobs", limit=1000))
+            if not states["queued"] and not states["running"]:
+                break
+            time.sleep(0.5)
         stored = collections.Counter(run["source"]["file"] for run in s.all("collections/c/runs", limit=1000))
         left = s.spool()
         integrity = s.ask("GET", "/readyz").status
     lost = [name for name in acknowledged if stored[name] != RUNS]
     strange = [name for name, n in stored.items() if name not in sent or n != RUNS]
-    print(f"{kills} kills, {len(acknowledged)} uploads acknowledged of {len(sent)} begun, {len(stored)} stored, jobs {states}, {len(left)} files left in the spool")
-    if lost or strange or left or integrity != 200 or set(states) != {"done"}:
+    print(f"{kills} kills, {len(acknowledged)} uploads acknowledged of {len(sent)} begun, {len(stored)} stored, jobs {dict(+states)}, {len(left)} files left in the spool")
+    if lost or strange or left or integrity != 200 or set(+states) != {"done"}:
         print(f"LOST {lost[:10]} STRANGE {[(n, stored[n]) for n in strange[:10]]}")
         return 1
     return 0

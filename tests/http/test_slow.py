@@ -133,4 +133,4 @@ def test_long_queries_keep_nobody_from_reading():
         assert reads > 20 and worst < 1, f"{reads} reads, the slowest in {worst:.2f} s"
 
     together(slow, slow, slow, slow, quick)
-    assert set(done) == {200}, done
+    assert set(done) <= {200, 422}, done  # 422: cut at its deadline

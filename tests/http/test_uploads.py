@@ -190,14 +190,16 @@ def test_many_at_one_time_all_arrive():
 def test_jobs_can_be_cancelled():
     with Server("--workers", "1") as s:
         s.collection()
-        long = jsonl([chat(str(i), "some more words to read " * 400) for i in range(6000)])
-        short = [jsonl([chat(f"short-{k}")]) for k in range(4)]
-        uploads = [s.upload(body, f"{k}", wait=0, status=202) for k, body in enumerate([long, *short])]
-        s.send("DELETE", f"jobs/{uploads[4]['id']}")  # waits behind the long one
-        assert s.ask("DELETE", f"jobs/{uploads[0]['id']}").status in (200, 409)  # it may have ended already
-        ends = [s.get(f"jobs/{u['id']}", wait=120)["state"] for u in uploads]
-        assert ends[4] == "cancelled" and ends[1:4] == ["done"] * 3 and ends[0] in ("cancelled", "done"), ends
-        assert s.spool() == []
+        large = jsonl([chat("%04d" % i, os.urandom(3000).hex(" ")) for i in range(3000)])
+        # Three of one size take turns and keep the workers; the fourth stays in the queue.
+        first, second, third = (s.upload(large.replace('"id": "', f'"id": "{k}-'), f"{k}", wait=0, status=202)["id"] for k in range(3))
+        fourth = s.upload(jsonl([chat("x")]), "x", wait=0, status=202)["id"]
+        assert s.send("DELETE", f"jobs/{fourth}")["state"] == "cancelled"
+        assert s.ask("DELETE", f"jobs/{second}").status == 200
+        ends = [s.get(f"jobs/{job}", wait=50)["state"] for job in (first, second, third, fourth)]
+        assert ends == ["done", "cancelled", "done", "cancelled"], ends
+        assert s.spool() == [] and s.get("collections/c")["runs"] == 6000
+        s.ask("DELETE", f"jobs/{first}").problem(409)
         s.ask("DELETE", "jobs/00000000-0000-4000-8000-000000000000").problem(404)
 
 
@@ -238,7 +240,9 @@ def test_an_import_waits_for_room():
                 with open(filler, "wb") as f:
                     f.write(b"x" * (free.f_bavail * free.f_frsize - (11 << 20)))
                 u = s.upload(jsonl([chat(str(i), os.urandom(5000).hex(" ")) for i in range(550)]), wait=0, status=202)
-                time.sleep(3)
+                until = time.monotonic() + 30
+                while "waits" not in s.said() and time.monotonic() < until:
+                    time.sleep(0.1)
                 state = s.get(f"uploads/{u['id']}")
                 assert state["state"] == "running" and "waits" in s.said(), (state, s.said())
                 assert len(s.spool()) == 1 and s.get("collections")["items"][0]["name"] == "c"

@@ -67,7 +67,8 @@ static struct slice random_text(void)
     size_t len = 0;
     while (len < TEXT) {
         uint32_t w = below(400);
-        len += (size_t)snprintf(text + len, sizeof text - len, "%s%c%c%c%u ", w % 3 ? "re" : "Con", 'a' + (int)(w % 26), 'A' + (int)(w % 7), 'k' + (int)(w % 5), w);
+        len += (size_t)snprintf(text + len, sizeof text - len, "%s%c%c%c%u ", w % 3 ? "re" : "Con", 'a' + (int)(w % 26),
+                                'A' + (int)(w % 7), 'k' + (int)(w % 5), w);
         if (below(2000) == 0)
             len += (size_t)snprintf(text + len, sizeof text - len, "Rare%uWord ", below(50));
     }
@@ -241,9 +242,11 @@ static void damage_is_an_error(void **state)
 {
     (void)state;
     static const char *const harm[] = {
-        "UPDATE gram_part SET data = x''", "UPDATE gram_part SET data = substr(data, 1, length(data) / 2)", "UPDATE gram_segment SET n = 5000",
+        "UPDATE gram_part SET data = x''", "UPDATE gram_part SET data = substr(data, 1, length(data) / 2)",
+        "UPDATE gram_segment SET n = 5000",
         "UPDATE gram_segment SET part_bits = 60", "UPDATE gram_segment SET blocks = x'80'", "DELETE FROM gram_part",
-        "UPDATE gram_part SET data = CAST(zeroblob(length(data)) || x'ffffff' AS BLOB)", "UPDATE gram_part SET data = randomblob(length(data))",
+        "UPDATE gram_part SET data = CAST(zeroblob(length(data)) || x'ffffff' AS BLOB)",
+        "UPDATE gram_part SET data = randomblob(length(data))",
     };
     put(300);
     for (size_t i = 0; i < sizeof harm / sizeof *harm; i++) {

@@ -42,7 +42,12 @@ static struct jvalue *good(const char *z)
     return v;
 }
 
-#define assert_slice(s, z) do { struct slice s_ = (s); if (!slice_is(s_, z)) fail_msg("\"%.*s\" is not \"%s\"", SLICE_ARG(s_), z); } while (0)
+#define assert_slice(s, z)                                                   \
+    do {                                                                     \
+        struct slice s_ = (s);                                               \
+        if (!slice_is(s_, z))                                                \
+            fail_msg("\"%.*s\" is not \"%s\"", SLICE_ARG(s_), z);        \
+    } while (0)
 
 static void reads_every_kind(void **state)
 {
@@ -196,9 +201,12 @@ static void syntax_errors_name_the_byte(void **state)
 {
     (void)state;
     static const struct { const char *json; size_t at; } rows[] = {
-        {"", 0}, {"  ", 2}, {"[", 1}, {"{", 1}, {"[1", 2}, {"[1,", 3}, {"[1,]", 3}, {"{\"a\"", 4}, {"{\"a\":", 5}, {"{\"a\":1,}", 7},
-        {"{a:1}", 1}, {"{\"a\" 1}", 5}, {"[1 2]", 3}, {"]", 0}, {"}", 0}, {"[}", 1}, {"{]", 1}, {"[1}", 2}, {"tru", 0}, {"nul", 0},
-        {"True", 0}, {"Nan", 0}, {"-Inf", 0}, {"'a'", 0}, {"\"a", 2}, {"\"a\\", 3}, {"\"a\\\"", 4}, {"\"\\u12", 5}, {"1x", 1}, {"nullx", 4},
+        {"", 0}, {"  ", 2}, {"[", 1}, {"{", 1}, {"[1", 2}, {"[1,", 3}, {"[1,]", 3}, {"{\"a\"", 4}, {"{\"a\":", 5},
+        {"{\"a\":1,}", 7},
+        {"{a:1}", 1}, {"{\"a\" 1}", 5}, {"[1 2]", 3}, {"]", 0}, {"}", 0}, {"[}", 1}, {"{]", 1}, {"[1}", 2}, {"tru", 0},
+        {"nul", 0},
+        {"True", 0}, {"Nan", 0}, {"-Inf", 0}, {"'a'", 0}, {"\"a", 2}, {"\"a\\", 3}, {"\"a\\\"", 4}, {"\"\\u12", 5}, {"1x", 1},
+        {"nullx", 4},
         {"[1] [2]", 4}, {"{} ,", 3}, {"-", 0}, {"+", 0}, {".", 0}, {"e5", 0}, {"[1]\xff", 3}, {"\xef\xbb\xbf", 3}, {"[1]]", 3},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -242,8 +250,10 @@ static void numbers(void **state)
     (void)state;
     static const struct { const char *json; bool is_int; int64_t n; double x; } rows[] = {
         {"0", true, 0, 0}, {"-0", true, 0, 0}, {"12", true, 12, 12}, {"-9223372036854775808", true, INT64_MIN, -0x1p63},
-        {"9223372036854775807", true, INT64_MAX, 0x1p63}, {"9223372036854775808", false, 0, 0x1p63}, {"1.0", true, 1, 1}, {"1e3", true, 1000, 1000},
-        {"-2.50", false, 0, -2.5}, {"1e-1", false, 0, 0.1}, {"123456789012345678901234567890", false, 0, 123456789012345678901234567890.0},
+        {"9223372036854775807", true, INT64_MAX, 0x1p63}, {"9223372036854775808", false, 0, 0x1p63}, {"1.0", true, 1, 1},
+        {"1e3", true, 1000, 1000},
+        {"-2.50", false, 0, -2.5}, {"1e-1", false, 0, 0.1},
+        {"123456789012345678901234567890", false, 0, 123456789012345678901234567890.0},
         {"0.1e1", true, 1, 1}, {"1E+2", true, 100, 100}, {"1e18", true, 1000000000000000000, 1e18}, {"1e19", false, 0, 1e19},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -296,7 +306,8 @@ static uint32_t below(uint32_t n)
 /* With `prefix`, so that the names in one object differ. */
 static void random_string(struct str *out, const char *prefix)
 {
-    static const char *const pieces[] = {"a", "the quick brown fox jumps over it ", "\\n", "\\\"", "\\\\", "\\u00e9", "\\ud83d\\ude00", "\xc3\xa9",
+    static const char *const pieces[] = {"a", "the quick brown fox jumps over it ", "\\n", "\\\"", "\\\\", "\\u00e9",
+                                         "\\ud83d\\ude00", "\xc3\xa9",
                                          "\xe2\x82\xac", "\xf0\x9f\x98\x80", "/", "0123456789abcdef", "\\u0001", "{[:,]}"};
     str_addc(out, '"');
     str_addz(out, prefix);
@@ -425,7 +436,8 @@ static void damaged_text_ends_in_a_tree_or_an_error(void **state)
             json_error_t why;
             json_t *j = json_loadb(raw.ptr, raw.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
             /* Numbers that no double or int64 holds and NUL in names are JSON, but not jansson's. */
-            if (!j && !strstr(why.text, "NUL byte in object key") && !strstr(why.text, "overflow") && !strstr(why.text, "too big"))
+            if (!j && !strstr(why.text, "NUL byte in object key") && !strstr(why.text, "overflow") &&
+                !strstr(why.text, "too big"))
                 fail_msg("%.*s: %s", SLICE_ARG(raw), why.text);
             json_decref(j);
             read++;
@@ -472,7 +484,8 @@ static void every_scan_gives_the_same(void **state)
             memset(text, 'a', sizeof text);
             text[at] = (char)c;
             const char *end = text + sizeof text, *here = text + at;
-            bool quote = c == '"' || c == '\\', special = quote || c < 0x20 || c >= 0x80, bracket = c == '"' || (c && strchr("[]{}", c));
+            bool quote = c == '"' || c == '\\', special = quote || c < 0x20 || c >= 0x80;
+            bool bracket = c == '"' || (c && strchr("[]{}", c));
             for (size_t row = 0; row < scan_count; row++) {
                 if (!scans[row].usable())
                     continue;

@@ -125,8 +125,10 @@ struct made {
     struct str pattern, text;
 };
 
-static const char *const characters[] = {"a", "b", "s", "k", "S", "K", "E", "x", "-", " ", "\xc3\xa9", "\xe6\x96\x87", "1", ":", "}", ",", "t", "r"};
-static const char *const likes[] = {"A", "B", "\xc5\xbf", "\xe2\x84\xaa", "s", "k", "e", "X", "-", " ", "\xc3\x89", "\xe6\x96\x87", "1", ":", "}", ",", "T", "r"};
+static const char *const characters[] = {"a", "b", "s", "k", "S", "K", "E", "x", "-", " ", "\xc3\xa9", "\xe6\x96\x87", "1", ":",
+                                         "}", ",", "t", "r"};
+static const char *const likes[] = {"A", "B", "\xc5\xbf", "\xe2\x84\xaa", "s", "k", "e", "X", "-", " ", "\xc3\x89",
+                                    "\xe6\x96\x87", "1", ":", "}", ",", "T", "r"};
 
 static void make_sequence(struct made *m, int depth);
 
@@ -156,7 +158,8 @@ static void make_group(struct made *m, const char *open, int depth)
 
 static void make_class(struct made *m)
 {
-    static const char *const classes[] = {"[^q]", "[a-c]", "[sk]", "[[:alpha:]x]", "[]a]", "[\\d-]", "[a\\-c]", "[\\x41-\\x43]", "[^]]", "\\w", "\\S", ".", "[a-]",
+    static const char *const classes[] = {"[^q]", "[a-c]", "[sk]", "[[:alpha:]x]", "[]a]", "[\\d-]", "[a\\-c]", "[\\x41-\\x43]",
+                                          "[^]]", "\\w", "\\S", ".", "[a-]",
                                           "[\xc3\xa9" "a]", "[[a]", "[a-b-e]", "\\p{L}", "\\pL", "\\N", "\\X"};
     str_addz(&m->pattern, classes[below(sizeof classes / sizeof *classes)]);
     str_addz(&m->text, below(4) ? "a" : "B");
@@ -197,7 +200,8 @@ static void make_atom(struct made *m, int depth)
 static void make_sequence(struct made *m, int depth)
 {
     static const struct { const char *text; uint32_t least, most; } quantifiers[] = {
-        {"?", 0, 1}, {"*", 0, 3}, {"+", 1, 3}, {"{2}", 2, 2}, {"{1,2}", 1, 2}, {"{2,}", 2, 4}, {"{0}", 0, 0}, {"{3}?", 3, 3}, {"*?", 0, 2}, {"++", 1, 2},
+        {"?", 0, 1}, {"*", 0, 3}, {"+", 1, 3}, {"{2}", 2, 2}, {"{1,2}", 1, 2}, {"{2,}", 2, 4}, {"{0}", 0, 0}, {"{3}?", 3, 3},
+        {"*?", 0, 2}, {"++", 1, 2},
         {"{,2}", 1, 1}, {"{x}", 1, 1}, {"{2}{2}", 4, 4}, {"{0,1}+", 0, 1},
     };
     for (uint32_t n = below(depth ? 5 : 9); n > 0; n--) {
@@ -262,7 +266,8 @@ static void never_claims_what_need_not_be_there(void **state)
             for (size_t a = 0; a < needs.all[k].n; a++)
                 assert_true(needs.all[k].any[a].len >= LITERAL_MIN);
             if (yes && !holds(&needs.all[k], folded(text)))
-                fail_msg("%.*s (flags %d) matches \"%.*s\" and need not hold \"%.*s\"", SLICE_ARG(pattern), flags, SLICE_ARG(text),
+                fail_msg("%.*s (flags %d) matches \"%.*s\" and need not hold \"%.*s\"", SLICE_ARG(pattern), flags,
+                         SLICE_ARG(text),
                          SLICE_ARG(needs.all[k].any[0]));
         }
         matched += yes && needs.n > 0;

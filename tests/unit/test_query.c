@@ -31,7 +31,8 @@ static int set_up_with_runs(void **state)
     add_finding(f, &list, "missing-program", KIND_BROKEN_TASK, SEVERITY_HIGH, 2, 4, "answer");
     put_run(f, full_run(f), "a.jsonl", 0, false, &list);
     for (int i = 0; i < 30; i++)
-        put_run(f, simple_run(f, arena_printf(&f->a, "x%d", i), arena_printf(&f->a, "word%d of an answer", i)), "b.jsonl", 0, false, NULL);
+        put_run(f, simple_run(f, arena_printf(&f->a, "x%d", i), arena_printf(&f->a, "word%d of an answer", i)), "b.jsonl", 0,
+                false, NULL);
     return 0;
 }
 
@@ -62,7 +63,9 @@ static const char *ask(struct fixture *f, const char *sql, const char *params, u
     struct err e = {0};
     str_addz(&out, "before");
     bool ok = store_sql(f->store, slice_str(sql), slice_str(params), limit, deadline(20000), &out, &e);
-    const char *answer = ok ? arena_strdup(&f->a, str_slice(&out)) + 6 : arena_printf(&f->a, "%s: %s", err_name(e.code), e.text).ptr;
+    const char *answer = arena_strdup(&f->a, str_slice(&out)) + 6;
+    if (!ok)
+        answer = arena_printf(&f->a, "%s: %s", err_name(e.code), e.text).ptr;
     if (!ok)
         assert_int_equal(out.len, 6); /* nothing half-written stays */
     str_free(&out);
@@ -91,7 +94,8 @@ static void answers(void **state)
         {"VALUES (1), (2)", NULL, 2, "{\"columns\":[\"column1\"],\"rows\":[[1],[2]],\"truncated\":false}"},
         {"SELECT value FROM json_each('[3,4]') UNION SELECT key FROM json_tree('{\"a\":1}')", NULL, 0,
          "{\"columns\":[\"value\"],\"rows\":[[null],[3],[4],[\"a\"]],\"truncated\":false}"},
-        {"SELECT row_number() OVER (ORDER BY name) AS n FROM scores", NULL, 0, "{\"columns\":[\"n\"],\"rows\":[[1]],\"truncated\":false}"},
+        {"SELECT row_number() OVER (ORDER BY name) AS n FROM scores", NULL, 0,
+         "{\"columns\":[\"n\"],\"rows\":[[1]],\"truncated\":false}"},
         {"SELECT * FROM evidence WHERE 0", NULL, 0,
          "{\"columns\":[\"finding\",\"run\",\"transcript\",\"message\",\"part\",\"start\",\"end\",\"quote\"],\"rows\":[],\"truncated\":false}"},
     };
@@ -100,7 +104,8 @@ static void answers(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char wanted[512];
         const char *hole = strstr(rows[i].answer, "COUNT");
-        snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)(hole ? hole - rows[i].answer : (ptrdiff_t)strlen(rows[i].answer)), rows[i].answer, hole ? count : "",
+        snprintf(wanted, sizeof wanted, "%.*s%s%s", (int)(hole ? hole - rows[i].answer : (ptrdiff_t)strlen(rows[i].answer)),
+                 rows[i].answer, hole ? count : "",
                  hole ? hole + 5 : "");
         assert_string_equal(ask(f, rows[i].sql, rows[i].params, rows[i].limit), wanted);
     }
@@ -109,9 +114,11 @@ static void answers(void **state)
 static void every_view_can_be_read(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"collections", "runs", "scores", "transcripts", "messages", "tool_calls", "findings", "evidence", "labels", "tasks", "judgments"};
+    static const char *const names[] = {"collections", "runs", "scores", "transcripts", "messages", "tool_calls", "findings",
+                                        "evidence", "labels", "tasks", "judgments"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct slice all = arena_printf(&f->a, "SELECT * FROM %s", names[i]), some = arena_printf(&f->a, "SELECT count(*) FROM %s", names[i]);
+        struct slice all = arena_printf(&f->a, "SELECT * FROM %s", names[i]);
+        struct slice some = arena_printf(&f->a, "SELECT count(*) FROM %s", names[i]);
         assert_int_equal(strncmp(ask(f, all.ptr, NULL, 0), "{\"columns\":[", 12), 0);
         assert_int_equal(strncmp(ask(f, some.ptr, NULL, 0), "{\"columns\":[", 12), 0);
     }
@@ -147,7 +154,8 @@ static void functions_answer_as_those_of_sqlite(void **state)
     OK(db_open(":memory:", true, &db, &e));
     for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
         struct err e = {0};
-        struct stmt *q = db_prepare(db, arena_printf(&f->a, "SELECT json_array(%.*s)", SLICE_ARG(slice_sub(asked[i].sql, 7, SIZE_MAX))).ptr, &e);
+        struct stmt *q = db_prepare(db, arena_printf(&f->a, "SELECT json_array(%.*s)",
+                                                     SLICE_ARG(slice_sub(asked[i].sql, 7, SIZE_MAX))).ptr, &e);
         if (stmt_step(q, &e) != STEP_ROW)
             fail_msg("%.*s: %s", SLICE_ARG(asked[i].sql), e.text);
         struct slice theirs = take_text(q, &f->a);
@@ -165,28 +173,45 @@ static void refuses_all_but_reading(void **state)
 {
     struct fixture *f = *state;
     static const struct { const char *sql, *code; } rows[] = {
-        {"INSERT INTO run DEFAULT VALUES", "forbidden"}, {"UPDATE runs SET name = 'x'", "bad_request"}, {"UPDATE run SET name = 'x'", "forbidden"},
-        {"DELETE FROM run", "forbidden"}, {"DROP TABLE run", "forbidden"}, {"DROP VIEW runs", "forbidden"}, {"CREATE TABLE t (a)", "forbidden"},
+        {"INSERT INTO run DEFAULT VALUES", "forbidden"}, {"UPDATE runs SET name = 'x'", "bad_request"},
+        {"UPDATE run SET name = 'x'", "forbidden"},
+        {"DELETE FROM run", "forbidden"}, {"DROP TABLE run", "forbidden"}, {"DROP VIEW runs", "forbidden"},
+        {"CREATE TABLE t (a)", "forbidden"},
         {"CREATE TEMP TABLE t AS SELECT * FROM runs", "forbidden"}, {"CREATE TEMP VIEW v AS SELECT * FROM run", "forbidden"},
-        {"CREATE TRIGGER t AFTER INSERT ON run BEGIN SELECT 1; END", "forbidden"}, {"CREATE VIRTUAL TABLE t USING fts5(a)", "forbidden"},
+        {"CREATE TRIGGER t AFTER INSERT ON run BEGIN SELECT 1; END", "forbidden"},
+        {"CREATE VIRTUAL TABLE t USING fts5(a)", "forbidden"},
         {"ALTER TABLE run RENAME TO r2", "forbidden"}, {"ATTACH '/tmp/x.db' AS x", "forbidden"}, {"DETACH main", "forbidden"},
-        {"PRAGMA user_version = 7", "forbidden"}, {"PRAGMA table_info(run)", "forbidden"}, {"SELECT * FROM pragma_table_info('run')", "forbidden"},
-        {"VACUUM", "forbidden"}, {"VACUUM INTO '/tmp/telltale-stolen.db'", "forbidden"}, {"ANALYZE", "forbidden"}, {"REINDEX", "forbidden"},
-        {"BEGIN", "forbidden"}, {"COMMIT", "forbidden"}, {"ROLLBACK", "forbidden"}, {"SAVEPOINT s", "forbidden"}, {"RELEASE s", "forbidden"},
+        {"PRAGMA user_version = 7", "forbidden"}, {"PRAGMA table_info(run)", "forbidden"},
+        {"SELECT * FROM pragma_table_info('run')", "forbidden"},
+        {"VACUUM", "forbidden"}, {"VACUUM INTO '/tmp/telltale-stolen.db'", "forbidden"}, {"ANALYZE", "forbidden"},
+        {"REINDEX", "forbidden"},
+        {"BEGIN", "forbidden"}, {"COMMIT", "forbidden"}, {"ROLLBACK", "forbidden"}, {"SAVEPOINT s", "forbidden"},
+        {"RELEASE s", "forbidden"},
         {"EXPLAIN SELECT 1", "forbidden"}, {"EXPLAIN QUERY PLAN SELECT 1", "forbidden"},
-        {"SELECT * FROM run", "forbidden"}, {"SELECT data FROM block", "forbidden"}, {"SELECT count(*) FROM job", "forbidden"}, {"SELECT count(*) FROM sqlite_schema", "forbidden"}, {"SELECT count(*) FROM Gram_Part", "forbidden"},
-        {"SELECT payload FROM job", "forbidden"}, {"SELECT * FROM sqlite_schema", "forbidden"}, {"SELECT * FROM sqlite_master", "forbidden"},
-        {"SELECT * FROM sqlite_sequence", "forbidden"}, {"SELECT count(*) FROM dbstat", "forbidden"}, {"SELECT * FROM main.run", "forbidden"},
+        {"SELECT * FROM run", "forbidden"}, {"SELECT data FROM block", "forbidden"}, {"SELECT count(*) FROM job", "forbidden"},
+        {"SELECT count(*) FROM sqlite_schema", "forbidden"}, {"SELECT count(*) FROM Gram_Part", "forbidden"},
+        {"SELECT payload FROM job", "forbidden"}, {"SELECT * FROM sqlite_schema", "forbidden"},
+        {"SELECT * FROM sqlite_master", "forbidden"},
+        {"SELECT * FROM sqlite_sequence", "forbidden"}, {"SELECT count(*) FROM dbstat", "forbidden"},
+        {"SELECT * FROM main.run", "forbidden"},
         {"WITH runs AS (SELECT * FROM job) SELECT * FROM runs", "forbidden"},
-        {"WITH RECURSIVE runs(x) AS (SELECT 1 UNION ALL SELECT (SELECT max(payload) FROM job) FROM runs) SELECT x FROM runs", "forbidden"},
+        {"WITH RECURSIVE runs(x) AS (SELECT 1 UNION ALL SELECT (SELECT max(payload) FROM job) FROM runs) SELECT x FROM runs",
+         "forbidden"},
         {"SELECT (SELECT secret FROM (SELECT payload AS secret FROM job)) FROM runs", "forbidden"},
-        {"SELECT id FROM runs WHERE id IN (SELECT id FROM job)", "forbidden"}, {"SELECT id FROM runs ORDER BY (SELECT max(id) FROM job)", "forbidden"},
-        {"SELECT load_extension('/tmp/x.so')", "forbidden|bad_request"}, {"SELECT readfile('/etc/passwd')", "bad_request"}, {"SELECT writefile('/tmp/x', 'y')", "bad_request"},
-        {"SELECT randomblob(1000000000)", "forbidden"}, {"SELECT zeroblob(1000000000)", "forbidden"}, {"SELECT text(1)", "forbidden"},
-        {"SELECT glob('*', 'x')", "forbidden"}, {"SELECT 'x' GLOB '*'", "forbidden"}, {"SELECT fts3_tokenizer('simple')", "bad_request|forbidden"},
-        {"SELECT json_patch('{}', '{}')", "forbidden"}, {"SELECT trim('aa', 'a')", "bad_request"}, {"SELECT sqlite_compileoption_get(1)", "forbidden"},
-        {"SELECT 1; SELECT 2", "bad_request"}, {"SELECT 1; DROP TABLE run", "bad_request"}, {"", "bad_request"}, {" -- nothing", "bad_request"}, {"SELEC 1", "bad_request"}, {"SELECT nothing", "bad_request"},
-        {"SELECT * FROM nowhere", "bad_request"}, {"SELECT 1 FROM runs WHERE", "bad_request"}, {"SELECT $1", "bad_request"}, {"SELECT json_extract('{', '$.a')", "bad_request"},
+        {"SELECT id FROM runs WHERE id IN (SELECT id FROM job)", "forbidden"},
+        {"SELECT id FROM runs ORDER BY (SELECT max(id) FROM job)", "forbidden"},
+        {"SELECT load_extension('/tmp/x.so')", "forbidden|bad_request"}, {"SELECT readfile('/etc/passwd')", "bad_request"},
+        {"SELECT writefile('/tmp/x', 'y')", "bad_request"},
+        {"SELECT randomblob(1000000000)", "forbidden"}, {"SELECT zeroblob(1000000000)", "forbidden"},
+        {"SELECT text(1)", "forbidden"},
+        {"SELECT glob('*', 'x')", "forbidden"}, {"SELECT 'x' GLOB '*'", "forbidden"},
+        {"SELECT fts3_tokenizer('simple')", "bad_request|forbidden"},
+        {"SELECT json_patch('{}', '{}')", "forbidden"}, {"SELECT trim('aa', 'a')", "bad_request"},
+        {"SELECT sqlite_compileoption_get(1)", "forbidden"},
+        {"SELECT 1; SELECT 2", "bad_request"}, {"SELECT 1; DROP TABLE run", "bad_request"}, {"", "bad_request"},
+        {" -- nothing", "bad_request"}, {"SELEC 1", "bad_request"}, {"SELECT nothing", "bad_request"},
+        {"SELECT * FROM nowhere", "bad_request"}, {"SELECT 1 FROM runs WHERE", "bad_request"}, {"SELECT $1", "bad_request"},
+        {"SELECT json_extract('{', '$.a')", "bad_request"},
         {"SELECT abs(-9223372036854775808)", "bad_request"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -264,9 +289,11 @@ static void hostile_queries_end_in_time_and_memory(void **state)
         {S("SELECT " LARGE " LIKE '%' || substr(" LARGE ", 1, 20000) || 'b%'"), "limit"},
         {S("SELECT " LARGE " LIKE replace(substr(" LARGE ", 1, 30000), 'a', '%a') || 'b'"), "ok|limit"},
         {S("SELECT " LARGE " LIKE replace(substr(" LARGE ", 1, 30000), 'a', '%a') || '%_b'"), "ok|limit"},
-        {S("WITH RECURSIVE c(x) AS (SELECT " LARGE " UNION ALL SELECT x || '' FROM c LIMIT 1000) SELECT group_concat(x) FROM c"), "limit"},
+        {S("WITH RECURSIVE c(x) AS (SELECT " LARGE " UNION ALL SELECT x || '' FROM c LIMIT 1000) SELECT group_concat(x) FROM c"),
+         "limit"},
         {S("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c LIMIT 100) SELECT x || " LARGE " AS y FROM c ORDER BY y"), "limit"},
-        {S("SELECT " LARGE " || 'b' AS x, count(*) FROM messages a, messages b, messages c GROUP BY a.text || b.text || x"), "limit"},
+        {S("SELECT " LARGE " || 'b' AS x, count(*) FROM messages a, messages b, messages c GROUP BY a.text || b.text || x"),
+         "limit"},
         {S("SELECT json_group_array(a.text) FROM messages a, messages b, messages c, messages d"), "limit"},
         {S("WITH x(b) AS (SELECT " LARGE ") SELECT b||1,b||2,b||3,b||4,b||5,b||6,b||7,b||8,b||9,b||10,b||11,b||12,b||13,b||14,b||15,b||16,"
            "b||17,b||18,b||19,b||20,b||21,b||22,b||23,b||24,b||25,b||26,b||27,b||28,b||29,b||30,b||31,b||32,b||33,b||34,b||35 FROM x"), "limit|too_large"},
@@ -274,8 +301,10 @@ static void hostile_queries_end_in_time_and_memory(void **state)
         {S("SELECT count(*) FROM json_each('[' || " LARGE_OF("1,") " || '1]') a, json_each('[1,2,3,4,5,6]') b"), "ok|limit"},
         /* what would take hours, and all memory, to compile */
         {doubled(f, "WITH c0 AS (SELECT 1 x)", ", c# AS (SELECT 1 x FROM c@ a, c@ b)", 40, " SELECT count(*) FROM c"), "limit"},
-        {doubled(f, "WITH c0 AS (SELECT 1 x)", ", c# AS (SELECT (SELECT x FROM c@) + (SELECT x FROM c@) x)", 40, " SELECT x FROM c"), "limit"},
-        {doubled(f, "WITH c0 AS (SELECT 1 x)", ", c# AS (SELECT x + x + x AS x FROM (SELECT x FROM c@))", 40, " SELECT x FROM c"), "limit"},
+        {doubled(f, "WITH c0 AS (SELECT 1 x)", ", c# AS (SELECT (SELECT x FROM c@) + (SELECT x FROM c@) x)", 40,
+                 " SELECT x FROM c"), "limit"},
+        {doubled(f, "WITH c0 AS (SELECT 1 x)", ", c# AS (SELECT x + x + x AS x FROM (SELECT x FROM c@))", 40, " SELECT x FROM c"),
+         "limit"},
         {doubled(f, "SELECT 1 FROM runs r0", ", runs r#", 70, " WHERE 1 = "), "bad_request|limit"},
         {doubled(f, "SELECT 1 FROM runs r0", ", runs r#", 15, " WHERE 1 > "), "ok|limit"},
         {doubled(f, "SELECT 1", " + (SELECT #", 400, ""), "bad_request"},
@@ -284,7 +313,8 @@ static void hostile_queries_end_in_time_and_memory(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct str out = STR_INIT(8 << 20);
         struct err e = {0};
-        bool good = strcmp(rows[i].codes, "ok") == 0; /* must come to its end, on a busy machine too: what is measured is the processor's time */
+        /* must come to its end, on a busy machine too: what is measured is the processor's time */
+        bool good = strcmp(rows[i].codes, "ok") == 0;
         int64_t begun = cpu_us();
         bool ok = store_sql(f->store, rows[i].sql, SLICE_NONE, 0, deadline(good ? 60000 : 500), &out, &e);
         int64_t took = cpu_us() - begun;
@@ -306,7 +336,8 @@ static void an_answer_has_a_size(void **state)
 {
     struct fixture *f = *state;
     struct str out = STR_INIT(100000);
-    FAILS(ERR_TOO_LARGE, store_sql(f->store, S("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"), SLICE_NONE, 0, 0, &out, &e));
+    FAILS(ERR_TOO_LARGE, store_sql(f->store, S("WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT x FROM c"),
+                                   SLICE_NONE, 0, 0, &out, &e));
     str_free(&out);
 }
 

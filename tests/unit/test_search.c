@@ -90,19 +90,25 @@ static void lines_are_cut(void **state)
 static void patterns(void **state)
 {
     struct fixture *f = *state;
-    put_run(f, simple_run(f, S("a"), S("Die Stra\xc3\x9f" "e ist gesperrt. ERREUR: Caf\xc3\x89 ferm\xc3\xa9")), "a.jsonl", 0, false, NULL);
+    put_run(f, simple_run(f, S("a"), S("Die Stra\xc3\x9f" "e ist gesperrt. ERREUR: Caf\xc3\x89 ferm\xc3\xa9")), "a.jsonl", 0,
+            false, NULL);
     put_run(f, simple_run(f, S("b"), S("a.c (x) 100%\tabc\0def")), "b.jsonl", 0, false, NULL);
     struct slice nul = slice_of("zero\0bytes", 10);
     put_run(f, simple_run(f, S("c"), nul), "c.jsonl", 0, false, NULL);
     static const struct { const char *pattern; bool regex, match_case; int64_t hits; } rows[] = {
-        {"caf\xc3\xa9", false, false, 1}, {"caf\xc3\xa9", false, true, 0}, {"Caf\xc3\x89", false, true, 1}, {"\xc3\xa9", false, true, 1}, {"erreur", false, false, 1},
-        {"a.c", false, false, 1}, {"a.c .x", true, false, 1}, {"A.C .x", true, false, 0}, {"(?i)A.C .X", true, false, 1}, {"(x)", false, false, 1}, {"100%", false, false, 1},
-        {"\tab", false, false, 1}, {"x", false, false, 1}, {"gesperrt\\. (ERREUR|nothing)", true, false, 1}, {"^Die", true, false, 1}, {"^Stra", true, false, 0},
-        {"careful assistant", false, false, 3}, {"(?s)z.*s$", true, false, 1}, {"\\x00b", true, false, 1}, {"nowhere at all", false, false, 0}, {"[qz]{3}", true, false, 0},
+        {"caf\xc3\xa9", false, false, 1}, {"caf\xc3\xa9", false, true, 0}, {"Caf\xc3\x89", false, true, 1},
+        {"\xc3\xa9", false, true, 1}, {"erreur", false, false, 1},
+        {"a.c", false, false, 1}, {"a.c .x", true, false, 1}, {"A.C .x", true, false, 0}, {"(?i)A.C .X", true, false, 1},
+        {"(x)", false, false, 1}, {"100%", false, false, 1},
+        {"\tab", false, false, 1}, {"x", false, false, 1}, {"gesperrt\\. (ERREUR|nothing)", true, false, 1},
+        {"^Die", true, false, 1}, {"^Stra", true, false, 0},
+        {"careful assistant", false, false, 3}, {"(?s)z.*s$", true, false, 1}, {"\\x00b", true, false, 1},
+        {"nowhere at all", false, false, 0}, {"[qz]{3}", true, false, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct search_hits hits = search(f, (struct search_query){.pattern = slice_str(rows[i].pattern), .regex = rows[i].regex,
-                                                                  .match_case = rows[i].match_case, .collection = f->collection, .count = true});
+                                                                  .match_case = rows[i].match_case,
+                                                                  .collection = f->collection, .count = true});
         if (hits.end.total != rows[i].hits || hits.n != (size_t)rows[i].hits)
             fail_msg("%s: %lld hits, not %lld", rows[i].pattern, (long long)hits.end.total, (long long)rows[i].hits);
     }
@@ -114,7 +120,8 @@ static void patterns(void **state)
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .after = S("1.2.x")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .success = S("maybe")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .limit = 1001}, &f->a, &hits, &e));
-    FAILS(ERR_NOT_FOUND, store_search(f->store, &(struct search_query){.pattern = S("assistant"), .collection = S("nowhere")}, &f->a, &hits, &e));
+    FAILS(ERR_NOT_FOUND, store_search(f->store, &(struct search_query){.pattern = S("assistant"), .collection = S("nowhere")},
+                                      &f->a, &hits, &e));
 }
 
 static void filters(void **state)
@@ -144,8 +151,10 @@ static void filters(void **state)
         {{.role = S("user")}, 1}, {{.role = S("assistant")}, 2}, {{.role = S("user,tool")}, 2}, {{.role = S("system")}, 0},
         {{.tool = S("bash")}, 1}, {{.tool = S("edit,bash")}, 1}, {{.tool = S("edit")}, 0},
         {{.model = S("model-b")}, 2}, {{.model = S("model-a,model-b")}, 4}, {{.model = S("model-c")}, 0},
-        {{.task = S("task-2")}, 2}, {{.task = S("task-1")}, 1}, {{.task = S("")}, 1}, {{.success = S("true")}, 2}, {{.success = S("false")}, 1},
-        {{.success = S("unknown")}, 1}, {{.success = S("true,false")}, 3}, {{.model = S("model-b"), .role = S("tool"), .collection = first}, 1},
+        {{.task = S("task-2")}, 2}, {{.task = S("task-1")}, 1}, {{.task = S("")}, 1}, {{.success = S("true")}, 2},
+        {{.success = S("false")}, 1},
+        {{.success = S("unknown")}, 1}, {{.success = S("true,false")}, 3},
+        {{.model = S("model-b"), .role = S("tool"), .collection = first}, 1},
         {{.model = S("model-b"), .collection = other.id}, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -166,7 +175,8 @@ enum { RUNS = 330 };
 
 static struct slice random_text(struct fixture *f)
 {
-    static const char *const said[] = {"error", "Error", "the tool", "needle", "Needle", "file not found", "\xc3\xa9t\xc3\xa9", "0123abcd", "\n", "return", "foo.bar",
+    static const char *const said[] = {"error", "Error", "the tool", "needle", "Needle", "file not found", "\xc3\xa9t\xc3\xa9",
+                                       "0123abcd", "\n", "return", "foo.bar",
                                        "aaaa", "Traceback (most recent call last)", "ok"};
     struct str s = STR_INIT(1 << 20);
     uint32_t n = below(60) == 0 ? 3000 : below(40);
@@ -192,7 +202,8 @@ static struct run *random_run(struct fixture *f, int i, struct slice *shared, si
         tr->nmessages = below(8);
         tr->messages = arena_array(&f->a, struct message, tr->nmessages + 1);
         for (size_t m = 0; m < tr->nmessages; m++) {
-            struct message *msg = message(&tr->messages[m], (enum role)below(4), below(3) ? random_text(f) : shared[below((uint32_t)nshared)]);
+            struct slice text = below(3) ? random_text(f) : shared[below((uint32_t)nshared)];
+            struct message *msg = message(&tr->messages[m], (enum role)below(4), text);
             if (below(4) == 0)
                 msg->reasoning = random_text(f);
             if (below(9) == 0)
@@ -213,7 +224,8 @@ struct expected {
     size_t n, cap;
 };
 
-static void expect(struct fixture *f, struct expected *all, const struct regex *re, struct regex_scratch *scratch, const struct run *run, int32_t t, int32_t m,
+static void expect(struct fixture *f, struct expected *all, const struct regex *re, struct regex_scratch *scratch,
+                   const struct run *run, int32_t t, int32_t m,
                    struct slice part, struct slice text)
 {
     struct regex_match match;
@@ -228,7 +240,8 @@ static void expect(struct fixture *f, struct expected *all, const struct regex *
     all->items[all->n++].end = match.end;
 }
 
-static void look_everywhere(struct fixture *f, struct expected *all, const char *pattern, int flags, struct run **runs, const int *order, size_t n)
+static void look_everywhere(struct fixture *f, struct expected *all, const char *pattern, int flags, struct run **runs,
+                            const int *order, size_t n)
 {
     struct regex *re;
     struct regex_scratch *scratch = regex_scratch_new();
@@ -242,7 +255,8 @@ static void look_everywhere(struct fixture *f, struct expected *all, const char 
                 expect(f, all, re, scratch, run, (int32_t)t, (int32_t)m, S("reasoning"), msg->reasoning);
                 expect(f, all, re, scratch, run, (int32_t)t, (int32_t)m, S("error"), msg->error);
                 for (size_t c = 0; c < msg->ncalls; c++)
-                    expect(f, all, re, scratch, run, (int32_t)t, (int32_t)m, arena_printf(&f->a, "call:%zu.arguments", c), msg->calls[c].arguments);
+                    expect(f, all, re, scratch, run, (int32_t)t, (int32_t)m, arena_printf(&f->a, "call:%zu.arguments", c),
+                           msg->calls[c].arguments);
             }
     }
     regex_free(re);
@@ -256,18 +270,24 @@ static void compare_hits(const char *pattern, const struct expected *want, const
         if (from + i >= want->n)
             fail_msg("%s: a hit too many in %.*s", pattern, SLICE_ARG(h->external_id));
         if (!slice_eq(h->external_id, want->items[from + i].external_id) || h->transcript != want->items[from + i].transcript ||
-            h->message != want->items[from + i].message || !slice_eq(h->part, want->items[from + i].part) || h->start != want->items[from + i].start ||
+            h->message != want->items[from + i].message || !slice_eq(h->part, want->items[from + i].part) ||
+                h->start != want->items[from + i].start ||
             h->end != want->items[from + i].end)
-            fail_msg("%s: hit %zu is in %.*s transcript %d message %d %.*s [%u, %u), not %.*s %d %d %.*s [%zu, %zu)", pattern, from + i, SLICE_ARG(h->external_id),
-                     h->transcript, h->message, SLICE_ARG(h->part), h->start, h->end, SLICE_ARG(want->items[from + i].external_id),
-                     want->items[from + i].transcript, want->items[from + i].message, SLICE_ARG(want->items[from + i].part), want->items[from + i].start,
+            fail_msg("%s: hit %zu is in %.*s transcript %d message %d %.*s [%u, %u), not %.*s %d %d %.*s [%zu, %zu)", pattern,
+                     from + i, SLICE_ARG(h->external_id),
+                     h->transcript, h->message, SLICE_ARG(h->part), h->start, h->end,
+                         SLICE_ARG(want->items[from + i].external_id),
+                     want->items[from + i].transcript, want->items[from + i].message, SLICE_ARG(want->items[from + i].part),
+                         want->items[from + i].start,
                      want->items[from + i].end);
     }
 }
 
 static const struct { const char *pattern; bool regex; } asked[] = {
-    {"needle", false}, {"Needle", true}, {"rare3_thing", false}, {"rare[0-4]_thing", true}, {"(?i)error|traceback", true}, {"\xc3\x89T\xc3\x89", false},
-    {"[0-9]{4}[a-d]+", true}, {"ok", false}, {"Traceback \\(most.*0", true}, {"no such thing", false}, {"filler", false}, {"^filler(?s:.*)needle", true}, {"9$", true},
+    {"needle", false}, {"Needle", true}, {"rare3_thing", false}, {"rare[0-4]_thing", true}, {"(?i)error|traceback", true},
+    {"\xc3\x89T\xc3\x89", false},
+    {"[0-9]{4}[a-d]+", true}, {"ok", false}, {"Traceback \\(most.*0", true}, {"no such thing", false}, {"filler", false},
+    {"^filler(?s:.*)needle", true}, {"9$", true},
 };
 
 static void finds_what_a_look_at_everything_finds(void **state)
@@ -304,7 +324,8 @@ static void finds_what_a_look_at_everything_finds(void **state)
             const char *pattern = asked[k].pattern;
             look_everywhere(f, &want, pattern, asked[k].regex ? 0 : REGEX_LITERAL | REGEX_NOCASE, runs, order, n);
             found += want.n;
-            struct search_query q = {.pattern = slice_str(pattern), .regex = asked[k].regex, .collection = f->collection, .count = true, .limit = 1000,
+            struct search_query q = {.pattern = slice_str(pattern), .regex = asked[k].regex, .collection = f->collection,
+                                     .count = true, .limit = 1000,
                                      .deadline_us = clock_monotonic_us() + 60000000};
             struct search_hits hits = search(f, q);
             compare_hits(pattern, &want, &hits, 0);
@@ -375,7 +396,8 @@ static void a_deadline_is_said_and_gone_on_from(void **state)
 {
     struct fixture *f = *state;
     for (int i = 0; i < 300; i++)
-        put_run(f, simple_run(f, arena_printf(&f->a, "r%d", i), arena_printf(&f->a, "answer %d with seldom", i)), "a.jsonl", 0, false, NULL);
+        put_run(f, simple_run(f, arena_printf(&f->a, "r%d", i), arena_printf(&f->a, "answer %d with seldom", i)), "a.jsonl", 0,
+                false, NULL);
     struct search_query q = {.pattern = S("s[e]ldom"), .regex = true, .collection = f->collection, .limit = 1000};
     size_t n = 0;
     int late = 0;
@@ -400,7 +422,8 @@ static void an_endless_pattern_is_said(void **state)
     memset(text, 'x', n);
     put_run(f, simple_run(f, S("bad"), slice_of(text, n)), "a.jsonl", 0, false, NULL);
     put_run(f, simple_run(f, S("good"), S("xxxxxz")), "b.jsonl", 0, false, NULL);
-    struct search_hits hits = search(f, (struct search_query){.pattern = S("(x+)+[yz]"), .regex = true, .collection = f->collection, .count = true});
+    struct search_hits hits = search(f, (struct search_query){.pattern = S("(x+)+[yz]"), .regex = true,
+                                                              .collection = f->collection, .count = true});
     assert_int_equal(hits.n, 1);
     assert_true(slice_is(hits.items[0].external_id, "good"));
     assert_true(hits.incomplete);

@@ -104,7 +104,7 @@ static const char *const wrongs[] = {
     "SELECT count(*) FROM block_run b WHERE block NOT IN (SELECT id FROM block) OR run NOT IN (SELECT n FROM run)",
     "SELECT count(*) FROM block_hash WHERE block NOT IN (SELECT id FROM block)",
     "SELECT count(*) FROM message m WHERE text > 0 AND NOT EXISTS (SELECT 1 FROM block_run WHERE block = m.text >> 16 AND run = m.id >> 26 AND"
-    " m.id & 67108863 BETWEEN first AND last)",
+    " uses <> x'')",
     "SELECT count(*) FROM message WHERE text(text) IS NULL",
 };
 

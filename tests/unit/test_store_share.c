@@ -95,7 +95,9 @@ static void a_job_is_tried_three_times(void **state)
     OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
     assert_true(got);
     assert_int_equal(out.attempts, 1);
-    OK(store_jobs_release(f->store, &e));
+    uint64_t released;
+    OK(store_jobs_release(f->store, &released, &e));
+    assert_int_equal(released, 1);
     OK(store_job(f->store, job.id, &f->a, &out, &e));
     assert_int_equal(out.state, JOB_QUEUED);
     OK(store_job_claim(f->store, 60, &f->a, &out, &got, &e));
