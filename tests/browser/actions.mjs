@@ -3,6 +3,11 @@ import { all, api, assert, check, equal, newPage, settled } from './harness.mjs'
 
 export async function actionChecks(browser, base, { collection, path, runs }) {
     const page = await newPage(browser, base);
+    const until = async (holds, what) => {
+        for (const end = Date.now() + 10_000; !(await holds()); await page.waitForTimeout(50)) {
+            assert(Date.now() < end, `never came true: ${what}`);
+        }
+    };
     const state = async id => (await api(base, `/findings/${id}`)).status;
     const chosen = () =>
         page.evaluate(
@@ -69,8 +74,7 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.locator('.toast').first().waitFor();
         for (const id of alike) equal(await state(id), 'dismissed', `status of ${id}`);
         await page.keyboard.press('u');
-        await page.waitForTimeout(500);
-        for (const id of alike) equal(await state(id), 'open', `status of ${id} after u`);
+        for (const id of alike) await until(async () => (await state(id)) === 'open', `${id} is open again after u`);
     });
     await check('n writes a note', async () => {
         await openInbox();
@@ -79,7 +83,7 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.getByRole('textbox', { name: 'Note' }).fill('because the image lacks it');
         await page.keyboard.press('Enter');
         await page.locator('.pane .in', { hasText: 'because the image lacks it' }).waitFor();
-        equal((await api(base, `/findings/${first}`)).note, 'because the image lacks it', 'note');
+        await until(async () => (await api(base, `/findings/${first}`)).note === 'because the image lacks it', 'the note is stored');
     });
     await check('j and k walk the inbox, o opens the run at the words, Back returns', async () => {
         await openInbox();
@@ -105,6 +109,7 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.locator('.note.now').first().waitFor();
         await page.keyboard.press('c');
         await page.locator('.note.now', { hasText: 'confirmed' }).first().waitFor();
+        await page.locator('.toast').first().waitFor(); // the server has it
         equal(await state(finding.id), 'confirmed', 'status');
         await page.keyboard.press('u');
         await page.locator('.note.now', { hasText: 'dismiss' }).first().waitFor();

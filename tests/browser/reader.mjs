@@ -157,6 +157,13 @@ export async function readerChecks(browser, base, { findings, runs }) {
         await page.locator('mark.now').first().waitFor();
         equal(await page.locator('mark.now').first().innerText(), wanted, 'marked words');
     });
+    await check('a press on the minimap goes there', async () => {
+        await open(`/runs/${long.id}`);
+        const box = await page.locator('.mini svg').boundingBox();
+        await page.mouse.click(box.x + 20, box.y + box.height - 3);
+        await page.waitForFunction(n => document.getElementById(`m${n}`)?.getBoundingClientRect().top < innerHeight, long.transcripts[0].messages - 1);
+        assert((await page.evaluate(() => scrollY)) > 100, 'it did not scroll');
+    });
     const withSiblings = findings.find(f => f.run && f.task_id != null);
     await check('the strip of attempts leads to another run of the task, and Back returns', async () => {
         await open(`/runs/${withSiblings.run.id}`);

@@ -11,6 +11,7 @@ export interface Sending {
     read: number; /* bytes that the server has read of it */
     runs: number;
     messages: number;
+    job: string | null;
     report: ImportReport | null;
     error: ApiError | null;
 }
@@ -78,6 +79,7 @@ export async function startImport(collection: string, files: FileIn[]): Promise<
             read: 0,
             runs: 0,
             messages: 0,
+            job: null,
             report: null,
             error: null,
         })),
@@ -118,6 +120,7 @@ async function sendOne(collection: string, from: FileIn, file: Sending, stop: Ab
         file.state = 'sending';
         tell();
         let upload = await sendFile(collection, from.file, from.name, sent => ((file.sent = sent), tell()), stop);
+        file.job = upload.job;
         file.state = 'reading';
         file.sent = file.size;
         for (let wait = 150; upload.state === 'queued' || upload.state === 'running'; wait = Math.min(1000, wait * 1.3)) {

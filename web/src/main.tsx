@@ -1,4 +1,5 @@
 import { render, type JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
 import { CollectionsPage } from './pages/collections';
 import { FindingsPage } from './pages/findings';
 import { ReaderPage } from './pages/reader';
@@ -12,7 +13,18 @@ import './tokens.css';
 import './components.css';
 
 function App(): JSX.Element {
-    const page = pageOf(usePlace().path);
+    const { path } = usePlace();
+    const page = pageOf(path);
+    // A new page is a new place to read from: without this, the focus would stay with a link that is gone.
+    const first = useRef(true);
+    useEffect(() => {
+        const main = document.getElementById('main');
+        if (!first.current && main && !document.querySelector('dialog[open]')) {
+            main.tabIndex = -1;
+            main.focus({ preventScroll: true });
+        }
+        first.current = false;
+    }, [path]);
     switch (page.name) {
         case 'collections':
             return <CollectionsPage />;

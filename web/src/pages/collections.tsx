@@ -7,7 +7,7 @@ import { useImports } from '../imports';
 import { Meter } from '../parts/marks';
 import { CopyButton, Dialog, DialogHead, FailedPage, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
-import { ChooseFiles, ImportPanel } from '../parts/upload';
+import { ChooseFiles, ImportPanel, OtherWork } from '../parts/upload';
 import { collectionPath, go } from '../router';
 import { asApiError, useAsk, useTitle } from '../use';
 
@@ -57,9 +57,10 @@ export function CollectionsPage(): JSX.Element {
                     Collections <span class="dim">{num(data.items.length)}</span>
                 </h1>
                 {panels}
+                <OtherWork onEnd={again} />
                 <List items={data.items} again={again} />
-                <section class="more-in" aria-label="Import">
-                    <DropZone small />
+                <section class="ways more-in" aria-label="Import">
+                    <DropZone />
                     <Commands name={data.items[0]!.name} />
                 </section>
             </main>
@@ -182,9 +183,9 @@ function Delete({ collection, onClose, again }: { collection: Collection; onClos
     );
 }
 
-function DropZone({ small }: { small?: boolean }): JSX.Element {
+function DropZone(): JSX.Element {
     return (
-        <section class={`drop${small ? ' small' : ''}`} aria-label="Drop files">
+        <section class="drop" aria-label="Drop files">
             <svg viewBox="0 0 44 44" aria-hidden="true">
                 <path d="M22 6v22M13 20l9 9 9-9M7 32v6h30v-6" />
             </svg>

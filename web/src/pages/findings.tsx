@@ -243,7 +243,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                             <>
                                 <div class="bar">
                                     {narrow && (
-                                        <button class="btn btn-bare back" type="button" onClick={() => choose(null)}>
+                                        <button class="btn btn-bare" type="button" onClick={() => choose(null)}>
                                             ← list
                                         </button>
                                     )}

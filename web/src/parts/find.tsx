@@ -1,6 +1,6 @@
 // Find in a transcript: words or a regular expression, over all of it, range by range.
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { DASH, num } from '../format';
 import type { Pages } from '../messages';
 import { hitsIn, tooMany, type Hit } from '../transcript';
@@ -90,7 +90,11 @@ export function FindBar({
     onClose: () => void;
 }): JSX.Element {
     const input = useRef<HTMLInputElement>(null);
-    useEffect(() => input.current?.select(), []);
+    // At once: what is typed right after the key that opened it belongs here.
+    useLayoutEffect(() => {
+        input.current?.focus();
+        input.current?.select();
+    }, []);
     const n = found.hits.length;
     return (
         <div class="find" role="search">

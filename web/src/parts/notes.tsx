@@ -68,7 +68,7 @@ function Note({
                 <SeverityMark severity={finding.severity} />
             </p>
             {full && <p>{visible(finding.title)}</p>}
-            {full && finding.message && finding.message !== finding.title && <p class="sub">{finding.message}</p>}
+            {current && finding.message && finding.message !== finding.title && <p class="sub">{finding.message}</p>}
             {full && (
                 <p class="by" title={`version ${finding.detector_version}`}>
                     {finding.scope === 'task' ? 'about the whole task, ' : ''}

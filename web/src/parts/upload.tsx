@@ -194,7 +194,7 @@ export function ImportPanel({ batch }: { batch: Batch }): JSX.Element {
             <header>
                 <h2>{batch.collection}</h2>
                 <span class="dim">
-                    {first}, {s.done ? bytes(s.size) : `${bytes(s.sent)} of ${bytes(s.size)}`}
+                    {first}, {s.done ? bytes(s.size) : s.sent < s.size ? `${bytes(s.sent)} of ${bytes(s.size)} sent` : `${bytes(s.size)}, being read`}
                 </span>
                 {s.done ? (
                     <span class="end acts">
@@ -284,6 +284,46 @@ export function ImportPanel({ batch }: { batch: Batch }): JSX.Element {
                     </tbody>
                 </table>
             )}
+        </section>
+    );
+}
+
+/** Work that the server has in hand and that this page did not start, or forgot when it was loaded anew. */
+export function OtherWork({ onEnd }: { onEnd: () => void }): JSX.Element | null {
+    const mine = new Set(useImports().flatMap(batch => batch.files.map(file => file.job)));
+    const { data, again } = useAsk('jobs', signal => api.jobs(signal));
+    const running = data?.items.filter(job => (job.state === 'queued' || job.state === 'running') && !mine.has(job.id)) ?? [];
+    const before = useRef(0);
+    useEffect(() => {
+        if (before.current > running.length) onEnd();
+        before.current = running.length;
+        if (!running.length) return;
+        const timer = setTimeout(again, 1000);
+        return () => clearTimeout(timer);
+    }, [data]);
+    if (!running.length) return null;
+    return (
+        <section class="panel import" aria-label="Under way">
+            {running.map(job => (
+                <p class="facts pad" key={job.id}>
+                    <span>
+                        <b>{job.kind}</b> {job.state === 'queued' ? 'waits its turn' : 'under way'}
+                    </span>
+                    {typeof job.progress?.runs === 'number' && (
+                        <span>
+                            <b>{num(job.progress.runs)}</b> runs
+                        </span>
+                    )}
+                    {typeof job.progress?.messages === 'number' && (
+                        <span>
+                            <b>{num(job.progress.messages)}</b> messages
+                        </span>
+                    )}
+                    <span>
+                        <a href="/settings">all jobs</a>
+                    </span>
+                </p>
+            ))}
         </section>
     );
 }
