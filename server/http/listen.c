@@ -1,8 +1,8 @@
 #include "http/listen.h"
 
-#include <stdlib.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
