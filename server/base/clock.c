@@ -56,7 +56,7 @@ static char *put_seconds(int64_t seconds, char *out)
     int month, day;
     date_of(days, &year, &month, &day);
     const int parts[] = {month, day, (int)(rest / 3600), (int)(rest / 60 % 60), (int)(rest % 60)};
-    out = year >= 0 && year <= 9999 ? put_digits(out, (int)year, 4) : out + sprintf(out, "%05d", (int)year);
+    out = year >= 0 && year <= 9999 ? put_digits(out, (int)year, 4) : out + snprintf(out, 12, "%05d", (int)year);
     for (int i = 0; i < 5; i++) {
         *out = "--T::"[i];
         out = put_digits(out + 1, parts[i], 2);
