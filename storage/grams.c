@@ -92,7 +92,7 @@ static struct segment *segment_make(const struct grams *g, size_t from, uint32_t
     struct segment *seg = segment_new(n);
     const struct waiting *blocks = g->blocks + from;
     size_t total = 0;
-    uint32_t *begin = seg->at; /* for now: where the places of a hash begin */
+    uint32_t *begin = seg->at; /* until the places are written: where those of a hash begin */
     for (uint32_t i = 0; i < n; i++) {
         seg->blocks[i] = first_block + blocks[i].place;
         total += blocks[i].n;
