@@ -195,9 +195,11 @@ bool store_piece_groups_end(struct store *s, const struct piece_group *groups, s
 
 /* Both of these look first and take the lock only where something changes.
  * Replaces the run-scope findings of a run by detectors (all, or those in only[n]); reviews of the same evidence stay.
- * `changed` says whether anything differs from before. */
-bool store_run_findings(struct store *s, struct slice run, const struct findings *findings, const struct incomplete *incomplete,
-                        size_t nincomplete, const struct slice *only, size_t nonly, bool *changed, struct err *e);
+ * `changed` says whether anything differs from before. `content_hash` (hexadecimal, as store_runs() gave it before the run was
+ * loaded; absent: whatever it is) is what the run must still be, else ERR_CONFLICT: what was found may be of another text. */
+bool store_run_findings(struct store *s, struct slice run, struct slice content_hash, const struct findings *findings,
+                        const struct incomplete *incomplete, size_t nincomplete, const struct slice *only, size_t nonly, bool *changed,
+                        struct err *e);
 bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e);
 bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
                          const struct slice *only, size_t nonly, bool *changed, struct err *e);

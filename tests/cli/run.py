@@ -92,6 +92,20 @@ def test_what_is_not_there_is_3():
     Home().run("runs", status=3)
 
 
+def test_rules_say_what_they_checked_as_one_json_document():
+    h = Home()
+    good = "id: a\ntitle: t\nbehavior: missing-program\nevents:\n  m: { on: tool_result, text: 'not found' }\nfind: { any: m }\n"
+    good += "tests:\n  hit:\n    - - {tool_call: bash, args: {cmd: a}}\n      - {tool_result: 'a: not found'}\n"
+    path, bad = h.file("good.yaml", good), h.file("bad.yaml", "id: b\nfind: 7\n")
+    lint = h.json("rules", "lint", path, bad, status=1)
+    assert lint["rules"] == 1 and {p["file"] for p in lint["problems"]} == {bad} and all(p["line"] and p["message"] for p in lint["problems"]), lint
+    assert h.json("rules", "test", path) == {"rules": 1, "problems": [], "passed": 1, "failed": 0, "failures": []}
+    wrong = h.json("rules", "test", h.file("wrong.yaml", good.replace("'a: not found'", "'fine'")), status=1)
+    assert (wrong["passed"], wrong["failed"]) == (0, 1) and "hit 1" in wrong["failures"][0], wrong
+    shipped = h.json("rules", "test")
+    assert shipped["failed"] == 0 and shipped["passed"] > 50 and shipped["problems"] == [], shipped
+
+
 # ---- import -----------------------------------------------------------------------------------------------------------
 
 def test_import_reports_in_the_shape_of_the_contract():

@@ -337,10 +337,10 @@ static void a_scan_keeps_what_people_said(void **state)
     confirm(f, before.items[0].finding.id);
 
     /* The same again is no change; another severity is one, under the same id, and the review stays. */
-    OK(store_run_findings(f->store, run, &first, NULL, 0, NULL, 0, &changed, &e));
+    OK(store_run_findings(f->store, run, SLICE_NONE, &first, NULL, 0, NULL, 0, &changed, &e));
     assert_false(changed);
     add_finding(f, &again, "a", KIND_ODD_BEHAVIOR, SEVERITY_HIGH, 1, 3, "What");
-    OK(store_run_findings(f->store, run, &again, NULL, 0, NULL, 0, &changed, &e));
+    OK(store_run_findings(f->store, run, SLICE_NONE, &again, NULL, 0, NULL, 0, &changed, &e));
     assert_true(changed);
     struct finding_rows after = findings_of(f, FILTER_ANY, NULL);
     assert_int_equal(after.n, 1); /* b is gone */
@@ -354,7 +354,7 @@ static void a_scan_keeps_what_people_said(void **state)
     add_finding(f, &other, "b", KIND_DATA, SEVERITY_LOW, 1, 3, "What");
     const struct slice only = S("b");
     const struct incomplete unfinished = {S("b"), S("deadline")};
-    OK(store_run_findings(f->store, run, &other, &unfinished, 1, &only, 1, &changed, &e));
+    OK(store_run_findings(f->store, run, SLICE_NONE, &other, &unfinished, 1, &only, 1, &changed, &e));
     assert_true(changed);
     assert_int_equal(findings_of(f, FILTER_ANY, NULL).n, 2);
     struct incomplete_row *rows;
@@ -362,11 +362,32 @@ static void a_scan_keeps_what_people_said(void **state)
     OK(store_incomplete(f->store, f->collection, 10, &f->a, &rows, &n, &e));
     assert_int_equal(n, 1);
     assert_true(slice_is(rows[0].external_id, "r"));
-    OK(store_run_findings(f->store, run, &other, &unfinished, 1, &only, 1, &changed, &e));
+    OK(store_run_findings(f->store, run, SLICE_NONE, &other, &unfinished, 1, &only, 1, &changed, &e));
     assert_false(changed);
-    OK(store_run_findings(f->store, run, &other, NULL, 0, &only, 1, &changed, &e));
+    OK(store_run_findings(f->store, run, SLICE_NONE, &other, NULL, 0, &only, 1, &changed, &e));
     assert_true(changed);
-    FAILS(ERR_NOT_FOUND, store_run_findings(f->store, S("none"), &other, NULL, 0, &only, 1, &changed, &e));
+    FAILS(ERR_NOT_FOUND, store_run_findings(f->store, S("none"), SLICE_NONE, &other, NULL, 0, &only, 1, &changed, &e));
+}
+
+/* A scan that read a run, and writes after an import brought other text under its name. */
+static void findings_of_an_older_text_are_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct findings old = {0}, fresh = {0};
+    const struct incomplete unfinished = {S("a"), S("deadline")};
+    bool changed;
+    put_run(f, simple_run(f, S("r"), S("What was said")), "/x/a", 0, true, &old);
+    struct run_row before = all_runs(f).items[0];
+    add_finding(f, &old, "a", KIND_ODD_BEHAVIOR, SEVERITY_LOW, 2, 0, "What was");
+    put_run(f, simple_run(f, S("r"), S("Something else")), "/x/a", 0, true, &fresh);
+    struct run_row after = all_runs(f).items[0];
+    assert_true(slice_eq(before.run.id, after.run.id));
+    FAILS(ERR_CONFLICT, store_run_findings(f->store, before.run.id, before.content_hash, &old, &unfinished, 1, NULL, 0, &changed, &e));
+    assert_int_equal(number(f, "SELECT (SELECT count(*) FROM finding) + (SELECT count(*) FROM incomplete)"), 0);
+    add_finding(f, &fresh, "a", KIND_ODD_BEHAVIOR, SEVERITY_LOW, 2, 0, "Something");
+    OK(store_run_findings(f->store, after.run.id, after.content_hash, &fresh, &unfinished, 1, NULL, 0, &changed, &e));
+    assert_true(changed);
+    assert_int_equal(number(f, "SELECT (SELECT count(*) FROM finding) + (SELECT count(*) FROM incomplete)"), 2);
 }
 
 static void a_review_follows_its_words(void **state)
@@ -408,7 +429,7 @@ static void two_findings_alike_are_two(void **state)
     add_finding(f, &twins, "a", KIND_ODD_BEHAVIOR, SEVERITY_LOW, 1, 3, "What");
     put_run(f, simple_run(f, S("r"), S("x")), "/x/a", 0, true, &twins);
     assert_int_equal(findings_of(f, FILTER_ANY, NULL).n, 2);
-    OK(store_run_findings(f->store, all_runs(f).items[0].run.id, &twins, NULL, 0, NULL, 0, &changed, &e));
+    OK(store_run_findings(f->store, all_runs(f).items[0].run.id, SLICE_NONE, &twins, NULL, 0, NULL, 0, &changed, &e));
     assert_false(changed);
 }
 
@@ -615,6 +636,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(findings_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reviews_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_scan_keeps_what_people_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(findings_of_an_older_text_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_review_follows_its_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_findings_alike_are_two, set_up, tear_down),
         cmocka_unit_test_setup_teardown(carried_findings_come_as_they_are, set_up, tear_down),
