@@ -116,7 +116,8 @@ uint64_t error_line_hash(struct slice line)
         size_t start = i;
         char c = line.ptr[i];
         bool inside = i > 0 && (is_letter(line.ptr[i - 1]) || is_digit(line.ptr[i - 1]));
-        while (i < line.len && is_hex(line.ptr[i]))
+        size_t prefix = c == '0' && i + 1 < line.len && line.ptr[i + 1] == 'x' ? 2 : 0;
+        for (i += prefix; i < line.len && is_hex(line.ptr[i]);)
             i++;
         size_t hex = i - start;
         for (i = start; i < line.len && is_space(line.ptr[i]);)
@@ -127,7 +128,7 @@ uint64_t error_line_hash(struct slice line)
             while (i < line.len && is_path(line.ptr[i]))
                 i++;
             hash = add_byte(hash, '/');
-        } else if (!inside && hex >= HEX_LEAST && (start + hex == line.len || !is_letter(line.ptr[start + hex]))) {
+        } else if (!inside && (hex >= HEX_LEAST || (prefix && hex > prefix)) && (start + hex == line.len || !is_letter(line.ptr[start + hex]))) {
             i = start + hex;
             hash = add_byte(hash, '0');
         } else if (is_digit(c)) {
