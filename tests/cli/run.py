@@ -158,6 +158,18 @@ def test_many_slow_patterns_stop_and_the_others_go_on():
     assert len(slow) > 5 and "quick" not in slow, slow
     assert [f["captures"] for f in got["items"] if f["detector"] == "quick"] == [{}], got["items"]
     assert "incomplete: " in h.stderr and " more" in h.stderr, h.stderr
+def test_rules_say_what_they_checked_as_one_json_document():
+    h = Home()
+    good = "id: a\ntitle: t\nbehavior: missing-program\nevents:\n  m: { on: tool_result, text: 'not found' }\nfind: { any: m }\n"
+    good += "tests:\n  hit:\n    - - {tool_call: bash, args: {cmd: a}}\n      - {tool_result: 'a: not found'}\n"
+    path, bad = h.file("good.yaml", good), h.file("bad.yaml", "id: b\nfind: 7\n")
+    lint = h.json("rules", "lint", path, bad, status=1)
+    assert lint["rules"] == 1 and {p["file"] for p in lint["problems"]} == {bad} and all(p["line"] and p["message"] for p in lint["problems"]), lint
+    assert h.json("rules", "test", path) == {"rules": 1, "problems": [], "passed": 1, "failed": 0, "failures": []}
+    wrong = h.json("rules", "test", h.file("wrong.yaml", good.replace("'a: not found'", "'fine'")), status=1)
+    assert (wrong["passed"], wrong["failed"]) == (0, 1) and "hit 1" in wrong["failures"][0], wrong
+    shipped = h.json("rules", "test")
+    assert shipped["failed"] == 0 and shipped["passed"] > 50 and shipped["problems"] == [], shipped
 
 
 # ---- import -----------------------------------------------------------------------------------------------------------
