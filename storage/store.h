@@ -206,9 +206,10 @@ bool store_task_findings(struct store *s, struct slice collection, struct slice 
 bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
 /* Makes the digest of a run (transcript/actions.h) where it has none of this program's revision. */
 bool store_run_redigest(struct store *s, struct slice id, const struct run *run, struct err *e);
-/* What detectors could not finish: (run, detector, reason), newest first, at most `limit`. */
+/* What detectors could not finish, newest runs first. Of the filter only `collection` (needed) and `run` count; nothing sorts it. */
 struct incomplete_row { struct slice run, external_id, detector, reason; };
-bool store_incomplete(struct store *s, struct slice collection, uint32_t limit, struct arena *a, struct incomplete_row **out, size_t *n,
+struct incomplete_rows { struct incomplete_row *items; size_t n; struct page_end end; };
+bool store_incomplete(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct incomplete_rows *out,
                       struct err *e);
 
 /* ---- runs ----------------------------------------------------------------------------------------------------------- */

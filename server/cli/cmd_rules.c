@@ -24,7 +24,7 @@ static int list(struct cli *cli, const struct ruleset *rules)
         view_detector(&j, &info);
         rows_add(&rows, str_slice(&text));
     }
-    rows_end(&rows);
+    rows_end(&rows, SLICE_NONE);
     str_free(&text);
     return 0;
 }
