@@ -201,6 +201,21 @@ bool store_run_findings(struct store *s, struct slice run, struct slice content_
                         const struct incomplete *incomplete, size_t nincomplete, const struct slice *only, size_t nonly, bool *changed,
                         struct err *e);
 bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e);
+/* What error lines are common in a collection; task_summary.common points to it. */
+bool store_common_errors(struct store *s, struct slice collection, struct arena *a, struct common_errors *out, struct err *e);
+/* Words that summaries do not hold, from this store; lives as long as it. `ctx` is the store. */
+struct quotes store_quotes(struct store *s);
+/* All runs of a collection, task by task in the order of their ids, those of no task last (task_id absent). A task of many runs comes in
+ * pieces of 1,000 runs, one after the other, its own findings with the first. Summaries have no scores; their findings are those of
+ * detectors[n], with id, detector and captures alone. What is handed to `each` is gone when it returns; false from it ends the feed. */
+struct feed_wish {
+    const struct slice *detectors;
+    size_t ndetectors;
+    const struct quotes *quotes;
+    bool (*each)(void *ctx, const struct task_summary *piece, struct err *e);
+    void *ctx;
+};
+bool store_collection_feed(struct store *s, struct slice collection, const struct feed_wish *wish, struct err *e);
 bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
                          const struct slice *only, size_t nonly, bool *changed, struct err *e);
 bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
