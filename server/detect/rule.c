@@ -29,13 +29,14 @@ bool template_next(struct slice text, size_t *at, struct slice *piece, bool *nam
     return true;
 }
 
-/* Titles may name captures, {count} and, for a task, {runs}. */
+/* Titles may name captures, {count}, of a task or collection {runs}, of a collection {share} and {tasks}. */
 static bool check_template(struct compiler *c, const struct node *at, struct slice text)
 {
     struct slice piece;
     bool name;
     for (size_t i = 0; template_next(text, &i, &piece, &name);) {
-        bool known = !name || slice_is(piece, "count") || (c->rule->scope == SCOPE_TASK && slice_is(piece, "runs"));
+        bool known = !name || slice_is(piece, "count") || (c->rule->scope != SCOPE_RUN && slice_is(piece, "runs")) ||
+                     (c->rule->scope == SCOPE_COLLECTION && (slice_is(piece, "share") || slice_is(piece, "tasks")));
         for (int k = 0; k < c->rule->ncaptures; k++)
             known |= !c->rule->captures[k].hidden && slice_eq(c->rule->captures[k].name, piece);
         if (!known)
@@ -102,8 +103,8 @@ static bool read_weight(struct compiler *c, const struct node *rule)
         (!node_number(c->r, node, "confidence", &c->rule->confidence) || c->rule->confidence < 0 || c->rule->confidence > 1))
         return node->type == NODE_NUMBER ? node_problem(c->r, node, "confidence is a number from 0 to 1") : false;
     node = node_get(rule, "scope");
-    if (node && (!scope_parse(node->text, &c->rule->scope) || c->rule->scope == SCOPE_COLLECTION))
-        return node_problem(c->r, node, "scope is run or task");
+    if (node && !scope_parse(node->text, &c->rule->scope))
+        return node_problem(c->r, node, "scope is run, task or collection");
     node = node_get(rule, "enabled");
     c->rule->enabled = true;
     return !node || node_bool(c->r, node, "enabled", &c->rule->enabled);
@@ -157,7 +158,8 @@ static bool read_code(struct compiler *c, const struct node *rule)
     }
     if (!c->rule->code)
         return node_problem(c->r, node, "there is no code '%.*s'; %.*s", SLICE_ARG(name), SLICE_ARG(node_suggest(c->r, name, known)));
-    return (c->rule->scope == SCOPE_RUN ? c->rule->code->run != NULL : c->rule->code->task != NULL) ||
+    const struct det *code = c->rule->code;
+    return (c->rule->scope == SCOPE_RUN ? code->run != NULL : c->rule->scope == SCOPE_TASK ? code->task != NULL : code->over != NULL) ||
            node_problem(c->r, node, "the code '%.*s' is not for rules of scope %s", SLICE_ARG(name), scope_name(c->rule->scope));
 }
 
@@ -169,8 +171,9 @@ static bool read_events(struct compiler *c, const struct node *rule)
     if (node->type != NODE_MAP)
         return node_problem(c->r, node, "events: a map of names, each with an event, was expected, but this is %s",
                             node_what(node));
-    if (c->rule->scope == SCOPE_TASK)
-        return node_problem(c->r, node, "a rule of scope task has no events: it speaks of what rules of scope run have found");
+    if (c->rule->scope != SCOPE_RUN)
+        return node_problem(c->r, node, "a rule of scope %s has no events: it speaks of what rules of smaller scope have found",
+                            scope_name(c->rule->scope));
     if (node->n > EVENTS_MAX)
         return node_problem(c->r, node, "more than %d events in one rule", EVENTS_MAX);
     for (size_t i = 0; i < node->n; i++)
@@ -310,9 +313,11 @@ static bool read_conditions(struct compiler *c, const struct node *rule)
         return true;
     if (!find)
         return node_problem(c->r, rule, "a rule needs find, the condition that makes a finding, or code");
-    if (c->rule->scope == SCOPE_TASK) {
+    if (c->rule->scope != SCOPE_RUN) {
         if (except)
-            return node_problem(c->r, except, "a rule of scope task has no except");
+            return node_problem(c->r, except, "a rule of scope %s has no except", scope_name(c->rule->scope));
+        if (c->rule->scope == SCOPE_COLLECTION)
+            return (c->rule->over = compile_over(c, find));
         return (c->rule->task = compile_task(c, find));
     }
     if (!(c->rule->find = compile_cond(c, find)))
@@ -360,6 +365,25 @@ static struct slice json_of(struct arena *a, const struct node *node)
     return out;
 }
 
+/* The rules that it asks for: those its condition has, those that a parameter "having" of its code names. */
+static void set_asks(struct arena *a, struct rule *rule)
+{
+    if (rule->task) {
+        rule->asks = rule->task->having;
+        rule->nasks = rule->task->nhaving;
+    } else if (rule->over) {
+        const struct over_having *having = rule->over->runs.n ? &rule->over->runs : &rule->over->tasks;
+        rule->asks = having->rules;
+        rule->nasks = having->n;
+    } else if (rule->code) {
+        const struct node *each;
+        size_t n = node_each(node_get(rule->parameters, "having"), &each);
+        rule->asks = arena_array(a, struct slice, n);
+        for (; rule->nasks < n; rule->nasks++)
+            rule->asks[rule->nasks] = each[rule->nasks].text;
+    }
+}
+
 /* What a rule means, not how it is written: tests and the order of keys do not count. */
 static void set_version(struct rule *rule, const struct node *node)
 {
@@ -397,6 +421,7 @@ struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, cons
     if (!good)
         return NULL;
     rule->parameters = node_get(node, "parameters");
+    set_asks(r->a, rule);
     if (rule->parameters)
         rule->parameters_json = json_of(r->a, rule->parameters);
     for (size_t i = 0; i < rule->nevents; i++)

@@ -344,9 +344,9 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
 static bool asks_for_others(const struct ruleset *rs)
 {
     for (size_t i = 0; i < rs->n; i++)
-        for (size_t h = 0; rs->rules[i]->task && h < rs->rules[i]->task->nhaving; h++) {
+        for (size_t h = 0; h < rs->rules[i]->nasks; h++) {
             size_t k = 0;
-            while (k < rs->n && !slice_eq(rs->rules[k]->id, rs->rules[i]->task->having[h]))
+            while (k < rs->n && !slice_eq(rs->rules[k]->id, rs->rules[i]->asks[h]))
                 k++;
             if (k == rs->n)
                 return true;

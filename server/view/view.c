@@ -1,7 +1,6 @@
 #include "view/view.h"
 
 #include "base/stats.h"
-
 #include "base/clock.h"
 #include "base/hash.h"
 #include "text/jread.h"
