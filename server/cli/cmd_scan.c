@@ -1,4 +1,4 @@
-#include "cli/cli.h"
+#include "cli/report.h"
 #include "ingest/ingest.h"
 
 #include <stdio.h>
@@ -59,25 +59,26 @@ static bool rescan(struct cli *cli, const char *db, const struct ruleset *rules,
     return true;
 }
 
-/* Prints the findings; *failed: there is one of `fail_on` or over that nobody dismissed. */
-static bool print(struct cli *cli, const char *db, struct filter *filter, const char *fail_on, bool *failed, struct err *e)
+/* Prints the findings; *failed: some fail the scan. */
+static bool print(struct cli *cli, const char *db, const struct ruleset *rules, const struct collection_row *collection, const struct filter *filter,
+                  bool *failed, struct err *e)
 {
-    struct store *store;
-    if (!store_open(db, STORE_READ, &store, e))
+    struct report report = {.cli = cli, .collection = *collection, .rules = rules};
+    const struct report_request request = {
+        .filter = filter,
+        .fail_on = cli_option(cli, "fail-on"),
+        .baseline = cli_option(cli, "baseline"),
+        .write_baseline = cli_option(cli, "write-baseline"),
+        .changed_since = cli_option(cli, "changed-since"),
+        .of_files = cli->nargs > 0,
+        .partial = filter->detector.ptr != NULL,
+        .limit = INT64_MAX,
+    };
+    if (!store_open(db, STORE_READ, &report.store, e))
         return false;
-    bool ok = cli_print_findings(cli, store, filter, e);
-    if (ok && fail_on) {
-        static const char *const over[] = {"low,medium,high", "medium,high", "high"};
-        enum severity level = SEVERITY_LOW;
-        severity_parse(slice_str(fail_on), &level);
-        struct finding_rows rows;
-        const struct page page = {.limit = 1};
-        filter->severity = slice_str(over[level]);
-        filter->status = slice_str("open,confirmed");
-        ok = store_findings(store, filter, &page, &cli->arena, &rows, e);
-        *failed = ok && rows.n > 0;
-    }
-    store_close(store);
+    bool ok = report_gather(&report, &request, e) && report_write(&report, e);
+    *failed = report.failing > 0;
+    store_close(report.store);
     return ok;
 }
 
@@ -127,7 +128,7 @@ int cmd_scan(struct cli *cli)
     filter.collection = ok ? collection.id : SLICE_NONE;
     for (size_t i = 0; i < only.n; i++)
         filter.detector = arena_printf(&cli->arena, "%.*s%s%.*s", SLICE_ARG(filter.detector), i ? "," : "", SLICE_ARG(only.items[i]));
-    ok = ok && print(cli, db, &filter, fail_on, &failed, &e);
+    ok = ok && print(cli, db, rules, &collection, &filter, &failed, &e);
     if (folder)
         remove_database(&cli->arena, folder);
     ruleset_unref(rules);
