@@ -19,6 +19,19 @@ static bool only_list(struct cli *cli, struct slices *out)
     return out->n > 0;
 }
 
+/* What the reports call a scan of files: the one file or folder. */
+static struct slice scan_name(const struct cli *cli)
+{
+    struct slice path = slice_str(cli->nargs == 1 ? cli->args[0] : "");
+    while (slice_ends(path, "/"))
+        path.len--;
+    size_t at = path.len;
+    while (at && path.ptr[at - 1] != '/')
+        at--;
+    struct slice name = slice_sub(path, at, path.len);
+    return !name.len || slice_is(name, ".") || slice_is(name, "..") || slice_is(name, "-") ? slice_str("scan") : name;
+}
+
 /* Files with no database kept: a database in a temporary folder that goes when the findings are printed. */
 static bool import_paths(struct cli *cli, const char *db, const struct ruleset *rules, int jobs, struct collection_row *collection, bool *refused,
                          struct err *e)
@@ -28,10 +41,9 @@ static bool import_paths(struct cli *cli, const char *db, const struct ruleset *
         if (!source_walk(&cli->arena, cli->args[i], &files, e))
             return false;
     struct store *store;
-    const struct collection_row wanted = {.name = slice_str("scan")};
     if (!store_open(db, STORE_WRITE, &store, e))
         return false;
-    bool ok = store_collection_add(store, &wanted, &cli->arena, collection, e);
+    bool ok = store_collection_want(store, scan_name(cli), &cli->arena, collection, e);
     store_close(store);
     const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .replace = true, .jobs = jobs, .cancel = &cli_stop};
     struct ingest_report report;

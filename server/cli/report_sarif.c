@@ -112,12 +112,9 @@ static void kfile(struct jsonw *j, const struct source *source)
 /* Where evidence stands: members of a property bag. */
 static void place_members(struct jsonw *j, const struct evidence *ev)
 {
-    jsonw_kstr(j, "transcript", ev->transcript < 0 ? SLICE_NONE : ev->transcript_id);
-    jsonw_key(j, "position");
-    if (ev->transcript < 0)
-        jsonw_null(j);
-    else
-        jsonw_int(j, ev->transcript);
+    char number[12];
+    snprintf(number, sizeof number, "%d", ev->transcript);
+    jsonw_kstr(j, "transcript", ev->transcript < 0 ? SLICE_NONE : ev->transcript_id.ptr ? ev->transcript_id : slice_str(number));
     jsonw_key(j, "message");
     if (ev->message < 0)
         jsonw_null(j);
