@@ -964,6 +964,27 @@ def test_intercode_shows_the_programs_that_its_image_lacks():
         assert program in titles, program
 
 
+def test_detectors_hold_their_bars_on_labelled_runs():
+    """What `make score` measures. The bars are far below what is reached, so that an honest new rule has room."""
+    score = [sys.executable, os.path.join(ROOT, "tests", "bench", "score.py"), PROGRAM, "--json"]
+    done = subprocess.run(score, capture_output=True, text=True, timeout=600)
+    if done.returncode == 2:
+        print(f"SKIPPED: {done.stderr.strip()}")
+        return
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    summary = report["summary"]
+    assert summary["macro_over"] >= 5 and summary["macro_f1"] >= 0.60, summary
+    assert summary["findings_on_labelled_runs"] >= 50 and summary["micro_precision"] >= 0.80, summary
+    assert summary["quoted"] >= 0.80, summary
+
+
+def test_score_says_what_is_missing():
+    score = [sys.executable, os.path.join(ROOT, "tests", "bench", "score.py"), PROGRAM, "/nowhere/labels.tsv"]
+    done = subprocess.run(score, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stdout == "" and "NOT SCORED" in done.stderr, done
+
+
 def main():
     names = sys.argv[2:]
     passed = failed = 0
