@@ -59,8 +59,8 @@ static void look_for_literals(struct detect_scratch *s, struct slice text, unsig
         for (size_t i = 0; i < n; i++) {
             size_t at = from + places[i], behind = at + LITERAL_MIN;
             uint32_t bucket = gram_at(text.ptr + at);
-            unsigned next = behind < text.len ? fold_byte((unsigned char)text.ptr[behind]) & 7u : 0; /* at the end any will do: it is asked again */
-            if (s->rs->follows[bucket] >> next & 1 || behind == text.len)
+            bool goes_on = behind == text.len || s->rs->follows[bucket] >> (fold_byte((unsigned char)text.ptr[behind]) & 7) & 1;
+            if (goes_on)
                 look_into_bucket(s, text, at, bucket, classes);
         }
     }
