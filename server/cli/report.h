@@ -56,6 +56,7 @@ struct report {
     size_t n, cap, failing;
     bool has_baseline;
     struct baseline baseline;
+    struct slice more;         /* further members of the document that --json prints, as in rows_end */
     bool whole;                /* all findings of the collection were asked for: what is not here is gone */
     bool since;                /* only these runs count: */
     struct map newer;          /* their ids */

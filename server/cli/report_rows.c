@@ -31,7 +31,7 @@ bool report_rows(struct report *r, struct err *e)
         rows_add(&rows, str_slice(&text));
     }
     if (ok)
-        rows_end(&rows);
+        rows_end(&rows, r->more);
     str_free(&text);
     arena_free(&a);
     return ok;

@@ -250,30 +250,36 @@ static void write_absent(struct jsonw *j, const struct baseline_line *line)
 /* Detectors that hit a limit: what they did not see is not said to be fine. */
 static bool write_invocation(struct jsonw *j, const struct report *r, struct arena *a, struct err *e)
 {
-    struct incomplete_row *rows;
-    size_t n;
-    if (!store_incomplete(r->store, r->collection.id, 1000, a, &rows, &n, e))
-        return false;
+    struct incomplete_rows rows;
+    struct page page = {.limit = 1000};
+    struct filter filter = FILTER_ANY;
+    bool ok = true;
+    filter.collection = r->collection.id;
     jsonw_key(j, "invocations");
     jsonw_array(j);
     jsonw_object(j);
     jsonw_kbool(j, "executionSuccessful", true);
     jsonw_key(j, "toolExecutionNotifications");
     jsonw_array(j);
-    for (size_t i = 0; i < n; i++) {
-        jsonw_object(j);
-        jsonw_kstrz(j, "level", "warning");
-        ktext(j, "message", arena_printf(a, "run %.*s: %.*s", SLICE_ARG(rows[i].external_id.len ? rows[i].external_id : rows[i].run), SLICE_ARG(rows[i].reason)));
-        jsonw_key(j, "associatedRule");
-        jsonw_object(j);
-        jsonw_kstr(j, "id", rows[i].detector);
-        jsonw_end(j);
-        jsonw_end(j);
-    }
+    do {
+        ok = store_incomplete(r->store, &filter, &page, a, &rows, e);
+        for (size_t i = 0; ok && i < rows.n; i++) {
+            const struct incomplete_row *row = &rows.items[i];
+            jsonw_object(j);
+            jsonw_kstrz(j, "level", "warning");
+            ktext(j, "message", arena_printf(a, "run %.*s: %.*s", SLICE_ARG(row->external_id.len ? row->external_id : row->run), SLICE_ARG(row->reason)));
+            jsonw_key(j, "associatedRule");
+            jsonw_object(j);
+            jsonw_kstr(j, "id", row->detector);
+            jsonw_end(j);
+            jsonw_end(j);
+        }
+        page.after = rows.end.next;
+    } while (ok && page.after.ptr);
     jsonw_end(j);
     jsonw_end(j);
     jsonw_end(j);
-    return true;
+    return ok;
 }
 
 bool report_sarif(struct report *r, struct err *e)
