@@ -23,7 +23,11 @@ const struct det dets[] = {
     {.name = "unseen-answer", .revision = 1, .run = det_unseen_answer},
     {.name = "almost-passed", .revision = 1, .run = det_almost_passed},
     {.name = "score-near-one", .revision = 1, .run = det_score_near_one},
-    {.name = "similar-action", .revision = 1, .run = det_similar_action},
+    {.name = "repeated-call", .revision = 1, .run = det_repeated_call},
+    {.name = "similar-action", .revision = 2, .run = det_similar_action},
+    {.name = "rounds", .revision = 1, .run = det_rounds},
+    {.name = "ping-pong", .revision = 1, .run = det_ping_pong},
+    {.name = "repeated-reply", .revision = 1, .run = det_repeated_reply},
     {.name = "runaway-text", .revision = 1, .run = det_runaway_text},
     {.name = "word-salad", .revision = 1, .run = det_word_salad},
 };

@@ -72,7 +72,11 @@ void det_leaked_answer(struct det_run *d);
 void det_unseen_answer(struct det_run *d);
 void det_almost_passed(struct det_run *d); /* det_score.c */
 void det_score_near_one(struct det_run *d);
-void det_similar_action(struct det_run *d); /* det_repeat.c */
+void det_repeated_call(struct det_run *d); /* det_repeat.c */
+void det_similar_action(struct det_run *d);
+void det_rounds(struct det_run *d);
+void det_ping_pong(struct det_run *d);
+void det_repeated_reply(struct det_run *d);
 void det_runaway_text(struct det_run *d); /* det_text.c */
 void det_word_salad(struct det_run *d);
 

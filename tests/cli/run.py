@@ -805,6 +805,26 @@ def test_rules_of_ones_own():
     assert len(ids) >= 15 and "missing-program" in ids
 
 
+def test_settings_hold_for_the_collections_that_they_name():
+    h = Home()
+    h.file("rules/mine.yaml", "lists: {greetings: [hello, hi]}\n---\nid: greets\ntitle: 'greets ${least} times'\nbehavior: off-task\n"
+           "severity: low\nparameters: {least: 1}\nevents: {e: {on: user, text: '^${greetings}$'}}\nfind: {count: {of: e, at_least: $least}}\n")
+    settings = h.file("telltale.yaml", "rules: rules\ncollections: {loud: {detectors: {greets: {severity: high}}}, strict*: {detectors: {greets: {parameters: {least: 2}}}}}\n")
+    runs = h.file("a.jsonl", jsonl([chat("1")]))
+    for collection, expected in ("quiet", ["low"]), ("loud", ["high"]), ("strict-1", []):
+        h.run("import", runs, "-c", collection, "--config", settings)
+        found = [f["severity"] for f in h.lines("findings", "-c", collection) if f["detector"] == "greets"]
+        assert found == expected, (collection, found)
+    h.file("telltale.yaml", "rules: rules\ndisable: greets\n")
+    h.run("scan", "-c", "loud", env=dict(os.environ, TELLTALE_CONFIG=settings))
+    assert not [f for f in h.lines("findings", "-c", "loud") if f["detector"] == "greets"]
+    assert [d["enabled"] for d in h.lines("rules", "list", "--config", settings) if d["id"] == "greets"] == [False]
+    h.file("telltale.yaml", "rules: rules\ndetectors: {greets: {parameters: {most: 3}}}\n")
+    h.run("rules", "list", "--config", settings)
+    assert "telltale.yaml:2:35: " in h.stderr and "no parameter 'most'" in h.stderr, h.stderr
+    h.run("rules", "list", "--config", os.path.join(h.path, "nowhere.yaml"), status=3)
+
+
 # ---- export and import --------------------------------------------------------------------------------------------------------
 
 def assert_comes_back(h):
