@@ -217,6 +217,19 @@ struct feed_wish {
 bool store_collection_feed(struct store *s, struct slice collection, const struct feed_wish *wish, struct err *e);
 bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
                          const struct slice *only, size_t nonly, bool *changed, struct err *e);
+/* Findings about the collection as a whole, made of what it was after `looked` changes (struct look). */
+bool store_collection_findings(struct store *s, struct slice collection, const struct findings *findings, const struct slice *only, size_t nonly,
+                               int64_t looked, bool *changed, struct err *e);
+/* How a collection stands to the rules that speak of it as a whole. */
+struct look {
+    int64_t changes, runs;
+    bool due;              /* it has changed since they last looked */
+    bool busy;             /* jobs wait that may change it */
+    bool waits;            /* one of kind "look" waits already */
+};
+bool store_look(struct store *s, struct slice collection, struct look *out, struct err *e);
+/* A job of kind "look" begins after that time; where one waits already, at its time. */
+bool store_look_queue(struct store *s, struct slice collection, int64_t delay_us, struct err *e);
 bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
 /* Makes the digest of a run (transcript/actions.h) where it has none of this program's revision. */
 bool store_run_redigest(struct store *s, struct slice id, const struct run *run, struct err *e);

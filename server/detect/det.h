@@ -49,12 +49,19 @@ struct det {
     void (*task)(struct det_task *d);
     const struct over *over;
 };
-extern const struct over over_find; /* over.c: a condition, `find:` */
+extern const struct over over_find;        /* over.c: a condition, `find:` */
+extern const struct over over_contrast;    /* det_contrast.c */
+extern const struct over over_streak;      /* det_over.c */
+extern const struct over over_same_answer;
 extern const struct det dets[];
 extern const size_t det_count;
 
 /* A parameter of the rule that is a number. A rule without it gets what its code cannot do without: NAN. */
 double det_number(const struct rule *rule, const char *name);
+/* The same as a count: 0 where it is none. */
+size_t det_count_of(const struct rule *rule, const char *name);
+/* One that is a text; absent where there is none. */
+struct slice det_text(const struct rule *rule, const char *name);
 
 /* A finding about a task or a collection: title and message of the rule filled with values[n], evidence[nevidence] cut to QUOTE_MAX. Nothing
  * without evidence. */
