@@ -175,6 +175,7 @@ bool store_review(struct store *s, const struct filter *f, const struct review *
 /* What detectors found on a run or task now; `look` first, without the lock, since most of the time nothing differs. */
 struct again {
     struct slice id, collection;  /* of a run; of a task in a collection */
+    struct slice content_hash;    /* that the run must still have; absent: any */
     const struct findings *findings;
     const struct incomplete *incomplete;
     size_t nincomplete;
@@ -188,13 +189,17 @@ static bool change_run(struct store *s, const struct again *again, bool look, bo
     struct subject subject = {0};
     if (!run_find(s, again->id, &subject.run, e))
         return false;
-    struct stmt *q = db_prepare(s->db, "SELECT collection, task FROM run WHERE n = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT collection, task, lower(hex(content_hash)) = $1 FROM run WHERE n = $2", e);
+    bind_text(q, again->content_hash);
     bind_int(q, subject.run);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
     subject.collection = take_int(q);
     subject.task = take_int(q);
+    bool same = take_int(q) != 0;
     stmt_reset(q);
+    if (again->content_hash.ptr && !same)
+        return err_set(e, ERR_CONFLICT, "the run has changed since it was looked at");
     return findings_change(s, &subject, &change, changed, e) &&
            incomplete_change(s, subject.run, again->incomplete, again->nincomplete, again->only, again->nonly, look, changed, e);
 }
@@ -222,10 +227,12 @@ static bool change_if_different(struct store *s, bool (*change)(struct store *, 
     return db_write(s->db, e) && db_end(s->db, change(s, again, false, changed, e), e);
 }
 
-bool store_run_findings(struct store *s, struct slice run, const struct findings *findings, const struct incomplete *incomplete,
-                        size_t nincomplete, const struct slice *only, size_t nonly, bool *changed, struct err *e)
+bool store_run_findings(struct store *s, struct slice run, struct slice content_hash, const struct findings *findings,
+                        const struct incomplete *incomplete, size_t nincomplete, const struct slice *only, size_t nonly, bool *changed,
+                        struct err *e)
 {
-    const struct again again = {.id = run, .findings = findings, .incomplete = incomplete, .nincomplete = nincomplete, .only = only, .nonly = nonly};
+    const struct again again = {.id = run, .content_hash = content_hash, .findings = findings, .incomplete = incomplete,
+                                .nincomplete = nincomplete, .only = only, .nonly = nonly};
     return change_if_different(s, change_run, &again, changed, e);
 }
 

@@ -195,16 +195,19 @@ bool store_piece_groups_end(struct store *s, const struct piece_group *groups, s
 
 /* Both of these look first and take the lock only where something changes.
  * Replaces the run-scope findings of a run by detectors (all, or those in only[n]); reviews of the same evidence stay.
- * `changed` says whether anything differs from before. */
-bool store_run_findings(struct store *s, struct slice run, const struct findings *findings, const struct incomplete *incomplete,
-                        size_t nincomplete, const struct slice *only, size_t nonly, bool *changed, struct err *e);
+ * `changed` says whether anything differs from before. `content_hash` (hexadecimal, as store_runs() gave it before the run was
+ * loaded; absent: whatever it is) is what the run must still be, else ERR_CONFLICT: what was found may be of another text. */
+bool store_run_findings(struct store *s, struct slice run, struct slice content_hash, const struct findings *findings,
+                        const struct incomplete *incomplete, size_t nincomplete, const struct slice *only, size_t nonly, bool *changed,
+                        struct err *e);
 bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e);
 bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
                          const struct slice *only, size_t nonly, bool *changed, struct err *e);
 bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
-/* What detectors could not finish: (run, detector, reason), newest first, at most `limit`. */
+/* What detectors could not finish, newest runs first. Of the filter only `collection` (needed) and `run` count; nothing sorts it. */
 struct incomplete_row { struct slice run, external_id, detector, reason; };
-bool store_incomplete(struct store *s, struct slice collection, uint32_t limit, struct arena *a, struct incomplete_row **out, size_t *n,
+struct incomplete_rows { struct incomplete_row *items; size_t n; struct page_end end; };
+bool store_incomplete(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct incomplete_rows *out,
                       struct err *e);
 
 /* ---- runs ----------------------------------------------------------------------------------------------------------- */

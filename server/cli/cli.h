@@ -86,7 +86,8 @@ struct rows {
 };
 struct rows rows_start(const struct cli *cli, const struct column *columns);
 void rows_add(struct rows *rows, struct slice object);
-void rows_end(struct rows *rows);
+/* `more`: further members of the one object that --json prints ('"a":1'), or absent. */
+void rows_end(struct rows *rows, struct slice more);
 
 /* Filters and pages of the list commands, from the options in FILTER_OPTIONS. */
 bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e);
@@ -108,8 +109,8 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}
 
-/* All findings that the filter names, as --output says. */
-bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e);
+/* All findings that the filter names, as --output says; `more` as in rows_end. */
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct slice more, struct err *e);
 
 /* The commands, one file each (cmd_*.c). */
 int cmd_serve(struct cli *cli);
@@ -119,6 +120,7 @@ int cmd_collections(struct cli *cli);
 int cmd_runs(struct cli *cli);
 int cmd_tasks(struct cli *cli);
 int cmd_findings(struct cli *cli);
+int cmd_incomplete(struct cli *cli);
 int cmd_search(struct cli *cli);
 int cmd_sql(struct cli *cli);
 int cmd_rules(struct cli *cli);

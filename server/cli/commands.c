@@ -40,6 +40,12 @@ static const struct option_row findings_options[] = {
     {0, "run", "ID", "of one run"},
     {0},
 };
+static const struct option_row incomplete_options[] = {
+    {'c', "collection", "NAME", "the collection (a name or an id); may be left out when there is only one"},
+    {0, "run", "ID", "on one run"},
+    {0, "limit", "N", "at most so many rows"},
+    {0},
+};
 static const struct option_row search_options[] = {
     {'c', "collection", "NAME", "only in this collection"},
     {0, "regex", NULL, "PATTERN is a regular expression"},
@@ -90,6 +96,8 @@ const struct command commands[] = {
     {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
     {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},
+    {"incomplete", "", "list what detectors could not finish",
+     "A detector that meets a limit of time or work on a run may have missed something there.", incomplete_options, 0, 0, cmd_incomplete},
     {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",

@@ -45,6 +45,9 @@ struct detect_scratch {
     struct regex_scratch *regex;
     const struct ruleset *rs;
     struct view view;
+    int64_t regex_us;           /* of this run: spent on patterns, … */
+    uint64_t regex_bytes;       /* … the bytes that they looked into, … */
+    uint64_t work;              /* … and the comparisons of its conditions */
     uint64_t run, stamp;        /* never reset: what is of an older run or event is known by its number */
     struct pattern_state *patterns;
     size_t npatterns;
@@ -60,6 +63,19 @@ struct detect_scratch {
     struct incomplete *incomplete;
     size_t nincomplete, incomplete_cap;
     uint64_t regex_calls;       /* since its birth, for tests */
+};
+
+/* What a run may cost, however many rules and whatever patterns. A limit that is met is listed (match_incomplete) for the rules that
+ * it concerns, and the run goes on without that pattern. In microseconds of the wall clock; a long text has more, by its bytes:
+ *   one look of a pattern into a text   LOOK_US + bytes / LOOK_BYTES
+ *   a pattern in a run                  PATTERN_US + bytes that it looked into / LOOK_BYTES
+ *   all patterns in a run               RUN_US + bytes that each looked into / RUN_BYTES; from then on a pattern may go on only
+ *                                       while it has taken less than LITTLE_US + its bytes / LITTLE_BYTES, so that the slow ones
+ *                                       stop and the others do not
+ * A condition may make WORK_MAX comparisons in a run, and WORK_LITTLE once those of all rules have made RUN_WORK. */
+enum {
+    LOOK_US = 120000, PATTERN_US = 1000000, RUN_US = 2000000, LITTLE_US = 20000, LOOK_BYTES = 4, RUN_BYTES = 40, LITTLE_BYTES = 100,
+    WORK_MAX = 20000000, WORK_LITTLE = 1000000, RUN_WORK = 200000000,
 };
 
 /* Fills s->occurrences from the run. Pointers in them live until the next run. */

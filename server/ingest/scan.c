@@ -52,12 +52,16 @@ static void count(struct scanner *s, const struct detect_result *found, bool cha
     pthread_mutex_unlock(&s->lock);
 }
 
-/* The id of the next run, in the worker's arena; absent when none is left. */
-static bool next_run(struct scanner *s, struct scan_worker *w, struct slice *id, struct err *e)
+struct listed {
+    struct slice id, content_hash;
+};
+
+/* The next run, in the worker's arena; without an id when none is left. */
+static bool next_run(struct scanner *s, struct scan_worker *w, struct listed *next, struct err *e)
 {
     pthread_mutex_lock(&s->lock);
     bool ok = true;
-    *id = SLICE_NONE;
+    *next = (struct listed){0};
     if (s->next_run == s->page.n && !s->last_page) {
         struct filter filter = FILTER_ANY;
         filter.collection = s->options->collection;
@@ -71,8 +75,10 @@ static bool next_run(struct scanner *s, struct scan_worker *w, struct slice *id,
             s->page.n = 0;
         s->last_page = !ok || !s->page.end.next.ptr;
     }
-    if (ok && s->next_run < s->page.n && !stopped(s))
-        *id = arena_dup(&w->arena, s->page.items[s->next_run++].run.id);
+    if (ok && s->next_run < s->page.n && !stopped(s)) {
+        const struct run_row *row = &s->page.items[s->next_run++];
+        *next = (struct listed){arena_dup(&w->arena, row->run.id), arena_dup(&w->arena, row->content_hash)};
+    }
     pthread_mutex_unlock(&s->lock);
     return ok;
 }
@@ -82,26 +88,26 @@ static bool scan_runs(void *ctx, int i, struct err *e)
     struct scanner *s = ctx;
     struct scan_worker *w = &s->workers[i];
     const struct scan_options *o = s->options;
-    struct slice id;
-    while (next_run(s, w, &id, e)) {
-        if (!id.ptr)
+    struct listed next;
+    while (next_run(s, w, &next, e)) {
+        if (!next.id.ptr)
             return true;
         struct run run;
         struct detect_result found = {0};
         bool changed;
         struct err why = {0};
-        if (!store_run_load(w->store, id, &w->arena, &run, &why)) {
-            if (why.code == ERR_NOT_FOUND) { /* deleted meanwhile */
-                arena_reset(&w->arena);
-                continue;
-            }
+        bool ok = store_run_load(w->store, next.id, &w->arena, &run, &why);
+        if (ok) {
+            detect_run(o->rules, w->scratch, &run, &w->arena, &found);
+            ok = store_run_findings(w->store, next.id, next.content_hash, &found.findings, found.incomplete, found.nincomplete, o->only,
+                                    o->nonly, &changed, &why);
+        }
+        if (ok) {
+            count(s, &found, changed, true);
+        } else if (why.code != ERR_NOT_FOUND && why.code != ERR_CONFLICT) {
             *e = why;
             break;
-        }
-        detect_run(o->rules, w->scratch, &run, &w->arena, &found);
-        if (!store_run_findings(w->store, id, &found.findings, found.incomplete, found.nincomplete, o->only, o->nonly, &changed, e))
-            break;
-        count(s, &found, changed, true);
+        } /* else it was deleted, or came anew with findings of its own, meanwhile */
         arena_reset(&w->arena);
     }
     atomic_store(&s->stop, true);

@@ -542,6 +542,16 @@ void view_job(struct jsonw *j, const struct job_row *row)
     arena_free(&a);
 }
 
+void view_incomplete(struct jsonw *j, const struct incomplete_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "run", row->run);
+    jsonw_kstr(j, "external_id", row->external_id);
+    jsonw_kstr(j, "detector", row->detector);
+    jsonw_kstr(j, "reason", row->reason);
+    jsonw_end(j);
+}
+
 void view_search_hit(struct jsonw *j, const struct search_hit *hit)
 {
     jsonw_object(j);

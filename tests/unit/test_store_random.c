@@ -48,7 +48,7 @@ static void scan_one(struct fixture *f)
     const struct incomplete unfinished = {only, S("deadline")};
     bool changed;
     if (id.ptr)
-        OK(store_run_findings(f->store, id, &found, &unfinished, (size_t)pick(2), &only, (size_t)pick(2), &changed, &e));
+        OK(store_run_findings(f->store, id, SLICE_NONE, &found, &unfinished, (size_t)pick(2), &only, (size_t)pick(2), &changed, &e));
 }
 
 static void scan_task(struct fixture *f)

@@ -131,8 +131,17 @@ export interface Run extends RunRef {
 /** role 0..3 as system, user, assistant, tool; bytes of text; tool calls; 1 where it carries an error */
 export type Mark = [role: number, bytes: number, calls: number, error: number];
 
+/** A detector that met a limit on a run, and so may have missed something there. */
+export interface Incomplete {
+    run: string;
+    external_id: string | null;
+    detector: string;
+    reason: string | null;
+}
+
 export interface RunDetail extends Run {
     all_findings: Finding[];
+    incomplete: Incomplete[];
     marks: { transcript: number; marks: Mark[] }[];
     siblings: {
         id: string;
@@ -404,6 +413,8 @@ export const api = {
         get<List<Task>>(`/collections${pathOf(c)}/tasks`, params, signal),
     findings: (c: string, params?: Params, signal?: AbortSignal) =>
         get<List<Finding>>(`/collections${pathOf(c)}/findings`, params, signal),
+    incomplete: (c: string, params?: Params, signal?: AbortSignal) =>
+        get<List<Incomplete>>(`/collections${pathOf(c)}/incomplete`, params, signal),
     scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
