@@ -8,7 +8,7 @@
 
 bool node_problem(struct reader *r, const struct node *at, const char *format, ...)
 {
-    char text[1024];
+    char text[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);

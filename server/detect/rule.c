@@ -1,6 +1,8 @@
 /* A rule as a whole: who it is, what it says, its tests; rule_event.c and rule_cond.c read the rest. */
 #include "detect/rule.h"
 
+#include "detect/schema.h"
+
 static bool is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -314,7 +316,7 @@ struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, cons
     rule->file = arena_dup(r->a, r->file);
     rule->line = node->line;
     rule->source = arena_dup(r->a, text->source);
-    bool good = read_id(&c, node, &rule->id) && node_known_keys(r, node, "a rule", known) &&
+    bool good = read_id(&c, node, &rule->id) && schema_check(schema_get(schema_of_rules(), "rule"), r, node) && node_known_keys(r, node, "a rule", known) &&
                 read_text(&c, node, "title", true, &rule->title) && read_text(&c, node, "message", false, &rule->message) &&
                 read_text(&c, node, "why", false, &rule->why) && read_text(&c, node, "unsure", false, &rule->unsure) &&
                 read_behavior(&c, node) && read_severity(&c, node) && read_events(&c, node) && read_conditions(&c, node) &&

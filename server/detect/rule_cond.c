@@ -112,18 +112,19 @@ static bool read_by(struct compiler *c, const struct node *map, struct cond *con
     return true;
 }
 
+const char *const normalize_words[] = {"numbers", "paths", "hex", "space", "case", "strings", NULL};
+
 static bool read_normalize(struct compiler *c, const struct node *map, unsigned *out)
 {
-    static const char *const names[] = {"numbers", "paths", "hex", "space", "case", "strings", NULL};
     const struct node *each;
     size_t n = node_each(node_get(map, "normalize"), &each);
     for (size_t i = 0; i < n; i++) {
         size_t k = 0;
-        while (names[k] && !slice_is(each[i].text, names[k]))
+        while (normalize_words[k] && !slice_is(each[i].text, normalize_words[k]))
             k++;
-        if (!names[k])
+        if (!normalize_words[k])
             return node_problem(c->r, &each[i], "normalize does not know '%.*s'; %.*s", SLICE_ARG(each[i].text),
-                                SLICE_ARG(node_suggest(c->r, each[i].text, names)));
+                                SLICE_ARG(node_suggest(c->r, each[i].text, normalize_words)));
         *out |= 1u << k; /* in the order of enum normalize */
     }
     return true;
@@ -346,24 +347,22 @@ static struct cond *read_run(struct compiler *c, const struct node *node)
     return cond;
 }
 
-static const struct {
-    const char *word;
-    struct cond *(*read)(struct compiler *c, const struct node *node);
-} words[] = {
+const struct cond_word cond_words[] = {
     {"any", read_any},           {"all", read_all},       {"none", read_none},         {"count", read_count},
     {"distinct", read_distinct}, {"repeat", read_repeat}, {"sequence", read_sequence}, {"absent", read_absent},
     {"last", read_last},         {"first", read_first},   {"ratio", read_ratio},       {"run", read_run},
     {"and", read_and},           {"or", read_or},         {"not", read_not},
+    {NULL, NULL},
 };
-enum { WORDS = sizeof words / sizeof *words };
+enum { WORDS = sizeof cond_words / sizeof *cond_words - 1 };
 
 static struct cond *read_word(struct compiler *c, const struct node *key, const struct node *value)
 {
     const char *known[WORDS + 1] = {0};
     for (size_t i = 0; i < WORDS; i++) {
-        if (slice_is(key->text, words[i].word))
-            return words[i].read(c, value);
-        known[i] = words[i].word;
+        if (slice_is(key->text, cond_words[i].word))
+            return cond_words[i].read(c, value);
+        known[i] = cond_words[i].word;
     }
     node_problem(c->r, key, "there is no condition '%.*s'; %.*s", SLICE_ARG(key->text),
                  SLICE_ARG(node_suggest(c->r, key->text, known)));
@@ -392,12 +391,13 @@ struct cond *compile_cond(struct compiler *c, const struct node *node)
 
 /* ---- scope task -------------------------------------------------------------------------------------------------- */
 
+const char *const of_runs_words[] = {"all", "failed", "passed", NULL};
+
 static bool read_of_runs(struct compiler *c, const struct node *map, enum of_runs *out)
 {
-    static const char *const names[] = {"all", "failed", "passed", NULL};
     const struct node *node = node_get(map, "of");
-    for (int i = 0; node && names[i]; i++)
-        if (slice_is(node->text, names[i])) {
+    for (int i = 0; node && of_runs_words[i]; i++)
+        if (slice_is(node->text, of_runs_words[i])) {
             *out = (enum of_runs)i;
             return true;
         }

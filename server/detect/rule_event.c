@@ -49,7 +49,7 @@ const struct field_info fields[FIELD_COUNT] = {
     [FIELD_SCORE] = {"score", true, false, END},
 };
 
-static const struct { const char *name; unsigned kinds; } on_names[] = {
+const struct event_word event_words[] = {
     {"message", MESSAGES},
     {"assistant", EVENT_BIT(EVENT_ASSISTANT)},
     {"user", EVENT_BIT(EVENT_USER)},
@@ -60,8 +60,9 @@ static const struct { const char *name; unsigned kinds; } on_names[] = {
     {"error", EVENT_BIT(EVENT_ERROR)},
     {"score", SCORE},
     {"end", END},
+    {NULL, 0},
 };
-enum { ON_NAMES = sizeof on_names / sizeof *on_names };
+enum { EVENT_WORDS = sizeof event_words / sizeof *event_words - 1 };
 
 static bool read_on(struct compiler *c, const struct node *node, unsigned *kinds)
 {
@@ -69,14 +70,14 @@ static bool read_on(struct compiler *c, const struct node *node, unsigned *kinds
     size_t n = node_each(node, &each);
     *kinds = 0;
     for (size_t i = 0; i < n; i++) {
-        const char *known[ON_NAMES + 1] = {0};
+        const char *known[EVENT_WORDS + 1] = {0};
         size_t k = 0;
-        for (; k < ON_NAMES && !slice_is(each[i].text, on_names[k].name); k++)
-            known[k] = on_names[k].name;
-        if (k == ON_NAMES || each[i].type != NODE_STRING)
+        for (; k < EVENT_WORDS && !slice_is(each[i].text, event_words[k].name); k++)
+            known[k] = event_words[k].name;
+        if (k == EVENT_WORDS || each[i].type != NODE_STRING)
             return node_problem(c->r, &each[i], "on: there is no kind of event '%.*s'; %.*s", SLICE_ARG(each[i].text),
                                 SLICE_ARG(node_suggest(c->r, each[i].text, known)));
-        *kinds |= on_names[k].kinds;
+        *kinds |= event_words[k].kinds;
     }
     return *kinds || node_problem(c->r, node, "on: names no kind of event");
 }

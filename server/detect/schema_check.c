@@ -49,9 +49,9 @@ static bool wrong(struct check *x, const struct place *place, const struct node 
     for (size_t i = x->from; i < list->n; i++)
         if ((list->items[i].line == at->line && list->items[i].column == at->column) || list->n - x->from == PROBLEMS_MAX)
             return false;
-    struct str text = STR_INIT(1000);
+    struct str text = STR_INIT(2000);
     va_list args;
-    char words[900];
+    char words[1800];
     va_start(args, format);
     vsnprintf(words, sizeof words, format, args);
     va_end(args);
@@ -59,6 +59,16 @@ static bool wrong(struct check *x, const struct place *place, const struct node 
     str_printf(&text, "%s%s", text.len ? ": " : "", words);
     node_problem(x->r, at, "%s", text.ptr);
     str_free(&text);
+    return false;
+}
+
+/* Was a key of this map said to be unknown? It may be the one that is missing. */
+static bool told_of_key(const struct check *x, const struct node *map)
+{
+    for (size_t i = x->from; i < x->r->problems->n; i++)
+        for (size_t k = 0; k < map->n; k++)
+            if (x->r->problems->items[i].line == map->keys[k].line && x->r->problems->items[i].column == map->keys[k].column)
+                return true;
     return false;
 }
 
@@ -72,7 +82,7 @@ static struct slice describe(struct check *x, const struct node *node)
     case NODE_STRING: return arena_printf(x->r->report, "the text '%.*s%s'", SLICE_ARG(text), more);
     case NODE_NUMBER: return arena_printf(x->r->report, "the number %.*s%s", SLICE_ARG(text), more);
     case NODE_BOOL: return text;
-    case NODE_LIST: return slice_str(node->n ? "a list" : "an empty list");
+    case NODE_LIST: return node->n ? arena_printf(x->r->report, "a list of %zu", node->n) : slice_str("an empty list");
     case NODE_MAP: return slice_str(node->n ? "a map of keys" : "an empty map");
     case NODE_NULL: break;
     }
@@ -103,10 +113,14 @@ static void write_expected(struct str *out, const struct schema *s)
             str_printf(out, "%s%s", first ? "" : " or ", types[i]);
             first = false;
         }
+    if (s->least_items > 0)
+        str_printf(out, "%g items or more", s->least_items);
+    if (isfinite(s->most_items))
+        str_printf(out, "at most %g items", s->most_items);
     if (isfinite(s->minimum))
-        str_printf(out, " from %g", s->minimum);
+        str_printf(out, "%sfrom %g", out->len ? " " : "", s->minimum);
     if (isfinite(s->maximum))
-        str_printf(out, " to %g", s->maximum);
+        str_printf(out, "%sto %g", out->len ? " " : "", s->maximum);
     for (size_t i = 0; !s->nchoices && !s->types && i < s->any.n; i++) {
         str_addz(out, i ? ", or " : "");
         write_expected(out, s->any.items[i]);
@@ -127,16 +141,21 @@ static size_t list_words(const struct schema *s, const char **out, size_t max)
     return n;
 }
 
+static bool is_near(struct slice hint) { return slice_starts(hint, "did you mean"); }
+
 static bool expected(struct check *x, const struct schema *s, const struct node *node, const struct place *place)
 {
-    enum { WORDS_MAX = 200 };
+    enum { WORDS_MAX = 200, FEW = 4 };
     if (x->quiet)
         return false;
     struct str text = STR_INIT(800);
     const char *words[WORDS_MAX + 1] = {0};
     struct slice what = describe(x, node), hint = SLICE_NONE;
-    if (node->type == NODE_STRING && list_words(s, words, WORDS_MAX))
+    size_t n = node->type == NODE_STRING ? list_words(s, words, WORDS_MAX) : 0;
+    if (n)
         hint = node_suggest(x->r, node->text, words);
+    if (n < FEW && !is_near(hint)) /* a title names them */
+        hint = SLICE_NONE;
     write_expected(&text, s);
     wrong(x, place, node, "%s was expected, but this is %.*s%s%.*s", text.len ? text.ptr : "something else", SLICE_ARG(what),
           hint.len ? "; " : "", SLICE_ARG(hint));
@@ -209,10 +228,8 @@ static bool check_list(struct check *x, const struct schema *s, const struct nod
 {
     double n = (double)node->n;
     bool good = true;
-    if (n < s->least_items)
-        good = wrong(x, place, node, "%g or more were expected here, but there %s %zu", s->least_items, node->n == 1 ? "is" : "are", node->n);
-    if (n > s->most_items)
-        good = wrong(x, place, node, "at most %g were expected here, but there are %zu", s->most_items, node->n);
+    if (n < s->least_items || n > s->most_items)
+        good = expected(x, s, node, place);
     for (size_t i = 0; i < node->n && (good || !x->quiet); i++) {
         const struct schema *item = i < s->prefix.n ? s->prefix.items[i] : s->items;
         if (item)
@@ -289,7 +306,7 @@ static bool check_map(struct check *x, const struct schema *s, const struct node
     bool good = true;
     for (size_t i = 0; i < node->n && (good || !x->quiet); i++)
         good &= check_key(x, s, node, i, place);
-    for (size_t i = 0; i < s->nrequired && good; i++) { /* where a key is not known, it may be the one that is missing */
+    for (size_t i = 0; i < s->nrequired && good; i++) {
         struct slice name = s->required[i].text;
         const struct schema *about = property(place->keys, name);
         struct slice what = about ? title_of(about) : SLICE_NONE;
@@ -325,6 +342,12 @@ static enum meant meant(const struct schema *s, const struct node *node)
                 most = MEANT_OTHER_WORD;
         }
     }
+    enum meant by_branch = s->any.n ? MEANT_OTHER_TYPE : MEANT_HAS_KEYS;
+    for (size_t i = 0; i < s->any.n; i++) {
+        enum meant one = meant(s->any.items[i], node);
+        by_branch = one > by_branch ? one : by_branch;
+    }
+    most = by_branch < most ? by_branch : most;
     return by_ref < most ? by_ref : most;
 }
 
@@ -339,9 +362,8 @@ static bool lacks_all(struct check *x, const struct schema_list *list, const str
         str_printf(&text, "%s%s", i == 0 ? "" : i + 1 < list->n ? ", " : " or ", known[i]);
     }
     if (node->n == 1) {
-        struct slice found = node_suggest(x->r, node->keys[0].text, known);
-        if (slice_starts(found, "did you mean"))
-            hint = found;
+        hint = node_suggest(x->r, node->keys[0].text, known);
+        hint = is_near(hint) ? hint : SLICE_NONE;
     }
     wrong(x, place, node, "%.*s needs one of the keys %s%s%.*s", SLICE_ARG(kind_of(place)), text.ptr, hint.len ? "; " : "", SLICE_ARG(hint));
     str_free(&text);
@@ -361,10 +383,11 @@ static bool speak_of(struct check *x, const struct schema *s, const struct schem
         if (one > most)
             most = one, best = list->items[i];
     }
-    if (list->n == 1)
-        return check(x, best, node, *place);
-    if (most == MEANT_OTHER_TYPE || (node->type != NODE_MAP && node->type != NODE_LIST))
+    bool single = node->type != NODE_MAP && node->type != NODE_LIST;
+    if ((single && (list->n > 1 || title_of(s).ptr)) || (most == MEANT_OTHER_TYPE && list->n > 1))
         return expected(x, s, node, place);
+    if (most == MEANT_LACKS_KEY && told_of_key(x, node))
+        return false;
     if (most == MEANT_LACKS_KEY && alike > 1)
         return lacks_all(x, list, node, place);
     return check(x, best, node, *place);

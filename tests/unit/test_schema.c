@@ -63,14 +63,14 @@ static const struct { const char *schema, *value, *said; } cases[] = {
     {"{\"type\": \"array\"}", "[]", ""},
     {"{\"type\": \"array\"}", "{}", "1: a list was expected, but this is an empty map"},
     {"{\"type\": \"object\"}", "{a: 1}", ""},
-    {"{\"type\": \"object\"}", "[a]", "1: a map of keys was expected, but this is a list"},
+    {"{\"type\": \"object\"}", "[a]", "1: a map of keys was expected, but this is a list of 1"},
     {"{\"type\": [\"string\", \"null\"]}", "null", ""},
     {"{\"type\": [\"number\", \"string\"]}", "true", "1: a number or a text was expected, but this is true"},
     {"{\"title\": \"a colour\", \"type\": \"string\"}", "[]", "1: a colour was expected, but this is an empty list"},
     {"{\"enum\": [\"low\", \"high\", 3]}", "3", ""},
     {"{\"enum\": [\"low\", \"high\", 3]}", "hihg", "1: 'low', 'high', '3' was expected, but this is the text 'hihg'; did you mean 'high'?"},
     {"{\"enum\": [[1, {\"a\": 2, \"b\": 3}]]}", "[1, {b: 3, a: 2}]", ""},
-    {"{\"enum\": [[1, {\"a\": 2}]]}", "[1, {a: 3}]", "1: '' was expected, but this is a list"},
+    {"{\"enum\": [[1, {\"a\": 2}]]}", "[1, {a: 3}]", "1: '' was expected, but this is a list of 2"},
     {"{\"const\": \"a\"}", "a", ""},
     {"{\"const\": 1}", "'1'", "1: '1' was expected, but this is the text '1'"},
     {"{\"minimum\": 2}", "2", ""},
@@ -89,8 +89,8 @@ static const struct { const char *schema, *value, *said; } cases[] = {
     {"{\"items\": false}", "[1]", "2: [0]: nothing was expected here, but this is the number 1"},
     {"{\"prefixItems\": [{\"type\": \"string\"}, {\"type\": \"number\"}]}", "[a, 1, true]", ""},
     {"{\"prefixItems\": [{\"type\": \"string\"}], \"items\": {\"type\": \"number\"}}", "[a, b]", "5: [1]: a number was expected, but this is the text 'b'"},
-    {"{\"minItems\": 2}", "[1]", "1: 2 or more were expected here, but there is 1"},
-    {"{\"maxItems\": 1}", "[1, 2]", "1: at most 1 were expected here, but there are 2"},
+    {"{\"minItems\": 2}", "[1]", "1: 2 items or more was expected, but this is a list of 1"},
+    {"{\"maxItems\": 1}", "[1, 2]", "1: at most 1 items was expected, but this is a list of 2"},
     {"{\"minItems\": 1}", "{}", ""},
     {"{\"properties\": {\"a\": {\"type\": \"number\"}}}", "{a: 1, b: x}", ""},
     {"{\"properties\": {\"a\": {\"properties\": {\"b\": {\"type\": \"number\"}}}}}", "{a: {b: x}}", "9: a.b: a number was expected, but this is the text 'x'"},
@@ -99,7 +99,7 @@ static const struct { const char *schema, *value, *said; } cases[] = {
     {"{\"properties\": {\"a\": true}, \"additionalProperties\": {\"type\": \"number\"}}", "{a: x, b: y}", "11: b: a number was expected, but this is the text 'y'"},
     {"{\"patternProperties\": {\"^x\\\\.\": {\"type\": \"number\"}}, \"additionalProperties\": false}", "{x.y: 1}", ""},
     {"{\"patternProperties\": {\"^x\\\\.\": {\"type\": \"number\"}}, \"additionalProperties\": false}", "{y: 1}", "2: 'y' is no name that can stand here; names match ^x\\."},
-    {"{\"patternProperties\": {\"a\": {\"type\": \"number\"}}, \"properties\": {\"ab\": {\"minimum\": 3}}}", "{ab: 2}", "6: ab:  from 3 was expected, but this is the number 2"},
+    {"{\"patternProperties\": {\"a\": {\"type\": \"number\"}}, \"properties\": {\"ab\": {\"minimum\": 3}}}", "{ab: 2}", "6: ab: from 3 was expected, but this is the number 2"},
     {"{\"title\": \"a cat\", \"required\": [\"name\"], \"properties\": {\"name\": {\"title\": \"its name\"}}}", "{}", "1: a cat needs the key 'name': its name"},
     {"{\"required\": [\"name\"]}", "[]", ""},
     {"{\"minProperties\": 1}", "{}", "1: this needs a key"},
@@ -214,22 +214,22 @@ static void fields_are_those_of_each_kind(void **state)
 {
     (void)state;
     size_t kinds_n = 0;
-    for (; event_kinds[kinds_n].name; kinds_n++)
+    for (; event_words[kinds_n].name; kinds_n++)
         for (int f = 0; f < FIELD_COUNT; f++) {
-            bool has = fields[f].kinds & event_kinds[kinds_n].kinds, accepted[2];
+            bool has = fields[f].kinds & event_words[kinds_n].kinds, accepted[2];
             for (int k = 0; k < 2; k++) {
-                struct slice text = arena_printf(&arena, "{on: %s, %s%s: {present: true}}", event_kinds[kinds_n].name, fields[f].name, k ? ".key" : "");
+                struct slice text = arena_printf(&arena, "{on: %s, %s%s: {present: true}}", event_words[kinds_n].name, fields[f].name, k ? ".key" : "");
                 accepted[k] = holds("event", text.ptr);
             }
             bool other = false; /* `args` and `args.KEY` are two fields */
             for (int g = 0; g < FIELD_COUNT; g++)
-                other |= g != f && strcmp(fields[g].name, fields[f].name) == 0 && (fields[g].kinds & event_kinds[kinds_n].kinds);
+                other |= g != f && strcmp(fields[g].name, fields[f].name) == 0 && (fields[g].kinds & event_words[kinds_n].kinds);
             if (accepted[fields[f].keyed] != has || (!other && accepted[!fields[f].keyed]))
-                fail_msg("on: %s, field %s%s: the engine says %d, the schema %d", event_kinds[kinds_n].name, fields[f].name,
+                fail_msg("on: %s, field %s%s: the engine says %d, the schema %d", event_words[kinds_n].name, fields[f].name,
                          fields[f].keyed ? ".KEY" : "", has, accepted[fields[f].keyed]);
-            struct slice pattern = arena_printf(&arena, "{on: %s, %s%s: [a]}", event_kinds[kinds_n].name, fields[f].name, fields[f].keyed ? ".key" : "");
+            struct slice pattern = arena_printf(&arena, "{on: %s, %s%s: [a]}", event_words[kinds_n].name, fields[f].name, fields[f].keyed ? ".key" : "");
             if (has && holds("event", pattern.ptr) == fields[f].number)
-                fail_msg("%s.%s: is it a number?", event_kinds[kinds_n].name, fields[f].name);
+                fail_msg("%s.%s: is it a number?", event_words[kinds_n].name, fields[f].name);
         }
     assert_int_equal(kinds_n, 11);
     assert_false(holds("event", "{on: nothing}"));
@@ -267,23 +267,23 @@ static void words_are_those_of_the_tables(void **state)
     }
     size_t n = words_of("on", words, 200);
     for (size_t i = 0; i < n; i++)
-        assert_string_equal(words[i], event_kinds[i].name);
-    assert_null(event_kinds[n].name);
+        assert_string_equal(words[i], event_words[i].name);
+    assert_null(event_words[n].name);
     n = words_of("normalization", words, 200);
     for (size_t i = 0; i < n; i++)
-        assert_string_equal(words[i], normalize_names[i]);
-    assert_null(normalize_names[n]);
+        assert_string_equal(words[i], normalize_words[i]);
+    assert_null(normalize_words[n]);
     n = words_of("of_runs", words, 200);
     for (size_t i = 0; i < n; i++)
-        assert_string_equal(words[i], of_runs_names[i]);
-    assert_null(of_runs_names[n]);
-    for (size_t i = 0; condition_words[i]; i++) { /* each is a key, whatever its value must be */
-        struct slice said = check(schema_get(schema_of_rules(), "condition_map"), value_of(arena_printf(&arena, "{%s: 5}", condition_words[i]).ptr));
+        assert_string_equal(words[i], of_runs_words[i]);
+    assert_null(of_runs_words[n]);
+    for (size_t i = 0; cond_words[i].word; i++) { /* each is a key, whatever its value must be */
+        struct slice said = check(schema_get(schema_of_rules(), "condition_map"), value_of(arena_printf(&arena, "{%s: 5}", cond_words[i].word).ptr));
         assert_true(said.len > 0 && slice_find(said, slice_str("has no key")) < 0);
     }
     struct slice said = check(schema_get(schema_of_rules(), "condition_map"), value_of("{zzzzzzzz: 5}"));
-    for (size_t i = 0; condition_words[i]; i++)
-        assert_true(slice_find(said, slice_str(condition_words[i])) >= 0);
+    for (size_t i = 0; cond_words[i].word; i++)
+        assert_true(slice_find(said, slice_str(cond_words[i].word)) >= 0);
 }
 
 /* What an editor shows when a key is pointed at. */
