@@ -99,9 +99,9 @@ build-fuzz/fuzz/fuzz: tests/fuzz/fuzz.c $(LIB) | $(STAMPS)/packages-fuzz
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $< $(LIB) $(LDLIBS) -o $@
 
-bench: all $O/bench/parse | $(STAMPS)/packages-test
+bench: all $O/bench/parse $O/bench/rules | $(STAMPS)/packages-test
 	@python3 tests/bench/run.py $O/telltale $(BENCH)
-$O/bench/parse: tests/bench/parse.c $(LIB)
+$O/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
 

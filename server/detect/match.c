@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 
-#include <endian.h>
 #include <stdlib.h>
 
 enum {
@@ -49,32 +48,21 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
     }
 }
 
-static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned classes)
+/* `class`: whose set of grams it is, one of `classes`, which the text is of. */
+static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned class, unsigned classes)
 {
     if (!(classes & s->rs->classes))
         return;
-    const uint8_t *grams = s->rs->grams;
-    size_t i = 0;
-    for (; i + sizeof(uint64_t) <= text.len; i += GRAMS_A_WORD) {
-        uint64_t w;
-        memcpy(&w, text.ptr + i, sizeof w);
-        w = fold_word(le64toh(w));
-        unsigned found = 0;
-#pragma GCC unroll 5
-        for (int k = 0; k < GRAMS_A_WORD; k++)
-            found |= (unsigned)grams[gram_of((uint32_t)(w >> 8 * k))] << k;
-        for (; found; found &= found - 1) {
-            int k = __builtin_ctz(found);
-            look_into_bucket(s, text, i + (size_t)k, gram_of((uint32_t)(w >> 8 * k)), classes);
+    uint16_t places[GRAMSCAN_BYTES];
+    for (size_t from = 0; from + LITERAL_MIN <= text.len; from += GRAMSCAN_BYTES) {
+        size_t n = s->gramscan->find(&s->rs->grams[class], text.ptr + from, text.len - from, places);
+        for (size_t i = 0; i < n; i++) {
+            size_t at = from + places[i], behind = at + LITERAL_MIN;
+            uint32_t bucket = gram_at(text.ptr + at);
+            bool goes_on = behind == text.len || s->rs->follows[bucket] >> (fold_byte((unsigned char)text.ptr[behind]) & 7) & 1;
+            if (goes_on)
+                look_into_bucket(s, text, at, bucket, classes);
         }
-    }
-    for (; i + LITERAL_MIN <= text.len; i++) {
-        unsigned char folded[LITERAL_MIN];
-        for (size_t k = 0; k < LITERAL_MIN; k++)
-            folded[k] = fold_byte((unsigned char)text.ptr[i + k]);
-        uint32_t h = gram_hash(folded);
-        if (grams[h])
-            look_into_bucket(s, text, i, h, classes);
     }
 }
 
@@ -83,11 +71,11 @@ static void look_for_literals(struct detect_scratch *s, struct slice text, unsig
 static void pattern_off(struct detect_scratch *s, const struct pattern *p, const char *reason)
 {
     s->patterns[p->index].off = true;
-    for (size_t i = 0; i < s->rs->n; i++)
-        for (size_t k = 0; s->rs->items[i].rule && k < s->rs->items[i].rule->nevents; k++)
-            for (size_t m = 0; m < s->rs->items[i].rule->events[k]->nmatchers; m++)
-                if (s->rs->items[i].rule->events[k]->matchers[m].pattern == p)
-                    match_incomplete(s, s->rs->items[i].rule->id, reason);
+    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++)
+        for (size_t k = 0; k < s->rs->rules[i]->nevents; k++)
+            for (size_t m = 0; m < s->rs->rules[i]->events[k]->nmatchers; m++)
+                if (s->rs->rules[i]->events[k]->matchers[m].pattern == p)
+                    match_incomplete(s, s->rs->rules[i]->id, reason);
 }
 
 /* How long a pattern may look into a text of so many bytes (match.h); 0 or less: not at all. */
@@ -220,7 +208,7 @@ static void emit(struct matching *x)
     list->items = arena_grow(&s->arena, list->items, list->n, &list->cap, sizeof *list->items);
     struct occurrence *o = &list->items[list->n++];
     const struct event *e = x->event;
-    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind};
+    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind, .finding = e->finding};
     struct span spans[2];
     for (size_t i = 0; i < def->nmatchers && o->nspans < 2; i++)
         if (shows(e, &x->spans[i]))
@@ -397,17 +385,17 @@ static void look_into_texts(struct detect_scratch *s, const struct event *e)
     s->nhits = 0;
     if (e->kind != EVENT_CALL) {
         if (view_value(&s->view, e, FIELD_TEXT, SLICE_NONE, 0, &text))
-            look_for_literals(s, text.text, EVENT_BIT(e->kind));
+            look_for_literals(s, text.text, e->kind, EVENT_BIT(e->kind));
         return;
     }
     const struct tool_call *call = &e->m->calls[e->nth];
-    look_for_literals(s, call->name, 1u << CLASS_NAME);
-    look_for_literals(s, call->arguments, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
+    look_for_literals(s, call->name, CLASS_NAME, 1u << CLASS_NAME);
+    look_for_literals(s, call->arguments, CLASS_ARGS, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
     if (s->rs->classes & 1u << CLASS_VALUES) {
         struct slice values[UNESCAPED_MAX];
         size_t n = view_unescaped(&s->view, call, values, UNESCAPED_MAX);
         for (size_t i = 0; i < n; i++)
-            look_for_literals(s, values[i], 1u << CLASS_VALUES);
+            look_for_literals(s, values[i], CLASS_VALUES, 1u << CLASS_VALUES);
     }
 }
 
@@ -489,6 +477,7 @@ static void pass_run(struct detect_scratch *s, const struct run *run)
         e.kind = EVENT_SCORE, pass(s, &e);
     e.nth = 0;
     e.kind = EVENT_END, pass(s, &e);
+    s->order = e.order;
 }
 
 static bool occurs(const struct detect_scratch *s, const struct of *of)
@@ -506,9 +495,9 @@ static bool find_late(struct detect_scratch *s)
     size_t cap[EVENT_KINDS] = {0};
     memset(s->nlate, 0, sizeof s->nlate);
     memset(s->late, 0, sizeof s->late);
-    for (size_t i = 0; i < s->rs->n; i++) {
-        const struct rule *rule = s->rs->items[i].rule;
-        if (!rule || !occurs(s, &rule->leads))
+    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++) {
+        const struct rule *rule = s->rs->rules[i];
+        if (!ruleset_asks(s->rs, rule) || !occurs(s, &rule->leads))
             continue;
         for (size_t k = 0; k < rule->nevents; k++)
             for (int kind = 0; rule->events[k]->late && kind < EVENT_KINDS; kind++)
@@ -535,6 +524,17 @@ void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct 
     if (find_late(s)) {
         s->second = true;
         pass_run(s, run);
+    }
+    view_reset(&s->view);
+}
+
+void match_findings(struct detect_scratch *s, const struct findings *found)
+{
+    struct event e = {.kind = EVENT_FINDING, .order = s->order, .transcript = -1, .message = -1};
+    s->second = false;
+    for (size_t i = 0; i < found->n; i++) {
+        e.finding = &found->items[i];
+        pass(s, &e);
     }
     view_reset(&s->view);
 }
