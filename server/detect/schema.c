@@ -316,14 +316,14 @@ const struct schema *schema_get(const struct schema_file *file, const char *name
 static struct schema_file *of_rules;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-struct slice schema_of_rules_text(void) { return embedded_find("schema/rule.schema.json")->bytes; }
+struct slice rule_schema(void) { return embedded_find("schema/rule.schema.json")->bytes; }
 
 static void load_of_rules(void)
 {
     /* What an editor sees may speak of parameters and macros; where a rule is checked, these are filled in. */
     static const char *const unfilled[] = {"reference", "uses", "event_used", NULL};
     struct err e;
-    if (!schema_load(schema_of_rules_text(), unfilled, &of_rules, &e))
+    if (!schema_load(rule_schema(), unfilled, &of_rules, &e))
         abort(); /* it is part of the program, and tested */
 }
 

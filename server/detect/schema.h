@@ -23,6 +23,5 @@ bool schema_check(const struct schema *schema, struct reader *r, const struct no
 
 /* The language's own (schema/rule.schema.json), for rules whose names are filled in; made when it is first asked for. */
 const struct schema_file *schema_of_rules(void);
-struct slice schema_of_rules_text(void);
 
 #endif

@@ -243,7 +243,7 @@ static size_t words_of(const char *def, const char *words[], size_t max)
     struct rule_problems problems = {0};
     struct reader r = {.a = &arena, .report = &arena, .problems = &problems};
     struct rule_texts texts = {0};
-    node_read(&r, schema_of_rules_text(), &texts);
+    node_read(&r, rule_schema(), &texts);
     const struct node *node = node_get(node_get(&texts.items[0].node, "$defs"), def), *list = node_get(node, "enum");
     size_t n = 0;
     for (size_t i = 0; list && i < list->n && n < max; i++)
@@ -318,7 +318,7 @@ static void every_key_is_described(void **state)
     struct rule_problems problems = {0};
     struct reader r = {.a = &arena, .report = &arena, .problems = &problems};
     struct rule_texts texts = {0};
-    node_read(&r, schema_of_rules_text(), &texts);
+    node_read(&r, rule_schema(), &texts);
     size_t keys = 0;
     describe_all(&texts.items[0].node, node_get(&texts.items[0].node, "$defs"), &keys);
     assert_true(keys > 150);
