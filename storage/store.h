@@ -148,7 +148,6 @@ size_t store_put_bytes(const struct put *p);
 /* Everything that waits, in one durable transaction. Adds to counts; the put is then empty and may be used again. A replaced run
  * keeps its labels and the reviews whose words still stand. `tasks`, if not NULL, gets the ids of the tasks (may repeat) whose
  * findings are to be made anew: not those of runs with carried findings. */
-struct slices { struct slice *items; size_t n, cap; };
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
 
 /* Lines of an export that are no run. */

@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "detect/detect.h"
+#include "detect/rulebook.h"
 #include "storage/store.h"
 
 #include <jansson.h>
@@ -44,6 +44,7 @@ struct cli {
     size_t nargs;
     struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
     size_t noptions;
+    struct rulebook *book;    /* NULL until rules are asked for */
 };
 
 /* Set by SIGINT and SIGTERM; long work looks at it. */
@@ -63,8 +64,10 @@ int cli_fail(const struct err *e);
 
 /* Opens the database for reading or writing (its folder is made); on failure says why. */
 bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
-/* The rules: the shipped pack and --rules; problems go to stderr. */
-bool cli_rules(struct cli *cli, struct ruleset **out, struct err *e);
+/* The rules for a collection of that name (absent: for none in particular): the shipped pack and --rules, with the settings of --config;
+ * problems go to stderr. The caller's until ruleset_unref, at the latest the program's end. */
+struct rulebook_options cli_rulebook_options(struct cli *cli);
+bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e);
 /* The collection that -c names; without -c the only one there is. */
 bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e);
 

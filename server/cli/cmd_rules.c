@@ -1,10 +1,9 @@
 #include "base/jsonw.h"
 #include "cli/cli.h"
+#include "detect/pack.h"
 #include "view/view.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { RULE_FILE_BYTES = 4 << 20 };
 
@@ -12,7 +11,7 @@ static int list(struct cli *cli, const struct ruleset *rules)
 {
     static const struct column columns[] = {
         {"id", "id", 0, false}, {"behavior", "behavior", 0, false}, {"kind", "kind", 0, false}, {"severity", "severity", 0, false},
-        {"scope", "scope", 0, false}, {"title", "title", 72, false}, {0},
+        {"scope", "scope", 0, false}, {"enabled", "on", 0, false}, {"title", "title", 72, false}, {0},
     };
     struct rows rows = rows_start(cli, columns);
     struct str text = STR_INIT(RULE_FILE_BYTES);
@@ -51,26 +50,11 @@ static int show(struct cli *cli, const struct ruleset *rules)
         }
         printf("%.*s  (%.*s: %s, %s, scope %s, version %.*s)\n%.*s\n\nwhy:    %.*s\nunsure: %.*s\n\n%.*s\n", SLICE_ARG(info.id), SLICE_ARG(info.behavior),
                kind_name(info.kind), severity_name(info.severity), scope_name(info.scope), SLICE_ARG(info.version), SLICE_ARG(info.title),
-               SLICE_ARG(info.why), SLICE_ARG(info.unsure), SLICE_ARG(info.source));
+               SLICE_ARG(info.why), SLICE_ARG(info.unsure), SLICE_ARG(info.text));
         return 0;
     }
     err_set(&e, ERR_NOT_FOUND, "there is no detector '%s'; telltale rules list names them", cli->args[1]);
     return cli_fail(&e);
-}
-
-static bool read_rules(struct arena *a, const char *path, struct slice *out, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(e, "cannot open %s", path);
-    char *text = arena_alloc(a, RULE_FILE_BYTES);
-    size_t n = 0;
-    ssize_t got;
-    while (n < RULE_FILE_BYTES && (got = read(fd, text + n, RULE_FILE_BYTES - n)) > 0)
-        n += (size_t)got;
-    close(fd);
-    *out = slice_of(text, n);
-    return n < RULE_FILE_BYTES || err_set(e, ERR_TOO_LARGE, "%s is over %d MB; rules are small", path, RULE_FILE_BYTES >> 20);
 }
 
 /* What lint and test have to say, gathered so that --json is one document. */
@@ -139,9 +123,9 @@ static bool check_files(struct cli *cli, bool with_tests, struct checked *c, str
     for (size_t i = 1; i < cli->nargs; i++) {
         struct slice text;
         struct ruleset *rules = NULL;
-        if (!read_rules(&cli->arena, cli->args[i], &text, e) ||
-            !ruleset_parse(text, slice_str(cli->args[i]), &cli->arena, &c->problems, &rules, e))
+        if (!pack_file_read(&cli->arena, cli->args[i], &text, e))
             return false;
+        ruleset_parse(text, slice_str(cli->args[i]), &cli->arena, &c->problems, &rules);
         c->rules += ruleset_count(rules);
         if (with_tests)
             run_tests(rules, c);
@@ -186,7 +170,7 @@ int cmd_rules(struct cli *cli)
         return cli_fail(&e);
     }
     struct ruleset *rules = NULL;
-    if (!cli_rules(cli, &rules, &e))
+    if (!cli_rules(cli, SLICE_NONE, &rules, &e))
         return cli_fail(&e);
     int status = test ? check(cli, rules, true) : strcmp(what, "list") == 0 ? list(cli, rules) : show(cli, rules);
     ruleset_unref(rules);

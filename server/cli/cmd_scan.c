@@ -125,7 +125,7 @@ int cmd_scan(struct cli *cli)
     struct err e = {0};
     struct ruleset *all = NULL, *rules = NULL;
     struct slices only = {0};
-    struct collection_row collection;
+    struct collection_row collection = {0};
     struct filter filter = FILTER_ANY;
     const char *fail_on = cli_option(cli, "fail-on"), *db = cli->db;
     char *folder = NULL;
@@ -137,7 +137,17 @@ int cmd_scan(struct cli *cli)
         ok = err_set(&e, ERR_USAGE, "--only names no detector; telltale rules list names them");
     if (ok && fail_on && !severity_parse(slice_str(fail_on), &level))
         ok = err_set(&e, ERR_USAGE, "--fail-on is low, medium or high, not '%s'", fail_on);
-    ok = ok && cli_rules(cli, &all, &e);
+    if (ok && !cli->nargs) {
+        struct store *store;
+        ok = cli_open(cli, STORE_READ, &store, &e);
+        if (ok) {
+            ok = cli_collection(cli, store, &collection, &e);
+            store_close(store);
+        }
+    } else if (ok && cli_option(cli, "collection")) {
+        collection.name = slice_str(cli_option(cli, "collection"));
+    }
+    ok = ok && cli_rules(cli, collection.name, &all, &e);
     if (ok)
         ok = only.n ? ruleset_only(all, only.items, only.n, &rules, &e) : (rules = ruleset_ref(all), true);
     if (ok && cli->nargs) {
@@ -147,13 +157,7 @@ int cmd_scan(struct cli *cli)
         db = arena_printf(&cli->arena, "%s/scan.db", folder).ptr;
         ok = ok && import_paths(cli, db, rules, (int)jobs, &collection, &refused, &e);
     } else if (ok) {
-        struct store *store;
-        ok = cli_open(cli, STORE_READ, &store, &e);
-        if (ok) {
-            ok = cli_collection(cli, store, &collection, &e);
-            store_close(store);
-        }
-        ok = ok && rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
+        ok = rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
     }
     filter.collection = ok ? collection.id : SLICE_NONE;
     for (size_t i = 0; i < only.n; i++)

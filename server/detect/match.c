@@ -83,11 +83,11 @@ static void look_for_literals(struct detect_scratch *s, struct slice text, unsig
 static void pattern_off(struct detect_scratch *s, const struct pattern *p, const char *reason)
 {
     s->patterns[p->index].off = true;
-    for (size_t i = 0; i < s->rs->n; i++)
-        for (size_t k = 0; s->rs->items[i].rule && k < s->rs->items[i].rule->nevents; k++)
-            for (size_t m = 0; m < s->rs->items[i].rule->events[k]->nmatchers; m++)
-                if (s->rs->items[i].rule->events[k]->matchers[m].pattern == p)
-                    match_incomplete(s, s->rs->items[i].rule->id, reason);
+    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++)
+        for (size_t k = 0; k < s->rs->rules[i]->nevents; k++)
+            for (size_t m = 0; m < s->rs->rules[i]->events[k]->nmatchers; m++)
+                if (s->rs->rules[i]->events[k]->matchers[m].pattern == p)
+                    match_incomplete(s, s->rs->rules[i]->id, reason);
 }
 
 /* How long a pattern may look into a text of so many bytes (match.h); 0 or less: not at all. */
@@ -220,7 +220,7 @@ static void emit(struct matching *x)
     list->items = arena_grow(&s->arena, list->items, list->n, &list->cap, sizeof *list->items);
     struct occurrence *o = &list->items[list->n++];
     const struct event *e = x->event;
-    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind};
+    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind, .finding = e->finding};
     struct span spans[2];
     for (size_t i = 0; i < def->nmatchers && o->nspans < 2; i++)
         if (shows(e, &x->spans[i]))
@@ -489,6 +489,7 @@ static void pass_run(struct detect_scratch *s, const struct run *run)
         e.kind = EVENT_SCORE, pass(s, &e);
     e.nth = 0;
     e.kind = EVENT_END, pass(s, &e);
+    s->order = e.order;
 }
 
 static bool occurs(const struct detect_scratch *s, const struct of *of)
@@ -506,9 +507,9 @@ static bool find_late(struct detect_scratch *s)
     size_t cap[EVENT_KINDS] = {0};
     memset(s->nlate, 0, sizeof s->nlate);
     memset(s->late, 0, sizeof s->late);
-    for (size_t i = 0; i < s->rs->n; i++) {
-        const struct rule *rule = s->rs->items[i].rule;
-        if (!rule || !occurs(s, &rule->leads))
+    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++) {
+        const struct rule *rule = s->rs->rules[i];
+        if (!ruleset_asks(s->rs, rule) || !occurs(s, &rule->leads))
             continue;
         for (size_t k = 0; k < rule->nevents; k++)
             for (int kind = 0; rule->events[k]->late && kind < EVENT_KINDS; kind++)
@@ -535,6 +536,17 @@ void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct 
     if (find_late(s)) {
         s->second = true;
         pass_run(s, run);
+    }
+    view_reset(&s->view);
+}
+
+void match_findings(struct detect_scratch *s, const struct findings *found)
+{
+    struct event e = {.kind = EVENT_FINDING, .order = s->order, .transcript = -1, .message = -1};
+    s->second = false;
+    for (size_t i = 0; i < found->n; i++) {
+        e.finding = &found->items[i];
+        pass(s, &e);
     }
     view_reset(&s->view);
 }

@@ -12,6 +12,7 @@ struct occurrence {
     enum event_kind kind;
     uint8_t nspans;
     bool set_aside;             /* by `except` */
+    const struct finding *finding;  /* of EVENT_FINDING: its evidence stands for it */
     struct span *spans;         /* what its patterns matched, in the order of the rule; none: the event as a whole */
     struct slice *captures;     /* one for each of the rule's, absent where unbound; NULL where the rule has none */
     unsigned char (*keys)[HASH_SIZE]; /* one for each key of its event; all zero: it has none */
@@ -55,6 +56,7 @@ struct detect_scratch {
     uint64_t *evaluated;
     size_t ndefs;
     size_t total;               /* occurrences in this run */
+    uint32_t order;             /* of the run's last event */
     uint32_t *hits;
     size_t nhits;
     bool second;                /* pass: late events only */
@@ -80,6 +82,8 @@ enum {
 
 /* Fills s->occurrences from the run. Pointers in them live until the next run. */
 void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run);
+/* Adds what rules over findings see in `found`, after match_run; the findings stay where they are until the rules are solved. */
+void match_findings(struct detect_scratch *s, const struct findings *found);
 /* The key of an event; all zero where it has none. */
 void key_make(struct view *v, const struct event *e, const struct key *key, unsigned char out[HASH_SIZE]);
 /* Lists that a detector could not finish; once for each detector and reason. */

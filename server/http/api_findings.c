@@ -97,11 +97,16 @@ static void detector_list(struct jsonw *j, const struct ruleset *rules)
 
 bool api_detectors(struct request *r, struct answer *a, struct err *e)
 {
-    (void)e;
-    const struct page_end end = {.total = (int64_t)ruleset_count(r->server->rules)};
+    struct collection_row collection = {0};
+    struct slice name = arg_text(&r->args, "collection");
+    if (name.ptr && !store_collection(r->store, name, &r->arena, &collection, e))
+        return false;
+    struct ruleset *rules = rulebook_for(r->server->rules, collection.name);
+    const struct page_end end = {.total = (int64_t)ruleset_count(rules)};
     struct jsonw j = api_list(a);
-    detector_list(&j, r->server->rules);
+    detector_list(&j, rules);
     api_list_end(&j, &end);
+    ruleset_unref(rules);
     return true;
 }
 
@@ -249,8 +254,7 @@ bool api_rules_test(struct request *r, struct answer *a, struct err *e)
     struct slice name = arg_text(&r->args, "collection");
     if (name.ptr && !store_collection(r->store, name, &r->arena, &collection, e))
         return false;
-    if (!ruleset_parse(arg_text(&r->args, "rules"), slice_str("rules"), &r->arena, &problems, &rules, e))
-        return false;
+    ruleset_parse(arg_text(&r->args, "rules"), slice_str("rules"), &r->arena, &problems, &rules);
     struct jsonw j = jsonw_to(&a->body);
     struct trial trial = {.r = r, .rules = rules, .scratch = detect_scratch_new(), .collection = collection.id, .j = &j,
                           .deadline = clock_monotonic_us() + TRY_US, .complete = true};

@@ -130,6 +130,10 @@ static const struct param review_many_fields[] = {
     {"filter", ARG_FILTER, .about = "all findings of the collection that it names"},
     {0},
 };
+static const struct param detectors_query[] = {
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name: the detectors as the settings have them for it"},
+    {0},
+};
 static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
     {0},
@@ -224,7 +228,7 @@ const struct route routes[] = {
     {READ(API "/findings/{id}"), .handle = api_finding, .schema = "Finding", .summary = "One finding"},
     {WRITE("PATCH", API "/findings/{id}"), .handle = api_finding_review, .body = BODY_JSON, .fields = review_fields, .status = 200,
      .schema = "Finding", .summary = "Review a finding"},
-    {READ(API "/detectors"), .handle = api_detectors, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
     {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
      .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
     {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params}, .status = 200,

@@ -66,7 +66,7 @@ const struct schema schemas[] = {
     {"LangfuseHealth", "{status: string, version: string}"},
     {"LangfuseProjects", "{data: [{id: string, name: string, metadata: object}]}"},
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
-                 "why: string?, unsure: string?, code: boolean, source: string?, tests: {hit: integer, clean: integer}}"},
+                 "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}}"},
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
                   "incomplete: [Incomplete], complete: boolean}"},

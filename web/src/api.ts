@@ -266,6 +266,10 @@ export interface Detector {
     why: string | null;
     unsure: string | null;
     code: boolean;
+    enabled: boolean;
+    source: string | null;
+    parameters: Record<string, unknown> | null;
+    text: string | null;
 }
 
 /** What `telltale import --json` prints. */
