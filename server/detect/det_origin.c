@@ -4,7 +4,7 @@
 
 #include <ctype.h>
 
-enum { ANSWER_LEAST = 2, ANSWER_MOST = 160, PART_LEAST = 3, PARTS_MOST = 8, LAST_MESSAGES = 6, AROUND = 80 };
+enum { ANSWER_LEAST = 2, PART_LEAST = 3, PARTS_MOST = 8 };
 
 static bool is_wordy(char c) { return isalnum((unsigned char)c) || (unsigned char)c >= 0x80; }
 
@@ -33,10 +33,12 @@ static struct slice strip(struct slice s)
 }
 
 /* What stands behind the last "final answer:" of the last messages, and where. */
-static bool find_final(const struct transcript *t, size_t index, struct slice *answer, struct span *place)
+static bool find_final(const struct det_run *d, size_t index, struct slice *answer, struct span *place)
 {
     static const char announced[] = "final answer:";
-    for (size_t back = 1; back <= t->nmessages && back <= LAST_MESSAGES; back++) {
+    const struct transcript *t = &d->run->transcripts[index];
+    double messages = det_number(d->rule, "messages"), longest = det_number(d->rule, "longest");
+    for (size_t back = 1; back <= t->nmessages && (double)back <= messages; back++) {
         size_t i = t->nmessages - back, end = 0;
         const struct slice text = t->messages[i].text;
         for (ptrdiff_t at = 0; (at = find_words(text, slice_str(announced), end)) >= 0;)
@@ -46,7 +48,7 @@ static bool find_final(const struct transcript *t, size_t index, struct slice *a
         struct slice rest = slice_sub(text, end, text.len);
         const char *line = rest.len ? memchr(rest.ptr, '\n', rest.len) : NULL;
         *answer = strip(line ? slice_sub(rest, 0, (size_t)(line - rest.ptr)) : rest);
-        if (answer->len < ANSWER_LEAST || answer->len > ANSWER_MOST)
+        if (answer->len < ANSWER_LEAST || !((double)answer->len <= longest))
             return false;
         *place = span_of_text(index, i, (size_t)(answer->ptr - text.ptr), answer->len);
         return true;
@@ -121,7 +123,7 @@ void det_answer_origin(struct det_run *d)
         struct slice answer;
         struct span spans[2], ignored;
         const struct transcript *transcript = &d->run->transcripts[t];
-        if (find_final(transcript, t, &answer, &spans[1]) && !find_first(transcript, t, 0, prompt_end(transcript), answer, &ignored) &&
+        if (find_final(d, t, &answer, &spans[1]) && !find_first(transcript, t, 0, prompt_end(transcript), answer, &ignored) &&
             find_origin(transcript, t, answer, (size_t)spans[1].message, &spans[0]))
             det_report(d, NULL, "answer", answer, spans, 2);
     }
