@@ -1199,6 +1199,9 @@ def test_detectors_hold_their_bars_on_labelled_runs():
     assert summary["macro_over"] >= 5 and summary["macro_f1"] >= 0.60, summary
     assert summary["findings_on_labelled_runs"] >= 50 and summary["micro_precision"] >= 0.80, summary
     assert summary["quoted"] >= 0.80, summary
+    steps = report["steps"]
+    for half, bar in (("Algorithm-Generated", 0.27), ("Hand-Crafted", 0.155)):
+        assert steps[half]["n"] > 20 and steps[half]["shown"] > bar * steps[half]["n"] < steps[half]["learned"], steps
 
 
 def test_score_says_what_is_missing():
