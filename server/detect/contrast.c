@@ -128,7 +128,7 @@ static size_t group_of(const struct contrast *c, const struct run_summary *run)
 
 static void count_group(struct contrast *c, const struct run_summary *run)
 {
-    static const char *const outcomes[] = {"failed", "passed", NULL};
+    static const char *const outcomes[] = {"fail", "pass", NULL};
     struct slice name = c->wish.by == CONTRAST_MODEL ? run->model : slice_str(run->success == VERDICT_UNKNOWN ? NULL : outcomes[run->success]);
     if (!name.len)
         return;
@@ -162,7 +162,7 @@ static bool choose_groups(struct contrast *c)
         c->groups[c->ngroups++] = (struct group){.name = m->name, .runs = m->runs};
         smallest = m->runs < smallest ? m->runs : smallest;
     }
-    if (c->wish.by == CONTRAST_OUTCOME && c->ngroups == 2 && slice_is(c->groups[1].name, "passed")) {
+    if (c->wish.by == CONTRAST_OUTCOME && c->ngroups == 2 && slice_is(c->groups[1].name, "pass")) {
         struct group swap = c->groups[0];
         c->groups[0] = c->groups[1];
         c->groups[1] = swap;
@@ -359,7 +359,7 @@ static void show(struct contrast *c, const struct run_summary *run)
 {
     for (size_t i = 0; i < c->nfound; i++) {
         struct contrast_found *f = &c->found[i];
-        struct slice name = c->wish.by == CONTRAST_MODEL ? run->model : slice_str(run->success == VERDICT_PASSED ? "passed" : "failed");
+        struct slice name = c->wish.by == CONTRAST_MODEL ? run->model : slice_str(run->success == VERDICT_PASSED ? "pass" : "fail");
         if (f->nshown == CONTRAST_RUNS_SHOWN || slice_eq(name, f->group) != f->more || group_of(c, run) == SIZE_MAX)
             continue;
         for (size_t at = 0; at + f->length <= looked_at(run); at++) {

@@ -27,7 +27,7 @@ struct contrast_wish {
 };
 
 struct contrast_found {
-    struct slice group;         /* the model; of outcomes "passed" or "failed" */
+    struct slice group;         /* the model; of outcomes "pass" or "fail" */
     bool more;                  /* the group has it more often than the others; else less */
     uint32_t gram[GRAM_LONGEST]; /* numbers of actions */
     size_t length;

@@ -1,5 +1,6 @@
 /* Runs the tests inside rules: short lists of events become runs, and what is found in them is checked. */
 #include "base/jsonw.h"
+#include "base/map.h"
 #include "detect/match.h"
 
 #include <stdio.h>
@@ -8,8 +9,6 @@ struct bench {                      /* one ruleset_test */
     const struct ruleset *rs;
     struct detect_scratch *scratch;
     struct arena arena;             /* of one test */
-    struct rule_problems problems;  /* in how a test is written */
-    struct reader reader;
 };
 
 /* ---- nodes → run ------------------------------------------------------------------------------------------------- */
@@ -73,40 +72,36 @@ static void fill_message(struct maker *k, struct message *m, const struct node *
         m->duration_ms = (int64_t)(v->number * 1000);
 }
 
-#define MESSAGE_KEYS "reasoning", "model", "timestamp", "finish_reason", "error", "metadata", "tokens", "tokens_in", "duration"
-
-static bool make_text(struct maker *k, const struct node *event, const struct node *value, enum role role)
+static void make_text(struct maker *k, const struct node *event, const struct node *value, enum role role)
 {
     struct message *m = add_message(k, role);
     m->text = text_of(k, value);
     fill_message(k, m, event);
     k->joined = role == ROLE_ASSISTANT;
-    return true;
 }
 
-static bool make_system(struct maker *k, const struct node *event, const struct node *value)
+static void make_system(struct maker *k, const struct node *event, const struct node *value)
 {
-    return make_text(k, event, value, ROLE_SYSTEM);
+    make_text(k, event, value, ROLE_SYSTEM);
 }
-static bool make_user(struct maker *k, const struct node *event, const struct node *value)
+static void make_user(struct maker *k, const struct node *event, const struct node *value)
 {
-    return make_text(k, event, value, ROLE_USER);
+    make_text(k, event, value, ROLE_USER);
 }
-static bool make_assistant(struct maker *k, const struct node *event, const struct node *value)
+static void make_assistant(struct maker *k, const struct node *event, const struct node *value)
 {
-    return make_text(k, event, value, ROLE_ASSISTANT);
+    make_text(k, event, value, ROLE_ASSISTANT);
 }
 
-static bool make_reasoning(struct maker *k, const struct node *event, const struct node *value)
+static void make_reasoning(struct maker *k, const struct node *event, const struct node *value)
 {
     struct message *m = add_message(k, ROLE_ASSISTANT);
     fill_message(k, m, event);
     m->reasoning = text_of(k, value);
     k->joined = true;
-    return true;
 }
 
-static bool make_call(struct maker *k, const struct node *event, const struct node *value)
+static void make_call(struct maker *k, const struct node *event, const struct node *value)
 {
     struct message *m = k->joined ? &k->t->messages[k->t->nmessages - 1] : add_message(k, ROLE_ASSISTANT);
     struct tool_call *calls = arena_array(&k->b->arena, struct tool_call, m->ncalls + 1);
@@ -124,10 +119,9 @@ static bool make_call(struct maker *k, const struct node *event, const struct no
     k->open = arena_grow(&k->b->arena, k->open, k->nopen, &k->open_cap, sizeof *k->open);
     k->open[k->nopen++] = c->call_id;
     k->joined = true;
-    return true;
 }
 
-static bool make_result(struct maker *k, const struct node *event, const struct node *value)
+static void make_result(struct maker *k, const struct node *event, const struct node *value)
 {
     struct message *m = add_message(k, ROLE_TOOL);
     const struct node *id = node_get(event, "id");
@@ -141,18 +135,12 @@ static bool make_result(struct maker *k, const struct node *event, const struct 
     }
     fill_message(k, m, event);
     k->joined = false;
-    return true;
 }
 
-static bool make_score(struct maker *k, const struct node *event, const struct node *value)
+static void make_score(struct maker *k, const struct node *event, const struct node *value)
 {
-    static const char *const known[] = {"name", "value", "answer", "target", "explanation", "metadata", NULL};
     (void)event;
     struct run *run = k->run;
-    if (value->type != NODE_MAP)
-        return node_problem(&k->b->reader, value, "a score is a map with name, value, answer, target, explanation");
-    if (!node_known_keys(&k->b->reader, value, "a score", known))
-        return false;
     run->scores = arena_grow(&k->b->arena, run->scores, run->nscores, &k->scores_cap, sizeof *run->scores);
     struct score *s = &run->scores[run->nscores++];
     const struct node *v = node_get(value, "value"), *name = node_get(value, "name");
@@ -164,20 +152,12 @@ static bool make_score(struct maker *k, const struct node *event, const struct n
         .explanation = text_of(k, node_get(value, "explanation")),
         .metadata = text_of(k, node_get(value, "metadata")),
     };
-    return true;
 }
 
-static bool make_end(struct maker *k, const struct node *event, const struct node *value)
+static void make_end(struct maker *k, const struct node *event, const struct node *value)
 {
-    static const char *const known[] = {"success",    "exit_status", "limit",    "error",  "model",     "agent",
-                                        "task_id",    "name",        "attempt",  "tokens", "tokens_in", "cost",
-                                        "started_at", "ended_at",    "metadata", "tags",   NULL};
     (void)event;
     struct run *run = k->run;
-    if (value->type != NODE_MAP)
-        return node_problem(&k->b->reader, value, "end is a map with success, exit_status, limit, error, …");
-    if (!node_known_keys(&k->b->reader, value, "end", known))
-        return false;
     struct slice *to[] = {&run->exit_status, &run->limit, &run->error,      &run->model,    &run->agent,
                           &run->task_id,     &run->name,  &run->started_at, &run->ended_at, &run->metadata};
     static const char *const texts[] = {"exit_status", "limit", "error",      "model",    "agent",
@@ -197,51 +177,35 @@ static bool make_end(struct maker *k, const struct node *event, const struct nod
     run->tags = arena_array(&k->b->arena, struct slice, n + 1);
     for (; run->ntags < n; run->ntags++)
         run->tags[run->ntags] = text_of(k, &tags[run->ntags]);
-    return true;
 }
 
 static const struct {
     const char *word;
-    bool (*make)(struct maker *k, const struct node *event, const struct node *value);
-    const char *keys[16]; /* that may stand beside it */
+    void (*make)(struct maker *k, const struct node *event, const struct node *value);
 } words[] = {
-    {"system", make_system, {"system", MESSAGE_KEYS}},
-    {"user", make_user, {"user", MESSAGE_KEYS}},
-    {"assistant", make_assistant, {"assistant", MESSAGE_KEYS}},
-    {"tool_call", make_call, {"tool_call", "args", "id", "parse_error", MESSAGE_KEYS}},
-    {"tool_result", make_result, {"tool_result", "id", "name", MESSAGE_KEYS}},
-    {"score", make_score, {"score"}},
-    {"end", make_end, {"end"}},
-    {"reasoning", make_reasoning, {MESSAGE_KEYS}}, /* last: it may also stand beside the others */
+    {"system", make_system},
+    {"user", make_user},
+    {"assistant", make_assistant},
+    {"tool_call", make_call},
+    {"tool_result", make_result},
+    {"score", make_score},
+    {"end", make_end},
+    {"reasoning", make_reasoning}, /* last: it may also stand beside the others */
 };
-enum { WORDS = sizeof words / sizeof *words };
 
-static bool make_event(struct maker *k, const struct node *event)
+/* The schema has seen to it that each event has one of the words. */
+static void make_run(struct bench *b, const struct node *events, struct run *run)
 {
-    struct reader *r = &k->b->reader;
-    if (event->type != NODE_MAP)
-        return node_problem(r, event, "an event is a map such as {tool_call: bash, args: {cmd: ls}}, but this is %s",
-                            node_what(event));
-    for (size_t i = 0; i < WORDS; i++) {
-        const struct node *value = node_get(event, words[i].word);
-        if (value)
-            return node_known_keys(r, event, words[i].word, words[i].keys) && words[i].make(k, event, value);
-    }
-    return node_problem(r, event, "an event is one of system, user, assistant, reasoning, tool_call, tool_result, score, end");
-}
-
-static bool make_run(struct bench *b, const struct node *events, struct run *run)
-{
-    if (events->type != NODE_LIST)
-        return node_problem(&b->reader, events, "a test's run is a list of events, but this is %s", node_what(events));
     run_init(run);
     struct maker k = {.b = b, .run = run, .t = arena_new(&b->arena, struct transcript)};
     run->transcripts = k.t;
     run->ntranscripts = 1;
-    for (size_t i = 0; i < events->n; i++)
-        if (!make_event(&k, &events->items[i]))
-            return false;
-    return true;
+    for (size_t i = 0; i < events->n; i++) {
+        size_t word = 0;
+        while (!node_get(&events->items[i], words[word].word))
+            word++;
+        words[word].make(&k, &events->items[i], node_get(&events->items[i], words[word].word));
+    }
 }
 
 /* ---- what is found ----------------------------------------------------------------------------------------------- */
@@ -261,55 +225,238 @@ static size_t count_findings(const struct findings *found, struct slice detector
     return n;
 }
 
-static bool try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found,
-                    const char **why)
+static size_t try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
 {
     struct run run;
-    if (!make_run(b, test, &run))
-        return false;
+    make_run(b, test, &run);
     struct detect_result result;
     detect_run(only, b->scratch, &run, &b->arena, &result);
-    *found = count_findings(&result.findings, rule->id);
     for (size_t i = 0; i < result.findings.n; i++)
         for (size_t k = 0; k < result.findings.items[i].nevidence; k++)
             if (!evidence_stands(&run, &result.findings.items[i].evidence[k]))
                 *why = "evidence that does not stand in the run";
     if (result.nincomplete)
         *why = "a pattern that hits its limit in its own test";
+    return count_findings(&result.findings, rule->id);
+}
+
+/* ---- many runs: what storage would hand to the rules --------------------------------------------------------------- */
+
+/* The runs of a test of a task or collection rule, and their summaries, in the same order. */
+struct many {
+    struct bench *b;
+    struct run *runs;
+    struct run_summary *summaries;
+    size_t n, cap, summaries_cap;
+    struct action_names names;
+    struct map numbers;             /* of names */
+    struct findings told;           /* of scope task */
+};
+
+static struct run *run_named(const struct many *m, struct slice id)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (slice_eq(m->summaries[i].run, id))
+            return &m->runs[i];
+    return NULL;
+}
+
+static bool quote_call(void *ctx, struct slice id, uint32_t call, struct arena *a, struct evidence *out)
+{
+    const struct run *run = run_named(ctx, id);
+    uint32_t place = 0;
+    for (size_t t = 0; run && t < run->ntranscripts; t++)
+        for (size_t i = 0; i < run->transcripts[t].nmessages; i++)
+            for (size_t c = 0; c < run->transcripts[t].messages[i].ncalls; c++)
+                if (place++ == call) {
+                    struct slice text = run->transcripts[t].messages[i].calls[c].arguments;
+                    *out = (struct evidence){.run = arena_dup(a, id), .transcript = (int32_t)t, .message = (int32_t)i, .end = (uint32_t)text.len, .quote = text};
+                    out->part = arena_printf(a, "call:%zu.arguments", c);
+                    return text.len > 0;
+                }
+    return false;
+}
+
+static bool quote_error(void *ctx, struct slice id, const struct error_line *line, struct arena *a, struct evidence *out)
+{
+    const struct run *run = run_named(ctx, id);
+    const struct message *m = run && line->message != UINT32_MAX ? &run->transcripts[0].messages[line->message] : NULL;
+    *out = (struct evidence){.run = arena_dup(a, id), .transcript = m ? 0 : -1, .message = m ? (int32_t)line->message : -1, .start = line->start};
+    out->part = slice_str(!m ? "run.error" : line->in_error ? "error" : "text");
+    out->end = line->start + line->len;
+    out->quote = run ? slice_sub(run_part(run, m, out->part), line->start, line->len) : SLICE_NONE;
+    return out->quote.len > 0;
+}
+
+static bool quote_finding(void *ctx, struct slice id, struct arena *a, struct evidence *out)
+{
+    const struct many *m = ctx;
+    (void)a;
+    for (size_t i = 0; i < m->told.n; i++)
+        if (slice_eq(m->told.items[i].id, id)) {
+            *out = m->told.items[i].evidence[0];
+            return true;
+        }
+    for (size_t i = 0; i < m->n; i++)
+        for (size_t k = 0; k < m->summaries[i].nfindings; k++)
+            if (slice_eq(m->summaries[i].findings[k].id, id) && m->summaries[i].findings[k].nevidence) {
+                *out = m->summaries[i].findings[k].evidence[0];
+                out->run = m->summaries[i].run;
+                return true;
+            }
+    return false;
+}
+
+static bool quote_answer(void *ctx, struct slice id, struct arena *a, struct evidence *out)
+{
+    const struct run *run = run_named(ctx, id);
+    for (size_t i = 0; run && i < run->nscores; i++)
+        if (slice_trim(run->scores[i].answer).len) {
+            *out = (struct evidence){.run = arena_dup(a, id), .transcript = -1, .message = -1, .quote = run->scores[i].answer};
+            out->part = arena_printf(a, "score:%.*s.answer", SLICE_ARG(run->scores[i].name));
+            out->end = (uint32_t)out->quote.len;
+            return true;
+        }
+    return false;
+}
+
+static void add_actions(struct many *m, const struct run_digest *digest, struct run_summary *s)
+{
+    struct arena *a = &m->b->arena;
+    s->actions = arena_array(a, struct action_ref, digest->actions.n + 1);
+    for (size_t i = 0; i < digest->actions.n; i++) {
+        size_t at = map_put(a, &m->numbers, digest->actions.items[i].name, m->names.n + 1);
+        if (at > m->names.n) {
+            m->names.items = arena_grow(a, m->names.items, m->names.n, &m->names.cap, sizeof *m->names.items);
+            m->names.items[m->names.n++] = digest->actions.items[i].name;
+        }
+        s->actions[s->nactions++] = (struct action_ref){(uint32_t)at - 1, digest->actions.items[i].call};
+    }
+}
+
+static void add_run(struct many *m, const struct node *test)
+{
+    struct arena *a = &m->b->arena;
+    m->runs = arena_grow(a, m->runs, m->n, &m->cap, sizeof *m->runs);
+    m->summaries = arena_grow(a, m->summaries, m->n, &m->summaries_cap, sizeof *m->summaries);
+    struct run *run = &m->runs[m->n];
+    struct run_summary *s = &m->summaries[m->n++];
+    struct run_digest digest;
+    struct detect_result result;
+    make_run(m->b, test, run);
+    detect_run(m->b->rs, m->b->scratch, run, a, &result);
+    run_digest_make(a, run, &digest);
+    *s = (struct run_summary){
+        .run = arena_printf(a, "run %zu", m->n),
+        .model = run->model,
+        .agent = run->agent,
+        .attempt = run->attempt,
+        .success = run->success,
+        .started_at = run->started_at,
+        .ended_at = run->ended_at,
+        .tokens = run->tokens_in < 0 && run->tokens_out < 0 ? COUNT_UNKNOWN : (run->tokens_in > 0 ? run->tokens_in : 0) + (run->tokens_out > 0 ? run->tokens_out : 0),
+        .scores = run->scores,
+        .nscores = run->nscores,
+        .exit_status = run->exit_status,
+        .error = run->error,
+        .limit = run->limit,
+        .messages = (uint32_t)run_count_messages(run),
+        .calls = (uint32_t)run_count_calls(run),
+        .findings = result.findings.items,
+        .nfindings = result.findings.n,
+        .errors = digest.errors,
+        .nerrors = digest.nerrors,
+        .results = digest.results,
+        .failed = digest.failed,
+        .answer = digest.answer,
+    };
+    for (size_t i = 0; i < s->nfindings; i++)
+        s->findings[i].id = arena_printf(a, "%zu.%zu", m->n, i);
+    add_actions(m, &digest, s);
+}
+
+static bool shown_stands(const struct many *m, const struct findings *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        for (size_t k = 0; k < found->items[i].nevidence; k++) {
+            const struct run *run = run_named(m, found->items[i].evidence[k].run);
+            if (!run || !evidence_stands(run, &found->items[i].evidence[k]))
+                return false;
+        }
     return true;
 }
 
 /* A test of a task rule: its runs, each a list of events, of which `end` tells the outcome. */
-static bool try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found)
+static size_t try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
 {
-    if (test->type != NODE_LIST)
-        return node_problem(&b->reader, test, "a test of a task rule is a list of runs, each a list of events");
-    struct task_summary task = {.task_id = slice_str("task"), .runs = arena_array(&b->arena, struct run_summary, test->n + 1)};
-    for (; task.nruns < test->n; task.nruns++) {
-        struct run *run = arena_new(&b->arena, struct run);
-        if (!make_run(b, &test->items[task.nruns], run))
-            return false;
-        struct detect_result result;
-        detect_run(b->rs, b->scratch, run, &b->arena, &result);
-        struct run_summary *s = &task.runs[task.nruns];
-        *s = (struct run_summary){.run = arena_printf(&b->arena, "run %zu", task.nruns + 1),
-                                  .model = run->model,
-                                  .attempt = run->attempt,
-                                  .success = run->success,
-                                  .scores = run->scores,
-                                  .nscores = run->nscores,
-                                  .exit_status = run->exit_status,
-                                  .error = run->error,
-                                  .limit = run->limit,
-                                  .messages = (uint32_t)run_count_messages(run),
-                                  .calls = (uint32_t)run_count_calls(run),
-                                  .findings = result.findings.items,
-                                  .nfindings = result.findings.n};
-    }
+    struct many m = {.b = b};
     struct detect_result result;
+    for (size_t i = 0; i < test->n; i++)
+        add_run(&m, &test->items[i]);
+    const struct quotes quotes = {quote_call, quote_error, quote_finding, quote_answer, &m};
+    const struct task_summary task = {
+        .task_id = slice_str("task"), .task = 1, .runs = m.summaries, .nruns = m.n, .actions = &m.names, .quotes = &quotes};
     detect_task(only, b->scratch, &task, &b->arena, &result);
-    *found = count_findings(&result.findings, rule->id);
-    return true;
+    if (!shown_stands(&m, &result.findings))
+        *why = "evidence that does not stand in its run";
+    return count_findings(&result.findings, rule->id);
+}
+
+/* The next task in the order of the first runs: its runs, side by side, from `from` on. */
+static size_t gather_task(struct many *m, size_t from)
+{
+    size_t end = from + 1;
+    for (size_t i = end; i < m->n; i++)
+        if (slice_eq(m->runs[i].task_id, m->runs[from].task_id)) {
+            struct run run = m->runs[i];
+            struct run_summary summary = m->summaries[i];
+            m->runs[i] = m->runs[end], m->summaries[i] = m->summaries[end];
+            m->runs[end] = run, m->summaries[end++] = summary;
+        }
+    return end;
+}
+
+static void feed(struct many *m, struct detect_over *over, const struct quotes *quotes)
+{
+    for (size_t from = 0, end, task = 1; from < m->n; from = end, task++) {
+        end = gather_task(m, from);
+        struct task_summary piece = {
+            .task_id = m->runs[from].task_id, .task = m->runs[from].task_id.len ? (int64_t)task : 0, .runs = &m->summaries[from],
+            .nruns = end - from, .actions = &m->names, .quotes = quotes};
+        struct detect_result found;
+        detect_task(m->b->rs, m->b->scratch, &piece, &m->b->arena, &found);
+        for (size_t i = 0; i < found.findings.n; i++) {
+            found.findings.items[i].id = arena_printf(&m->b->arena, "told %zu", m->told.n);
+            *findings_add(&m->b->arena, &m->told) = found.findings.items[i];
+        }
+        piece.findings = found.findings.items;
+        piece.nfindings = found.findings.n;
+        detect_over_feed(over, &piece);
+    }
+}
+
+/* A test of a collection rule: its runs, of which `end` tells task, model and outcome; {times, run} is a run that comes so often. */
+static size_t try_over(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
+{
+    enum { TIMES_MAX = 1000 };
+    struct many m = {.b = b};
+    struct detect_result result;
+    for (size_t i = 0; i < test->n; i++) {
+        const struct node *run = node_get(&test->items[i], "run");
+        int64_t times = run ? node_count_of(&test->items[i], "times", 1) : 1;
+        for (int64_t k = 0; k < times && k < TIMES_MAX; k++)
+            add_run(&m, run ? run : &test->items[i]);
+    }
+    const struct quotes quotes = {quote_call, quote_error, quote_finding, quote_answer, &m};
+    struct detect_over *over = detect_over_new(only);
+    do
+        feed(&m, over, &quotes);
+    while (detect_over_turn(over));
+    detect_over_end(over, &quotes, &b->arena, &result);
+    detect_over_free(over);
+    if (!shown_stands(&m, &result.findings))
+        *why = "evidence that does not stand in its run";
+    return count_findings(&result.findings, rule->id);
 }
 
 static void run_tests(struct bench *b, const struct rule *rule, const struct ruleset *only, bool hit, struct str *out,
@@ -318,25 +465,20 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
     const struct node *list = hit ? rule->hit : rule->clean;
     for (size_t i = 0; list && i < list->n; i++) {
         const struct node *test = &list->items[i];
-        size_t found = 0;
         const char *why = NULL;
         arena_reset(&b->arena);
-        b->problems = (struct rule_problems){0};
-        b->reader = (struct reader){
-            .a = &b->arena, .report = &b->arena, .problems = &b->problems, .file = rule->file, .rule = rule->id};
-        bool good = rule->scope == SCOPE_TASK ? try_task(b, rule, only, test, &found) : try_run(b, rule, only, test, &found, &why);
+        size_t found = rule->scope == SCOPE_RUN ? try_run(b, rule, only, test, &why)
+                       : rule->scope == SCOPE_TASK ? try_task(b, rule, only, test, &why)
+                                                   : try_over(b, rule, only, test, &why);
         ++*tests;
-        if (good && !why && (found > 0) == hit)
+        if (!why && (found > 0) == hit)
             continue;
         ++*failures;
-        int line = b->problems.n ? b->problems.items[0].line : test->line,
-            column = b->problems.n ? b->problems.items[0].column : test->column;
-        struct slice message = b->problems.n ? b->problems.items[0].message
-                                             : slice_str(why   ? why
-                                                         : hit ? "should be found here and was not"
-                                                               : "was found here and should not be");
-        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %.*s\n", SLICE_ARG(rule->file), line, column, SLICE_ARG(rule->id),
-                   hit ? "hit" : "clean", i + 1, SLICE_ARG(message));
+        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %s\n", SLICE_ARG(rule->file), test->line, test->column, SLICE_ARG(rule->id),
+                   hit ? "hit" : "clean", i + 1,
+                   why   ? why
+                   : hit ? "should be found here and was not"
+                         : "was found here and should not be");
     }
 }
 
