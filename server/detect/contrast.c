@@ -282,7 +282,7 @@ static int by_strength(const void *a, const void *b)
         return x->group < y->group ? -1 : 1;
     if (x->p != y->p)
         return x->p < y->p ? -1 : 1;
-    return x->candidate->key < y->candidate->key ? -1 : x->candidate->key > y->candidate->key; /* the shorter one */
+    return x->candidate->key > y->candidate->key ? -1 : x->candidate->key < y->candidate->key; /* the longer one: it says what goes together */
 }
 
 static size_t unpack(uint64_t key, uint32_t gram[GRAM_LONGEST])
@@ -414,6 +414,8 @@ void contrast_free(struct contrast *c)
 
 void contrast_feed(struct contrast *c, int pass, const struct task_summary *piece)
 {
+    if (!piece->task) /* what they were asked is not known: they cannot be compared */
+        return;
     uint64_t *grams = zeros((size_t)ACTIONS_LOOKED_AT * GRAM_LONGEST, sizeof *grams);
     if (pass == 1 && piece->task != c->task) {
         close_stratum(c);

@@ -2,7 +2,7 @@
  *
  * What is counted is presence in a run, once. The groups are the runs of each model against those of all others, or the passed runs
  * against the failed ones. Runs are compared within their task only: each task is a stratum of a Cochran-Mantel-Haenszel test (stats.h),
- * so that a model which ran other tasks, not in another way, is not told apart by that. Runs without a task are one stratum. Where a
+ * so that a model which ran other tasks, not in another way, is not told apart by that. Runs without a task take no part. Where a
  * single stratum says something the test is Fisher's, exact; where several do and are too thin for the asymptotic test (Mantel and
  * Fleiss), the n-gram is not tested. Of all that were tested, those are kept that Benjamini and Hochberg keep at false discovery rate q
  * and whose Mantel-Haenszel risk difference is `gap` or more. Of a kept n-gram and one that it contains or is contained in, the one with
