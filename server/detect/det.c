@@ -74,7 +74,7 @@ const struct det dets[] = {
                "was done.",
         .unsure = "The form may be the very thing that is asked for.",
         .file = "det_answer.c",
-        .revision = 1,
+        .revision = 2,
         .look = det_wrong_form,
     },
     {
@@ -87,8 +87,21 @@ const struct det dets[] = {
                "measures form.",
         .unsure = "The form may be the very thing that is asked for.",
         .file = "det_answer.c",
-        .revision = 1,
+        .revision = 2,
         .look = det_wrong_form,
+    },
+    {
+        .id = "near-form",
+        .behavior = "wrong-form",
+        .title = "the right answer but for a word or two",
+        .severity = SEVERITY_LOW,
+        .confidence = 0.5,
+        .why = "What was given and what was expected share all but a word: a middle name, a longer or shorter name of the same, other "
+               "order of words, digits rounded off.",
+        .unsure = "The word may be the very difference.",
+        .file = "det_answer.c",
+        .revision = 1,
+        .look = det_near_form,
     },
     {
         .id = "garbled-key",
@@ -100,7 +113,7 @@ const struct det dets[] = {
                "of escaping too many, and no right answer can match it.",
         .unsure = "The agent may be the one that escaped its answer.",
         .file = "det_answer.c",
-        .revision = 1,
+        .revision = 2,
         .look = det_garbled_key,
     },
     {
@@ -137,7 +150,7 @@ const struct det dets[] = {
                "near miss.",
         .unsure = "It may stand there by chance, among many others.",
         .file = "det_answer.c",
-        .revision = 1,
+        .revision = 2,
         .look = det_answer_seen,
     },
     {

@@ -38,6 +38,7 @@ void det_duplicate_call_id(struct det_run *d);
 void det_role_order(struct det_run *d);
 void det_empty_message(struct det_run *d);
 void det_wrong_form(struct det_run *d); /* det_answer.c */
+void det_near_form(struct det_run *d);
 void det_garbled_key(struct det_run *d);
 void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
