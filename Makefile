@@ -1,4 +1,4 @@
-# Telltale.  make run | test | lint | bench | install | clean      BUILD=release|debug|asan|tsan
+# Telltale.  make run | test | lint | bench | score | install | clean      BUILD=release|debug|asan|tsan
 #
 # Objects go to build/ (release) or build-NAME/; O=DIR puts them elsewhere. WEB= leaves the page out (no node needed).
 
@@ -36,7 +36,7 @@ WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/sample/data/*))
 
-.PHONY: all run test lint bench fuzz install clean packages packages-test web
+.PHONY: all run test lint bench score fuzz install clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -104,6 +104,10 @@ bench: all $O/bench/parse | $(STAMPS)/packages-test
 $O/bench/parse: tests/bench/parse.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
+
+# How good the detectors are on labelled runs; LABELS=a.tsv,b.tsv names others than $TELLTALE_LABELS.
+score: all
+	@python3 tests/bench/score.py $O/telltale $(LABELS)
 
 install: all
 	install -D -m 755 $O/telltale $(DESTDIR)$(PREFIX)/bin/telltale

@@ -72,28 +72,95 @@ bool incomplete_change(struct store *s, int64_t run, const struct incomplete *no
     return true;
 }
 
-bool store_incomplete(struct store *s, struct slice collection, uint32_t limit, struct arena *a, struct incomplete_row **out, size_t *n,
-                      struct err *e)
+/* ---- the list: by run, newest first, then detector; a cursor is "RUN/DETECTOR" ------------------------------------------ */
+
+struct range {
+    int64_t collection, first, last; /* keys of runs */
+    struct slice after;              /* in the last run only detectors behind this one */
+};
+
+static bool range_of(struct store *s, const struct filter *f, struct range *out, struct err *e)
 {
-    int64_t key;
-    *out = NULL;
-    *n = 0;
-    if (!collection_find(s, collection, &key, e))
+    *out = (struct range){.last = INT64_MAX, .after = slice_str("")};
+    if (!collection_find(s, f->collection, &out->collection, e) || (f->run.ptr && !run_find(s, f->run, &out->first, e)))
         return false;
-    struct stmt *q = db_prepare(s->db,
-        "SELECT r.id, r.external_id, i.detector, i.reason FROM incomplete i JOIN run r ON r.n = i.run WHERE r.collection = $1"
-        " ORDER BY i.run DESC, i.detector LIMIT $2", e);
-    bind_int(q, key);
-    bind_int(q, limit);
-    size_t cap = 0;
+    if (f->run.ptr)
+        out->last = out->first;
+    return true;
+}
+
+static bool go_on(struct slice cursor, struct range *range, struct err *e)
+{
+    int64_t run = 0;
+    size_t at = 0;
+    for (; at < cursor.len && at < 18 && cursor.ptr[at] >= '0' && cursor.ptr[at] <= '9'; at++)
+        run = 10 * run + cursor.ptr[at] - '0';
+    if (!at || at == cursor.len || cursor.ptr[at] != '/' || run < range->first || run > range->last)
+        return err_set(e, ERR_USAGE, "this is no cursor of this list; take the \"next\" of the page before");
+    range->last = run;
+    range->after = slice_sub(cursor, at + 1, cursor.len);
+    return true;
+}
+
+#define WHERE \
+    " FROM incomplete i JOIN run r ON r.n = i.run WHERE i.run >= $1 AND i.run <= $2 AND (i.run < $2 OR i.detector > $3) AND r.collection = $4"
+
+static void bind_range(struct stmt *q, const struct range *range)
+{
+    bind_int(q, range->first);
+    bind_int(q, range->last);
+    bind_text(q, range->after);
+    bind_int(q, range->collection);
+}
+
+static bool read_page(struct store *s, const struct range *range, uint32_t limit, struct arena *a, struct incomplete_rows *out, struct err *e)
+{
+    int64_t last = 0;
+    struct stmt *q = db_prepare(s->db, "SELECT i.run, r.id, r.external_id, i.detector, i.reason" WHERE " ORDER BY i.run DESC, i.detector LIMIT $5", e);
+    bind_range(q, range);
+    bind_int(q, (int64_t)limit + 1);
+    out->items = arena_array(a, struct incomplete_row, limit);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
-        *out = arena_grow(a, *out, *n, &cap, sizeof **out);
-        struct incomplete_row *row = &(*out)[(*n)++];
+        if (out->n == limit) { /* one more than the page holds */
+            out->end.next = arena_printf(a, "%lld/%.*s", (long long)last, SLICE_ARG(out->items[limit - 1].detector));
+            stmt_reset(q);
+            return true;
+        }
+        struct incomplete_row *row = &out->items[out->n++];
+        last = take_int(q);
         row->run = take_text(q, a);
         row->external_id = take_text(q, a);
         row->detector = take_text(q, a);
         row->reason = take_text(q, a);
     }
     return step == STEP_DONE;
+}
+
+static bool read_total(struct store *s, const struct range *range, int64_t *total, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT count(*)" WHERE, e);
+    bind_range(q, range);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *total = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct incomplete_rows *out,
+                      struct err *e)
+{
+    struct range range;
+    *out = (struct incomplete_rows){0};
+    if (page->limit > PAGE_MAX)
+        return err_set(e, ERR_USAGE, "a page holds at most %d rows", PAGE_MAX);
+    return range_of(s, f, &range, e) && read_total(s, &range, &out->end.total, e) && (!page->after.len || go_on(page->after, &range, e)) &&
+           read_page(s, &range, page->limit ? page->limit : PAGE_DEFAULT, a, out, e);
+}
+
+bool store_incomplete(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct incomplete_rows *out,
+                      struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_page(s, f, page, a, out, e), e);
 }

@@ -22,6 +22,9 @@ static inline int64_t child_first(int64_t parent) { return child_id(parent, 0); 
 static inline int64_t child_last(int64_t parent) { return child_id(parent, CHILD_MAX); }
 static inline int64_t child_place(int64_t id) { return id & CHILD_MAX; }
 
+/* Rows of a page where it does not say, and at most. */
+enum { PAGE_DEFAULT = 50, PAGE_MAX = 1000 };
+
 /* For columns that are never NULL. */
 static inline struct slice not_null(struct slice s) { return s.ptr ? s : slice_of("", 0); }
 

@@ -1,5 +1,6 @@
 #include "storage/run_write.h"
 
+#include "storage/digest.h"
 #include "storage/labels.h"
 #include "storage/uses.h"
 
@@ -321,7 +322,8 @@ bool run_write(struct store *s, struct pack *pack, const struct prepared *p, con
     bool ok = task_find_or_add(s, place->collection, p->run.task_id, &w.task, e) &&
               (place->outcome == PUT_UPDATED ? replace_run(&w, p, place, e) : add_run(&w, p, place, e)) &&
               write_detail(&w, p, e) && write_tags(&w, &p->run, e) && write_scores(&w, p, e) && write_transcripts(&w, p, e) &&
-              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, e) && uses_write(s, &w.uses, w.run, e) &&
+              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, e) &&
+              digest_write(s, place->collection, w.run, &p->digest, e) && uses_write(s, &w.uses, w.run, e) &&
               write_incomplete(&w, p, place, e) && (place->grows || labels_change(s, w.run, &p->run, true, true, &labelled, e));
     uses_free(&w.uses);
     return ok;

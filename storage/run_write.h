@@ -4,6 +4,7 @@
 
 #include "storage/finding_write.h"
 #include "storage/pack.h"
+#include "transcript/actions.h"
 
 /* What is prepared: small texts as they are, others as numbers that wait in the pack. */
 struct slim_score {
@@ -43,6 +44,7 @@ struct prepared {
     struct findings findings;
     struct incomplete *incomplete;
     size_t nincomplete;
+    struct run_digest digest;
     bool carried;            /* the findings come from an export */
 };
 

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { SQL_MAX = 1 << 20, PAGE_DEFAULT = 50, PAGE_MAX = 1000 };
+enum { SQL_MAX = 1 << 20 };
 
 struct sql sql_new(struct arena *a) { return (struct sql){.arena = a, .text = STR_INIT(SQL_MAX)}; }
 void sql_add(struct sql *q, const char *text) { str_addz(&q->text, text); }

@@ -148,7 +148,6 @@ size_t store_put_bytes(const struct put *p);
 /* Everything that waits, in one durable transaction. Adds to counts; the put is then empty and may be used again. A replaced run
  * keeps its labels and the reviews whose words still stand. `tasks`, if not NULL, gets the ids of the tasks (may repeat) whose
  * findings are to be made anew: not those of runs with carried findings. */
-struct slices { struct slice *items; size_t n, cap; };
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
 
 /* Lines of an export that are no run. */
@@ -204,9 +203,12 @@ bool store_task_summary(struct store *s, struct slice collection, struct slice t
 bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
                          const struct slice *only, size_t nonly, bool *changed, struct err *e);
 bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
-/* What detectors could not finish: (run, detector, reason), newest first, at most `limit`. */
+/* Makes the digest of a run (transcript/actions.h) where it has none of this program's revision. */
+bool store_run_redigest(struct store *s, struct slice id, const struct run *run, struct err *e);
+/* What detectors could not finish, newest runs first. Of the filter only `collection` (needed) and `run` count; nothing sorts it. */
 struct incomplete_row { struct slice run, external_id, detector, reason; };
-bool store_incomplete(struct store *s, struct slice collection, uint32_t limit, struct arena *a, struct incomplete_row **out, size_t *n,
+struct incomplete_rows { struct incomplete_row *items; size_t n; struct page_end end; };
+bool store_incomplete(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct incomplete_rows *out,
                       struct err *e);
 
 /* ---- runs ----------------------------------------------------------------------------------------------------------- */
@@ -244,6 +246,13 @@ bool store_run_load(struct store *s, struct slice id, struct arena *a, struct ru
 /* Messages [from, from + limit) of one transcript (position), with calls; `total` is how many there are. */
 bool store_messages(struct store *s, struct slice run, int32_t transcript, uint32_t from, uint32_t limit, struct arena *a,
                     struct message **out, size_t *n, uint32_t *total, struct err *e);
+/* What the run did, call by call (transcript/actions.h); of a run that was put in by an older program nothing until the next scan. */
+struct run_action {
+    struct slice name;
+    int32_t transcript, message; /* position, index */
+    uint32_t call;               /* position in its message */
+};
+bool store_run_actions(struct store *s, struct slice run, struct arena *a, struct run_action **out, size_t *n, struct err *e);
 /* One mark a message, for the minimap: role, length of its text in bytes, calls, error. */
 struct message_mark { enum role role; uint32_t bytes, calls; bool error; };
 bool store_marks(struct store *s, struct slice run, int32_t transcript, struct arena *a, struct message_mark **out, size_t *n, struct err *e);

@@ -43,4 +43,9 @@ struct slice slice_take(struct slice *rest, char stop);
 /* ASCII letters compare alike. */
 bool slice_eq_nocase(struct slice a, struct slice b);
 
+struct slices {             /* a growing list in an arena */
+    struct slice *items;
+    size_t n, cap;
+};
+
 #endif

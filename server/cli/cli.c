@@ -76,19 +76,33 @@ bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct 
     return store_open(cli->db, mode, out, e);
 }
 
-bool cli_rules(struct cli *cli, struct ruleset **out, struct err *e)
+struct rulebook_options cli_rulebook_options(struct cli *cli)
 {
     struct slices paths = cli_options(cli, "rules");
     const char **list = arena_array(&cli->arena, const char *, paths.n + 1);
     for (size_t i = 0; i < paths.n; i++)
         list[i] = paths.items[i].ptr;
+    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli_option(cli, "config")};
+}
+
+static bool open_book(struct cli *cli, struct err *e)
+{
+    const struct rulebook_options o = cli_rulebook_options(cli);
     struct rule_problems problems = {0};
-    if (!ruleset_load(list, paths.n, true, &cli->arena, &problems, out, e))
+    if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e))
         return false;
     for (size_t i = 0; i < problems.n; i++) {
         const struct rule_problem *p = &problems.items[i];
         fprintf(stderr, "%.*s:%d:%d: %.*s\n", SLICE_ARG(p->file), p->line, p->column, SLICE_ARG(p->message));
     }
+    return true;
+}
+
+bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e)
+{
+    if (!cli->book && !open_book(cli, e))
+        return false;
+    *out = rulebook_for(cli->book, collection);
     return true;
 }
 

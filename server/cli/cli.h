@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "detect/detect.h"
+#include "detect/rulebook.h"
 #include "storage/store.h"
 
 #include <jansson.h>
@@ -44,6 +44,7 @@ struct cli {
     size_t nargs;
     struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
     size_t noptions;
+    struct rulebook *book;    /* NULL until rules are asked for */
 };
 
 /* Set by SIGINT and SIGTERM; long work looks at it. */
@@ -63,8 +64,10 @@ int cli_fail(const struct err *e);
 
 /* Opens the database for reading or writing (its folder is made); on failure says why. */
 bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
-/* The rules: the shipped pack and --rules; problems go to stderr. */
-bool cli_rules(struct cli *cli, struct ruleset **out, struct err *e);
+/* The rules for a collection of that name (absent: for none in particular): the shipped pack and --rules, with the settings of --config;
+ * problems go to stderr. The caller's until ruleset_unref, at the latest the program's end. */
+struct rulebook_options cli_rulebook_options(struct cli *cli);
+bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e);
 /* The collection that -c names; without -c the only one there is. */
 bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e);
 
@@ -86,7 +89,8 @@ struct rows {
 };
 struct rows rows_start(const struct cli *cli, const struct column *columns);
 void rows_add(struct rows *rows, struct slice object);
-void rows_end(struct rows *rows);
+/* `more`: further members of the one object that --json prints ('"a":1'), or absent. */
+void rows_end(struct rows *rows, struct slice more);
 
 /* Filters and pages of the list commands, from the options in FILTER_OPTIONS. */
 bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e);
@@ -108,8 +112,8 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}
 
-/* All findings that the filter names, as --output says. */
-bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e);
+/* All findings that the filter names, as --output says; `more` as in rows_end. */
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct slice more, struct err *e);
 
 /* The commands, one file each (cmd_*.c). */
 int cmd_serve(struct cli *cli);
@@ -119,6 +123,7 @@ int cmd_collections(struct cli *cli);
 int cmd_runs(struct cli *cli);
 int cmd_tasks(struct cli *cli);
 int cmd_findings(struct cli *cli);
+int cmd_incomplete(struct cli *cli);
 int cmd_search(struct cli *cli);
 int cmd_sql(struct cli *cli);
 int cmd_rules(struct cli *cli);

@@ -16,7 +16,7 @@ int cmd_formats(struct cli *cli)
         jsonw_end(&j);
         rows_add(&rows, str_slice(&text));
     }
-    rows_end(&rows);
+    rows_end(&rows, SLICE_NONE);
     str_free(&text);
     return 0;
 }

@@ -265,8 +265,8 @@ int cmd_import(struct cli *cli)
             show_report(&x, &report);
         return ok ? report.rejected || report.files_failed : cli_fail(&e);
     }
-    ok = ok && (cli_flag(cli, "no-detect") || cli_rules(cli, &rules, &e));
     ok = ok && get_collection(cli, x.options.dry_run, &x.collection, &x.exists, &x.options.collection_is_new, &e);
+    ok = ok && (cli_flag(cli, "no-detect") || cli_rules(cli, x.collection.name, &rules, &e));
     x.options.db = x.options.dry_run ? NULL : cli->db;
     x.options.rules = rules;
     x.options.replace = !from_stdin; /* stdin has no path: two streams are not one file that grew */

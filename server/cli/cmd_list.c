@@ -28,6 +28,10 @@ static const struct column finding_columns[] = {
     {"words", "evidence.0.quote", 72, false}, {"status", "status", 0, false}, {0},
 };
 
+static const struct column incomplete_columns[] = {
+    {"run", "external_id", 28, false}, {"detector", "detector", 28, false}, {"reason", "reason", 0, false}, {"id", "run", 0, false}, {0},
+};
+
 /* One list: how to get a page of it, and each row as JSON. */
 struct list {
     const struct column *columns;
@@ -51,10 +55,12 @@ LIST(collection, collection_rows, ((void)f, store_collections(s, page, a, rows, 
 LIST(run, run_rows, store_runs(s, f, page, a, rows, e), view_run, run_columns)
 LIST(task, task_rows, store_tasks(s, f, page, a, rows, e), view_task, task_columns)
 LIST(finding, finding_rows, store_findings(s, f, page, a, rows, e), view_finding, finding_columns)
+LIST(incomplete, incomplete_rows, store_incomplete(s, f, page, a, rows, e), view_incomplete, incomplete_columns)
 
-static bool print_pages(struct cli *cli, struct store *store, const struct list *list, const struct filter *filter, struct err *e)
+static bool print_pages(struct cli *cli, struct store *store, const struct list *list, const struct filter *filter, struct slice more,
+                        struct err *e)
 {
-    union { struct collection_rows c; struct run_rows r; struct task_rows t; struct finding_rows f; } page_rows;
+    union { struct collection_rows c; struct run_rows r; struct task_rows t; struct finding_rows f; struct incomplete_rows i; } page_rows;
     int64_t left;
     if (!cli_number(cli, "limit", INT64_MAX, &left, e))
         return false;
@@ -83,7 +89,7 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
     if (ok && atomic_load(&cli_stop))
         ok = err_set(e, ERR_CANCELLED, "stopped before the end of the list");
     if (ok)
-        rows_end(&rows);
+        rows_end(&rows, more);
     str_free(&text);
     arena_free(&arenas[0]);
     arena_free(&arenas[1]);
@@ -100,17 +106,18 @@ static int list_rows(struct cli *cli, const struct list *list)
     bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_open(cli, STORE_READ, &store, &e);
     if (ok && list != &collection_list)
         ok = cli_collection(cli, store, &collection, &e) && cli_filter(cli, collection.id, &filter, &e);
-    ok = ok && print_pages(cli, store, list, &filter, &e);
+    ok = ok && print_pages(cli, store, list, &filter, SLICE_NONE, &e);
     store_close(store);
     return ok ? 0 : cli_fail(&e);
 }
 
-bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct err *e)
+bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct slice more, struct err *e)
 {
-    return print_pages(cli, store, &finding_list, filter, e);
+    return print_pages(cli, store, &finding_list, filter, more, e);
 }
 
 int cmd_collections(struct cli *cli) { return list_rows(cli, &collection_list); }
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }
 int cmd_tasks(struct cli *cli) { return list_rows(cli, &task_list); }
 int cmd_findings(struct cli *cli) { return list_rows(cli, &finding_list); }
+int cmd_incomplete(struct cli *cli) { return list_rows(cli, &incomplete_list); }

@@ -1,10 +1,9 @@
 #include "base/jsonw.h"
 #include "cli/cli.h"
+#include "detect/pack.h"
 #include "view/view.h"
 
-#include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
 
 enum { RULE_FILE_BYTES = 4 << 20 };
 
@@ -12,7 +11,7 @@ static int list(struct cli *cli, const struct ruleset *rules)
 {
     static const struct column columns[] = {
         {"id", "id", 0, false}, {"behavior", "behavior", 0, false}, {"kind", "kind", 0, false}, {"severity", "severity", 0, false},
-        {"scope", "scope", 0, false}, {"title", "title", 72, false}, {0},
+        {"scope", "scope", 0, false}, {"enabled", "on", 0, false}, {"title", "title", 72, false}, {0},
     };
     struct rows rows = rows_start(cli, columns);
     struct str text = STR_INIT(RULE_FILE_BYTES);
@@ -24,7 +23,7 @@ static int list(struct cli *cli, const struct ruleset *rules)
         view_detector(&j, &info);
         rows_add(&rows, str_slice(&text));
     }
-    rows_end(&rows);
+    rows_end(&rows, SLICE_NONE);
     str_free(&text);
     return 0;
 }
@@ -51,84 +50,108 @@ static int show(struct cli *cli, const struct ruleset *rules)
         }
         printf("%.*s  (%.*s: %s, %s, scope %s, version %.*s)\n%.*s\n\nwhy:    %.*s\nunsure: %.*s\n\n%.*s\n", SLICE_ARG(info.id), SLICE_ARG(info.behavior),
                kind_name(info.kind), severity_name(info.severity), scope_name(info.scope), SLICE_ARG(info.version), SLICE_ARG(info.title),
-               SLICE_ARG(info.why), SLICE_ARG(info.unsure), SLICE_ARG(info.source));
+               SLICE_ARG(info.why), SLICE_ARG(info.unsure), SLICE_ARG(info.text));
         return 0;
     }
     err_set(&e, ERR_NOT_FOUND, "there is no detector '%s'; telltale rules list names them", cli->args[1]);
     return cli_fail(&e);
 }
 
-static bool read_rules(struct arena *a, const char *path, struct slice *out, struct err *e)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return err_errno(e, "cannot open %s", path);
-    char *text = arena_alloc(a, RULE_FILE_BYTES);
-    size_t n = 0;
-    ssize_t got;
-    while (n < RULE_FILE_BYTES && (got = read(fd, text + n, RULE_FILE_BYTES - n)) > 0)
-        n += (size_t)got;
-    close(fd);
-    *out = slice_of(text, n);
-    return n < RULE_FILE_BYTES || err_set(e, ERR_TOO_LARGE, "%s is over %d MB; rules are small", path, RULE_FILE_BYTES >> 20);
-}
+/* What lint and test have to say, gathered so that --json is one document. */
+struct checked {
+    size_t rules, tests, failures;
+    struct rule_problems problems;
+    struct str failed; /* a line for each test that failed */
+};
 
-static void print_problems(const struct rule_problems *problems)
+static void print_checked(const struct checked *c, bool with_tests)
 {
-    for (size_t i = 0; i < problems->n; i++) {
-        const struct rule_problem *p = &problems->items[i];
+    for (size_t i = 0; i < c->problems.n; i++) {
+        const struct rule_problem *p = &c->problems.items[i];
         printf("%.*s:%d:%d: %.*s%s%.*s\n", SLICE_ARG(p->file), p->line, p->column, SLICE_ARG(p->rule), p->rule.len ? ": " : "", SLICE_ARG(p->message));
     }
+    printf("%.*s", SLICE_ARG(str_slice(&c->failed)));
+    if (with_tests) /* the last line of a test run, as the other test programs of the project write it */
+        printf("%zu passed, %zu failed (%zu rules)\n", c->tests - c->failures, c->failures, c->rules);
+    else
+        printf("%zu rules, %zu problems\n", c->rules, c->problems.n);
 }
 
-/* The last line of a test run, as the other test programs of the project write it. */
-static void print_tests(size_t rules, size_t tests, size_t failures)
+static void print_checked_json(const struct checked *c, bool with_tests)
 {
-    printf("%zu passed, %zu failed (%zu rules)\n", tests - failures, failures, rules);
+    struct str text = STR_INIT(64 << 20);
+    struct jsonw j = jsonw_to(&text);
+    jsonw_object(&j);
+    jsonw_kint(&j, "rules", (int64_t)c->rules);
+    jsonw_key(&j, "problems");
+    jsonw_array(&j);
+    for (size_t i = 0; i < c->problems.n; i++) {
+        const struct rule_problem *p = &c->problems.items[i];
+        jsonw_object(&j);
+        jsonw_kstr(&j, "file", p->file);
+        jsonw_kint(&j, "line", p->line);
+        jsonw_kint(&j, "column", p->column);
+        jsonw_kstr(&j, "rule", p->rule.len ? p->rule : SLICE_NONE);
+        jsonw_kstr(&j, "message", p->message);
+        jsonw_end(&j);
+    }
+    jsonw_end(&j);
+    if (with_tests) {
+        jsonw_kint(&j, "passed", (int64_t)(c->tests - c->failures));
+        jsonw_kint(&j, "failed", (int64_t)c->failures);
+        jsonw_key(&j, "failures");
+        jsonw_array(&j);
+        for (struct slice rest = str_slice(&c->failed); rest.len;)
+            jsonw_str(&j, slice_take(&rest, '\n'));
+        jsonw_end(&j);
+    }
+    jsonw_end(&j);
+    printf("%.*s\n", SLICE_ARG(str_slice(&text)));
+    str_free(&text);
 }
 
-/* Lint: does every rule of the files compile? Test: do the tests inside them hold? */
-static int check_files(struct cli *cli, bool with_tests)
+static void run_tests(const struct ruleset *rules, struct checked *c)
 {
-    size_t problems_n = 0, tests = 0, failures = 0, rules_n = 0;
+    size_t tests, failures;
+    ruleset_test(rules, &c->failed, &tests, &failures);
+    c->tests += tests;
+    c->failures += failures;
+}
+
+static bool check_files(struct cli *cli, bool with_tests, struct checked *c, struct err *e)
+{
     for (size_t i = 1; i < cli->nargs; i++) {
-        struct err e = {0};
         struct slice text;
         struct ruleset *rules = NULL;
-        struct rule_problems problems = {0};
-        if (!read_rules(&cli->arena, cli->args[i], &text, &e) ||
-            !ruleset_parse(text, slice_str(cli->args[i]), &cli->arena, &problems, &rules, &e))
-            return cli_fail(&e);
-        print_problems(&problems);
-        problems_n += problems.n;
-        rules_n += ruleset_count(rules);
-        if (with_tests) {
-            struct str out = STR_INIT(16 << 20);
-            size_t some, failed;
-            ruleset_test(rules, &out, &some, &failed);
-            tests += some;
-            failures += failed;
-            printf("%.*s", SLICE_ARG(str_slice(&out)));
-            str_free(&out);
-        }
+        if (!pack_file_read(&cli->arena, cli->args[i], &text, e))
+            return false;
+        ruleset_parse(text, slice_str(cli->args[i]), &cli->arena, &c->problems, &rules);
+        c->rules += ruleset_count(rules);
+        if (with_tests)
+            run_tests(rules, c);
         ruleset_unref(rules);
     }
-    if (with_tests)
-        print_tests(rules_n, tests, failures);
-    else
-        printf("%zu rules, %zu problems\n", rules_n, problems_n);
-    return problems_n || failures ? 1 : 0;
+    return true;
 }
 
-static int test_shipped(const struct ruleset *rules)
+/* Lint: does every rule of the files compile? Test: do the tests inside them (`shipped`: of the program's own) hold? */
+static int check(struct cli *cli, const struct ruleset *shipped, bool with_tests)
 {
-    struct str out = STR_INIT(16 << 20);
-    size_t tests, failures;
-    ruleset_test(rules, &out, &tests, &failures);
-    printf("%.*s", SLICE_ARG(str_slice(&out)));
-    print_tests(ruleset_count(rules), tests, failures);
-    str_free(&out);
-    return failures ? 1 : 0;
+    struct err e = {0};
+    struct checked c = {.failed = STR_INIT(16 << 20)};
+    bool ok = true;
+    if (shipped) {
+        c.rules = ruleset_count(shipped);
+        run_tests(shipped, &c);
+    } else {
+        ok = check_files(cli, with_tests, &c, &e);
+    }
+    if (ok && cli->output == OUTPUT_JSON)
+        print_checked_json(&c, with_tests);
+    else if (ok)
+        print_checked(&c, with_tests);
+    str_free(&c.failed);
+    return !ok ? cli_fail(&e) : c.problems.n || c.failures ? 1 : 0;
 }
 
 int cmd_rules(struct cli *cli)
@@ -141,15 +164,15 @@ int cmd_rules(struct cli *cli)
         return cli_fail(&e);
     }
     if (lint || (test && cli->nargs > 1))
-        return check_files(cli, test);
+        return check(cli, NULL, test);
     if (!test && strcmp(what, "list") != 0 && strcmp(what, "show") != 0) {
         err_set(&e, ERR_USAGE, "rules list, show, lint or test, not '%s'", what);
         return cli_fail(&e);
     }
     struct ruleset *rules = NULL;
-    if (!cli_rules(cli, &rules, &e))
+    if (!cli_rules(cli, SLICE_NONE, &rules, &e))
         return cli_fail(&e);
-    int status = test ? test_shipped(rules) : strcmp(what, "list") == 0 ? list(cli, rules) : show(cli, rules);
+    int status = test ? check(cli, rules, true) : strcmp(what, "list") == 0 ? list(cli, rules) : show(cli, rules);
     ruleset_unref(rules);
     return status;
 }

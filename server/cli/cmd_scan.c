@@ -1,5 +1,6 @@
 #include "cli/cli.h"
 #include "ingest/ingest.h"
+#include "view/view.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,10 +54,39 @@ static bool rescan(struct cli *cli, const char *db, const struct ruleset *rules,
     if (!ingest_scan(&o, &report, e))
         return false;
     if (!cli->quiet)
-        fprintf(stderr, "%llu runs and %llu tasks looked at in %.2f s, %llu changed%s\n", (unsigned long long)report.runs,
-                (unsigned long long)report.tasks, report.seconds, (unsigned long long)report.changed,
-                report.incomplete ? "; some detectors hit a limit" : "");
+        fprintf(stderr, "%llu runs and %llu tasks looked at in %.2f s, %llu changed\n", (unsigned long long)report.runs,
+                (unsigned long long)report.tasks, report.seconds, (unsigned long long)report.changed);
     return true;
+}
+
+/* What detectors could not finish: as a member of the JSON object (*more), and the first ones on stderr. */
+static bool tell_incomplete(struct cli *cli, struct store *store, const struct filter *filter, struct slice *more, struct err *e)
+{
+    enum { SHOWN = 10, TEXT_BYTES = 64 << 20 };
+    struct incomplete_rows rows;
+    struct page page = {.limit = 1000};
+    struct str text = STR_INIT(TEXT_BYTES);
+    struct jsonw j = jsonw_to(&text);
+    bool ok = true, first = true;
+    str_addz(&text, "\"incomplete\":");
+    jsonw_array(&j);
+    do {
+        ok = store_incomplete(store, filter, &page, &cli->arena, &rows, e);
+        for (size_t i = 0; ok && i < rows.n; i++)
+            view_incomplete(&j, &rows.items[i]);
+        for (size_t i = 0; ok && first && i < rows.n && i < SHOWN; i++)
+            fprintf(stderr, "incomplete: run %.*s, detector %.*s: %.*s\n",
+                    SLICE_ARG(rows.items[i].external_id.ptr ? rows.items[i].external_id : rows.items[i].run), SLICE_ARG(rows.items[i].detector),
+                    SLICE_ARG(rows.items[i].reason));
+        if (ok && first && rows.end.total > SHOWN)
+            fprintf(stderr, "incomplete: %lld more\n", (long long)rows.end.total - SHOWN);
+        first = false;
+        page.after = rows.end.next;
+    } while (ok && page.after.ptr && cli->output == OUTPUT_JSON);
+    jsonw_end(&j);
+    *more = arena_dup(&cli->arena, str_slice(&text));
+    str_free(&text);
+    return ok;
 }
 
 /* Prints the findings; *failed: there is one of `fail_on` or over that nobody dismissed. */
@@ -65,7 +95,8 @@ static bool print(struct cli *cli, const char *db, struct filter *filter, const 
     struct store *store;
     if (!store_open(db, STORE_READ, &store, e))
         return false;
-    bool ok = cli_print_findings(cli, store, filter, e);
+    struct slice more;
+    bool ok = tell_incomplete(cli, store, filter, &more, e) && cli_print_findings(cli, store, filter, more, e);
     if (ok && fail_on) {
         static const char *const over[] = {"low,medium,high", "medium,high", "high"};
         enum severity level = SEVERITY_LOW;
@@ -94,7 +125,7 @@ int cmd_scan(struct cli *cli)
     struct err e = {0};
     struct ruleset *all = NULL, *rules = NULL;
     struct slices only = {0};
-    struct collection_row collection;
+    struct collection_row collection = {0};
     struct filter filter = FILTER_ANY;
     const char *fail_on = cli_option(cli, "fail-on"), *db = cli->db;
     char *folder = NULL;
@@ -106,7 +137,17 @@ int cmd_scan(struct cli *cli)
         ok = err_set(&e, ERR_USAGE, "--only names no detector; telltale rules list names them");
     if (ok && fail_on && !severity_parse(slice_str(fail_on), &level))
         ok = err_set(&e, ERR_USAGE, "--fail-on is low, medium or high, not '%s'", fail_on);
-    ok = ok && cli_rules(cli, &all, &e);
+    if (ok && !cli->nargs) {
+        struct store *store;
+        ok = cli_open(cli, STORE_READ, &store, &e);
+        if (ok) {
+            ok = cli_collection(cli, store, &collection, &e);
+            store_close(store);
+        }
+    } else if (ok && cli_option(cli, "collection")) {
+        collection.name = slice_str(cli_option(cli, "collection"));
+    }
+    ok = ok && cli_rules(cli, collection.name, &all, &e);
     if (ok)
         ok = only.n ? ruleset_only(all, only.items, only.n, &rules, &e) : (rules = ruleset_ref(all), true);
     if (ok && cli->nargs) {
@@ -116,13 +157,7 @@ int cmd_scan(struct cli *cli)
         db = arena_printf(&cli->arena, "%s/scan.db", folder).ptr;
         ok = ok && import_paths(cli, db, rules, (int)jobs, &collection, &refused, &e);
     } else if (ok) {
-        struct store *store;
-        ok = cli_open(cli, STORE_READ, &store, &e);
-        if (ok) {
-            ok = cli_collection(cli, store, &collection, &e);
-            store_close(store);
-        }
-        ok = ok && rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
+        ok = rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
     }
     filter.collection = ok ? collection.id : SLICE_NONE;
     for (size_t i = 0; i < only.n; i++)

@@ -45,7 +45,7 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
     if (ok && atomic_load(&cli_stop))
         ok = err_set(e, ERR_CANCELLED, "stopped before the end of the list");
     if (ok)
-        rows_end(&rows);
+        rows_end(&rows, SLICE_NONE);
     str_free(&text);
     arena_free(&arenas[0]);
     arena_free(&arenas[1]);

@@ -23,7 +23,7 @@ static bool load_sample(struct cli *cli, struct err *e)
     struct ruleset *rules;
     struct collection_row collection;
     struct ingest_report report;
-    if (!cli_rules(cli, &rules, e))
+    if (!cli_rules(cli, SLICE_NONE, &rules, e))
         return false;
     ok = ingest_sample(cli->db, rules, &cli->arena, &collection, &report, e);
     ruleset_unref(rules);
@@ -35,17 +35,12 @@ static bool load_sample(struct cli *cli, struct err *e)
 int cmd_serve(struct cli *cli)
 {
     struct err e = {0};
-    struct slices rules = cli_options(cli, "rules");
-    const char **paths = arena_array(&cli->arena, const char *, rules.n + 1);
-    for (size_t i = 0; i < rules.n; i++)
-        paths[i] = rules.items[i].ptr;
     const char *listen = cli_option(cli, "listen");
     struct http_options options = {
         .db = cli->db,
         .listen = listen ? listen : "127.0.0.1:8787",
         .web_dir = cli_option(cli, "web-dir"),
-        .rules = paths,
-        .nrules = rules.n,
+        .rules = cli_rulebook_options(cli),
     };
     int64_t workers, megabytes;
     struct store *store;

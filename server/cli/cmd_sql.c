@@ -47,7 +47,7 @@ static bool print_rows(struct cli *cli, const struct str *answer, struct err *e)
         free(text);
         json_decref(object);
     }
-    rows_end(&rows);
+    rows_end(&rows, SLICE_NONE);
     if (json_is_true(json_object_get(doc, "truncated")))
         fprintf(stderr, "telltale: there are more rows than --limit\n");
     json_decref(doc);

@@ -1,11 +1,15 @@
 #include "cli/cli.h"
 
+#define RULES_OPTIONS \
+    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"}, \
+    {0, "config", "FILE", "settings of detectors (default: $TELLTALE_CONFIG, else ./telltale.yaml)"}
+
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
-    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    RULES_OPTIONS,
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},
     {0},
 };
@@ -14,7 +18,7 @@ static const struct option_row import_options[] = {
     {0, "format", "NAME", "read every file as this format (telltale formats lists them)"},
     {0, "map", "FIELD=COL,...", "which column of a CSV or TSV table is what: content=text,role=speaker,run=chat_id"},
     {0, "jobs", "N", "threads (default: one a processor)"},
-    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    RULES_OPTIONS,
     {0, "dry-run", NULL, "read and detect, store nothing; shows which field of the source goes where"},
     {0, "to", "URL", "send the files to the Telltale server there; run again, it goes on where it was broken off"},
     {0, "watch", NULL, "keep running: import what is new or has changed, until a signal ends it"},
@@ -23,7 +27,7 @@ static const struct option_row import_options[] = {
 };
 static const struct option_row scan_options[] = {
     {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
-    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    RULES_OPTIONS,
     {0, "only", "ID,...", "only these detectors"},
     {0, "fail-on", "LEVEL", "exit 1 when there is a finding of this severity or over: low, medium, high"},
     {0, "jobs", "N", "threads (default: one a processor)"},
@@ -38,6 +42,12 @@ static const struct option_row findings_options[] = {
     FILTER_OPTIONS,
     {0, "scope", "SCOPE", "run, task, collection"},
     {0, "run", "ID", "of one run"},
+    {0},
+};
+static const struct option_row incomplete_options[] = {
+    {'c', "collection", "NAME", "the collection (a name or an id); may be left out when there is only one"},
+    {0, "run", "ID", "on one run"},
+    {0, "limit", "N", "at most so many rows"},
     {0},
 };
 static const struct option_row search_options[] = {
@@ -57,7 +67,7 @@ static const struct option_row sql_options[] = {
     {0},
 };
 static const struct option_row rules_options[] = {
-    {0, "rules", "PATH", "rules of your own: a file or folder; may repeat"},
+    RULES_OPTIONS,
     {0},
 };
 static const struct option_row export_options[] = {
@@ -90,6 +100,8 @@ const struct command commands[] = {
     {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
     {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},
+    {"incomplete", "", "list what detectors could not finish",
+     "A detector that meets a limit of time or work on a run may have missed something there.", incomplete_options, 0, 0, cmd_incomplete},
     {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",

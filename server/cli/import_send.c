@@ -90,6 +90,7 @@ static void add_report(struct sender *s, const json_t *from)
     r->errors_more += number(from, "errors_not_listed");
     for (int k = 0; k < KIND_COUNT; k++)
         r->findings[k] += number(by_kind, kind_name((enum kind)k));
+    r->incomplete += number(from, "incomplete");
     for (int k = 0; k < JREPAIR_COUNT; k++)
         r->repairs.count[k] += number(json_object_get(from, "repairs"), jrepair_names[k]);
     json_object_foreach(json_object_get(from, "formats"), key, item)

@@ -115,6 +115,8 @@ void import_print(const struct ingest_report *r, struct slice name)
             any = true;
         }
     printf("%s\n", any ? "" : " none");
+    if (r->incomplete)
+        printf("incomplete: %" PRIu64 " detector passes over a run met a limit (telltale incomplete lists them)\n", r->incomplete);
     list_errors(r, false);
     list_errors(r, true);
     for (size_t i = 0; r->fields && i < format_count; i++)

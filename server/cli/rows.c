@@ -172,11 +172,11 @@ static void print_table(const struct rows *rows)
     free(widths);
 }
 
-void rows_end(struct rows *rows)
+void rows_end(struct rows *rows, struct slice more)
 {
     switch (rows->output) {
     case OUTPUT_JSON:
-        printf("],\"next\":null,\"total\":%zu}\n", rows->count);
+        printf("],\"next\":null,\"total\":%zu%s%.*s}\n", rows->count, more.len ? "," : "", SLICE_ARG(more));
         break;
     case OUTPUT_TABLE:
         if (rows->count)

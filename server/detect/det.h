@@ -1,8 +1,10 @@
-/* Detectors that are code, for what rules cannot say: one row of a table each, the same shape of finding. */
+/* What finds in C where events and conditions cannot say it: one row of a table each. All else about such a detector (title, behaviour,
+ * severity, parameters, tests) stands in a rule with `code: NAME`, as for any other. */
 #ifndef DETECT_DET_H
 #define DETECT_DET_H
 
 #include "detect/event.h"
+#include "transcript/summary.h"
 
 struct det;
 
@@ -12,23 +14,31 @@ struct det_run {                    /* what a detector is given */
     struct arena *scratch;          /* emptied after this detector */
     struct arena *arena;            /* findings live here */
     struct findings *findings;
-    const struct det *det;
-    const char *version;
+    const struct rule *rule;        /* title, behaviour, severity, parameters … */
 };
 
+struct det_task {                   /* the same for a task */
+    const struct task_summary *task;
+    struct arena *scratch, *arena;
+    struct findings *findings;
+    const struct rule *rule;
+};
+
+/* What `code:` in a rule names; one of run and task. */
 struct det {
-    const char *id, *title, *behavior;
-    enum severity severity;
-    double confidence;
-    const char *why, *unsure, *file;
-    int revision;                   /* one more whenever it would find otherwise: the version of its findings */
-    void (*look)(struct det_run *d);
+    const char *name;
+    int revision;                   /* one more whenever it would find otherwise: part of the version of its findings */
+    void (*run)(struct det_run *d);
+    void (*task)(struct det_task *d);
 };
 extern const struct det dets[];
 extern const size_t det_count;
 
+/* A parameter of the rule that is a number. A rule without it gets what its code cannot do without: NAN. */
+double det_number(const struct rule *rule, const char *name);
+
 /* One finding with the spans that show it; spans that show nothing are left out, and without any there is no finding. `title` NULL:
- * the row's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */
+ * the rule's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */
 void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n);
 
 /* What the rows name, by file. */

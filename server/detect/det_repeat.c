@@ -7,10 +7,7 @@
 enum {
     SKETCH = 128,     /* hashes kept of an action's words and pairs of words: the smallest */
     OPEN = 64,        /* groups that an action is compared with: the newest */
-    ALIKE = 50,       /* percent of words and pairs in common, where the results say the same … */
-    ALIKE_SHORT = 75, /* … and where they say next to nothing, as most commands that only do something */
-    SHORT_RESULT = 20,
-    LEAST = 3,
+    SHORT_RESULT = 20, /* bytes: what says next to nothing, as most commands that only do something */
     TEXT_MAX = 1 << 16,
 };
 
@@ -73,8 +70,8 @@ static size_t make_sketch(struct arena *a, struct slice text, const uint32_t **o
     return kept;
 }
 
-/* Percent of what either has that both have, judged from the smallest hashes of the two together. */
-static unsigned likeness(const struct group *g, const uint32_t *sketch, size_t n)
+/* The share of what either has that both have, judged from the smallest hashes of the two together. */
+static double likeness(const struct group *g, const uint32_t *sketch, size_t n)
 {
     size_t i = 0, k = 0, common = 0, all = 0;
     while ((i < g->nsketch || k < n) && all < SKETCH) {
@@ -85,7 +82,7 @@ static unsigned likeness(const struct group *g, const uint32_t *sketch, size_t n
         k += right;
         all++;
     }
-    return all ? (unsigned)(100 * common / all) : 0;
+    return all ? (double)common / (double)all : 0;
 }
 
 /* What a result says, without numbers and white space; its length without them. */
@@ -155,7 +152,8 @@ struct lookout {
 static void report(struct det_run *d, const struct group *g)
 {
     /* Equal to the letter is what a rule finds. */
-    if (g->count - g->swept < LEAST || g->equal >= LEAST)
+    double times = det_number(d->rule, "times");
+    if (!((double)(g->count - g->swept) >= times) || (double)g->equal >= times)
         return;
     struct slice title = arena_printf(d->scratch, "%zu nearly equal calls to {tool}, all with the same result", g->count);
     det_report(d, title.ptr, "tool", g->name, g->spans, g->nspans);
@@ -167,11 +165,11 @@ static void add_call(struct det_run *d, struct lookout *l, const struct tool_cal
     const uint32_t *sketch;
     unsigned char hash[HASH_SIZE];
     size_t n = make_sketch(d->scratch, call->arguments, &sketch);
-    unsigned least = hash_result(result, hash) < SHORT_RESULT ? ALIKE_SHORT : ALIKE, best = 0;
+    double best = 0, least = det_number(d->rule, hash_result(result, hash) < SHORT_RESULT ? "likeness_short" : "likeness");
     struct group *to = NULL;
     for (size_t i = 0; i < l->n && i < OPEN; i++) {
         struct group *g = &l->groups[i];
-        unsigned alike = slice_eq(g->name, call->name) && memcmp(g->result, hash, HASH_SIZE) == 0 ? likeness(g, sketch, n) : 0;
+        double alike = slice_eq(g->name, call->name) && memcmp(g->result, hash, HASH_SIZE) == 0 ? likeness(g, sketch, n) : 0;
         if (alike >= least && alike > best)
             best = alike, to = g;
     }

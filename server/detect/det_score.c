@@ -3,8 +3,6 @@
 
 #include <stdlib.h>
 
-enum { NEAR = 75, CHECKS_LEAST = 4 }; /* percent; of fewer checks "all but one" says little */
-
 static bool number_at(struct slice s, size_t *at, long *out)
 {
     size_t start = *at;
@@ -51,14 +49,15 @@ static bool find_checks(struct slice s, long *passed, long *of, size_t *start, s
 
 void det_almost_passed(struct det_run *d)
 {
+    double share = det_number(d->rule, "share"), least = det_number(d->rule, "checks"); /* of fewer checks "all but one" says little */
     if (d->run->success != VERDICT_FAILED)
         return;
     for (uint32_t i = 0; i < d->run->nscores; i++) {
         struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_EXPLANATION};
         size_t start, end;
         long passed, of;
-        if (!find_checks(d->run->scores[i].explanation, &passed, &of, &start, &end) || of < CHECKS_LEAST || passed >= of ||
-            100 * passed < NEAR * of)
+        if (!find_checks(d->run->scores[i].explanation, &passed, &of, &start, &end) || !((double)of >= least) || passed >= of ||
+            !((double)passed >= share * (double)of))
             continue;
         span.start = (uint32_t)start, span.end = (uint32_t)end;
         struct slice title = arena_printf(d->scratch, "{passed} of %ld checks pass", of);
@@ -69,7 +68,7 @@ void det_almost_passed(struct det_run *d)
 
 void det_score_near_one(struct det_run *d)
 {
-    static const double least = 0.8;
+    double least = det_number(d->rule, "least");
     if (d->run->success != VERDICT_FAILED)
         return;
     for (uint32_t i = 0; i < d->run->nscores; i++) {
@@ -80,7 +79,7 @@ void det_score_near_one(struct det_run *d)
         memcpy(text, value.ptr, value.len);
         text[value.len] = 0;
         double x = strtod(text, &stop);
-        if (*stop || x < least || x >= 1)
+        if (*stop || !(x >= least) || x >= 1)
             continue;
         struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_VALUE, .end = (uint32_t)value.len};
         det_report(d, NULL, "score", value, &span, 1);

@@ -7,8 +7,6 @@
 
 enum {
     PERIOD_MAX = 32,    /* bytes in what is repeated */
-    STRETCH = 240,      /* bytes of repetition that are no accident */
-    TIMES = 12,
     PROBE = 8,          /* bytes that must come again within a period */
 };
 
@@ -25,9 +23,9 @@ static bool says_something(struct slice unit)
 }
 
 /* A stretch inside which every probe comes again one period on; probes lie so close that none can hide between two. */
-static bool find_runaway(struct slice text, size_t *start, size_t *end)
+static bool find_runaway(struct slice text, size_t stretch, double times, size_t *start, size_t *end)
 {
-    for (size_t i = PERIOD_MAX; i + PROBE <= text.len; i += STRETCH / 2) {
+    for (size_t i = PERIOD_MAX; i + PROBE <= text.len; i += stretch / 2) {
         for (size_t p = 1; p <= PERIOD_MAX; p++) {
             if (memcmp(text.ptr + i, text.ptr + i - p, PROBE) != 0)
                 continue;
@@ -36,11 +34,11 @@ static bool find_runaway(struct slice text, size_t *start, size_t *end)
                 --*start;
             while (*end < text.len && text.ptr[*end] == text.ptr[*end - p])
                 ++*end;
-            if (*end - *start >= STRETCH && *end - *start >= TIMES * p && says_something(slice_sub(text, *start, p)))
+            if (*end - *start >= stretch && (double)(*end - *start) >= times * (double)p && says_something(slice_sub(text, *start, p)))
                 return true;
             /* What says nothing is passed over whole: else ten million dashes would be walked from every probe in them. */
-            if (*end > i + STRETCH)
-                i = *end - STRETCH / 2;
+            if (*end > i + stretch)
+                i = *end - stretch / 2;
             break;
         }
     }
@@ -49,6 +47,8 @@ static bool find_runaway(struct slice text, size_t *start, size_t *end)
 
 void det_runaway_text(struct det_run *d)
 {
+    double bytes = det_number(d->rule, "bytes"), times = det_number(d->rule, "times");
+    size_t stretch = bytes >= 2 * PERIOD_MAX && bytes < 1e9 ? (size_t)bytes : 2 * PERIOD_MAX; /* below, probes would lie inside one period */
     for (size_t t = 0; t < d->run->ntranscripts; t++)
         for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++) {
             const struct message *m = &d->run->transcripts[t].messages[i];
@@ -57,7 +57,7 @@ void det_runaway_text(struct det_run *d)
                 if (c >= 1)
                     span.part = c == 1 ? PART_REASONING : PART_CALL_ARGUMENTS, span.nth = c == 1 ? 0 : (uint32_t)c - 2;
                 size_t start, end;
-                if (!find_runaway(span_text(d->run, &span), &start, &end))
+                if (!find_runaway(span_text(d->run, &span), stretch, times, &start, &end))
                     continue;
                 span.start = (uint32_t)start, span.end = (uint32_t)end;
                 det_report(d, NULL, NULL, SLICE_NONE, &span, 1);
@@ -73,9 +73,7 @@ void det_runaway_text(struct det_run *d)
 enum {
     WORDS_LEAST = 18,
     LONG_WORD = 9,
-    SURPLUS = 10,   /* percent by which long words outnumber small ones */
     MARKS_MOST = 6, /* percent of bytes that are neither letter, space nor common punctuation: else it is code, data or a list */
-    PARAGRAPHS = 3,
 };
 
 static const char small_words[][8] = { /* by length; eight bytes each, so that one comparison of numbers does */
@@ -114,7 +112,7 @@ static bool is_mark(unsigned char c)
     return !common && (c < 0x80 || c >= 0xC4);
 }
 
-static bool is_salad(struct slice line)
+static bool is_salad(struct slice line, double surplus)
 {
     size_t words = 0, small = 0, large = 0, marks = 0;
     if (line.len < WORDS_LEAST * 4 || line.ptr[0] == '"')
@@ -132,11 +130,12 @@ static bool is_salad(struct slice line)
         small += is_small(word);
         large += word.len >= LONG_WORD;
     }
-    return words >= WORDS_LEAST && 100 * marks <= MARKS_MOST * line.len && 100 * large >= 100 * small + SURPLUS * words;
+    return words >= WORDS_LEAST && 100 * marks <= MARKS_MOST * line.len && (double)large >= (double)small + surplus * (double)words;
 }
 
 void det_word_salad(struct det_run *d)
 {
+    double surplus = det_number(d->rule, "surplus"), paragraphs = det_number(d->rule, "paragraphs");
     struct span spans[8];
     size_t n = 0, total = 0;
     unsigned char last[HASH_SIZE] = {0};
@@ -151,7 +150,7 @@ void det_word_salad(struct det_run *d)
                 fenced ^= slice_starts(line, "```");
                 at = end + 1;
                 unsigned char h[HASH_SIZE];
-                if (fenced || !is_salad(line))
+                if (fenced || !is_salad(line, surplus))
                     continue;
                 hash_of(line, h);
                 if (memcmp(h, last, HASH_SIZE) == 0) /* the same words again are another finding */
@@ -163,6 +162,6 @@ void det_word_salad(struct det_run *d)
                 total++;
             }
         }
-    if (total >= PARAGRAPHS)
+    if ((double)total >= paragraphs)
         det_report(d, NULL, NULL, SLICE_NONE, spans, n);
 }

@@ -2,6 +2,7 @@
 #include "detect/match.h"
 
 #include "base/jsonw.h"
+#include "detect/det.h"
 #include "detect/report.h"
 #include "detect/solve.h"
 
@@ -29,6 +30,19 @@ void detect_scratch_free(struct detect_scratch *s)
     free(s->evaluated);
     free(s->hits);
     free(s);
+}
+
+struct finding finding_of(struct arena *a, const struct rule *rule)
+{
+    return (struct finding){
+        .detector = arena_dup(a, rule->id),
+        .version = arena_dup(a, slice_str(rule->version)),
+        .behavior = arena_dup(a, rule->behavior),
+        .kind = rule->kind,
+        .severity = rule->severity,
+        .confidence = rule->confidence,
+        .scope = rule->scope,
+    };
 }
 
 /* ---- what a finding says ----------------------------------------------------------------------------------------- */
@@ -81,21 +95,31 @@ static bool same_place(const struct evidence *a, const struct evidence *b)
            slice_eq(a->part, b->part);
 }
 
+static void copy_evidence(struct arena *a, struct finding *f, const struct evidence *from)
+{
+    for (size_t i = 0; i < f->nevidence; i++)
+        if (same_place(&f->evidence[i], from))
+            return;
+    if (f->nevidence == SHOWN)
+        return;
+    if (!f->evidence)
+        f->evidence = arena_array(a, struct evidence, SHOWN);
+    f->evidence[f->nevidence++] = *from;
+}
+
 static void add_evidence(struct arena *a, const struct run *run, struct finding *f, struct span span)
 {
     struct evidence e;
-    if (f->nevidence == SHOWN || !span_evidence(a, run, span, &e))
-        return;
-    for (size_t i = 0; i < f->nevidence; i++)
-        if (same_place(&f->evidence[i], &e))
-            return;
-    if (!f->evidence)
-        f->evidence = arena_array(a, struct evidence, SHOWN);
-    f->evidence[f->nevidence++] = e;
+    if (f->nevidence < SHOWN && span_evidence(a, run, span, &e))
+        copy_evidence(a, f, &e);
 }
 
 static void add_occurrence(struct arena *a, const struct run *run, struct finding *f, const struct occurrence *o)
 {
+    for (size_t i = 0; o->finding && i < o->finding->nevidence; i++)
+        copy_evidence(a, f, &o->finding->evidence[i]);
+    if (o->finding)
+        return;
     for (size_t i = 0; i < o->nspans; i++)
         add_evidence(a, run, f, o->spans[i]);
     if (o->nspans)
@@ -121,15 +145,7 @@ static bool same_visible(const struct rule *rule, const struct slice *a, const s
 static void report_solution(const struct rule *rule, const struct run *run, const struct solutions *ways, size_t first,
                             struct arena *a, struct findings *out)
 {
-    struct finding made = {
-        .detector = arena_dup(a, rule->id),
-        .version = arena_dup(a, slice_str(rule->version)),
-        .behavior = arena_dup(a, rule->behavior),
-        .kind = rule->kind,
-        .severity = rule->severity,
-        .confidence = rule->confidence,
-        .scope = SCOPE_RUN,
-    };
+    struct finding made = finding_of(a, rule);
     const struct slice *captures = ways->items[first].captures;
     uint64_t count = 0;
     for (size_t i = first; i < ways->n; i++) {
@@ -201,26 +217,17 @@ void det_report(struct det_run *d, const char *title, const char *capture, struc
 {
     struct arena *a = d->arena;
     struct report_value about = {slice_str(capture), value};
-    struct finding made = {
-        .detector = arena_dup(a, slice_str(d->det->id)),
-        .version = arena_dup(a, slice_str(d->version)),
-        .behavior = slice_str(d->det->behavior),
-        .kind = behavior_find(slice_str(d->det->behavior))->kind,
-        .severity = d->det->severity,
-        .confidence = d->det->confidence,
-        .title = report_fill(a, slice_str(title ? title : d->det->title), &about, capture ? 1 : 0),
-        .message = slice_str(d->det->why),
-        .scope = SCOPE_RUN,
-        .captures = report_captures(a, &about, capture ? 1 : 0),
-    };
+    struct finding made = finding_of(a, d->rule);
+    made.title = report_fill(a, title ? slice_str(title) : d->rule->title, &about, capture ? 1 : 0);
+    made.message = report_fill(a, d->rule->message.ptr ? d->rule->message : d->rule->why, &about, capture ? 1 : 0);
+    made.captures = report_captures(a, &about, capture ? 1 : 0);
     for (size_t i = 0; i < n; i++)
         add_evidence(a, d->run, &made, spans[i]);
     if (made.nevidence)
         *findings_add(a, d->findings) = made;
 }
 
-static void detect_code(struct detect_scratch *s, const struct detector *detector, const struct run *run, struct arena *a,
-                        struct findings *out)
+static void detect_code(struct detect_scratch *s, const struct rule *rule, const struct run *run, struct arena *a, struct findings *out)
 {
     arena_reset(&s->event_arena);
     struct det_run d = {.run = run,
@@ -228,15 +235,44 @@ static void detect_code(struct detect_scratch *s, const struct detector *detecto
                         .scratch = &s->event_arena,
                         .arena = a,
                         .findings = out,
-                        .det = detector->code,
-                        .version = detector->version};
+                        .rule = rule};
     size_t from = out->n;
-    detector->code->look(&d);
+    rule->code->run(&d);
     if (out->n - from > FINDINGS_MAX) {
-        match_incomplete(s, slice_str(detector->code->id), "more than 50 different findings in one run; the rest is left out");
+        match_incomplete(s, rule->id, "more than 50 different findings in one run; the rest is left out");
         out->n = from + FINDINGS_MAX;
     }
     sort_from(out, from);
+}
+
+/* The rules from `from` to `to` that look at a run: those over findings, or those that make them. */
+static void detect_rules(struct detect_scratch *s, const struct ruleset *rs, size_t from, size_t to, bool over_findings, const struct run *run,
+                         struct arena *a, struct findings *out)
+{
+    for (size_t i = from; i < to; i++) {
+        const struct rule *rule = rs->rules[i];
+        if (!ruleset_asks(rs, rule) || rule->scope != SCOPE_RUN || rule->over_findings != over_findings)
+            continue;
+        if (rule->code)
+            detect_code(s, rule, run, a, out);
+        else
+            detect_rule(s, rule, run, a, out);
+    }
+}
+
+static bool any_over_findings(const struct ruleset *rs)
+{
+    for (size_t i = 0; i < rs->n; i++)
+        if (ruleset_asks(rs, rs->rules[i]) && rs->rules[i]->over_findings)
+            return true;
+    return false;
+}
+
+static int by_detector(const void *a, const void *b)
+{
+    const struct finding *p = a, *q = b;
+    int c = slice_cmp(p->detector, q->detector);
+    return c ? c : by_place(a, b);
 }
 
 void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a,
@@ -244,12 +280,16 @@ void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct
 {
     *out = (struct detect_result){0};
     match_run(s, rs, run);
-    for (size_t i = 0; i < rs->n; i++) {
-        const struct detector *d = &rs->items[i];
-        if (d->code)
-            detect_code(s, d, run, a, &out->findings);
-        else if (d->rule->scope == SCOPE_RUN)
-            detect_rule(s, d->rule, run, a, &out->findings);
+    detect_rules(s, rs, 0, rs->n, false, run, a, &out->findings);
+    if (any_over_findings(rs)) {
+        struct findings all = {0};
+        for (size_t i = 0; i < out->findings.n; i++)
+            *findings_add(a, &all) = out->findings.items[i];
+        detect_rules(s, rs, rs->n, rs->n + rs->nhelpers, false, run, a, &all);
+        match_findings(s, &all);
+        detect_rules(s, rs, 0, rs->n, true, run, a, &out->findings);
+        if (out->findings.n)
+            qsort(out->findings.items, out->findings.n, sizeof *out->findings.items, by_detector);
     }
     out->nincomplete = s->nincomplete;
     out->incomplete = arena_array(a, struct incomplete, s->nincomplete + 1);

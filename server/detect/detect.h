@@ -27,19 +27,24 @@ struct rule_problems {
  * false only for a path that cannot be read. */
 bool ruleset_load(const char *const *paths, size_t npaths, bool shipped, struct arena *a, struct rule_problems *problems, struct ruleset **out,
                   struct err *e);
-/* One text of YAML or JSON with one or more rules (several documents, or a list): for lint, tests and the editor. */
-bool ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out, struct err *e);
+/* One text of YAML or JSON with one or more rules (several documents, or a list): for lint, tests and the editor. The lists and macros
+ * of the shipped pack are there for it. */
+void ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out);
 struct ruleset *ruleset_ref(struct ruleset *rs);
 void ruleset_unref(struct ruleset *rs);
 /* The same set without the detectors not named in ids[n] (`--only`). ERR_NOT_FOUND names an id that there is not. */
 bool ruleset_only(const struct ruleset *rs, const struct slice *ids, size_t n, struct ruleset **out, struct err *e);
 
 struct detector_info {
-    struct slice id, version, title, behavior, why, unsure, source; /* source: the YAML text, or the name of the C file */
+    struct slice id, version, title, behavior, why, unsure;
+    struct slice source;    /* where the behaviour was described; absent: not said */
+    struct slice text;      /* the rule as written, in YAML */
+    struct slice parameters; /* JSON text of an object: what is in force; absent: none */
     enum kind kind;
     enum severity severity;
     enum scope scope;
-    bool code;              /* written in C, not as a rule */
+    bool code;              /* found by C, not by events and a condition */
+    bool enabled;
     size_t tests_hit, tests_clean;
 };
 size_t ruleset_count(const struct ruleset *rs);

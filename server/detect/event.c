@@ -335,9 +335,23 @@ static bool give_of_run(struct view *v, enum field field, struct slice key, size
     case FIELD_SCORE: case FIELD_TAGS: case FIELD_TEXT: case FIELD_ROLE: case FIELD_ARGS: case FIELD_ARG:
     case FIELD_INDEX: case FIELD_LENGTH: case FIELD_FINISH_REASON: case FIELD_CALL_NAME: case FIELD_CALL_ARGS:
     case FIELD_CALL_ARG: case FIELD_RESULT_TEXT: case FIELD_RESULT_ERROR: case FIELD_VALUE: case FIELD_ANSWER:
-    case FIELD_TARGET: case FIELD_EXPLANATION: break; /* above, or not of the end */
+    case FIELD_TARGET: case FIELD_EXPLANATION: case FIELD_DETECTOR: case FIELD_BEHAVIOR: case FIELD_KIND: case FIELD_SEVERITY:
+    case FIELD_TITLE: case FIELD_CONFIDENCE: case FIELD_CAPTURE: break; /* above, or not of the end */
     }
     return false;
+}
+
+static bool give_of_finding(struct view *v, const struct finding *f, enum field field, struct slice key, struct value *out)
+{
+    const struct span none = {.transcript = -1, .message = -1};
+    struct slice text = field == FIELD_DETECTOR   ? f->detector
+                        : field == FIELD_BEHAVIOR ? f->behavior
+                        : field == FIELD_KIND     ? slice_str(kind_name(f->kind))
+                        : field == FIELD_SEVERITY ? slice_str(severity_name(f->severity))
+                        : field == FIELD_TITLE    ? f->title
+                        : field == FIELD_CAPTURE  ? jstr(jget_slice(parse(v, f->captures), key))
+                                                  : SLICE_NONE;
+    return field == FIELD_CONFIDENCE ? give_number(out, f->confidence) : give_text(out, text, none);
 }
 
 static enum part text_part(const struct event *e)
@@ -354,6 +368,8 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
         return false;
     if (e->kind == EVENT_END)
         return give_of_run(v, field, key, nth, out);
+    if (e->kind == EVENT_FINDING)
+        return nth == 0 && give_of_finding(v, e->finding, field, key, out);
     const struct message *m = e->m;
     const struct tool_call *call = e->kind == EVENT_CALL ? &m->calls[e->nth] : NULL;
     const struct score *score = e->kind == EVENT_SCORE ? &v->run->scores[e->nth] : NULL;
@@ -408,7 +424,8 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
     case FIELD_EXPLANATION: return give_score(v, e->nth, PART_SCORE_EXPLANATION, out);
     case FIELD_ARG: case FIELD_CALL_NAME: case FIELD_CALL_ARGS: case FIELD_CALL_ARG: case FIELD_SUCCESS: case FIELD_EXIT_STATUS:
     case FIELD_LIMIT: case FIELD_AGENT: case FIELD_TASK_ID: case FIELD_ATTEMPT: case FIELD_MESSAGES: case FIELD_COST:
-    case FIELD_TAGS: case FIELD_SCORE: break; /* above, or of the end only */
+    case FIELD_TAGS: case FIELD_SCORE: case FIELD_DETECTOR: case FIELD_BEHAVIOR: case FIELD_KIND: case FIELD_SEVERITY:
+    case FIELD_TITLE: case FIELD_CONFIDENCE: case FIELD_CAPTURE: break; /* above, or of the end or a finding only */
     }
     return false;
 }
@@ -474,7 +491,8 @@ bool event_span(const struct run *run, const struct event *e, struct span *out)
     case EVENT_ERROR: out->part = e->m ? PART_ERROR : PART_RUN_ERROR; break;
     case EVENT_CALL: out->part = call_is_bare(&e->m->calls[e->nth]) ? PART_CALL_NAME : PART_CALL_ARGUMENTS; break;
     case EVENT_SCORE: out->part = PART_SCORE_VALUE; break;
-    case EVENT_END: return false;
+    case EVENT_END:
+    case EVENT_FINDING: return false;
     }
     *out = span_opening(run, *out);
     return out->end > out->start;

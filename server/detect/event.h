@@ -4,6 +4,7 @@
 
 #include "detect/rule.h"
 #include "text/jread.h"
+#include "transcript/finding.h"
 
 /* ---- places and evidence ----------------------------------------------------------------------------------------- */
 
@@ -59,6 +60,7 @@ struct event {
     int32_t transcript, message;
     const struct message *m;    /* NULL: a score or the end */
     uint32_t nth;               /* the call or score */
+    const struct finding *finding;  /* of EVENT_FINDING, else NULL */
 };
 
 struct value {

@@ -10,9 +10,6 @@ enum {
     MATCHES_LOOKED_AT = 512,    /* to find them */
     OCCURRENCES_MAX = 1 << 20,  /* in one run */
     CAPTURE_MAX = 200,          /* bytes */
-    SCAN_US = 250000,           /* of one look into a text, and … */
-    SCAN_BYTES_A_US = 4,        /* … as long as this takes for a long one */
-    PATTERN_US = 2000000,       /* of one pattern in one run, and as long as this takes for all that it looked into */
     UNESCAPED_MAX = 256,        /* strings of one call */
 };
 
@@ -86,11 +83,21 @@ static void look_for_literals(struct detect_scratch *s, struct slice text, unsig
 static void pattern_off(struct detect_scratch *s, const struct pattern *p, const char *reason)
 {
     s->patterns[p->index].off = true;
-    for (size_t i = 0; i < s->rs->n; i++)
-        for (size_t k = 0; s->rs->items[i].rule && k < s->rs->items[i].rule->nevents; k++)
-            for (size_t m = 0; m < s->rs->items[i].rule->events[k]->nmatchers; m++)
-                if (s->rs->items[i].rule->events[k]->matchers[m].pattern == p)
-                    match_incomplete(s, s->rs->items[i].rule->id, reason);
+    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++)
+        for (size_t k = 0; k < s->rs->rules[i]->nevents; k++)
+            for (size_t m = 0; m < s->rs->rules[i]->events[k]->nmatchers; m++)
+                if (s->rs->rules[i]->events[k]->matchers[m].pattern == p)
+                    match_incomplete(s, s->rs->rules[i]->id, reason);
+}
+
+/* How long a pattern may look into a text of so many bytes (match.h); 0 or less: not at all. */
+static int64_t patience(const struct detect_scratch *s, const struct pattern_state *state, size_t len)
+{
+    uint64_t bytes = state->bytes + len;
+    int64_t look = LOOK_US + (int64_t)(len / LOOK_BYTES), mine = PATTERN_US + (int64_t)(bytes / LOOK_BYTES) - state->spent_us;
+    if (s->regex_us > RUN_US + (int64_t)(s->regex_bytes / RUN_BYTES))
+        mine = LITTLE_US + (int64_t)(bytes / LITTLE_BYTES) - state->spent_us;
+    return look < mine ? look : mine;
 }
 
 static bool same_groups(struct slice text, const struct found *a, const struct regex_match *m, size_t groups)
@@ -115,12 +122,15 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
         groups = (size_t)number > groups && number < REGEX_GROUPS ? (size_t)number : groups;
     }
     size_t most = groups ? MATCHES_DISTINCT : 1, from = 0;
-    int64_t patience = SCAN_US + (int64_t)(text.len / SCAN_BYTES_A_US);
-    int64_t began = clock_monotonic_us();
+    int64_t began = clock_monotonic_us(), deadline = began + patience(s, state, text.len);
+    if (deadline <= began) {
+        pattern_off(s, p, "a pattern took too much time in this run; the rest of the run was not looked at with it");
+        return;
+    }
     for (int looked = 0; looked < MATCHES_LOOKED_AT && state->nfound < most && from <= text.len; looked++) {
         struct regex_match m;
         s->regex_calls++;
-        enum regex_result result = regex_find(p->re, s->regex, text, from, clock_monotonic_us() + patience, &m);
+        enum regex_result result = regex_find(p->re, s->regex, text, from, deadline, &m);
         if (result == REGEX_INCOMPLETE)
             pattern_off(s, p, "a pattern hit its limit of time or matches; the rest of the run was not looked at with it");
         if (result != REGEX_YES)
@@ -141,10 +151,9 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
         }
         from = m.end > m.start ? m.end : m.end + 1;
     }
-    state->spent_us += clock_monotonic_us() - began;
-    state->bytes += text.len;
-    if (state->spent_us > PATTERN_US + (int64_t)(state->bytes / SCAN_BYTES_A_US) && !state->off)
-        pattern_off(s, p, "a pattern took too much time in this run; the rest of the run was not looked at with it");
+    int64_t spent = clock_monotonic_us() - began;
+    state->spent_us += spent, s->regex_us += spent;
+    state->bytes += text.len, s->regex_bytes += text.len;
 }
 
 static const struct pattern_state *matches_in(struct detect_scratch *s, const struct pattern *p, struct slice text)
@@ -211,7 +220,7 @@ static void emit(struct matching *x)
     list->items = arena_grow(&s->arena, list->items, list->n, &list->cap, sizeof *list->items);
     struct occurrence *o = &list->items[list->n++];
     const struct event *e = x->event;
-    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind};
+    *o = (struct occurrence){.order = e->order, .transcript = e->transcript, .message = e->message, .nth = e->nth, .kind = e->kind, .finding = e->finding};
     struct span spans[2];
     for (size_t i = 0; i < def->nmatchers && o->nspans < 2; i++)
         if (shows(e, &x->spans[i]))
@@ -480,6 +489,7 @@ static void pass_run(struct detect_scratch *s, const struct run *run)
         e.kind = EVENT_SCORE, pass(s, &e);
     e.nth = 0;
     e.kind = EVENT_END, pass(s, &e);
+    s->order = e.order;
 }
 
 static bool occurs(const struct detect_scratch *s, const struct of *of)
@@ -497,9 +507,9 @@ static bool find_late(struct detect_scratch *s)
     size_t cap[EVENT_KINDS] = {0};
     memset(s->nlate, 0, sizeof s->nlate);
     memset(s->late, 0, sizeof s->late);
-    for (size_t i = 0; i < s->rs->n; i++) {
-        const struct rule *rule = s->rs->items[i].rule;
-        if (!rule || !occurs(s, &rule->leads))
+    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++) {
+        const struct rule *rule = s->rs->rules[i];
+        if (!ruleset_asks(s->rs, rule) || !occurs(s, &rule->leads))
             continue;
         for (size_t k = 0; k < rule->nevents; k++)
             for (int kind = 0; rule->events[k]->late && kind < EVENT_KINDS; kind++)
@@ -518,6 +528,7 @@ void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct 
     prepare(s, rs);
     s->run++;
     s->total = 0;
+    s->regex_us = 0, s->regex_bytes = 0, s->work = 0;
     s->incomplete = NULL, s->nincomplete = s->incomplete_cap = 0;
     s->view = (struct view){.run = run, .pairs = pairs_make(&s->arena, run), .arena = &s->event_arena};
     s->second = false;
@@ -525,6 +536,17 @@ void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct 
     if (find_late(s)) {
         s->second = true;
         pass_run(s, run);
+    }
+    view_reset(&s->view);
+}
+
+void match_findings(struct detect_scratch *s, const struct findings *found)
+{
+    struct event e = {.kind = EVENT_FINDING, .order = s->order, .transcript = -1, .message = -1};
+    s->second = false;
+    for (size_t i = 0; i < found->n; i++) {
+        e.finding = &found->items[i];
+        pass(s, &e);
     }
     view_reset(&s->view);
 }

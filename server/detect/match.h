@@ -12,6 +12,7 @@ struct occurrence {
     enum event_kind kind;
     uint8_t nspans;
     bool set_aside;             /* by `except` */
+    const struct finding *finding;  /* of EVENT_FINDING: its evidence stands for it */
     struct span *spans;         /* what its patterns matched, in the order of the rule; none: the event as a whole */
     struct slice *captures;     /* one for each of the rule's, absent where unbound; NULL where the rule has none */
     unsigned char (*keys)[HASH_SIZE]; /* one for each key of its event; all zero: it has none */
@@ -45,6 +46,9 @@ struct detect_scratch {
     struct regex_scratch *regex;
     const struct ruleset *rs;
     struct view view;
+    int64_t regex_us;           /* of this run: spent on patterns, … */
+    uint64_t regex_bytes;       /* … the bytes that they looked into, … */
+    uint64_t work;              /* … and the comparisons of its conditions */
     uint64_t run, stamp;        /* never reset: what is of an older run or event is known by its number */
     struct pattern_state *patterns;
     size_t npatterns;
@@ -52,6 +56,7 @@ struct detect_scratch {
     uint64_t *evaluated;
     size_t ndefs;
     size_t total;               /* occurrences in this run */
+    uint32_t order;             /* of the run's last event */
     uint32_t *hits;
     size_t nhits;
     bool second;                /* pass: late events only */
@@ -62,8 +67,23 @@ struct detect_scratch {
     uint64_t regex_calls;       /* since its birth, for tests */
 };
 
+/* What a run may cost, however many rules and whatever patterns. A limit that is met is listed (match_incomplete) for the rules that
+ * it concerns, and the run goes on without that pattern. In microseconds of the wall clock; a long text has more, by its bytes:
+ *   one look of a pattern into a text   LOOK_US + bytes / LOOK_BYTES
+ *   a pattern in a run                  PATTERN_US + bytes that it looked into / LOOK_BYTES
+ *   all patterns in a run               RUN_US + bytes that each looked into / RUN_BYTES; from then on a pattern may go on only
+ *                                       while it has taken less than LITTLE_US + its bytes / LITTLE_BYTES, so that the slow ones
+ *                                       stop and the others do not
+ * A condition may make WORK_MAX comparisons in a run, and WORK_LITTLE once those of all rules have made RUN_WORK. */
+enum {
+    LOOK_US = 120000, PATTERN_US = 1000000, RUN_US = 2000000, LITTLE_US = 20000, LOOK_BYTES = 4, RUN_BYTES = 40, LITTLE_BYTES = 100,
+    WORK_MAX = 20000000, WORK_LITTLE = 1000000, RUN_WORK = 200000000,
+};
+
 /* Fills s->occurrences from the run. Pointers in them live until the next run. */
 void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run);
+/* Adds what rules over findings see in `found`, after match_run; the findings stay where they are until the rules are solved. */
+void match_findings(struct detect_scratch *s, const struct findings *found);
 /* The key of an event; all zero where it has none. */
 void key_make(struct view *v, const struct event *e, const struct key *key, unsigned char out[HASH_SIZE]);
 /* Lists that a detector could not finish; once for each detector and reason. */

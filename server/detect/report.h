@@ -2,8 +2,10 @@
 #ifndef DETECT_REPORT_H
 #define DETECT_REPORT_H
 
-#include "base/arena.h"
-#include "base/slice.h"
+#include "detect/rule.h"
+
+/* What every finding of a rule has in common. */
+struct finding finding_of(struct arena *a, const struct rule *rule);
 
 struct report_value {
     struct slice name, value;   /* absent value: unbound, shown as … */

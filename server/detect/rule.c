@@ -1,5 +1,5 @@
 /* A rule as a whole: who it is, what it says, its tests; rule_event.c and rule_cond.c read the rest. */
-#include "detect/rule.h"
+#include "detect/det.h"
 
 static bool is_name_byte(char c)
 {
@@ -88,7 +88,8 @@ static bool read_behavior(struct compiler *c, const struct node *rule)
                         SLICE_ARG(c->rule->behavior), SLICE_ARG(node_suggest(c->r, c->rule->behavior, known)));
 }
 
-static bool read_severity(struct compiler *c, const struct node *rule)
+/* Severity, confidence, scope, and whether it is asked at all. */
+static bool read_weight(struct compiler *c, const struct node *rule)
 {
     static const double confidences[] = {0.4, 0.7, 0.9};
     const struct node *node = node_get(rule, "severity");
@@ -103,7 +104,61 @@ static bool read_severity(struct compiler *c, const struct node *rule)
     node = node_get(rule, "scope");
     if (node && (!scope_parse(node->text, &c->rule->scope) || c->rule->scope == SCOPE_COLLECTION))
         return node_problem(c->r, node, "scope is run or task");
+    node = node_get(rule, "enabled");
+    c->rule->enabled = true;
+    return !node || node_bool(c->r, node, "enabled", &c->rule->enabled);
+}
+
+/* ---- parameters and code --------------------------------------------------------------------------------------------- */
+
+static bool is_parameter(const struct node *value)
+{
+    const struct node *each;
+    size_t n = node_each(value, &each);
+    for (size_t i = 0; i < n; i++)
+        if (each[i].type != NODE_STRING && each[i].type != NODE_NUMBER && each[i].type != NODE_BOOL)
+            return false;
     return true;
+}
+
+static bool read_parameters(struct reader *r, const struct node *rule, struct definitions *names)
+{
+    const struct node *map = node_get(rule, "parameters");
+    if (!map)
+        return true;
+    if (map->type != NODE_MAP)
+        return node_problem(r, map, "parameters: a map of names and their defaults was expected, but this is %s", node_what(map));
+    for (size_t i = 0; i < map->n; i++) {
+        if (!is_parameter(&map->items[i]))
+            return node_problem(r, &map->items[i], "a parameter is a number, a text, true or false, or a list of these, but this is %s", node_what(&map->items[i]));
+        if (!definitions_add(r, names, &map->keys[i], &map->items[i], "parameter"))
+            return false;
+    }
+    return true;
+}
+
+static bool read_code(struct compiler *c, const struct node *rule)
+{
+    static const char *const without[] = {"events", "find", "except", NULL};
+    const struct node *node = node_get(rule, "code");
+    struct slice name;
+    if (!node)
+        return true;
+    for (size_t i = 0; without[i]; i++)
+        if (node_get(rule, without[i]))
+            return node_problem(c->r, node_get(rule, without[i]), "a rule has code, or %s: not both", without[i]);
+    if (!node_string(c->r, node, "code", &name))
+        return false;
+    const char **known = arena_array(c->r->report, const char *, det_count + 1);
+    for (size_t i = 0; i < det_count; i++) {
+        known[i] = dets[i].name;
+        if (slice_is(name, dets[i].name))
+            c->rule->code = &dets[i];
+    }
+    if (!c->rule->code)
+        return node_problem(c->r, node, "there is no code '%.*s'; %.*s", SLICE_ARG(name), SLICE_ARG(node_suggest(c->r, name, known)));
+    return (c->rule->scope == SCOPE_RUN ? c->rule->code->run != NULL : c->rule->code->task != NULL) ||
+           node_problem(c->r, node, "the code '%.*s' is not for rules of scope %s", SLICE_ARG(name), scope_name(c->rule->scope));
 }
 
 static bool read_events(struct compiler *c, const struct node *rule)
@@ -155,6 +210,8 @@ enum lead { LEAD_NONE, LEAD_VERDICT, LEAD_LITERAL, LEAD_RECORD };
 
 static enum lead lead_of_event(const struct event_def *def)
 {
+    if (def->kinds & EVENT_BIT(EVENT_FINDING))
+        return LEAD_NONE; /* nothing is found before the rule's other events are */
     if (def->kinds != EVENT_BIT(EVENT_END))
         return def->trigger >= 0 ? LEAD_LITERAL : LEAD_NONE;
     for (size_t i = 0; i < def->nmatchers; i++)
@@ -249,8 +306,10 @@ static void set_leads(struct arena *a, struct rule *rule)
 static bool read_conditions(struct compiler *c, const struct node *rule)
 {
     const struct node *find = node_get(rule, "find"), *except = node_get(rule, "except");
+    if (c->rule->code)
+        return true;
     if (!find)
-        return node_problem(c->r, rule, "a rule needs find: the condition that makes a finding");
+        return node_problem(c->r, rule, "a rule needs find, the condition that makes a finding, or code");
     if (c->rule->scope == SCOPE_TASK) {
         if (except)
             return node_problem(c->r, except, "a rule of scope task has no except");
@@ -292,35 +351,56 @@ static bool read_tests(struct compiler *c, const struct node *rule)
     return true;
 }
 
+static struct slice json_of(struct arena *a, const struct node *node)
+{
+    struct str text = STR_INIT(1 << 20);
+    node_canonical(&text, node, NULL);
+    struct slice out = arena_dup(a, str_slice(&text));
+    str_free(&text);
+    return out;
+}
+
 /* What a rule means, not how it is written: tests and the order of keys do not count. */
 static void set_version(struct rule *rule, const struct node *node)
 {
     struct str text = STR_INIT(64 << 20);
     node_canonical(&text, node, "tests");
+    if (rule->code)
+        str_printf(&text, "%d", rule->code->revision);
     unsigned char h[HASH_SIZE];
     hash_of(str_slice(&text), h);
     hash_hex(h, HASH_SIZE, rule->version);
     str_free(&text);
 }
 
-struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct rule_text *text)
+struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct definitions *names, const struct rule_text *text)
 {
-    static const char *const known[] = {"id",  "title",  "message", "behavior", "severity", "confidence", "scope",
-                                        "why", "unsure", "events",  "find",     "except",   "tests",      NULL};
+    static const char *const known[] = {"id", "title", "message", "behavior", "severity", "confidence", "scope", "enabled", "why", "unsure",
+                                        "source", "parameters", "events", "find", "except", "code", "tests", NULL};
+    static const char *const verbatim[] = {"id", "parameters", "tests", NULL};
     struct rule *rule = arena_new(r->a, struct rule);
+    struct node *node = arena_new(r->a, struct node);
     struct compiler c = {.r = r, .patterns = patterns, .rule = rule};
-    const struct node *node = &text->node;
+    struct definitions own = {.outer = names};
     r->rule = SLICE_NONE;
     rule->file = arena_dup(r->a, r->file);
-    rule->line = node->line;
-    rule->source = arena_dup(r->a, text->source);
-    bool good = read_id(&c, node, &rule->id) && node_known_keys(r, node, "a rule", known) &&
+    rule->line = text->node.line;
+    rule->text = arena_dup(r->a, text->source);
+    bool good = read_id(&c, &text->node, &rule->id) && read_parameters(r, &text->node, &own) &&
+                node_expand(r, &text->node, &own, verbatim, node) && node_known_keys(r, node, "a rule", known) &&
                 read_text(&c, node, "title", true, &rule->title) && read_text(&c, node, "message", false, &rule->message) &&
                 read_text(&c, node, "why", false, &rule->why) && read_text(&c, node, "unsure", false, &rule->unsure) &&
-                read_behavior(&c, node) && read_severity(&c, node) && read_events(&c, node) && read_conditions(&c, node) &&
-                read_tests(&c, node) && check_template(&c, node_get(node, "title"), rule->title) &&
-                check_template(&c, node_get(node, "message"), rule->message);
-    if (good)
-        set_version(rule, node);
-    return good ? rule : NULL;
+                read_text(&c, node, "source", false, &rule->source) && read_behavior(&c, node) && read_weight(&c, node) &&
+                read_code(&c, node) && read_events(&c, node) && read_conditions(&c, node) && read_tests(&c, node) &&
+                (rule->code || (check_template(&c, node_get(node, "title"), rule->title) &&
+                                check_template(&c, node_get(node, "message"), rule->message)));
+    if (!good)
+        return NULL;
+    rule->parameters = node_get(node, "parameters");
+    if (rule->parameters)
+        rule->parameters_json = json_of(r->a, rule->parameters);
+    for (size_t i = 0; i < rule->nevents; i++)
+        rule->over_findings |= (rule->events[i]->kinds & EVENT_BIT(EVENT_FINDING)) != 0;
+    set_version(rule, node);
+    return rule;
 }

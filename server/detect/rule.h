@@ -2,7 +2,7 @@
 #ifndef DETECT_RULE_H
 #define DETECT_RULE_H
 
-#include "detect/node.h"
+#include "detect/expand.h"
 #include "text/literal.h"
 #include "text/regex.h"
 
@@ -10,8 +10,9 @@
 
 enum event_kind {
     EVENT_SYSTEM, EVENT_USER, EVENT_ASSISTANT, EVENT_REASONING, EVENT_CALL, EVENT_RESULT, EVENT_ERROR, EVENT_SCORE, EVENT_END,
+    EVENT_FINDING,          /* after all others, for rules over what other rules have found */
 };
-enum { EVENT_KINDS = EVENT_END + 1 };
+enum { EVENT_KINDS = EVENT_FINDING + 1 };
 #define EVENT_BIT(kind) (1u << (kind))
 
 /* Texts that patterns are looked for in as an event passes; a call has three of them. */
@@ -22,9 +23,10 @@ enum field {
     FIELD_DURATION, FIELD_INDEX, FIELD_LENGTH, FIELD_FINISH_REASON, FIELD_METADATA, FIELD_CALL_NAME, FIELD_CALL_ARGS,
     FIELD_CALL_ARG, FIELD_RESULT_TEXT, FIELD_RESULT_ERROR, FIELD_VALUE, FIELD_ANSWER, FIELD_TARGET, FIELD_EXPLANATION,
     FIELD_SUCCESS, FIELD_EXIT_STATUS, FIELD_LIMIT, FIELD_AGENT, FIELD_TASK_ID, FIELD_ATTEMPT, FIELD_MESSAGES, FIELD_CALLS,
-    FIELD_COST, FIELD_TAGS, FIELD_SCORE,
+    FIELD_COST, FIELD_TAGS, FIELD_SCORE, FIELD_DETECTOR, FIELD_BEHAVIOR, FIELD_KIND, FIELD_SEVERITY, FIELD_TITLE, FIELD_CONFIDENCE,
+    FIELD_CAPTURE,
 };
-enum { FIELD_COUNT = FIELD_SCORE + 1 };
+enum { FIELD_COUNT = FIELD_CAPTURE + 1 };
 struct field_info {
     const char *name;   /* keyed fields: what stands before the dot */
     bool keyed, number;
@@ -156,8 +158,17 @@ struct capture {
 };
 enum { CAPTURES_MAX = 16, EVENTS_MAX = 64, MATCHERS_MAX = 32 };
 
+struct det;
+
 struct rule {
-    struct slice id, title, message, behavior, why, unsure, source, file;
+    struct slice id, title, message, behavior, why, unsure;
+    struct slice source;            /* where the behaviour was described or measured; absent: not said */
+    struct slice text, file;        /* as written */
+    const struct node *parameters;  /* its thresholds, overrides applied: a map of scalars and lists, or NULL */
+    struct slice parameters_json;   /* the same as JSON text; absent: none */
+    const struct det *code;         /* what finds, in place of events and find; else NULL */
+    bool enabled;
+    bool over_findings;             /* asks for findings of other rules: its turn is after theirs */
     char version[2 * HASH_SIZE + 1];
     int line;
     enum kind kind;
@@ -168,7 +179,7 @@ struct rule {
     int ncaptures;
     struct event_def **events;
     size_t nevents, events_cap;
-    struct cond *find;              /* scope run */
+    struct cond *find;              /* scope run; NULL: code */
     struct cond **excepts;          /* each taken by itself */
     size_t nexcepts;
     struct task_cond *task;         /* scope task */
@@ -178,14 +189,14 @@ struct rule {
     bool timed;                     /* asks for time between events */
 };
 
-/* One rule from its node; NULL: problems were listed. Patterns go to `set`. */
+/* One rule; NULL: problems were listed. `names`: what the rules of its pack share. Patterns go to `patterns`. */
 struct pattern_table {
     struct pattern **items;
     uint64_t *hashes;
     size_t n, cap, hashes_cap;
     uint32_t ndefs;         /* events of all rules compiled so far */
 };
-struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct rule_text *text);
+struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct definitions *names, const struct rule_text *text);
 
 /* Parts of it, each in a file of its own. */
 struct compiler {

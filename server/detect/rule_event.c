@@ -11,6 +11,7 @@
 #define RESULT (EVENT_BIT(EVENT_RESULT) | EVENT_BIT(EVENT_ERROR))
 #define SCORE EVENT_BIT(EVENT_SCORE)
 #define END EVENT_BIT(EVENT_END)
+#define FINDING EVENT_BIT(EVENT_FINDING)
 
 const struct field_info fields[FIELD_COUNT] = {
     [FIELD_TEXT] = {"text", false, false, TEXTS},
@@ -47,6 +48,13 @@ const struct field_info fields[FIELD_COUNT] = {
     [FIELD_COST] = {"cost", false, true, END},
     [FIELD_TAGS] = {"tags", false, false, END},
     [FIELD_SCORE] = {"score", true, false, END},
+    [FIELD_DETECTOR] = {"detector", false, false, FINDING},
+    [FIELD_BEHAVIOR] = {"behavior", false, false, FINDING},
+    [FIELD_KIND] = {"kind", false, false, FINDING},
+    [FIELD_SEVERITY] = {"severity", false, false, FINDING},
+    [FIELD_TITLE] = {"title", false, false, FINDING},
+    [FIELD_CONFIDENCE] = {"confidence", false, true, FINDING},
+    [FIELD_CAPTURE] = {"capture", true, false, FINDING},
 };
 
 static const struct { const char *name; unsigned kinds; } on_names[] = {
@@ -60,6 +68,7 @@ static const struct { const char *name; unsigned kinds; } on_names[] = {
     {"error", EVENT_BIT(EVENT_ERROR)},
     {"score", SCORE},
     {"end", END},
+    {"finding", FINDING},
 };
 enum { ON_NAMES = sizeof on_names / sizeof *on_names };
 
@@ -550,7 +559,7 @@ struct event_def *compile_event(struct compiler *c, struct slice name, const str
     const struct node *on = node_get(node, "on");
     if (!on)
         return node_problem(c->r, node, "an event needs on: one of message, assistant, user, system, reasoning, tool_call, "
-                                        "tool_result, error, score, end"), NULL;
+                                        "tool_result, error, score, end, finding"), NULL;
     struct event_def *def = new_def(c, name);
     if (!read_on(c, on, &def->kinds))
         return NULL;

@@ -344,9 +344,9 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
 static bool asks_for_others(const struct ruleset *rs)
 {
     for (size_t i = 0; i < rs->n; i++)
-        for (size_t h = 0; rs->items[i].rule && rs->items[i].rule->task && h < rs->items[i].rule->task->nhaving; h++) {
+        for (size_t h = 0; rs->rules[i]->task && h < rs->rules[i]->task->nhaving; h++) {
             size_t k = 0;
-            while (k < rs->n && !slice_eq(detector_id(&rs->items[k]), rs->items[i].rule->task->having[h]))
+            while (k < rs->n && !slice_eq(rs->rules[k]->id, rs->rules[i]->task->having[h]))
                 k++;
             if (k == rs->n)
                 return true;
@@ -364,9 +364,9 @@ void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size
         ruleset_load(NULL, 0, true, &unused, &problems, &shipped, NULL); /* reads no file: cannot fail */
     struct bench b = {.rs = shipped ? shipped : rs, .scratch = detect_scratch_new()};
     for (size_t i = 0; i < rs->n; i++) {
-        const struct rule *rule = rs->items[i].rule;
+        const struct rule *rule = rs->rules[i];
         struct ruleset *only = NULL;
-        if (!rule || !ruleset_only(rs, &rule->id, 1, &only, NULL))
+        if (!ruleset_only(rs, &rule->id, 1, &only, NULL))
             continue;
         run_tests(&b, rule, only, true, out, tests, failures);
         run_tests(&b, rule, only, false, out, tests, failures);

@@ -1,19 +1,10 @@
 #include "detect/ruleset.h"
 
-#include "base/embed.h"
+#include "detect/settings.h"
 
-#include <dirent.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-enum { FILE_MAX = 4 << 20, FOLDER_DEPTH = 8 };
-
-struct slice detector_id(const struct detector *d) { return d->rule ? d->rule->id : slice_str(d->code->id); }
-
-static enum scope detector_scope(const struct detector *d) { return d->rule ? d->rule->scope : SCOPE_RUN; }
-
-/* ---- loading ----------------------------------------------------------------------------------------------------- */
+/* ---- making ------------------------------------------------------------------------------------------------------ */
 
 static struct ruleset *ruleset_new(void)
 {
@@ -24,140 +15,127 @@ static struct ruleset *ruleset_new(void)
     return rs;
 }
 
-static void add_detector(struct ruleset *rs, struct detector d)
+static size_t find_rule(const struct ruleset *rs, struct slice id)
 {
-    for (size_t i = 0; i < rs->n; i++)
-        if (slice_eq(detector_id(&rs->items[i]), detector_id(&d))) {
-            rs->items[i] = d;
-            return;
-        }
-    rs->items = arena_grow(&rs->arena, rs->items, rs->n, &rs->cap, sizeof *rs->items);
-    rs->items[rs->n++] = d;
+    size_t i = 0;
+    while (i < rs->n && !slice_eq(rs->rules[i]->id, id))
+        i++;
+    return i;
 }
 
-static void add_text(struct ruleset *rs, struct slice text, struct slice file, struct arena *a, struct rule_problems *problems)
+static void append_rule(struct ruleset *rs, const struct rule *rule)
 {
-    struct reader r = {.a = &rs->arena, .report = a, .problems = problems, .file = file};
-    struct rule_texts texts = {0};
-    node_read(&r, text, &texts);
+    size_t n = rs->n + rs->nhelpers;
+    rs->rules = arena_grow(&rs->arena, rs->rules, n, &rs->cap, sizeof(const struct rule *));
+    rs->rules[n] = rule;
+}
+
+/* In place of an earlier one of the same id. */
+static void add_rule(struct ruleset *rs, const struct rule *rule)
+{
+    size_t at = find_rule(rs, rule->id);
+    if (at < rs->n) {
+        rs->rules[at] = rule;
+        return;
+    }
+    append_rule(rs, rule);
+    rs->n++;
+}
+
+/* One file, read: its rules wait until the definitions of its whole pack are known. */
+struct opened {
+    struct rule_texts texts;
+    struct slice name;
+    size_t pack;
+};
+
+static struct opened open_file(struct ruleset *rs, const struct pack_file *file, struct definitions *packs, struct arena *report,
+                               struct rule_problems *problems)
+{
+    struct reader r = {.a = &rs->arena, .report = report, .problems = problems, .file = file->name};
+    struct opened out = {.name = file->name, .pack = file->pack};
+    struct rule_texts all = {0};
+    node_read(&r, file->text, &all);
+    out.texts.items = all.items;
+    for (size_t i = 0; i < all.n; i++)
+        if (definitions_are(&all.items[i].node))
+            definitions_read(&r, &all.items[i].node, &packs[file->pack]);
+        else if (!file->only_names)
+            out.texts.items[out.texts.n++] = all.items[i];
+    return out;
+}
+
+static void add_rules(struct ruleset *rs, const struct opened *file, const struct definitions *names, const struct settings *settings,
+                      uint64_t blocks, struct arena *report, struct rule_problems *problems)
+{
+    struct reader r = {.a = &rs->arena, .report = report, .problems = problems, .file = file->name};
     size_t from = rs->n;
-    for (size_t i = 0; i < texts.n; i++) {
-        const struct rule *rule = rule_compile(&r, &rs->patterns, &texts.items[i]);
+    for (size_t i = 0; i < file->texts.n; i++) {
+        struct rule_text text = file->texts.items[i];
+        const struct node *id = node_get(&text.node, "id");
+        if (settings && id)
+            text.node = settings_apply(settings, blocks, &rs->arena, id->text, &text.node);
+        const struct rule *rule = rule_compile(&r, &rs->patterns, names, &text);
         if (!rule)
             continue;
-        const struct rule *twin = NULL;
-        for (size_t k = from; k < rs->n && !twin; k++)
-            twin = slice_eq(detector_id(&rs->items[k]), rule->id) ? rs->items[k].rule : NULL;
-        if (twin)
-            node_problem(&r, &texts.items[i].node, "there is a rule '%.*s' in this file already, in line %d", SLICE_ARG(rule->id),
-                         twin->line);
+        size_t twin = find_rule(rs, rule->id);
+        if (twin >= from && twin < rs->n)
+            node_problem(&r, &text.node, "there is a rule '%.*s' in this file already, in line %d", SLICE_ARG(rule->id), rs->rules[twin]->line);
         else
-            add_detector(rs, (struct detector){.rule = rule, .version = rule->version});
+            add_rule(rs, rule);
     }
-}
-
-static void add_code(struct ruleset *rs)
-{
-    for (size_t i = 0; i < det_count; i++) {
-        unsigned char h[HASH_SIZE];
-        char *version = arena_alloc(&rs->arena, 2 * HASH_SIZE + 1);
-        hash_of(arena_printf(&rs->arena, "%s %d", dets[i].id, dets[i].revision), h);
-        hash_hex(h, HASH_SIZE, version);
-        add_detector(rs, (struct detector){.code = &dets[i], .version = version});
-    }
-}
-
-static bool read_file(struct arena *a, const char *path, struct slice *out, struct err *e)
-{
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return err_errno(e, "%s", path);
-    struct str text = STR_INIT(FILE_MAX);
-    char piece[1 << 14];
-    size_t n;
-    while ((n = fread(piece, 1, sizeof piece, f)) > 0 && !text.full)
-        str_add(&text, piece, n);
-    bool good = !ferror(f) || err_errno(e, "%s", path);
-    fclose(f);
-    if (good && text.full)
-        good = err_set(e, ERR_TOO_LARGE, "%s: a file of rules is at most %d MB", path, FILE_MAX >> 20);
-    *out = arena_dup(a, str_slice(&text));
-    str_free(&text);
-    return good;
-}
-
-static int is_visible(const struct dirent *d) { return d->d_name[0] != '.'; }
-
-static bool add_path(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems,
-                     struct err *e);
-
-static bool add_folder(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems,
-                       struct err *e)
-{
-    if (depth == FOLDER_DEPTH)
-        return err_set(e, ERR_TOO_LARGE, "%s: folders of rules are at most %d deep", path, FOLDER_DEPTH);
-    struct dirent **names;
-    int n = scandir(path, &names, is_visible, alphasort);
-    if (n < 0)
-        return err_errno(e, "%s", path);
-    bool good = true;
-    for (int i = 0; i < n; i++) {
-        struct slice sub = arena_printf(&rs->arena, "%s/%s", path, names[i]->d_name);
-        struct stat st;
-        bool there = stat(sub.ptr, &st) == 0;
-        if (good && there &&
-            (S_ISDIR(st.st_mode) ||
-             (S_ISREG(st.st_mode) && (slice_ends(sub, ".yaml") || slice_ends(sub, ".yml") || slice_ends(sub, ".json")))))
-            good = add_path(rs, sub.ptr, depth + 1, a, problems, e);
-        free(names[i]);
-    }
-    free(names);
-    return good;
-}
-
-static bool add_path(struct ruleset *rs, const char *path, int depth, struct arena *a, struct rule_problems *problems,
-                     struct err *e)
-{
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return err_errno(e, "%s", path);
-    if (S_ISDIR(st.st_mode))
-        return add_folder(rs, path, depth, a, problems, e);
-    struct slice text;
-    if (!read_file(&rs->arena, path, &text, e))
-        return false;
-    add_text(rs, text, slice_str(path), a, problems);
-    return true;
 }
 
 /* A task rule that asks for findings of a rule that there is not could never find anything. */
-static void drop_unanswerable(struct ruleset *rs, struct arena *a, struct rule_problems *problems)
+static void drop_unanswerable(struct ruleset *rs, struct arena *report, struct rule_problems *problems)
 {
     size_t kept = 0;
     for (size_t i = 0; i < rs->n; i++) {
-        const struct rule *rule = rs->items[i].rule;
-        struct reader r = {
-            .report = a, .problems = problems, .file = rule ? rule->file : SLICE_NONE, .rule = rule ? rule->id : SLICE_NONE};
+        const struct rule *rule = rs->rules[i];
+        struct reader r = {.report = report, .problems = problems, .file = rule->file, .rule = rule->id};
         bool good = true;
-        for (size_t k = 0; rule && rule->task && k < rule->task->nhaving && good; k++) {
-            size_t at = 0;
-            while (at < rs->n && !slice_eq(detector_id(&rs->items[at]), rule->task->having[k]))
-                at++;
+        for (size_t k = 0; rule->task && k < rule->task->nhaving && good; k++) {
+            size_t at = find_rule(rs, rule->task->having[k]);
             if (at == rs->n)
                 good = node_problem(&r, rule->task->at, "having: there is no rule '%.*s'", SLICE_ARG(rule->task->having[k]));
-            else if (detector_scope(&rs->items[at]) != SCOPE_RUN)
-                good = node_problem(&r, rule->task->at, "having: '%.*s' is no rule of scope run",
-                                    SLICE_ARG(rule->task->having[k]));
+            else if (rs->rules[at]->scope != SCOPE_RUN)
+                good = node_problem(&r, rule->task->at, "having: '%.*s' is no rule of scope run", SLICE_ARG(rule->task->having[k]));
         }
         if (good)
-            rs->items[kept++] = rs->items[i];
+            rs->rules[kept++] = rule;
     }
     rs->n = kept;
 }
 
+static void link(struct ruleset *rs);
+
+struct ruleset *ruleset_make(const struct pack_files *files, const struct settings *settings, uint64_t blocks, struct arena *report,
+                             struct rule_problems *problems)
+{
+    struct ruleset *rs = ruleset_new();
+    struct definitions *packs = arena_array(&rs->arena, struct definitions, files->packs + 1);
+    struct opened *opened = arena_array(&rs->arena, struct opened, files->n + 1);
+    for (size_t i = PACK_SHIPPED + 1; i < files->packs; i++)
+        packs[i].outer = &packs[PACK_SHIPPED];
+    for (size_t i = 0; i < files->n; i++)
+        opened[i] = open_file(rs, &files->items[i], packs, report, problems);
+    bool whole = true; /* else rules may ask for others that are left out on purpose */
+    for (size_t i = 0; i < files->n; i++) {
+        add_rules(rs, &opened[i], &packs[opened[i].pack], settings, blocks, report, problems);
+        whole &= !files->items[i].only_names;
+    }
+    if (whole)
+        drop_unanswerable(rs, report, problems);
+    link(rs);
+    return rs;
+}
+
 /* ---- linking ----------------------------------------------------------------------------------------------------- */
 
-static int by_id(const void *a, const void *b) { return slice_cmp(detector_id(a), detector_id(b)); }
+static int by_id(const void *a, const void *b)
+{
+    return slice_cmp((*(const struct rule *const *)a)->id, (*(const struct rule *const *)b)->id);
+}
 
 static int by_bucket(const void *a, const void *b)
 {
@@ -214,15 +192,15 @@ static void link_literals(struct ruleset *rs, const struct pattern_table *patter
 static void link_events(struct ruleset *rs, const struct pattern_table *patterns, bool *used)
 {
     size_t ntriggers = 0, n = 0;
-    for (size_t i = 0; i < rs->n; i++)
-        n += rs->items[i].rule ? rs->items[i].rule->nevents : 0;
+    for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
+        n += rs->rules[i]->nevents;
     rs->triggers = arena_array(&rs->arena, struct event_def *, n + 1);
     rs->triggered = arena_array(&rs->arena, uint32_t, patterns->n + 1);
     for (int kind = 0; kind < EVENT_KINDS; kind++)
         rs->always[kind] = arena_array(&rs->arena, struct event_def *, n + 1);
-    for (size_t i = 0; i < rs->n; i++)
-        for (size_t k = 0; rs->items[i].rule && k < rs->items[i].rule->nevents; k++) {
-            struct event_def *def = rs->items[i].rule->events[k];
+    for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
+        for (size_t k = 0; ruleset_asks(rs, rs->rules[i]) && k < rs->rules[i]->nevents; k++) {
+            struct event_def *def = rs->rules[i]->events[k];
             for (size_t m = 0; m < def->nmatchers; m++)
                 if (def->matchers[m].pattern)
                     used[def->matchers[m].pattern->index] = true;
@@ -246,7 +224,7 @@ static void link(struct ruleset *rs)
 {
     const struct pattern_table *patterns = rs->parent ? &rs->parent->patterns : &rs->patterns;
     if (rs->n)
-        qsort(rs->items, rs->n, sizeof *rs->items, by_id);
+        qsort(rs->rules, rs->n, sizeof(const struct rule *), by_id);
     bool *used = arena_array(&rs->arena, bool, patterns->n + 1);
     link_events(rs, patterns, used);
     link_literals(rs, patterns, used);
@@ -257,33 +235,27 @@ static void link(struct ruleset *rs)
 bool ruleset_load(const char *const *paths, size_t npaths, bool shipped, struct arena *a, struct rule_problems *problems,
                   struct ruleset **out, struct err *e)
 {
-    struct ruleset *rs = ruleset_new();
-    if (shipped) {
-        add_code(rs);
-        for (size_t i = 0; i < embedded_file_count; i++)
-            if (slice_starts(slice_str(embedded_files[i].name), "rules/"))
-                add_text(rs, embedded_files[i].bytes, slice_str(embedded_files[i].name), a, problems);
-    }
-    for (size_t i = 0; i < npaths; i++)
-        if (!add_path(rs, paths[i], 0, a, problems, e)) {
-            ruleset_unref(rs);
-            return false;
-        }
-    drop_unanswerable(rs, a, problems);
-    link(rs);
-    *out = rs;
-    return true;
+    struct arena files_arena = {0};
+    struct pack_files files = {0};
+    bool good = true;
+    if (shipped)
+        pack_add_shipped(&files_arena, &files, false);
+    for (size_t i = 0; i < npaths && good; i++)
+        good = pack_add_path(&files_arena, &files, paths[i], e);
+    if (good)
+        *out = ruleset_make(&files, NULL, 0, a, problems);
+    arena_free(&files_arena);
+    return good;
 }
 
-bool ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out,
-                   struct err *e)
+void ruleset_parse(struct slice text, struct slice file, struct arena *a, struct rule_problems *problems, struct ruleset **out)
 {
-    (void)e;
-    struct ruleset *rs = ruleset_new();
-    add_text(rs, text, file, a, problems);
-    link(rs);
-    *out = rs;
-    return true;
+    struct arena files_arena = {0};
+    struct pack_files files = {0};
+    pack_add_shipped(&files_arena, &files, true);
+    pack_add_text(&files_arena, &files, file, text);
+    *out = ruleset_make(&files, NULL, 0, a, problems);
+    arena_free(&files_arena);
 }
 
 struct ruleset *ruleset_ref(struct ruleset *rs)
@@ -303,20 +275,32 @@ void ruleset_unref(struct ruleset *rs)
     free(rs);
 }
 
+/* Rules over findings need those that find: all of scope run, as nobody can say which. */
+static void add_helpers(struct ruleset *part, const struct ruleset *whole)
+{
+    bool asked = false;
+    for (size_t i = 0; i < part->n; i++)
+        asked |= part->rules[i]->over_findings;
+    for (size_t i = 0; asked && i < whole->n; i++)
+        if (whole->rules[i]->enabled && whole->rules[i]->scope == SCOPE_RUN && !whole->rules[i]->over_findings && find_rule(part, whole->rules[i]->id) == part->n) {
+            append_rule(part, whole->rules[i]);
+            part->nhelpers++;
+        }
+}
+
 bool ruleset_only(const struct ruleset *rs, const struct slice *ids, size_t n, struct ruleset **out, struct err *e)
 {
     struct ruleset *part = ruleset_new();
     part->parent = ruleset_ref(rs->parent ? rs->parent : (struct ruleset *)rs);
     for (size_t i = 0; i < n; i++) {
-        size_t at = 0;
-        while (at < rs->n && !slice_eq(detector_id(&rs->items[at]), ids[i]))
-            at++;
+        size_t at = find_rule(rs, ids[i]);
         if (at == rs->n) {
             ruleset_unref(part);
             return err_set(e, ERR_NOT_FOUND, "there is no detector '%.*s'; `telltale rules list` names them", SLICE_ARG(ids[i]));
         }
-        add_detector(part, rs->items[at]);
+        add_rule(part, rs->rules[at]);
     }
+    add_helpers(part, part->parent);
     link(part);
     *out = part;
     return true;
@@ -326,29 +310,25 @@ size_t ruleset_count(const struct ruleset *rs) { return rs->n; }
 
 void ruleset_info(const struct ruleset *rs, size_t i, struct detector_info *out)
 {
-    const struct detector *d = &rs->items[i];
-    *out = (struct detector_info){.id = detector_id(d), .version = slice_str(d->version), .scope = detector_scope(d)};
-    out->code = d->code != NULL;
-    if (d->code) {
-        out->title = slice_str(d->code->title);
-        out->behavior = slice_str(d->code->behavior);
-        out->why = slice_str(d->code->why);
-        out->unsure = slice_str(d->code->unsure);
-        out->source = slice_str(d->code->file);
-        out->severity = d->code->severity;
-        out->kind = behavior_find(out->behavior)->kind;
-        return;
-    }
-    const struct rule *rule = d->rule;
-    out->title = rule->title;
-    out->behavior = rule->behavior;
-    out->why = rule->why;
-    out->unsure = rule->unsure;
-    out->source = rule->source;
-    out->kind = rule->kind;
-    out->severity = rule->severity;
-    out->tests_hit = rule->hit ? rule->hit->n : 0;
-    out->tests_clean = rule->clean ? rule->clean->n : 0;
+    const struct rule *rule = rs->rules[i];
+    *out = (struct detector_info){
+        .id = rule->id,
+        .version = slice_str(rule->version),
+        .title = rule->title,
+        .behavior = rule->behavior,
+        .why = rule->why,
+        .unsure = rule->unsure,
+        .source = rule->source,
+        .text = rule->text,
+        .parameters = rule->parameters_json,
+        .kind = rule->kind,
+        .severity = rule->severity,
+        .scope = rule->scope,
+        .code = rule->code != NULL,
+        .enabled = rule->enabled,
+        .tests_hit = rule->hit ? rule->hit->n : 0,
+        .tests_clean = rule->clean ? rule->clean->n : 0,
+    };
 }
 
 void ruleset_version(const struct ruleset *rs, unsigned char out[HASH_SIZE])
@@ -356,8 +336,10 @@ void ruleset_version(const struct ruleset *rs, unsigned char out[HASH_SIZE])
     struct hash h;
     hash_start(&h);
     for (size_t i = 0; i < rs->n; i++) {
-        hash_add_framed(&h, detector_id(&rs->items[i]));
-        hash_add_framed(&h, slice_str(rs->items[i].version));
+        if (!ruleset_asks(rs, rs->rules[i]))
+            continue;
+        hash_add_framed(&h, rs->rules[i]->id);
+        hash_add_framed(&h, slice_str(rs->rules[i]->version));
     }
     hash_end(&h, out);
 }

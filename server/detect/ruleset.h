@@ -2,16 +2,11 @@
 #ifndef DETECT_RULESET_H
 #define DETECT_RULESET_H
 
-#include "detect/det.h"
+#include "detect/detect.h"
+#include "detect/pack.h"
 #include "detect/rule.h"
 
 #include <stdatomic.h>
-
-struct detector {           /* one of the two */
-    const struct rule *rule;
-    const struct det *code;
-    const char *version;    /* hexadecimal */
-};
 
 struct literal_ref {        /* a literal whose rarest 4-gram falls into a bucket; what is asked first stands here, as buckets are met often */
     struct slice literal;
@@ -25,8 +20,8 @@ struct ruleset {
     atomic_uint refs;
     struct ruleset *parent; /* of a part (ruleset_only): owns the rules */
     struct arena arena;
-    struct detector *items; /* by id */
-    size_t n, cap;
+    const struct rule **rules;  /* n by id, and behind them nhelpers: rules over findings, of a part, ask for theirs */
+    size_t n, nhelpers, cap;
     struct pattern_table patterns;      /* of the whole set; a part uses its parent's */
     /* made by link */
     uint8_t grams[GRAM_BUCKETS];        /* 1 where a bucket holds a literal; a bit would take twice the time to find */
@@ -39,6 +34,13 @@ struct ruleset {
     unsigned classes;                   /* of texts in which any literal is looked for */
 };
 
-struct slice detector_id(const struct detector *d);
+/* Whether a rule of the set looks: what a part names, it names on purpose. */
+static inline bool ruleset_asks(const struct ruleset *rs, const struct rule *rule) { return rs->parent || rule->enabled; }
+
+struct settings;
+
+/* Compiles all rules of these files with those blocks of the settings (NULL: none) applied. Problems are listed in `report`. */
+struct ruleset *ruleset_make(const struct pack_files *files, const struct settings *settings, uint64_t blocks, struct arena *report,
+                             struct rule_problems *problems);
 
 #endif

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-enum { SOLUTIONS_MAX = 4096, WORK_MAX = 20000000 };
+enum { SOLUTIONS_MAX = 4096 };
 
 struct solver {
     struct detect_scratch *s;
@@ -18,7 +18,8 @@ struct solver {
 static bool work(struct solver *x, uint64_t steps)
 {
     x->work += steps;
-    if (x->work <= WORK_MAX || x->over)
+    x->s->work += steps;
+    if (x->over || x->work <= (x->s->work <= RUN_WORK ? WORK_MAX : WORK_LITTLE))
         return !x->over;
     x->over = true;
     match_incomplete(x->s, x->rule->id, "the condition needed too many comparisons; later matches may be missing");

@@ -1,5 +1,6 @@
 /* Rules of scope task: what many runs of one task have in common, from their summaries. */
 #include "base/jsonw.h"
+#include "detect/det.h"
 #include "detect/match.h"
 #include "detect/report.h"
 
@@ -130,20 +131,6 @@ static void show(struct arena *a, const struct task_summary *task, struct findin
     e->run = task->runs[one->run].run;
 }
 
-static struct finding start(struct arena *a, const struct rule *rule, const struct task_summary *task)
-{
-    return (struct finding){
-        .detector = arena_dup(a, rule->id),
-        .version = arena_dup(a, slice_str(rule->version)),
-        .behavior = arena_dup(a, rule->behavior),
-        .kind = rule->kind,
-        .severity = rule->severity,
-        .confidence = rule->confidence,
-        .scope = SCOPE_TASK,
-        .task_id = task->task_id,
-    };
-}
-
 static void finish(struct arena *a, const struct rule *rule, const struct task_summary *task, struct finding f,
                    struct report_value *values, size_t n, size_t runs, struct findings *out)
 {
@@ -255,7 +242,8 @@ static void detect_rule(struct detect_scratch *s, const struct rule *rule, const
     size_t of = count_runs(task, t->of), made = 0;
     for (size_t from = 0; from < having.n || (!t->nhaving && from == 0);) {
         size_t end = t->nhaving ? group_end(&having, from) : 1;
-        struct finding f = start(a, rule, task);
+        struct finding f = finding_of(a, rule);
+        f.task_id = task->task_id;
         struct report_value values[CAPTURES_MAX + 2];
         size_t n = 0, runs = t->nhaving ? end - from : agreed_end - agreed_from;
         if (t->by.ptr)
@@ -289,7 +277,15 @@ void detect_task(const struct ruleset *rs, struct detect_scratch *s, const struc
 {
     *out = (struct detect_result){0};
     arena_reset(&s->arena);
-    for (size_t i = 0; i < rs->n; i++)
-        if (rs->items[i].rule && rs->items[i].rule->scope == SCOPE_TASK)
-            detect_rule(s, rs->items[i].rule, task, a, &out->findings);
+    for (size_t i = 0; i < rs->n; i++) {
+        const struct rule *rule = rs->rules[i];
+        if (!ruleset_asks(rs, rule) || rule->scope != SCOPE_TASK)
+            continue;
+        struct det_task d = {.task = task, .scratch = &s->event_arena, .arena = a, .findings = &out->findings, .rule = rule};
+        arena_reset(&s->event_arena);
+        if (rule->code)
+            rule->code->task(&d);
+        else
+            detect_rule(s, rule, task, a, &out->findings);
+    }
 }

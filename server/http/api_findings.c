@@ -29,6 +29,24 @@ bool api_finding(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+/* What the detectors could not finish: never silence. */
+bool api_incomplete(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row;
+    const struct page page = api_page(r);
+    struct incomplete_rows rows;
+    if (!api_path_collection(r, &row, e))
+        return false;
+    const struct filter filter = {.collection = row.id, .run = arg_text(&r->args, "run"), .has_findings = -1};
+    if (!store_incomplete(r->store, &filter, &page, &r->arena, &rows, e))
+        return false;
+    struct jsonw j = api_list(a);
+    for (size_t i = 0; i < rows.n; i++)
+        view_incomplete(&j, &rows.items[i]);
+    api_list_end(&j, &rows.end);
+    return true;
+}
+
 /* ---- reviews ---------------------------------------------------------------------------------------------------------- */
 
 static bool review_args(const struct request *r, struct review *out, struct err *e)
@@ -79,17 +97,22 @@ static void detector_list(struct jsonw *j, const struct ruleset *rules)
 
 bool api_detectors(struct request *r, struct answer *a, struct err *e)
 {
-    (void)e;
-    const struct page_end end = {.total = (int64_t)ruleset_count(r->server->rules)};
+    struct collection_row collection = {0};
+    struct slice name = arg_text(&r->args, "collection");
+    if (name.ptr && !store_collection(r->store, name, &r->arena, &collection, e))
+        return false;
+    struct ruleset *rules = rulebook_for(r->server->rules, collection.name);
+    const struct page_end end = {.total = (int64_t)ruleset_count(rules)};
     struct jsonw j = api_list(a);
-    detector_list(&j, r->server->rules);
+    detector_list(&j, rules);
     api_list_end(&j, &end);
+    ruleset_unref(rules);
     return true;
 }
 
 /* ---- trying rules ----------------------------------------------------------------------------------------------------- */
 
-enum { TRY_US = 6000000, TRY_FINDINGS = 200 };
+enum { TRY_US = 6000000, TRY_FINDINGS = 200, TRY_INCOMPLETE = 50 };
 
 struct trial {
     struct request *r;
@@ -99,6 +122,8 @@ struct trial {
     struct jsonw *j;
     int64_t deadline;
     uint64_t runs, flagged, findings;
+    struct incomplete_row incomplete[TRY_INCOMPLETE]; /* the first ones, in the request's arena */
+    size_t nincomplete;
     bool complete;
 };
 
@@ -119,6 +144,18 @@ static void show(struct trial *t, const struct findings *found, const struct run
     }
 }
 
+static void remember_incomplete(struct trial *t, const struct detect_result *result, const struct run *run)
+{
+    struct arena *a = &t->r->arena;
+    for (size_t i = 0; i < result->nincomplete && t->nincomplete < TRY_INCOMPLETE; i++)
+        t->incomplete[t->nincomplete++] = (struct incomplete_row){
+            .run = arena_dup(a, run->id),
+            .external_id = arena_dup(a, run->external_id),
+            .detector = arena_dup(a, result->incomplete[i].detector),
+            .reason = arena_dup(a, result->incomplete[i].reason),
+        };
+}
+
 static bool try_run(struct trial *t, struct slice id, struct arena *a, struct err *e)
 {
     struct run run;
@@ -130,6 +167,7 @@ static bool try_run(struct trial *t, struct slice id, struct arena *a, struct er
     t->runs++;
     t->flagged += result.findings.n > 0;
     show(t, &result.findings, &run);
+    remember_incomplete(t, &result, &run);
     return true;
 }
 
@@ -216,8 +254,7 @@ bool api_rules_test(struct request *r, struct answer *a, struct err *e)
     struct slice name = arg_text(&r->args, "collection");
     if (name.ptr && !store_collection(r->store, name, &r->arena, &collection, e))
         return false;
-    if (!ruleset_parse(arg_text(&r->args, "rules"), slice_str("rules"), &r->arena, &problems, &rules, e))
-        return false;
+    ruleset_parse(arg_text(&r->args, "rules"), slice_str("rules"), &r->arena, &problems, &rules);
     struct jsonw j = jsonw_to(&a->body);
     struct trial trial = {.r = r, .rules = rules, .scratch = detect_scratch_new(), .collection = collection.id, .j = &j,
                           .deadline = clock_monotonic_us() + TRY_US, .complete = true};
@@ -231,6 +268,11 @@ bool api_rules_test(struct request *r, struct answer *a, struct err *e)
     jsonw_key(&j, "findings");
     jsonw_array(&j);
     bool ok = try_all(&trial, e);
+    jsonw_end(&j);
+    jsonw_key(&j, "incomplete");
+    jsonw_array(&j);
+    for (size_t i = 0; i < trial.nincomplete; i++)
+        view_incomplete(&j, &trial.incomplete[i]);
     jsonw_end(&j);
     jsonw_kint(&j, "runs", (int64_t)trial.runs);
     jsonw_kint(&j, "flagged", (int64_t)trial.flagged);

@@ -217,12 +217,14 @@ bool api_scan(struct request *r, struct answer *a, struct err *e)
     if (!api_path_collection(r, &collection, e))
         return false;
     if (only && only->n) { /* an unknown detector is better refused now than in the job */
-        struct ruleset *cut;
-        if (!ruleset_only(r->server->rules, only->items, only->n, &cut, e)) {
+        struct ruleset *rules = rulebook_for(r->server->rules, collection.name), *cut = NULL;
+        bool known = ruleset_only(rules, only->items, only->n, &cut, e);
+        ruleset_unref(rules);
+        ruleset_unref(cut);
+        if (!known) {
             e->code = ERR_USAGE;
             return false;
         }
-        ruleset_unref(cut);
     }
     const struct job_row job = {.kind = slice_str("scan"), .collection = collection.id,
                                 .payload = job_scan_payload(&r->arena, only ? only->items : NULL, only ? only->n : 0)};

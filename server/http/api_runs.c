@@ -24,7 +24,7 @@ bool api_runs(struct request *r, struct answer *a, struct err *e)
 
 /* ---- one run ---------------------------------------------------------------------------------------------------------- */
 
-enum { FINDINGS_OF_RUN = 1000, SIBLINGS = 500 };
+enum { FINDINGS_OF_RUN = 1000, SIBLINGS = 500, INCOMPLETE = 1000 };
 
 /* The run's own findings, and what was found about its task as a whole. */
 static bool findings_about(struct request *r, const struct run_row *row, struct finding_rows own[2], struct err *e)
@@ -94,6 +94,21 @@ static bool siblings(struct request *r, struct jsonw *j, const struct run_row *r
     return true;
 }
 
+static bool incomplete(struct request *r, struct jsonw *j, const struct run_row *row, struct err *e)
+{
+    const struct filter filter = {.collection = row->collection, .run = row->run.id, .has_findings = -1};
+    const struct page page = {.limit = INCOMPLETE};
+    struct incomplete_rows rows;
+    if (!store_incomplete(r->store, &filter, &page, &r->arena, &rows, e))
+        return false;
+    jsonw_key(j, "incomplete");
+    jsonw_array(j);
+    for (size_t i = 0; i < rows.n; i++)
+        view_incomplete(j, &rows.items[i]);
+    jsonw_end(j);
+    return true;
+}
+
 bool api_run(struct request *r, struct answer *a, struct err *e)
 {
     struct run_row row;
@@ -109,7 +124,7 @@ bool api_run(struct request *r, struct answer *a, struct err *e)
         for (size_t i = 0; i < found[k].n; i++)
             view_finding(&j, &found[k].items[i]);
     jsonw_end(&j);
-    if (!marks(r, &j, &row, e) || !siblings(r, &j, &row, e))
+    if (!incomplete(r, &j, &row, e) || !marks(r, &j, &row, e) || !siblings(r, &j, &row, e))
         return false;
     jsonw_end(&j);
     return true;

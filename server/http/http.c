@@ -500,7 +500,7 @@ static void job_ended(void *ctx, struct slice job)
 static bool load_rules(struct http *http, const struct http_options *o, struct err *e)
 {
     struct rule_problems problems = {0};
-    if (!ruleset_load(o->rules, o->nrules, true, &http->arena, &problems, &http->server.rules, e))
+    if (!rulebook_load(&o->rules, &http->arena, &problems, &http->server.rules, e))
         return false;
     for (size_t i = 0; i < problems.n; i++)
         log_warn("%.*s:%d:%d: %.*s", SLICE_ARG(problems.items[i].file), problems.items[i].line, problems.items[i].column,
@@ -604,8 +604,7 @@ bool http_stop(struct http *http)
         lanes_free(http->lanes);
     if (http->server.jobs)
         jobs_free(http->server.jobs);
-    if (http->server.rules)
-        ruleset_unref(http->server.rules);
+    rulebook_free(http->server.rules);
     metrics_free(http->server.metrics);
     watch_free(http->watch);
     arena_free(&http->arena);

@@ -3,6 +3,7 @@
 #define HTTP_HTTP_H
 
 #include "base/err.h"
+#include "detect/rulebook.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,8 +16,7 @@ struct http_options {
     const char *listen;        /* "127.0.0.1:8787", "[::1]:8787", "localhost:0"; port 0 picks a free one */
     int workers;               /* threads of one import or scan; 0: one a processor */
     const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
-    const char *const *rules;  /* files and folders of rules beside the shipped ones */
-    size_t nrules;
+    struct rulebook_options rules;
     uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
 };
 

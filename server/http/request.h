@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 struct route;
-struct ruleset;
+struct rulebook;
 struct jobs;
 struct metrics;
 
@@ -23,7 +23,7 @@ struct server {
     const char *db;           /* store_open's url */
     const char *web_dir;      /* the page's files from this folder instead of those in the program; may be NULL */
     struct spool spool;
-    struct ruleset *rules;
+    struct rulebook *rules;
     struct jobs *jobs;
     struct metrics *metrics;
     atomic_bool stopping;

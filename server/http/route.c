@@ -47,6 +47,12 @@ static const struct param messages_params[] = {
     {"limit", ARG_INT, 1, 500, .about = "messages at most (default 100); fewer come where they are large"},
     {0},
 };
+static const struct param incomplete_params[] = {
+    {"limit", ARG_INT, 1, 1000, .about = "rows at most (default 50)"},
+    {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before (its \"next\")"},
+    {"run", ARG_TEXT, 0, 4096, .about = "id of a run: only what was not finished on it"},
+    {0},
+};
 static const struct param export_params[] = {
     {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
     {0},
@@ -124,6 +130,10 @@ static const struct param review_many_fields[] = {
     {"filter", ARG_FILTER, .about = "all findings of the collection that it names"},
     {0},
 };
+static const struct param detectors_query[] = {
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name: the detectors as the settings have them for it"},
+    {0},
+};
 static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
     {0},
@@ -197,6 +207,8 @@ const struct route routes[] = {
      .summary = "Tasks of a collection, broken ones first"},
     {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
      .summary = "Findings of a collection"},
+    {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
+     .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
      .type = "application/jsonl", .summary = "Everything of a collection"},
     {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
@@ -216,7 +228,7 @@ const struct route routes[] = {
     {READ(API "/findings/{id}"), .handle = api_finding, .schema = "Finding", .summary = "One finding"},
     {WRITE("PATCH", API "/findings/{id}"), .handle = api_finding_review, .body = BODY_JSON, .fields = review_fields, .status = 200,
      .schema = "Finding", .summary = "Review a finding"},
-    {READ(API "/detectors"), .handle = api_detectors, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
     {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
      .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
     {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params}, .status = 200,

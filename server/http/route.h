@@ -52,6 +52,7 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_incomplete);
 HANDLER(api_export);
 /* api_runs.c */
 HANDLER(api_runs);

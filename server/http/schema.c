@@ -27,7 +27,7 @@ const struct schema schemas[] = {
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
                    "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer}"},
     {"Run", "{" RUN "}"},
-    {"RunDetail", "{" RUN ", all_findings: [Finding], marks: [{transcript: integer, marks: [[integer]]}], "
+    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]]}], "
                   "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},
     {"Message", "{index: integer, role: string, text: string?, reasoning: string?, model: string?, timestamp: time?, duration_ms: integer?, "
                 "tokens_in: integer?, tokens_out: integer?, finish_reason: string?, tool_call_id: string?, tool_name: string?, error: string?, "
@@ -54,6 +54,7 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
     {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, filename: string?, progress: any, result: any, error: string?, attempts: integer, "
             "created_at: time?, started_at: time?, ended_at: time?}"},
     {"File", "{name: string?, format: string?, bytes: integer, runs: integer, refused: integer}"},
@@ -65,10 +66,10 @@ const struct schema schemas[] = {
     {"LangfuseHealth", "{status: string, version: string}"},
     {"LangfuseProjects", "{data: [{id: string, name: string, metadata: object}]}"},
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
-                 "why: string?, unsure: string?, code: boolean, source: string?, tests: {hit: integer, clean: integer}}"},
+                 "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}}"},
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
-                  "complete: boolean}"},
+                  "incomplete: [Incomplete], complete: boolean}"},
     {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, transcript: integer, "
                "message: integer, role: string, tool: string?, part: string, start: integer, end: integer, line: string, "
                "line_start: integer}], next: string?, total: integer?, incomplete: boolean, reason: string?}"},

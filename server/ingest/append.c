@@ -158,7 +158,7 @@ static bool detect_tasks(struct store *s, const struct ruleset *rules, struct de
 
 struct appending {
     struct store *store;
-    const struct ruleset *rules;
+    struct rulebook *book;
     struct detect_scratch *scratch;
     const struct wish *wish;
     struct append append;
@@ -167,18 +167,24 @@ struct appending {
 static bool put(struct appending *p, struct run *run, struct slice collection, struct arena *a, struct err *e)
 {
     struct append *append = &p->append;
+    struct collection_row of;
+    if (!store_collection(p->store, collection, a, &of, e))
+        return false;
+    struct ruleset *rules = rulebook_for(p->book, of.name);
     struct detect_result found = {0};
     struct slices tasks = {0};
     uint64_t counts[PUT_OUTCOMES];
     struct put_name name = {.path = append->path};
-    detect_run(p->rules, p->scratch, run, a, &found);
+    detect_run(rules, p->scratch, run, a, &found);
     run_content_hash(run, name.content_hash);
     struct put *put = store_put_new(p->store, &(struct put_target){.collection = collection, .replace = true});
     store_put_append(put, append);
     bool ok = store_put_add(put, &name, run, &found.findings, found.incomplete, found.nincomplete, e) &&
               store_put_commit(put, counts, a, &tasks, e);
     store_put_free(put);
-    return ok && detect_tasks(p->store, p->rules, p->scratch, collection, &tasks, e);
+    ok = ok && detect_tasks(p->store, rules, p->scratch, collection, &tasks, e);
+    ruleset_unref(rules);
+    return ok;
 }
 
 /* Once through: reads the run, adds to it, puts it back. */
@@ -209,11 +215,11 @@ static bool try(struct appending *p, struct arena *a, struct err *e)
     return put(p, &run, row.collection, a, e);
 }
 
-bool ingest_append(struct store *s, const struct ruleset *rules, struct slice run, struct slice key, const struct jvalue *body,
+bool ingest_append(struct store *s, struct rulebook *rules, struct slice run, struct slice key, const struct jvalue *body,
                    struct append_answer *out, struct err *e)
 {
     struct wish wish;
-    struct appending p = {.store = s, .rules = rules, .wish = &wish, .append = {.run = run, .key = key}};
+    struct appending p = {.store = s, .book = rules, .wish = &wish, .append = {.run = run, .key = key}};
     struct arena one = {0};
     bool ok = false;
     if (!read_body(body, &wish, e))

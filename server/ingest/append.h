@@ -2,7 +2,7 @@
 #ifndef INGEST_APPEND_H
 #define INGEST_APPEND_H
 
-#include "detect/detect.h"
+#include "detect/rulebook.h"
 #include "storage/store.h"
 #include "text/jread.h"
 
@@ -17,7 +17,7 @@ struct append_answer {
  *      "limit", "ended_at", "scores"}
  * where a transcript id that the run does not have begins one. Messages are of any chat shape. Durable when it returns; the detectors have
  * run over the whole run. Calls at one time, from any process, follow one another. ERR_USAGE says what in the body is wrong, where. */
-bool ingest_append(struct store *s, const struct ruleset *rules, struct slice run, struct slice key, const struct jvalue *body,
+bool ingest_append(struct store *s, struct rulebook *rules, struct slice run, struct slice key, const struct jvalue *body,
                    struct append_answer *out, struct err *e);
 
 #endif

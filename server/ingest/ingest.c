@@ -143,6 +143,7 @@ bool run_handle(struct worker *w, struct waiting_run *item, struct err *e)
         r->messages += run_count_messages(item->run);
         for (size_t i = 0; i < made->n && !known; i++)
             r->findings[made->items[i].kind]++;
+        r->incomplete += found.nincomplete;
         for (size_t i = 0; i < format_count; i++)
             if (slice_is(item->run->source.format, formats[i]->name))
                 r->format_runs[i]++;

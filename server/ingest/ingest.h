@@ -30,6 +30,7 @@ struct ingest_report {
     struct field_places *fields;           /* the same, of a dry run; else NULL */
     struct jrepairs repairs;
     uint64_t findings[KIND_COUNT];         /* made by this import */
+    uint64_t incomplete;                   /* (run, detector) pairs that met a limit in it */
     struct ingest_error *errors;
     size_t nerrors, errors_cap;
     uint64_t errors_more;                  /* over INGEST_ERRORS */

@@ -100,7 +100,8 @@ static bool scan_runs(void *ctx, int i, struct err *e)
         if (ok) {
             detect_run(o->rules, w->scratch, &run, &w->arena, &found);
             ok = store_run_findings(w->store, next.id, next.content_hash, &found.findings, found.incomplete, found.nincomplete, o->only,
-                                    o->nonly, &changed, &why);
+                                    o->nonly, &changed, &why) &&
+                 store_run_redigest(w->store, next.id, &run, &why);
         }
         if (ok) {
             count(s, &found, changed, true);

@@ -182,13 +182,13 @@ static void report_not_built(const struct job *job, const struct building *b, st
     }
 }
 
-static bool build(struct job *job, struct store *s, int fd, struct ingest_report *report, struct err *e)
+static bool build(struct job *job, struct store *s, int fd, const struct ruleset *rules, struct ingest_report *report, struct err *e)
 {
     const struct jobs_options *o = job->options;
     struct building b = {0};
     struct piece_group *all = NULL;
     size_t n = 0;
-    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = o->rules, .replace = true, .jobs = o->threads,
+    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .replace = true, .jobs = o->threads,
                                            .cancel = job->stop, .progress = import_progress, .ctx = job};
     if (!tell_given_up(s, job, &b, e) ||
         !store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e))
@@ -210,7 +210,12 @@ bool build_run(struct job *job, struct str *result, struct err *e)
     if (!store_open(job->options->db, STORE_WRITE, &s, e))
         return false;
     int fd = spool_scratch(job->options->spool, e);
-    bool ok = fd >= 0 && store_collection(s, job->row->collection, job->arena, &collection, e) && build(job, s, fd, &report, e);
+    bool ok = fd >= 0 && store_collection(s, job->row->collection, job->arena, &collection, e);
+    if (ok) {
+        struct ruleset *rules = rulebook_for(job->options->rules, collection.name);
+        ok = build(job, s, fd, rules, &report, e);
+        ruleset_unref(rules);
+    }
     if (fd >= 0)
         close(fd);
     store_close(s);

@@ -6,7 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "detect/detect.h"
+#include "detect/rulebook.h"
 #include "jobs/spool.h"
 #include "storage/store.h"
 #include "text/jread.h"
@@ -20,7 +20,7 @@ struct jobs;
 struct jobs_options {
     const char *db;
     const struct spool *spool;
-    struct ruleset *rules;
+    struct rulebook *rules;
     int threads;                                /* of one import or scan; 0: one a processor */
     void (*ended)(void *ctx, struct slice job); /* a job ended, on a worker's thread */
     void *ctx;

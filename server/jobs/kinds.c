@@ -93,11 +93,14 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
     struct source_file file = {.path = arena_printf(a, "%s/%.*s", o->spool->dir, SLICE_ARG(job->row->id)).ptr, .name = name,
                                .identity = arena_printf(a, "upload:%.*s", SLICE_ARG(name)), .size = (uint64_t)bytes};
     struct source_files files = {.items = &file, .n = 1};
+    struct ruleset *rules = rulebook_for(o->rules, collection.name);
     const struct ingest_options options = {.db = o->db, .collection = collection.id, .format = format.ptr ? format_find(format) : NULL,
-                                           .map = jstr(jget(job->payload, "map")), .rules = o->rules, .replace = replace, .jobs = o->threads, .cancel = job->stop,
+                                           .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .jobs = o->threads, .cancel = job->stop,
                                            .progress = import_progress, .ctx = job};
     struct ingest_report report = {0};
-    if (!ingest_files(&options, &files, a, &report, e) || !import_was_readable(&report, e))
+    bool ok = ingest_files(&options, &files, a, &report, e) && import_was_readable(&report, e);
+    ruleset_unref(rules);
+    if (!ok)
         return false;
     struct jsonw j = jsonw_to(result);
     ingest_report_json(&j, &collection, &report);
@@ -122,12 +125,14 @@ static bool scan_run(struct job *job, struct str *result, struct err *e)
     struct slice *only = arena_array(job->arena, struct slice, n + 1);
     for (size_t i = 0; i < n; i++)
         only[i] = jstr(jat(list, i));
-    struct ruleset *rules = ruleset_ref(job->options->rules);
-    if (n) {
-        ruleset_unref(rules);
-        if (!ruleset_only(job->options->rules, only, n, &rules, e))
-            return false;
-    }
+    struct collection_row collection;
+    if (!job_collection(job, job->row->collection, &collection, e))
+        return false;
+    struct ruleset *all = rulebook_for(job->options->rules, collection.name), *rules = NULL;
+    bool known = n ? ruleset_only(all, only, n, &rules, e) : (rules = ruleset_ref(all), true);
+    ruleset_unref(all);
+    if (!known)
+        return false;
     const struct scan_options options = {.db = job->options->db, .collection = job->row->collection, .rules = rules, .only = only, .nonly = n,
                                          .jobs = job->options->threads, .cancel = job->stop, .progress = scan_progress, .ctx = job};
     struct scan_report report = {0};
@@ -146,7 +151,10 @@ static bool sample_run(struct job *job, struct str *result, struct err *e)
 {
     struct collection_row collection;
     struct ingest_report report = {0};
-    if (!ingest_sample(job->options->db, job->options->rules, job->arena, &collection, &report, e))
+    struct ruleset *rules = rulebook_for(job->options->rules, SLICE_NONE);
+    bool ok = ingest_sample(job->options->db, rules, job->arena, &collection, &report, e);
+    ruleset_unref(rules);
+    if (!ok)
         return false;
     struct jsonw j = jsonw_to(result);
     ingest_report_json(&j, &collection, &report);

@@ -542,6 +542,16 @@ void view_job(struct jsonw *j, const struct job_row *row)
     arena_free(&a);
 }
 
+void view_incomplete(struct jsonw *j, const struct incomplete_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "run", row->run);
+    jsonw_kstr(j, "external_id", row->external_id);
+    jsonw_kstr(j, "detector", row->detector);
+    jsonw_kstr(j, "reason", row->reason);
+    jsonw_end(j);
+}
+
 void view_search_hit(struct jsonw *j, const struct search_hit *hit)
 {
     jsonw_object(j);
@@ -575,7 +585,14 @@ void view_detector(struct jsonw *j, const struct detector_info *info)
     jsonw_kstr(j, "why", info->why);
     jsonw_kstr(j, "unsure", info->unsure);
     jsonw_kbool(j, "code", info->code);
+    jsonw_kbool(j, "enabled", info->enabled);
     jsonw_kstr(j, "source", info->source);
+    jsonw_key(j, "parameters");
+    if (info->parameters.ptr)
+        jsonw_raw(j, info->parameters);
+    else
+        jsonw_null(j);
+    jsonw_kstr(j, "text", info->text);
     jsonw_key(j, "tests");
     jsonw_object(j);
     jsonw_kint(j, "hit", (int64_t)info->tests_hit);

@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import re
+import tempfile
 import urllib.parse
 
 from server import Server, chat, jsonl, sample
@@ -62,6 +63,7 @@ def test_every_answer_is_as_described():
         ("/api/v1/collections/{c}/runs", "get"): [RUNS + "?limit=200"],
         ("/api/v1/collections/{c}/tasks", "get"): ["collections/sample/tasks?limit=1000"],
         ("/api/v1/collections/{c}/findings", "get"): ["collections/sample/findings?limit=500"],
+        ("/api/v1/collections/{c}/incomplete", "get"): ["collections/sample/incomplete"],
         ("/api/v1/runs/{id}", "get"): [f"runs/{run['id']}"],
         ("/api/v1/runs/{id}/messages", "get"): [f"runs/{run['id']}/messages?limit=500"],
         ("/api/v1/findings/{id}", "get"): [f"findings/{finding['id']}"],
@@ -369,6 +371,31 @@ tests:
   hit: [ [ {user: 'well hello'} ] ]
   clean: [ [ {user: 'good day'} ] ]
 """
+
+
+SLOW = "id: slow\ntitle: t\nbehavior: gibberish\nevents: { e: { on: message, text: '^(\\w+\\s?)*$' } }\nfind: e\n"
+
+
+def test_what_a_detector_could_not_finish_is_listed():
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as rules:
+        rules.write(SLOW)
+        rules.flush()
+        with Server("--rules", rules.name) as s:
+            s.collection()
+            s.upload(jsonl([chat(name, "ab " * 20000 + "!") for name in ("1", "2")] + [chat("3")]))
+            rows = s.all("collections/c/incomplete", limit=1)
+            assert sorted((r["external_id"], r["detector"]) for r in rows) == [("1", "slow"), ("2", "slow")], rows
+            assert all("limit" in r["reason"] for r in rows), rows
+            assert s.get("collections/c/summary")["incomplete"] == 2
+            runs = {r["external_id"]: r["id"] for r in s.all("collections/c/runs")}
+            assert s.get(f"runs/{runs['1']}")["incomplete"] == [r for r in rows if r["external_id"] == "1"]
+            assert s.get(f"runs/{runs['3']}")["incomplete"] == []
+            assert s.get("collections/c/incomplete", run=runs["2"])["total"] == 1
+            s.ask("GET", "collections/c/incomplete?after=nonsense").problem(400)
+            s.ask("GET", "collections/c/incomplete?run=nonsense").problem(404)
+            tried = s.send("POST", "rules/test", {"rules": SLOW, "collection": "c"})
+            assert sorted(r["external_id"] for r in tried["incomplete"]) == ["1", "2"], tried
+            check(tried, described(s.get("/openapi.json"), "/api/v1/rules/test", "post", 200), s.get("/openapi.json"))
 
 
 def test_rules_can_be_tried_without_storing():

@@ -91,7 +91,7 @@ static struct ruleset *rules(const char *text)
 {
     struct rule_problems problems = {0};
     struct ruleset *rs;
-    ruleset_parse(slice_str(text), slice_str("t"), &arena, &problems, &rs, NULL);
+    ruleset_parse(slice_str(text), slice_str("t"), &arena, &problems, &rs);
     if (problems.n)
         fail_msg("%d:%d: %.*s", problems.items[0].line, problems.items[0].column, SLICE_ARG(problems.items[0].message));
     return rs;

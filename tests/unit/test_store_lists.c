@@ -357,11 +357,11 @@ static void a_scan_keeps_what_people_said(void **state)
     OK(store_run_findings(f->store, run, SLICE_NONE, &other, &unfinished, 1, &only, 1, &changed, &e));
     assert_true(changed);
     assert_int_equal(findings_of(f, FILTER_ANY, NULL).n, 2);
-    struct incomplete_row *rows;
-    size_t n;
-    OK(store_incomplete(f->store, f->collection, 10, &f->a, &rows, &n, &e));
-    assert_int_equal(n, 1);
-    assert_true(slice_is(rows[0].external_id, "r"));
+    struct incomplete_rows rows;
+    const struct filter all = {.collection = f->collection};
+    OK(store_incomplete(f->store, &all, &(struct page){0}, &f->a, &rows, &e));
+    assert_int_equal(rows.n, 1);
+    assert_true(slice_is(rows.items[0].external_id, "r"));
     OK(store_run_findings(f->store, run, SLICE_NONE, &other, &unfinished, 1, &only, 1, &changed, &e));
     assert_false(changed);
     OK(store_run_findings(f->store, run, SLICE_NONE, &other, NULL, 0, &only, 1, &changed, &e));
@@ -388,6 +388,50 @@ static void findings_of_an_older_text_are_refused(void **state)
     OK(store_run_findings(f->store, after.run.id, after.content_hash, &fresh, &unfinished, 1, NULL, 0, &changed, &e));
     assert_true(changed);
     assert_int_equal(number(f, "SELECT (SELECT count(*) FROM finding) + (SELECT count(*) FROM incomplete)"), 2);
+}
+
+static void what_is_incomplete_is_listed_in_pages(void **state)
+{
+    struct fixture *f = *state;
+    struct findings none = {0};
+    const struct incomplete two[] = {{S("b"), S("deadline")}, {S("a/c"), S("work")}};
+    struct page page = {.limit = 1};
+    struct filter filter = {.collection = f->collection};
+    struct incomplete_rows rows;
+    struct collection_row other;
+    char seen[200] = "";
+    bool changed;
+    put_run(f, simple_run(f, S("r1"), S("one")), "/x/a", 0, true, &none);
+    put_run(f, simple_run(f, S("r2"), S("two")), "/x/b", 0, true, &none);
+    struct run_rows runs = all_runs(f);
+    for (size_t i = 0; i < runs.n; i++)
+        OK(store_run_findings(f->store, runs.items[i].run.id, SLICE_NONE, &none, two, 2, NULL, 0, &changed, &e));
+    do {
+        OK(store_incomplete(f->store, &filter, &page, &f->a, &rows, &e));
+        assert_int_equal(rows.n, 1);
+        assert_int_equal(rows.end.total, 4);
+        sprintf(seen + strlen(seen), "%.*s %.*s %.*s; ", SLICE_ARG(rows.items[0].external_id), SLICE_ARG(rows.items[0].detector),
+                SLICE_ARG(rows.items[0].reason));
+        page.after = rows.end.next;
+    } while (page.after.ptr && strlen(seen) < 150);
+    assert_string_equal(seen, "r2 a/c work; r2 b deadline; r1 a/c work; r1 b deadline; ");
+
+    filter.run = runs.items[0].run.id;
+    page = (struct page){.limit = 1};
+    OK(store_incomplete(f->store, &filter, &page, &f->a, &rows, &e));
+    assert_int_equal(rows.end.total, 2);
+    page.after = rows.end.next;
+    OK(store_incomplete(f->store, &filter, &page, &f->a, &rows, &e));
+    assert_true(slice_is(rows.items[0].detector, "b"));
+    assert_null(rows.end.next.ptr);
+    static const char *const wrong[] = {"x", "/", "1", "99999999999999999999/a", "0/a"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        page.after = slice_str(wrong[i]);
+        FAILS(ERR_USAGE, store_incomplete(f->store, &filter, &page, &f->a, &rows, &e));
+    }
+    OK(store_collection_add(f->store, &(struct collection_row){.name = S("other")}, &f->a, &other, &e));
+    OK(store_incomplete(f->store, &(struct filter){.collection = other.id}, &(struct page){0}, &f->a, &rows, &e));
+    assert_int_equal(rows.n, 0);
 }
 
 static void a_review_follows_its_words(void **state)
@@ -636,6 +680,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(findings_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reviews_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_scan_keeps_what_people_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_incomplete_is_listed_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(findings_of_an_older_text_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_review_follows_its_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_findings_alike_are_two, set_up, tear_down),

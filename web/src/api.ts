@@ -131,8 +131,17 @@ export interface Run extends RunRef {
 /** role 0..3 as system, user, assistant, tool; bytes of text; tool calls; 1 where it carries an error */
 export type Mark = [role: number, bytes: number, calls: number, error: number];
 
+/** A detector that met a limit on a run, and so may have missed something there. */
+export interface Incomplete {
+    run: string;
+    external_id: string | null;
+    detector: string;
+    reason: string | null;
+}
+
 export interface RunDetail extends Run {
     all_findings: Finding[];
+    incomplete: Incomplete[];
     marks: { transcript: number; marks: Mark[] }[];
     siblings: {
         id: string;
@@ -257,6 +266,10 @@ export interface Detector {
     why: string | null;
     unsure: string | null;
     code: boolean;
+    enabled: boolean;
+    source: string | null;
+    parameters: Record<string, unknown> | null;
+    text: string | null;
 }
 
 /** What `telltale import --json` prints. */
@@ -404,6 +417,8 @@ export const api = {
         get<List<Task>>(`/collections${pathOf(c)}/tasks`, params, signal),
     findings: (c: string, params?: Params, signal?: AbortSignal) =>
         get<List<Finding>>(`/collections${pathOf(c)}/findings`, params, signal),
+    incomplete: (c: string, params?: Params, signal?: AbortSignal) =>
+        get<List<Incomplete>>(`/collections${pathOf(c)}/incomplete`, params, signal),
     scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>

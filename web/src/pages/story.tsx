@@ -106,6 +106,7 @@ function Sentence({ summary: s, to }: { summary: Summary; to: To }): JSX.Element
 
 function Facts({ summary: s, to, again }: { summary: Summary; to: To; again: () => void }): JSX.Element {
     const [scanning, setScanning] = useState(false);
+    const [listing, setListing] = useState(false);
     const scan = async () => {
         setScanning(true);
         try {
@@ -156,7 +157,9 @@ function Facts({ summary: s, to, again }: { summary: Summary; to: To; again: () 
             ))}
             {s.incomplete > 0 && (
                 <span title="A detector met a limit on these runs and may have missed something">
-                    <b>{num(s.incomplete)}</b> detector passes cut short
+                    <button class="more" type="button" aria-expanded={listing} onClick={() => setListing(!listing)}>
+                        {count(s.incomplete, 'detector pass', 'detector passes')} cut short
+                    </button>
                 </span>
             )}
             <span>
@@ -164,7 +167,24 @@ function Facts({ summary: s, to, again }: { summary: Summary; to: To; again: () 
                     {scanning ? 'scanning …' : 'scan again'}
                 </button>
             </span>
+            {listing && <Incomplete collection={s.collection.id} />}
         </p>
+    );
+}
+
+/** The detector passes that met a limit: which run, which detector, why. */
+function Incomplete({ collection }: { collection: string }): JSX.Element | null {
+    const { data } = useAsk('incomplete ' + collection, signal => api.incomplete(collection, { limit: 100 }, signal));
+    if (!data) return null;
+    return (
+        <>
+            {data.items.map(row => (
+                <span key={row.run + row.detector} class="wide">
+                    <a href={runPath(row.run)}>{visible(row.external_id ?? row.run)}</a> <b>{row.detector}</b> {visible(row.reason ?? '')}
+                </span>
+            ))}
+            {data.next && <span class="wide">and more: telltale incomplete -c {collection}</span>}
+        </>
     );
 }
 

@@ -192,6 +192,14 @@ export function RunHead({
                     </span>
                 </div>
             ))}
+            {run.incomplete.map(row => (
+                <div class="run-error" key={row.detector}>
+                    <b>not finished</b>{' '}
+                    <span class="sub">
+                        {row.detector}: {visible(row.reason ?? '')}
+                    </span>
+                </div>
+            ))}
             {run.labels.slice(0, LABELS_SHOWN).map((label, i) => (
                 <LabelLine key={i} run={run} label={label} />
             ))}

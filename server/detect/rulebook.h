@@ -1,0 +1,20 @@
+/* The packs and telltale.yaml as they were read, and a rule set for each collection that the settings tell apart. */
+#ifndef DETECT_RULEBOOK_H
+#define DETECT_RULEBOOK_H
+
+#include "detect/detect.h"
+
+struct rulebook;
+struct rulebook_options {
+    const char *const *paths;   /* packs beside the shipped one */
+    size_t npaths;
+    const char *config;         /* NULL: $TELLTALE_CONFIG, else telltale.yaml in the working directory, if there is one */
+};
+
+/* Problems in rules and settings are listed in `a`, never fatal; false only for what cannot be read. */
+bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct rule_problems *problems, struct rulebook **out, struct err *e);
+void rulebook_free(struct rulebook *b);
+/* The rule set for a collection of that name, with a reference for the caller. Any thread may ask. */
+struct ruleset *rulebook_for(struct rulebook *b, struct slice collection);
+
+#endif
