@@ -34,7 +34,7 @@ UNIT  := $(patsubst tests/unit/%.c,$O/unit/%,$(sort $(wildcard tests/unit/test_*
 # What the program carries inside (deploy/embed.sh says under which names).
 WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
-EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/sample/data/*))
+EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/cli/*.css server/sample/data/*))
 
 .PHONY: all run test lint bench score fuzz install clean packages packages-test web
 all: $O/telltale
@@ -99,9 +99,9 @@ build-fuzz/fuzz/fuzz: tests/fuzz/fuzz.c $(LIB) | $(STAMPS)/packages-fuzz
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $< $(LIB) $(LDLIBS) -o $@
 
-bench: all $O/bench/parse | $(STAMPS)/packages-test
+bench: all $O/bench/parse $O/bench/rules | $(STAMPS)/packages-test
 	@python3 tests/bench/run.py $O/telltale $(BENCH)
-$O/bench/parse: tests/bench/parse.c $(LIB)
+$O/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
 

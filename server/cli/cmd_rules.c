@@ -11,7 +11,7 @@ static int list(struct cli *cli, const struct ruleset *rules)
 {
     static const struct column columns[] = {
         {"id", "id", 0, false}, {"behavior", "behavior", 0, false}, {"kind", "kind", 0, false}, {"severity", "severity", 0, false},
-        {"scope", "scope", 0, false}, {"enabled", "on", 0, false}, {"title", "title", 72, false}, {0},
+        {"scope", "scope", 0, false}, {"on", "enabled", 0, false}, {"title", "title", 72, false}, {0},
     };
     struct rows rows = rows_start(cli, columns);
     struct str text = STR_INIT(RULE_FILE_BYTES);

@@ -15,6 +15,7 @@ struct detect_scratch *detect_scratch_new(void)
     struct detect_scratch *s = calloc(1, sizeof *s);
     if (!s || !(s->regex = regex_scratch_new()))
         abort(); /* out of memory */
+    s->gramscan = gramscan_best();
     return s;
 }
 

@@ -2,7 +2,6 @@
 
 #include "base/clock.h"
 
-#include <endian.h>
 #include <stdlib.h>
 
 enum {
@@ -49,32 +48,21 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
     }
 }
 
-static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned classes)
+/* `class`: whose set of grams it is, one of `classes`, which the text is of. */
+static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned class, unsigned classes)
 {
     if (!(classes & s->rs->classes))
         return;
-    const uint8_t *grams = s->rs->grams;
-    size_t i = 0;
-    for (; i + sizeof(uint64_t) <= text.len; i += GRAMS_A_WORD) {
-        uint64_t w;
-        memcpy(&w, text.ptr + i, sizeof w);
-        w = fold_word(le64toh(w));
-        unsigned found = 0;
-#pragma GCC unroll 5
-        for (int k = 0; k < GRAMS_A_WORD; k++)
-            found |= (unsigned)grams[gram_of((uint32_t)(w >> 8 * k))] << k;
-        for (; found; found &= found - 1) {
-            int k = __builtin_ctz(found);
-            look_into_bucket(s, text, i + (size_t)k, gram_of((uint32_t)(w >> 8 * k)), classes);
+    uint16_t places[GRAMSCAN_BYTES];
+    for (size_t from = 0; from + LITERAL_MIN <= text.len; from += GRAMSCAN_BYTES) {
+        size_t n = s->gramscan->find(&s->rs->grams[class], text.ptr + from, text.len - from, places);
+        for (size_t i = 0; i < n; i++) {
+            size_t at = from + places[i], behind = at + LITERAL_MIN;
+            uint32_t bucket = gram_at(text.ptr + at);
+            bool goes_on = behind == text.len || s->rs->follows[bucket] >> (fold_byte((unsigned char)text.ptr[behind]) & 7) & 1;
+            if (goes_on)
+                look_into_bucket(s, text, at, bucket, classes);
         }
-    }
-    for (; i + LITERAL_MIN <= text.len; i++) {
-        unsigned char folded[LITERAL_MIN];
-        for (size_t k = 0; k < LITERAL_MIN; k++)
-            folded[k] = fold_byte((unsigned char)text.ptr[i + k]);
-        uint32_t h = gram_hash(folded);
-        if (grams[h])
-            look_into_bucket(s, text, i, h, classes);
     }
 }
 
@@ -397,17 +385,17 @@ static void look_into_texts(struct detect_scratch *s, const struct event *e)
     s->nhits = 0;
     if (e->kind != EVENT_CALL) {
         if (view_value(&s->view, e, FIELD_TEXT, SLICE_NONE, 0, &text))
-            look_for_literals(s, text.text, EVENT_BIT(e->kind));
+            look_for_literals(s, text.text, e->kind, EVENT_BIT(e->kind));
         return;
     }
     const struct tool_call *call = &e->m->calls[e->nth];
-    look_for_literals(s, call->name, 1u << CLASS_NAME);
-    look_for_literals(s, call->arguments, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
+    look_for_literals(s, call->name, CLASS_NAME, 1u << CLASS_NAME);
+    look_for_literals(s, call->arguments, CLASS_ARGS, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
     if (s->rs->classes & 1u << CLASS_VALUES) {
         struct slice values[UNESCAPED_MAX];
         size_t n = view_unescaped(&s->view, call, values, UNESCAPED_MAX);
         for (size_t i = 0; i < n; i++)
-            look_for_literals(s, values[i], 1u << CLASS_VALUES);
+            look_for_literals(s, values[i], CLASS_VALUES, 1u << CLASS_VALUES);
     }
 }
 

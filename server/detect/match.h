@@ -44,6 +44,7 @@ struct detect_scratch {
     struct arena arena;         /* of one run */
     struct arena event_arena;   /* of one event */
     struct regex_scratch *regex;
+    const struct gramscan *gramscan;
     const struct ruleset *rs;
     struct view view;
     int64_t regex_us;           /* of this run: spent on patterns, … */

@@ -164,6 +164,14 @@ static struct literal_ref literal_ref(const struct pattern *p, struct slice lite
     };
 }
 
+static void add_gram(struct ruleset *rs, const struct literal_ref *ref, uint32_t hash)
+{
+    for (unsigned class = 0; class < CLASS_COUNT; class++)
+        if (ref->classes & (1u << class | (class == CLASS_ARGS ? 1u << CLASS_VALUES : 0)))
+            gramset_add(&rs->grams[class], hash);
+    rs->follows[hash] |= ref->next ? (uint8_t)(1u << (ref->next & 7)) : 0xff;
+}
+
 static void link_literals(struct ruleset *rs, const struct pattern_table *patterns, const bool *used)
 {
     size_t n = 0;
@@ -182,7 +190,7 @@ static void link_literals(struct ruleset *rs, const struct pattern_table *patter
     rs->bucket = arena_array(&rs->arena, uint32_t, GRAM_BUCKETS + 1);
     for (size_t i = 0; i < n; i++) {
         uint32_t h = gram_hash((const unsigned char *)rs->literals[i].literal.ptr + rs->literals[i].gram);
-        rs->grams[h] = 1;
+        add_gram(rs, &rs->literals[i], h);
         rs->bucket[h + 1]++;
     }
     for (size_t i = 0; i < GRAM_BUCKETS; i++)

@@ -5,6 +5,7 @@
 #include "detect/detect.h"
 #include "detect/pack.h"
 #include "detect/rule.h"
+#include "text/gramscan.h"
 
 #include <stdatomic.h>
 
@@ -24,7 +25,8 @@ struct ruleset {
     size_t n, nhelpers, cap;
     struct pattern_table patterns;      /* of the whole set; a part uses its parent's */
     /* made by link */
-    uint8_t grams[GRAM_BUCKETS];        /* 1 where a bucket holds a literal; a bit would take twice the time to find */
+    struct gramset grams[CLASS_COUNT];  /* by class of text: the 4-grams of literals that are looked for in it; arguments: also in values */
+    uint8_t follows[GRAM_BUCKETS];      /* which bytes may come behind a bucket's 4-grams: a bit for each value of their lowest three bits */
     uint32_t *bucket;                   /* GRAM_BUCKETS + 1 offsets into literals[] */
     struct literal_ref *literals;
     uint32_t *triggered;                /* patterns + 1 offsets into triggers[] */

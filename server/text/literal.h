@@ -29,10 +29,19 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
 enum { GRAM_BUCKETS = 1 << 16 };
 static inline unsigned char fold_byte(unsigned char c) { return c >= 'A' && c <= 'Z' ? (unsigned char)(c | 0x20) : c; }
 /* Four folded bytes, the first lowest. */
-static inline uint32_t gram_of(uint32_t four_folded) { return (four_folded * UINT32_C(0x9E3779B1)) >> 16; }
+#define GRAM_MULTIPLIER UINT32_C(0x9E3779B1)
+static inline uint32_t gram_of(uint32_t four_folded) { return (four_folded * GRAM_MULTIPLIER) >> 16; }
 static inline uint32_t gram_hash(const unsigned char folded[4])
 {
     return gram_of((uint32_t)folded[0] | (uint32_t)folded[1] << 8 | (uint32_t)folded[2] << 16 | (uint32_t)folded[3] << 24);
+}
+/* The hash of the four bytes of a text that begin there. */
+static inline uint32_t gram_at(const char *text)
+{
+    unsigned char folded[LITERAL_MIN];
+    for (size_t k = 0; k < LITERAL_MIN; k++)
+        folded[k] = fold_byte((unsigned char)text[k]);
+    return gram_hash(folded);
 }
 /* Lower case for the ASCII letters among eight bytes. */
 static inline uint64_t fold_word(uint64_t w)

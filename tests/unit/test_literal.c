@@ -1,5 +1,5 @@
 /* The literals that a pattern needs: what is found, and above all that none is claimed that need not be there. */
-#include "text/literal.h"
+#include "text/gramscan.h"
 
 #include "base/str.h"
 
@@ -415,6 +415,35 @@ static void grams(void **state)
     }
 }
 
+/* Every row finds what looking gram by gram finds, at every length around its steps and the piece that is looked at. */
+static void every_scan_finds_the_same_grams(void **state)
+{
+    (void)state;
+    static uint16_t want[GRAMSCAN_BYTES], got[GRAMSCAN_BYTES];
+    for (int round = 0; round < 3000; round++) {
+        static struct gramset set;
+        size_t len = round % 10 ? below(80) : GRAMSCAN_BYTES - 40 + below(80), n = 0;
+        char *text = malloc(len + 1); /* what is read behind its end shows under the sanitizers */
+        assert_non_null(text);
+        memset(&set, 0, sizeof set);
+        for (size_t i = 0; i < len; i++)
+            text[i] = round % 3 ? "aAbBzZ[@{`"[below(10)] : (char)below(256);
+        for (size_t i = 0; len >= LITERAL_MIN && i < 3; i++)
+            gramset_add(&set, gram_at(text + below((uint32_t)(len - LITERAL_MIN + 1))));
+        for (size_t i = 0; i + LITERAL_MIN <= len && i < GRAMSCAN_BYTES; i++)
+            if (gramset_has(&set, gram_at(text + i)))
+                want[n++] = (uint16_t)i;
+        assert_true(len < LITERAL_MIN || n > 0);
+        for (size_t row = 0; row < gramscan_count; row++) {
+            if (!gramscans[row].usable())
+                continue;
+            assert_int_equal(gramscans[row].find(&set, text, len, got), n);
+            assert_memory_equal(got, want, n * sizeof *want);
+        }
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -423,6 +452,7 @@ int main(void)
         cmocka_unit_test(literals_in_any_case),
         cmocka_unit_test(characters_with_another_case_end_a_literal),
         cmocka_unit_test(grams),
+        cmocka_unit_test(every_scan_finds_the_same_grams),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
