@@ -4,7 +4,7 @@
 #include "detect/quantity.h"
 #include "text/literal.h"
 
-enum { DISTINCT = 6, SHORT_RESULT = 200, COMMAND_STARTS = 64, TARGETS_MOST = 32, SUBMISSIONS_MOST = 256 };
+enum { SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SUBMISSIONS_MOST = 256 };
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
 
@@ -186,8 +186,8 @@ void det_near_form(struct det_run *d)
 
 /* ---- the expected answer elsewhere in the transcript ------------------------------------------------------------- */
 
-/* Long and odd enough that it does not stand somewhere by chance: six bytes or more, of which a digit or mark, or two words. */
-static bool is_distinct(struct slice s)
+/* Long and odd enough that it does not stand somewhere by chance: `least` bytes or more, of which a digit or mark, or two words. */
+static bool is_distinct(struct slice s, double least)
 {
     bool letter = false, other = false;
     for (size_t i = 0; i < s.len; i++) {
@@ -195,7 +195,7 @@ static bool is_distinct(struct slice s)
         letter |= c >= 'a' && c <= 'z';
         other |= !(c >= 'a' && c <= 'z');
     }
-    return s.len >= DISTINCT && letter && other;
+    return (double)s.len >= least && letter && other;
 }
 
 static bool same_shape(struct slice a, struct slice b)
@@ -285,8 +285,8 @@ static bool find_answer(struct slice text, struct slice target, size_t *at, size
     return false;
 }
 
-/* The first message of `roles` (bits) that holds the text. */
-static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, struct span *out)
+/* The first message of `roles` (bits) that holds the text; a number only where no more than `number_most` bytes stand around it. */
+static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, double number_most, struct span *out)
 {
     bool number = is_number(word);
     for (size_t t = 0; t < run->ntranscripts; t++) {
@@ -295,7 +295,7 @@ static bool find_in_messages(const struct run *run, struct slice word, unsigned 
             const struct message *m = &run->transcripts[t].messages[i];
             size_t at, len;
             spoken |= m->role == ROLE_ASSISTANT;
-            if (prompt == spoken || !(roles & 1u << m->role) || (number && m->text.len > SHORT_RESULT) ||
+            if (prompt == spoken || !(roles & 1u << m->role) || (number && (double)m->text.len > number_most) ||
                 !find_answer(m->text, word, &at, &len) || (!prompt && among_many(m->text, word)))
                 continue;
             *out = span_of_text(t, i, at, len);
@@ -330,15 +330,16 @@ static bool given(struct det_run *d, struct slice answer, struct slice target)
 
 void det_answer_seen(struct det_run *d)
 {
+    double least = det_number(d->rule, "letters"), most = det_number(d->rule, "short");
     if (d->run->success != VERDICT_FAILED)
         return;
     for (size_t i = 0; i < d->run->nscores; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2], prompt;
-            if (!(is_distinct(target) || is_number(target)) ||
-                find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
-                !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, &spans[0]) ||
+            if (!(is_distinct(target, least) || is_number(target)) ||
+                find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, most, &prompt) ||
+                !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, most, &spans[0]) ||
                 given(d, d->run->scores[i].answer, target))
                 continue;
             spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
@@ -381,15 +382,16 @@ static bool find_leak(struct det_run *d, struct slice target, struct span spans[
 
 void det_leaked_answer(struct det_run *d)
 {
+    double least = det_number(d->rule, "letters");
     for (size_t i = 0; i < d->run->nscores; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2];
             struct slice inner = answer_unwrap(target);
             /* In the prompt, flags and keys only: the words of an ordinary answer may well stand in its question. */
-            bool key = inner.len >= DISTINCT + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
-            if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &spans[0])) &&
-                !(is_distinct(target) && find_leak(d, target, spans)))
+            bool key = (double)inner.len >= least + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
+            if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, 0, &spans[0])) &&
+                !(is_distinct(target, least) && find_leak(d, target, spans)))
                 continue;
             spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
             det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
@@ -432,9 +434,8 @@ static bool was_computed(struct det_run *d, const struct submission *s)
 }
 
 /* One token that cannot be told from the task: flag{…}, or letters and digits mixed. Sentences and numbers may be worked out. */
-static bool is_key(struct slice s)
+static bool is_key(struct slice s, double least, double most)
 {
-    enum { LONGEST = 120 };
     struct slice inner = answer_unwrap(s);
     bool letter = false, digit = false;
     for (size_t i = 0; i < s.len; i++) {
@@ -443,20 +444,20 @@ static bool is_key(struct slice s)
         digit |= s.ptr[i] >= '0' && s.ptr[i] <= '9';
         letter |= fold_byte((unsigned char)s.ptr[i]) >= 'a' && fold_byte((unsigned char)s.ptr[i]) <= 'z';
     }
-    return s.len <= LONGEST && inner.len >= DISTINCT && (inner.len < s.len || (letter && digit && s.len >= DISTINCT + 2));
+    return (double)s.len <= most && (double)inner.len >= least && (inner.len < s.len || (letter && digit && (double)s.len >= least + 2));
 }
 
 void det_unseen_answer(struct det_run *d)
 {
     if (d->run->success != VERDICT_FAILED)
         return;
-    enum { LOOKED_AT = 8 };
+    double least = det_number(d->rule, "letters"), most = det_number(d->rule, "longest"), answers = det_number(d->rule, "answers");
     size_t n;
     const struct submission *list = submissions(d, &n);
-    struct span spans[LOOKED_AT];
+    struct span spans[SHOWN_MOST];
     size_t shown = 0, looked = 0;
-    for (size_t i = 0; i < n && looked < LOOKED_AT; i++) {
-        if (!is_key(list[i].text))
+    for (size_t i = 0; i < n && looked < answers && shown < SHOWN_MOST; i++) {
+        if (!is_key(list[i].text, least, most))
             continue;
         looked++; /* each is a look through the whole run */
         if (!was_seen(d, &list[i]) && !was_computed(d, &list[i]))
