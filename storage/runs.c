@@ -27,7 +27,7 @@ static bool load_columns(struct store *s, int64_t n, struct arena *a, struct run
     struct stmt *q = db_prepare(s->db,
         "SELECT r.id, c.id, r.external_id, r.name, t.task_id, r.model, r.agent, r.attempt, r.started_at, r.ended_at, coalesce(r.success, 2),"
         " r.exit_status, d.error, r.stopped_by, r.tokens_in, r.tokens_out, r.cost_usd, d.metadata, d.file, d.location, r.format,"
-        " lower(hex(r.content_hash)), d.gist, r.messages, r.calls, r.broken, r.odd, r.near, r.harness, r.data"
+        " lower(hex(r.content_hash)), d.gist, r.imported, r.messages, r.calls, r.broken, r.odd, r.near, r.harness, r.data"
         " FROM run r JOIN collection c ON c.n = r.collection JOIN run_detail d ON d.run = r.n LEFT JOIN task t ON t.n = r.task"
         " WHERE r.n = $1", e);
     bind_int(q, n);
@@ -57,6 +57,7 @@ static bool load_columns(struct store *s, int64_t n, struct arena *a, struct run
     run->source.format = take_text(q, a);
     out->content_hash = take_text(q, a);
     out->gist = take_text(q, a);
+    out->imported = take_int(q);
     out->messages = (uint32_t)take_int(q);
     out->calls = (uint32_t)take_int(q);
     for (int i = 0; i < KIND_COUNT; i++)

@@ -226,6 +226,7 @@ struct run_row {
     struct slice collection;
     struct slice content_hash;   /* hexadecimal */
     struct slice gist;           /* the first line of the first user message, at most 200 bytes */
+    int64_t imported;            /* microseconds since 1970; the same for all runs of one import */
     uint32_t messages, calls;
     uint32_t findings[KIND_COUNT]; /* not dismissed, by kind, of scope run */
     bool has_first;

@@ -116,21 +116,6 @@ void jsonw_knum(struct jsonw *j, const char *key, double x) { jsonw_key(j, key);
 void jsonw_kbool(struct jsonw *j, const char *key, bool b) { jsonw_key(j, key); jsonw_bool(j, b); }
 void jsonw_kraw(struct jsonw *j, const char *key, struct slice json) { jsonw_key(j, key); jsonw_raw(j, json); }
 
-/* The length of the valid UTF-8 sequence at p (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF), or 0. */
-static size_t utf8_length(const unsigned char *p, size_t left)
-{
-    unsigned char c = p[0];
-    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-    if (!n || n > left)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 void jsonw_escape(struct str *out, struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
@@ -141,7 +126,7 @@ void jsonw_escape(struct str *out, struct slice s)
             i++;
             continue;
         }
-        size_t n = c < 0x80 ? 0 : utf8_length(p + i, s.len - i);
+        size_t n = c < 0x80 ? 0 : slice_utf8(slice_sub(s, i, s.len));
         if (n) {
             i += n;
             continue;

@@ -35,6 +35,21 @@ struct slice slice_cut(struct slice a, size_t max)
     return (struct slice){a.ptr, max};
 }
 
+size_t slice_utf8(struct slice a)
+{
+    const unsigned char *p = (const unsigned char *)a.ptr;
+    unsigned char c = a.len ? p[0] : 0xff;
+    size_t n = c < 0x80 ? 1 : c >= 0xc2 && c <= 0xdf ? 2 : c >= 0xe0 && c <= 0xef ? 3 : c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+    if (!n || n > a.len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    if ((c == 0xe0 && p[1] < 0xa0) || (c == 0xed && p[1] > 0x9f) || (c == 0xf0 && p[1] < 0x90) || (c == 0xf4 && p[1] > 0x8f))
+        return 0;
+    return n;
+}
+
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 
 bool slice_eq_nocase(struct slice a, struct slice b)

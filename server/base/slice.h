@@ -38,6 +38,8 @@ ptrdiff_t slice_find(struct slice hay, struct slice needle);
 struct slice slice_trim(struct slice a);
 /* Cuts `a` to at most `max` bytes without splitting a UTF-8 sequence. */
 struct slice slice_cut(struct slice a, size_t max);
+/* The length of the valid UTF-8 sequence that `a` begins with (RFC 3629: no surrogates, no overlong forms, up to U+10FFFF), or 0. */
+size_t slice_utf8(struct slice a);
 /* What comes before the next `stop`, or all; it is taken off, and the stop too. */
 struct slice slice_take(struct slice *rest, char stop);
 /* ASCII letters compare alike. */

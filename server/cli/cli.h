@@ -10,6 +10,10 @@
 #include <jansson.h>
 #include <stdatomic.h>
 
+#ifndef TELLTALE_VERSION
+#define TELLTALE_VERSION "0.1.0"
+#endif
+
 struct option_row {
     char letter;          /* 'c' for -c; 0: none */
     const char *name;     /* without the dashes */
@@ -39,6 +43,7 @@ struct cli {
     const char *db;           /* --db, else $TELLTALE_DB, else telltale.db in the user's data folder */
     bool quiet;
     enum output output;
+    const struct report_kind *report; /* what --output names instead; NULL: one of `output` */
     struct arena arena;       /* of the whole command */
     const char **args;        /* positional */
     size_t nargs;
@@ -112,8 +117,7 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}
 
-/* All findings that the filter names, as --output says; `more` as in rows_end. */
-bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct slice more, struct err *e);
+extern const struct column finding_columns[]; /* of view_finding() */
 
 /* The commands, one file each (cmd_*.c). */
 int cmd_serve(struct cli *cli);

@@ -1,5 +1,5 @@
 /* The list commands: the filters and pages of the REST calls, all rows unless --limit. */
-#include "cli/cli.h"
+#include "cli/report.h"
 #include "view/view.h"
 
 #include <stdio.h>
@@ -22,7 +22,7 @@ static const struct column task_columns[] = {
     {"failed", "failed", 0, true}, {"broken", "findings.broken_task", 0, true}, {"odd", "findings.odd_behavior", 0, true},
     {"near", "findings.near_miss", 0, true}, {"why", "best.title", 60, false}, {"words", "best.evidence.0.quote", 60, false}, {0},
 };
-static const struct column finding_columns[] = {
+const struct column finding_columns[] = {
     {"severity", "severity", 0, false}, {"kind", "kind", 0, false}, {"behavior", "behavior", 0, false}, {"task", "task_id", 24, false},
     {"run", "run.external_id", 24, false}, {"title", "title", 56, false}, {"at", "evidence.0.message", 0, true},
     {"words", "evidence.0.quote", 72, false}, {"status", "status", 0, false}, {0},
@@ -111,13 +111,34 @@ static int list_rows(struct cli *cli, const struct list *list)
     return ok ? 0 : cli_fail(&e);
 }
 
-bool cli_print_findings(struct cli *cli, struct store *store, const struct filter *filter, struct slice more, struct err *e)
+/* Findings in one of the forms for other programs and for reading, which show rules beside them. */
+static bool report_findings(struct cli *cli, struct store *store, const struct collection_row *collection, const struct filter *filter, struct err *e)
 {
-    return print_pages(cli, store, &finding_list, filter, more, e);
+    struct report report = {.cli = cli, .store = store, .collection = *collection};
+    struct report_request request = {.filter = filter, .partial = true, .sort = slice_str(cli_option(cli, "sort"))};
+    struct ruleset *rules = NULL;
+    bool ok = cli_number(cli, "limit", INT64_MAX, &request.limit, e) && cli_rules(cli, collection->name, &rules, e);
+    report.rules = rules;
+    ok = ok && report_gather(&report, &request, e) && report_write(&report, e);
+    ruleset_unref(rules);
+    return ok;
+}
+
+int cmd_findings(struct cli *cli)
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    struct filter filter;
+    struct collection_row collection;
+    if (!cli->report)
+        return list_rows(cli, &finding_list);
+    bool ok = cli_open(cli, STORE_READ, &store, &e) && cli_collection(cli, store, &collection, &e) &&
+              cli_filter(cli, collection.id, &filter, &e) && report_findings(cli, store, &collection, &filter, &e);
+    store_close(store);
+    return ok ? 0 : cli_fail(&e);
 }
 
 int cmd_collections(struct cli *cli) { return list_rows(cli, &collection_list); }
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }
 int cmd_tasks(struct cli *cli) { return list_rows(cli, &task_list); }
-int cmd_findings(struct cli *cli) { return list_rows(cli, &finding_list); }
 int cmd_incomplete(struct cli *cli) { return list_rows(cli, &incomplete_list); }

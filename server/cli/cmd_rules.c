@@ -11,7 +11,7 @@ static int list(struct cli *cli, const struct ruleset *rules)
 {
     static const struct column columns[] = {
         {"id", "id", 0, false}, {"behavior", "behavior", 0, false}, {"kind", "kind", 0, false}, {"severity", "severity", 0, false},
-        {"scope", "scope", 0, false}, {"enabled", "on", 0, false}, {"title", "title", 72, false}, {0},
+        {"scope", "scope", 0, false}, {"on", "enabled", 0, false}, {"title", "title", 72, false}, {0},
     };
     struct rows rows = rows_start(cli, columns);
     struct str text = STR_INIT(RULE_FILE_BYTES);
@@ -165,8 +165,12 @@ int cmd_rules(struct cli *cli)
     }
     if (lint || (test && cli->nargs > 1))
         return check(cli, NULL, test);
+    if (strcmp(what, "schema") == 0) {
+        printf("%.*s", SLICE_ARG(rule_schema()));
+        return 0;
+    }
     if (!test && strcmp(what, "list") != 0 && strcmp(what, "show") != 0) {
-        err_set(&e, ERR_USAGE, "rules list, show, lint or test, not '%s'", what);
+        err_set(&e, ERR_USAGE, "rules list, show, lint, test or schema, not '%s'", what);
         return cli_fail(&e);
     }
     struct ruleset *rules = NULL;

@@ -1,4 +1,4 @@
-#include "cli/cli.h"
+#include "cli/report.h"
 #include "ingest/ingest.h"
 #include "view/view.h"
 
@@ -20,6 +20,21 @@ static bool only_list(struct cli *cli, struct slices *out)
     return out->n > 0;
 }
 
+/* What the reports call a scan of files: what -c says, or the one file or folder. */
+static struct slice scan_name(const struct cli *cli)
+{
+    if (cli_option(cli, "collection"))
+        return slice_str(cli_option(cli, "collection"));
+    struct slice path = slice_str(cli->nargs == 1 ? cli->args[0] : "");
+    while (slice_ends(path, "/"))
+        path.len--;
+    size_t at = path.len;
+    while (at && path.ptr[at - 1] != '/')
+        at--;
+    struct slice name = slice_sub(path, at, path.len);
+    return !name.len || slice_is(name, ".") || slice_is(name, "..") || slice_is(name, "-") ? slice_str("scan") : name;
+}
+
 /* Files with no database kept: a database in a temporary folder that goes when the findings are printed. */
 static bool import_paths(struct cli *cli, const char *db, const struct ruleset *rules, int jobs, struct collection_row *collection, bool *refused,
                          struct err *e)
@@ -29,10 +44,9 @@ static bool import_paths(struct cli *cli, const char *db, const struct ruleset *
         if (!source_walk(&cli->arena, cli->args[i], &files, e))
             return false;
     struct store *store;
-    const struct collection_row wanted = {.name = slice_str("scan")};
     if (!store_open(db, STORE_WRITE, &store, e))
         return false;
-    bool ok = store_collection_add(store, &wanted, &cli->arena, collection, e);
+    bool ok = store_collection_want(store, scan_name(cli), &cli->arena, collection, e);
     store_close(store);
     const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .replace = true, .jobs = jobs, .cancel = &cli_stop};
     struct ingest_report report;
@@ -89,26 +103,26 @@ static bool tell_incomplete(struct cli *cli, struct store *store, const struct f
     return ok;
 }
 
-/* Prints the findings; *failed: there is one of `fail_on` or over that nobody dismissed. */
-static bool print(struct cli *cli, const char *db, struct filter *filter, const char *fail_on, bool *failed, struct err *e)
+/* Prints the findings; *failed: some fail the scan. */
+static bool print(struct cli *cli, const char *db, const struct ruleset *rules, const struct collection_row *collection, const struct filter *filter,
+                  bool *failed, struct err *e)
 {
-    struct store *store;
-    if (!store_open(db, STORE_READ, &store, e))
+    struct report report = {.cli = cli, .collection = *collection, .rules = rules};
+    const struct report_request request = {
+        .filter = filter,
+        .fail_on = cli_option(cli, "fail-on"),
+        .baseline = cli_option(cli, "baseline"),
+        .write_baseline = cli_option(cli, "write-baseline"),
+        .changed_since = cli_option(cli, "changed-since"),
+        .of_files = cli->nargs > 0,
+        .partial = filter->detector.ptr != NULL,
+        .limit = INT64_MAX,
+    };
+    if (!store_open(db, STORE_READ, &report.store, e))
         return false;
-    struct slice more;
-    bool ok = tell_incomplete(cli, store, filter, &more, e) && cli_print_findings(cli, store, filter, more, e);
-    if (ok && fail_on) {
-        static const char *const over[] = {"low,medium,high", "medium,high", "high"};
-        enum severity level = SEVERITY_LOW;
-        severity_parse(slice_str(fail_on), &level);
-        struct finding_rows rows;
-        const struct page page = {.limit = 1};
-        filter->severity = slice_str(over[level]);
-        filter->status = slice_str("open,confirmed");
-        ok = store_findings(store, filter, &page, &cli->arena, &rows, e);
-        *failed = ok && rows.n > 0;
-    }
-    store_close(store);
+    bool ok = tell_incomplete(cli, report.store, filter, &report.more, e) && report_gather(&report, &request, e) && report_write(&report, e);
+    *failed = report.failing > 0;
+    store_close(report.store);
     return ok;
 }
 
@@ -162,7 +176,7 @@ int cmd_scan(struct cli *cli)
     filter.collection = ok ? collection.id : SLICE_NONE;
     for (size_t i = 0; i < only.n; i++)
         filter.detector = arena_printf(&cli->arena, "%.*s%s%.*s", SLICE_ARG(filter.detector), i ? "," : "", SLICE_ARG(only.items[i]));
-    ok = ok && print(cli, db, &filter, fail_on, &failed, &e);
+    ok = ok && print(cli, db, rules, &collection, &filter, &failed, &e);
     if (folder)
         remove_database(&cli->arena, folder);
     ruleset_unref(rules);

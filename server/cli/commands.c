@@ -30,6 +30,10 @@ static const struct option_row scan_options[] = {
     RULES_OPTIONS,
     {0, "only", "ID,...", "only these detectors"},
     {0, "fail-on", "LEVEL", "exit 1 when there is a finding of this severity or over: low, medium, high"},
+    {0, "baseline", "FILE", "findings that stand in FILE are known: they are marked and do not fail"},
+    {0, "write-baseline", "FILE", "write all current findings to FILE, for --baseline"},
+    {0, "changed-since", "RUN", "only findings of runs newer than RUN (an id or external id) or than a time; see above"},
+    {0, "output", "FORM", "table, json, jsonl, csv; sarif, junit, github (workflow commands), html"},
     {0, "jobs", "N", "threads (default: one a processor)"},
     {0},
 };
@@ -42,6 +46,7 @@ static const struct option_row findings_options[] = {
     FILTER_OPTIONS,
     {0, "scope", "SCOPE", "run, task, collection"},
     {0, "run", "ID", "of one run"},
+    {0, "output", "FORM", "table, json, jsonl, csv; sarif, junit, github (workflow commands), html"},
     {0},
 };
 static const struct option_row incomplete_options[] = {
@@ -95,7 +100,16 @@ const struct command commands[] = {
      "the content. Without -c the collection bears the name of the one file or folder. Importing again changes nothing.",
      import_options, 1, -1, cmd_import},
     {"scan", "[PATH...]", "run the detectors again and print all findings",
-     "Over a collection, or over files given as PATH with no database kept.", scan_options, 0, -1, cmd_scan},
+     "Over a collection, or over files given as PATH with no database kept.\n\n"
+     "A finding is the same as before when its rule's id, its run's or task's name and the words of its evidence are: a new version of the\n"
+     "rule, another machine or lines that moved in a file make nothing new. --fail-on looks at findings that are open or confirmed and,\n"
+     "with --baseline, new.\n\n"
+     "--changed-since RUN leaves out the findings of older runs. Over a collection a run is newer when it was imported (or replaced) by a\n"
+     "later import than RUN, or by the same one and started later; over files, when it started later. Without a time of its start a run of\n"
+     "the same import counts as newer. Instead of RUN a time may stand: 2026-01-31 or 2026-01-31T06:00:00Z, that of the import, over files\n"
+     "that of the start. A finding about a task counts when one of the runs in its evidence does.\n\n"
+     "In CI: telltale scan logs/ --fail-on high --baseline telltale.baseline --output sarif > telltale.sarif",
+     scan_options, 0, -1, cmd_scan},
     {"collections", "", "list collections", NULL, collections_options, 0, 0, cmd_collections},
     {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
     {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
@@ -106,7 +120,7 @@ const struct command commands[] = {
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
      sql_options, 1, 1, cmd_sql},
-    {"rules", "list | show ID | lint FILE... | test [FILE...]", "the detectors: list them, read one, check and test your own", NULL,
+    {"rules", "list | show ID | lint FILE... | test [FILE...] | schema", "the detectors: list them, read one, check and test your own", NULL,
      rules_options, 1, -1, cmd_rules},
     {"formats", "", "the formats it reads, and how it knows them", NULL, no_options, 0, 0, cmd_formats},
     {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},

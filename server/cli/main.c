@@ -1,5 +1,5 @@
 #include "base/log.h"
-#include "cli/cli.h"
+#include "cli/report.h"
 
 #include <locale.h>
 #include <signal.h>
@@ -7,10 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#ifndef TELLTALE_VERSION
-#define TELLTALE_VERSION "0.1.0"
-#endif
 
 atomic_bool cli_stop, cli_stop_at_once;
 
@@ -24,6 +20,14 @@ static const struct option_row global_options[] = {
     {0},
 };
 
+static const struct option_row *find_option(const struct option_row *rows, const char *name, size_t len, char letter)
+{
+    for (; rows && rows->name; rows++)
+        if (letter ? rows->letter == letter : strlen(rows->name) == len && memcmp(rows->name, name, len) == 0)
+            return rows;
+    return NULL;
+}
+
 /* A column of at least 28 characters, then the text. */
 static void print_option(const struct option_row *o)
 {
@@ -34,13 +38,15 @@ static void print_option(const struct option_row *o)
     printf("%-28s %s\n", left, o->help);
 }
 
-static void print_options(const char *title, const struct option_row *rows)
+/* Without those that `hidden` has too. */
+static void print_options(const char *title, const struct option_row *rows, const struct option_row *hidden)
 {
     if (!rows || !rows->name)
         return;
     printf("\n%s\n", title);
     for (; rows->name; rows++)
-        print_option(rows);
+        if (!find_option(hidden, rows->name, strlen(rows->name), 0))
+            print_option(rows);
 }
 
 static int help(const struct command *command)
@@ -56,9 +62,9 @@ static int help(const struct command *command)
         printf("usage: telltale %s%s%s\n\n%s\n", command->name, *command->arguments ? " " : "", command->arguments, command->about);
         if (command->details)
             printf("\n%s\n", command->details);
-        print_options("options:", command->options);
+        print_options("options:", command->options, NULL);
     }
-    print_options("for every command:", global_options);
+    print_options("for every command:", global_options, command ? command->options : NULL);
     printf("\nExit status: 0 good; 1 something was refused or found; 2 wrong usage; 3 could not run.\n");
     return 0;
 }
@@ -78,13 +84,8 @@ static int usage(const struct command *command, const char *format, ...)
     return err_exit_status(ERR_USAGE);
 }
 
-static const struct option_row *find_option(const struct option_row *rows, const char *name, size_t len, char letter)
-{
-    for (; rows && rows->name; rows++)
-        if (letter ? rows->letter == letter : strlen(rows->name) == len && memcmp(rows->name, name, len) == 0)
-            return rows;
-    return NULL;
-}
+/* A command with an --output of its own prints findings, and those as reports too. */
+static bool has_reports(const struct command *command) { return command && find_option(command->options, "output", strlen("output"), 0); }
 
 static bool parse_output(struct cli *cli, const char *word)
 {
@@ -94,7 +95,8 @@ static bool parse_output(struct cli *cli, const char *word)
             cli->output = (enum output)i;
             return true;
         }
-    return false;
+    cli->report = has_reports(cli->command) ? report_kind_find(word) : NULL;
+    return cli->report != NULL;
 }
 
 enum parsed { PARSED_GO, PARSED_HELP, PARSED_VERSION, PARSED_WRONG };
@@ -104,6 +106,7 @@ static enum parsed parse(struct cli *cli, int argc, char **argv, int *status)
 {
     cli->args = arena_array(&cli->arena, const char *, (size_t)argc + 1);
     bool only_args = false, want_help = false;
+    const char *output = "table";
     for (int i = 1; i < argc; i++) {
         const char *arg = argv[i];
         if (only_args || arg[0] != '-' || !arg[1]) {
@@ -159,12 +162,9 @@ static enum parsed parse(struct cli *cli, int argc, char **argv, int *status)
         } else if (strcmp(row->name, "quiet") == 0) {
             cli->quiet = true;
         } else if (strcmp(row->name, "json") == 0) {
-            cli->output = OUTPUT_JSON;
+            output = "json";
         } else if (strcmp(row->name, "output") == 0) {
-            if (!parse_output(cli, value)) {
-                *status = usage(cli->command, "--output is table, json, jsonl or csv, not '%s'", value);
-                return PARSED_WRONG;
-            }
+            output = value;
         } else if (cli->noptions == CLI_OPTIONS) {
             *status = usage(cli->command, "more than %d options", CLI_OPTIONS);
             return PARSED_WRONG;
@@ -172,6 +172,11 @@ static enum parsed parse(struct cli *cli, int argc, char **argv, int *status)
             cli->options[cli->noptions].row = row;
             cli->options[cli->noptions++].value = value;
         }
+    }
+    if (!parse_output(cli, output)) {
+        *status = usage(cli->command, "--output is table, json, jsonl%s, not '%s'",
+                        has_reports(cli->command) ? ", csv, sarif, junit, github or html" : " or csv", output);
+        return PARSED_WRONG;
     }
     return want_help ? PARSED_HELP : PARSED_GO;
 }

@@ -8,14 +8,28 @@ const struct det dets[] = {
     {.name = "duplicate-call-id", .revision = 1, .run = det_duplicate_call_id},
     {.name = "role-order", .revision = 1, .run = det_role_order},
     {.name = "empty-message", .revision = 1, .run = det_empty_message},
-    {.name = "wrong-form", .revision = 1, .run = det_wrong_form},
-    {.name = "garbled-key", .revision = 1, .run = det_garbled_key},
-    {.name = "answer-seen", .revision = 1, .run = det_answer_seen},
+    {.name = "late-system", .revision = 1, .run = det_late_system},
+    {.name = "assistant-twice", .revision = 1, .run = det_assistant_twice},
+    {.name = "user-twice", .revision = 1, .run = det_user_twice},
+    {.name = "interrupted-call", .revision = 1, .run = det_interrupted_call},
+    {.name = "second-result", .revision = 1, .run = det_second_result},
+    {.name = "other-tool", .revision = 1, .run = det_other_tool},
+    {.name = "nameless-call", .revision = 1, .run = det_nameless_call},
+    {.name = "missing-id", .revision = 1, .run = det_missing_id},
+    {.name = "wrong-form", .revision = 2, .run = det_wrong_form},
+    {.name = "near-form", .revision = 1, .run = det_near_form},
+    {.name = "garbled-key", .revision = 2, .run = det_garbled_key},
+    {.name = "answer-seen", .revision = 2, .run = det_answer_seen},
     {.name = "leaked-answer", .revision = 1, .run = det_leaked_answer},
     {.name = "unseen-answer", .revision = 1, .run = det_unseen_answer},
+    {.name = "answer-origin", .revision = 1, .run = det_answer_origin},
     {.name = "almost-passed", .revision = 1, .run = det_almost_passed},
     {.name = "score-near-one", .revision = 1, .run = det_score_near_one},
-    {.name = "similar-action", .revision = 1, .run = det_similar_action},
+    {.name = "repeated-call", .revision = 1, .run = det_repeated_call},
+    {.name = "similar-action", .revision = 2, .run = det_similar_action},
+    {.name = "rounds", .revision = 1, .run = det_rounds},
+    {.name = "ping-pong", .revision = 1, .run = det_ping_pong},
+    {.name = "repeated-reply", .revision = 1, .run = det_repeated_reply},
     {.name = "runaway-text", .revision = 1, .run = det_runaway_text},
     {.name = "word-salad", .revision = 1, .run = det_word_salad},
 };
@@ -25,4 +39,18 @@ double det_number(const struct rule *rule, const char *name)
 {
     const struct node *value = node_get(rule->parameters, name);
     return value && value->type == NODE_NUMBER ? value->number : NAN;
+}
+
+void places_add(struct places *p, struct span span)
+{
+    p->total++;
+    if (p->n < PLACES_SHOWN)
+        p->items[p->n++] = span;
+}
+
+void places_report(struct det_run *d, const struct places *p, const char *many)
+{
+    struct slice title = p->total > 1 ? arena_printf(d->scratch, many, p->total) : SLICE_NONE;
+    if (p->total)
+        det_report(d, title.ptr, NULL, SLICE_NONE, p->items, p->n);
 }

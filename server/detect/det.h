@@ -41,20 +41,44 @@ double det_number(const struct rule *rule, const char *name);
  * the rule's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */
 void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n);
 
+/* Places of one kind, gathered for one finding. */
+enum { PLACES_SHOWN = 8 };
+struct places {
+    struct span items[PLACES_SHOWN];
+    size_t n, total;
+};
+void places_add(struct places *p, struct span span);
+/* One finding, if there is a place; `many`, with a %zu for how many there are, is its title where there are several. */
+void places_report(struct det_run *d, const struct places *p, const char *many);
+
 /* What the rows name, by file. */
 void det_orphan_result(struct det_run *d); /* det_structure.c */
 void det_missing_result(struct det_run *d);
 void det_duplicate_call_id(struct det_run *d);
 void det_role_order(struct det_run *d);
 void det_empty_message(struct det_run *d);
+void det_late_system(struct det_run *d); /* det_order.c */
+void det_assistant_twice(struct det_run *d);
+void det_user_twice(struct det_run *d);
+void det_interrupted_call(struct det_run *d);
+void det_second_result(struct det_run *d); /* det_pairing.c */
+void det_other_tool(struct det_run *d);
+void det_nameless_call(struct det_run *d);
+void det_missing_id(struct det_run *d);
 void det_wrong_form(struct det_run *d); /* det_answer.c */
+void det_near_form(struct det_run *d);
 void det_garbled_key(struct det_run *d);
 void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
 void det_unseen_answer(struct det_run *d);
+void det_answer_origin(struct det_run *d); /* det_origin.c */
 void det_almost_passed(struct det_run *d); /* det_score.c */
 void det_score_near_one(struct det_run *d);
-void det_similar_action(struct det_run *d); /* det_repeat.c */
+void det_repeated_call(struct det_run *d); /* det_repeat.c */
+void det_similar_action(struct det_run *d);
+void det_rounds(struct det_run *d);
+void det_ping_pong(struct det_run *d);
+void det_repeated_reply(struct det_run *d);
 void det_runaway_text(struct det_run *d); /* det_text.c */
 void det_word_salad(struct det_run *d);
 

@@ -1,116 +1,276 @@
-/* Near-duplicates: the agent varies its call a little and gets the same result, again and again. What is equal to the letter is a
- * rule (repeated-call); this is for what a hash cannot see. */
+/* The same thing again and again: what an agent does, and what it says. Two calls are the same where their words are (nearly) equal and
+ * the second shows nothing that the first did not: an equal call with another result is waiting, or work. */
 #include "detect/det.h"
+#include "detect/sketch.h"
 
 #include <stdlib.h>
 
 enum {
-    SKETCH = 128,     /* hashes kept of an action's words and pairs of words: the smallest */
-    OPEN = 64,        /* groups that an action is compared with: the newest */
-    SHORT_RESULT = 20, /* bytes: what says next to nothing, as most commands that only do something */
-    TEXT_MAX = 1 << 16,
+    OPEN = 64,          /* what an action is compared with: the newest */
+    SHOWN_MAX = 8,
+    SAYS_LITTLE = 20,   /* bytes of a result, as of most commands that only do something … */
+    SAYS_DONE = 200,    /* … and of one that says that it was done, and to what */
+    LINE_CALL = 24,     /* words and pairs of them in a call, from which it says more than a simple command … */
+    LONG_CALL = 80,     /* … and is a program */
+    MIXED = 5,          /* calls in a search that goes over the same ground */
+    PERIOD_MAX = 8,
+    RESULT_MAX = 1 << 16,
+    CONTAINED_MAX = 1 << 12,
 };
 
-struct group {
-    struct slice name;
-    const uint32_t *sketch;
-    size_t nsketch;
-    unsigned char result[HASH_SIZE];
-    size_t count, equal;      /* calls; of them equal to the first to the letter … */
-    size_t swept;             /* … and equal but for one word: trying one thing after another is no repetition */
-    struct slice arguments;   /* of the first */
-    struct span spans[8];
-    size_t nspans;
+/* ---- what was done, and what came of it -------------------------------------------------------------------------- */
+
+struct act {
+    const struct tool_call *call;
+    const struct message *result;       /* NULL: none in the log */
+    struct span span;
+    struct sketch sketch;
+    unsigned char words[HASH_SIZE];     /* the call without white space */
+    unsigned char shows[HASH_SIZE];     /* its result, without times … */
+    unsigned char says[HASH_SIZE];      /* … and without any number and white space */
+    size_t length;                      /* of that */
+    size_t world;                       /* changes made before it */
+    bool edits, changes, checks, steps;
 };
 
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_space(char c) { return (unsigned char)c <= ' '; }
 static bool is_word(unsigned char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == '_' || c >= 0x80; }
 
-static int by_number(const void *a, const void *b)
+static bool is_letter(char c)
 {
-    uint32_t p = *(const uint32_t *)a, q = *(const uint32_t *)b;
-    return p < q ? -1 : p > q;
+    unsigned char f = fold_byte((unsigned char)c);
+    return f >= 'a' && f <= 'z';
 }
 
-static uint32_t mix(uint32_t h)
+/* Does one of these words stand in the text? They are in lower case; one that ends in * is the beginning of a word. */
+static bool has_word(struct slice text, const char *const words[])
 {
-    h ^= h >> 16;
-    h *= UINT32_C(0x85ebca6b);
-    h ^= h >> 13;
-    h *= UINT32_C(0xc2b2ae35);
-    return h ^ h >> 16;
-}
-
-/* The smallest hashes of all words and pairs of neighbouring words: two texts have as large a part of these in common as of the
- * words themselves. */
-static size_t make_sketch(struct arena *a, struct slice text, const uint32_t **out)
-{
-    text = slice_sub(text, 0, TEXT_MAX);
-    uint32_t *hashes = arena_alloc(a, (text.len + 2) * sizeof *hashes), before = 0;
-    size_t n = 0, kept = 0;
-    for (size_t i = 0; i < text.len;) {
-        uint32_t h = 2166136261u;
-        size_t start = i;
-        for (; i < text.len && is_word(fold_byte((unsigned char)text.ptr[i])); i++)
-            h = (h ^ fold_byte((unsigned char)text.ptr[i])) * 16777619u;
-        if (i == start) {
-            i++;
+    for (size_t i = 0; i < text.len; i++) {
+        if (i && is_letter(text.ptr[i - 1]) && is_letter(text.ptr[i]))
             continue;
+        for (const char *const *w = words; *w; w++) {
+            size_t n = 0;
+            while ((*w)[n] && i + n < text.len && fold_byte((unsigned char)text.ptr[i + n]) == (unsigned char)(*w)[n])
+                n++;
+            if ((*w)[n] == '*' || (!(*w)[n] && (i + n == text.len || !is_letter((*w)[n - 1]) || !is_letter(text.ptr[i + n]))))
+                return true;
         }
-        hashes[n++] = mix(h);
-        if (before)
-            hashes[n++] = mix(before * 31 + h);
-        before = h;
     }
-    if (n)
-        qsort(hashes, n, sizeof *hashes, by_number);
-    for (size_t i = 0; i < n && kept < SKETCH; i++)
-        if (kept == 0 || hashes[kept - 1] != hashes[i])
-            hashes[kept++] = hashes[i];
-    *out = hashes;
-    return kept;
+    return false;
 }
 
-/* The share of what either has that both have, judged from the smallest hashes of the two together. */
-static double likeness(const struct group *g, const uint32_t *sketch, size_t n)
+/* Calls that change what other calls would show, that look whether a change was good, and that take a step, where doing the same again
+ * is getting on. */
+static const char *const change_names[] = {
+    "edit*", "write*", "create*", "insert*", "replace*", "patch*", "update*", "save*", "append*", "apply*", "delete*",
+    "remove*", "move*", "rename*", NULL
+};
+static const char *const shell_names[] = {
+    "bash", "shell", "sh", "terminal", "command", "cmd", "exec", "execute", "run", "console", NULL
+};
+static const char *const change_words[] = {
+    "sed -i", "tee ", "patch ", "git apply", "git checkout", "git stash", "git reset", "mv ", "cp ", "rm ", "install ", NULL
+};
+static const char *const check_words[] = {
+    "test*", "build*", "make", "pytest", "npm", "yarn", "pnpm", "cargo", "lint", "tsc", "mvn", "gradle", "check*", "compile*",
+    "python*", "node ", "go ", "gcc", "run", "ruff", "mypy", "diagnostics", "git diff", "git status", NULL
+};
+static const char *const step_names[] = {
+    "scroll", "next", "press", "key", "wait", "sleep", "back", "forward", "click", "tap", "page", "move", "mouse", "left",
+    "right", "up", "down", "screenshot", "continue", NULL
+};
+static const char *const failure_words[] = {
+    "error*", "fail*", "not found", "no such", "exception", "traceback", "denied", "invalid*", "unable", "cannot", "can't",
+    "could not", "malformed", "incorrect", "wrong", "not pass", "try again", NULL
+};
+
+static const char *const silence_words[] = {
+    "no output", "no result", "no results", "no matches", "no match", "exited with code", "no content", "nothing found",
+    "did not produce", NULL
+};
+
+static struct slice opening(struct slice text) { return slice_sub(text, 0, 2000); }
+
+static bool has_failed(const struct message *result)
 {
-    size_t i = 0, k = 0, common = 0, all = 0;
-    while ((i < g->nsketch || k < n) && all < SKETCH) {
-        bool left = i < g->nsketch && (k == n || g->sketch[i] <= sketch[k]),
-             right = k < n && (i == g->nsketch || sketch[k] <= g->sketch[i]);
-        common += left && right;
-        i += left;
-        k += right;
-        all++;
-    }
-    return all ? (double)common / (double)all : 0;
+    return !result || result->error.len || has_word(slice_sub(result->text, 0, 200), failure_words);
 }
 
-/* What a result says, without numbers and white space; its length without them. */
-static size_t hash_result(const struct message *m, unsigned char out[HASH_SIZE])
+static bool writes(const struct tool_call *call)
+{
+    if (!has_word(call->name, shell_names))
+        return false;
+    struct slice s = opening(call->arguments);
+    for (size_t i = 1; i + 1 < s.len; i++)
+        if ((s.ptr[i] == '>' || (s.ptr[i] == '<' && s.ptr[i + 1] == '<')) && s.ptr[i - 1] == ' ')
+            return true;
+    return has_word(s, change_words);
+}
+
+/* The bytes of a text that tell it from another: no white space, no numbers of times or, if asked, none at all. */
+static size_t add_essence(struct hash *h, struct slice text, bool numbers)
+{
+    char buffer[512];
+    size_t used = 0, n = 0;
+    text = slice_sub(text, 0, RESULT_MAX);
+    for (size_t i = 0; i < text.len; i++) {
+        if (is_space(text.ptr[i]))
+            continue;
+        if (is_digit(text.ptr[i])) {
+            size_t end = i;
+            bool time = false;
+            while (end < text.len && (is_digit(text.ptr[end]) || ((text.ptr[end] == '.' || text.ptr[end] == ':') && end + 1 < text.len &&
+                                                                    is_digit(text.ptr[end + 1]))))
+                time |= text.ptr[end++] == ':';
+            struct slice unit = slice_sub(text, end, 3);
+            time |= unit.len && (unit.ptr[0] == 's' || slice_starts(unit, "ms") || slice_starts(unit, " se")) &&
+                    !(unit.len > 1 && unit.ptr[0] == 's' && is_word(fold_byte((unsigned char)unit.ptr[1])));
+            if (!numbers || time) {
+                i = end - 1;
+                continue;
+            }
+        }
+        buffer[used++] = (char)fold_byte((unsigned char)text.ptr[i]);
+        n++;
+        if (used == sizeof buffer) {
+            hash_add(h, slice_of(buffer, used));
+            used = 0;
+        }
+    }
+    hash_add_framed(h, slice_of(buffer, used));
+    return n;
+}
+
+static size_t hash_essence(struct slice text, struct slice more, bool numbers, unsigned char out[HASH_SIZE])
 {
     struct hash h;
     hash_start(&h);
-    size_t n = 0;
-    const struct slice parts[] = {m ? m->text : SLICE_NONE, m ? m->error : SLICE_NONE};
-    for (size_t p = 0; p < 2; p++) {
-        char buffer[512];
-        size_t used = 0;
-        for (size_t i = 0; i < parts[p].len; i++) {
-            unsigned char c = fold_byte((unsigned char)parts[p].ptr[i]);
-            if (c <= ' ' || (c >= '0' && c <= '9'))
-                continue;
-            buffer[used++] = (char)c;
-            n++;
-            if (used == sizeof buffer) {
-                hash_add(&h, slice_of(buffer, used));
-                used = 0;
-            }
-        }
-        hash_add_framed(&h, slice_of(buffer, used));
-    }
+    size_t n = add_essence(&h, text, numbers) + add_essence(&h, more, numbers);
     hash_end(&h, out);
     return n;
 }
+
+static struct act *list_actions(struct det_run *d, size_t t, size_t *count)
+{
+    const struct transcript *transcript = &d->run->transcripts[t];
+    size_t all = 0, n = 0, world = 0;
+    for (size_t i = 0; i < transcript->nmessages; i++)
+        all += transcript->messages[i].ncalls;
+    struct act *actions = arena_alloc(d->scratch, (all + 1) * sizeof *actions);
+    for (size_t i = 0; i < transcript->nmessages; i++)
+        for (size_t c = 0; c < transcript->messages[i].ncalls; c++) {
+            const struct tool_call *call = &transcript->messages[i].calls[c];
+            int32_t answer = d->pairs[t].results[d->pairs[t].first[i] + c];
+            const struct message *result = answer >= 0 ? &transcript->messages[answer] : NULL;
+            struct act *a = &actions[n++];
+            *a = (struct act){.call = call, .result = result, .span = span_of_call(t, i, c), .world = world};
+            if (call->arguments.len < 3)
+                a->span.part = PART_CALL_NAME;
+            a->sketch = sketch_make(d->scratch, call->arguments);
+            hash_essence(call->name, call->arguments, true, a->words);
+            struct slice text = result ? result->text : SLICE_NONE, error = result ? result->error : SLICE_NONE;
+            hash_essence(text, error, true, a->shows);
+            a->length = hash_essence(text, error, false, a->says);
+            a->edits = has_word(call->name, change_names);
+            a->changes = a->edits || writes(call);
+            a->checks = !a->changes && (has_word(call->name, check_words) || has_word(opening(call->arguments), check_words));
+            a->steps = has_word(call->name, step_names);
+            world += a->changes && !has_failed(result);
+        }
+    *count = n;
+    return actions;
+}
+
+static bool same_words(const struct act *a, const struct act *b) { return memcmp(a->words, b->words, HASH_SIZE) == 0; }
+
+/* Was the world changed between two looks at it, so that looking again was called for? */
+static bool was_called_for(const struct act *before, const struct act *a) { return a->checks && a->world != before->world; }
+
+/* A call of which doing it once more is no sign of anything: it got on by a step, or says no more than that it did what was asked. */
+static bool gets_on(const struct act *a)
+{
+    return a->length < SAYS_DONE && (a->steps || (a->edits && a->result && !has_failed(a->result)));
+}
+
+/* ---- the same call, to the letter -------------------------------------------------------------------------------- */
+
+struct repeat {
+    const struct act *first, *last;
+    size_t at;                  /* of the last */
+    size_t count;
+    struct span spans[SHOWN_MAX];
+    size_t nspans;
+};
+
+static void show(struct repeat *r, const struct det_run *d, const struct act *a, size_t at)
+{
+    if (r->count == 0)
+        r->first = a;
+    r->last = a;
+    r->at = at;
+    r->count++;
+    if (r->nspans < SHOWN_MAX)
+        r->spans[r->nspans++] = span_opening(d->run, a->span);
+}
+
+static void report_repeat(struct det_run *d, const struct repeat *r)
+{
+    if ((double)r->count < det_number(d->rule, "times"))
+        return;
+    struct slice title = arena_printf(d->scratch, "the same call to {tool} %zu times, with the same result", r->count);
+    det_report(d, title.ptr, "tool", r->first->call->name, r->spans, r->nspans);
+}
+
+static void find_equal(struct det_run *d, const struct act *actions, size_t n)
+{
+    double within = det_number(d->rule, "within");
+    struct repeat *open = arena_alloc(d->scratch, OPEN * sizeof *open);
+    size_t opened = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct act *a = &actions[i];
+        struct repeat *to = NULL;
+        if (gets_on(a))
+            continue;
+        for (size_t k = 0; k < opened && k < OPEN && !to; k++)
+            if (same_words(open[k].last, a) && memcmp(open[k].last->shows, a->shows, HASH_SIZE) == 0 &&
+                !open[k].last->result == !a->result)
+                to = &open[k];
+        if (to && ((double)(i - to->at) > within || was_called_for(to->last, a))) {
+            report_repeat(d, to);
+            *to = (struct repeat){0};
+        }
+        if (!to) {
+            to = &open[opened++ % OPEN];
+            if (opened > OPEN)
+                report_repeat(d, to);
+            *to = (struct repeat){0};
+        }
+        show(to, d, a, i);
+    }
+    for (size_t k = 0; k < opened && k < OPEN; k++)
+        report_repeat(d, &open[k]);
+}
+
+void det_repeated_call(struct det_run *d)
+{
+    for (size_t t = 0, n; t < d->run->ntranscripts; t++) {
+        const struct act *actions = list_actions(d, t, &n);
+        find_equal(d, actions, n);
+    }
+}
+
+/* ---- nearly the same call ---------------------------------------------------------------------------------------- */
+
+struct group {
+    struct repeat all;
+    const struct act *seen[SHOWN_MAX];   /* the first of its calls */
+    size_t again[SHOWN_MAX];                /* how many later ones showed the same as each of them … */
+    size_t equal[SHOWN_MAX];                /* … and were the same to the letter */
+    size_t nseen;
+    size_t swept;                           /* calls that tried one thing after another */
+    double least;                           /* likeness of any call to one before it */
+};
 
 static size_t word_end(struct slice s, size_t at)
 {
@@ -119,10 +279,12 @@ static size_t word_end(struct slice s, size_t at)
     return at;
 }
 
-/* Equal but for one word that holds a letter: a name, a hash, a file. */
-static bool is_swept(struct slice a, struct slice b)
+/* Equal but for one word that holds a letter (or a number): a name, a hash, a file. To try one after another is no repetition. What stands
+ * after "as" only names a result. */
+static bool is_swept(struct slice a, struct slice b, bool numbers)
 {
     size_t i = 0, k = 0, differ = 0;
+    bool named = false;
     while (i < a.len && k < b.len) {
         size_t p = word_end(a, i), q = word_end(b, k);
         if (p == i || q == k) {
@@ -132,74 +294,245 @@ static bool is_swept(struct slice a, struct slice b)
             continue;
         }
         struct slice x = slice_sub(a, i, p - i), y = slice_sub(b, k, q - k);
-        if (!slice_eq(x, y)) {
+        if (!named && !slice_eq(x, y)) {
             bool letter = false;
             for (size_t n = 0; n < x.len; n++)
-                letter |= fold_byte((unsigned char)x.ptr[n]) >= 'a';
-            if (!letter || ++differ > 1)
+                letter |= is_letter(x.ptr[n]);
+            if ((!letter && !numbers) || ++differ > 1)
                 return false;
         }
+        named = slice_eq_nocase(x, slice_str("as"));
         i = p, k = q;
     }
     return i == a.len && k == b.len && differ == 1;
 }
 
-struct lookout {
-    struct group groups[OPEN];
-    size_t n;                   /* ever opened: the newest OPEN of them are kept */
-};
-
-static void report(struct det_run *d, const struct group *g)
+/* A result from which nothing is learnt: it says nothing, or only that something went wrong. */
+static bool is_silent(const struct act *a)
 {
-    /* Equal to the letter is what a rule finds. */
-    double times = det_number(d->rule, "times");
-    if (!((double)(g->count - g->swept) >= times) || (double)g->equal >= times)
-        return;
-    struct slice title = arena_printf(d->scratch, "%zu nearly equal calls to {tool}, all with the same result", g->count);
-    det_report(d, title.ptr, "tool", g->name, g->spans, g->nspans);
+    return !a->result->error.len && (slice_trim(a->result->text).len < 4 || has_word(slice_sub(a->result->text, 0, 60), silence_words));
+}
+static bool is_mute(const struct act *a) { return is_silent(a) || has_failed(a->result); }
+
+/* Does b show what a showed, and little else? */
+static bool same_outcome(const struct act *a, const struct act *b)
+{
+    if (memcmp(a->shows, b->shows, HASH_SIZE) == 0)
+        return true;
+    if (memcmp(a->says, b->says, HASH_SIZE) == 0)
+        return a->length >= SAYS_LITTLE || is_mute(a);
+    struct slice p = slice_trim(a->result->text), q = slice_trim(b->result->text);
+    struct slice less = p.len < q.len ? p : q, more = p.len < q.len ? q : p;
+    return less.len >= SAYS_LITTLE && more.len <= less.len + less.len / 2 && more.len <= CONTAINED_MAX &&
+           slice_find(more, less) >= 0;
 }
 
-static void add_call(struct det_run *d, struct lookout *l, const struct tool_call *call, const struct message *result,
-                     struct span span)
+static const double CLOSE = 0.85; /* so alike are calls that are one attempt, though they show different things */
+
+struct limits {
+    double times, within, likeness, short_likeness;
+};
+
+/* How alike two calls must be for the second to be the first again, where both show the same. */
+static double needed(const struct limits *l, const struct act *a)
 {
-    const uint32_t *sketch;
-    unsigned char hash[HASH_SIZE];
-    size_t n = make_sketch(d->scratch, call->arguments, &sketch);
-    double best = 0, least = det_number(d->rule, hash_result(result, hash) < SHORT_RESULT ? "likeness_short" : "likeness");
-    struct group *to = NULL;
-    for (size_t i = 0; i < l->n && i < OPEN; i++) {
-        struct group *g = &l->groups[i];
-        double alike = slice_eq(g->name, call->name) && memcmp(g->result, hash, HASH_SIZE) == 0 ? likeness(g, sketch, n) : 0;
-        if (alike >= least && alike > best)
-            best = alike, to = g;
+    if (a->sketch.n >= LONG_CALL)
+        return l->likeness;
+    return is_mute(a) || slice_trim(a->result->text).len < SAYS_LITTLE ? l->short_likeness : l->likeness;
+}
+
+static void report_group(struct det_run *d, const struct limits *l, const struct group *g)
+{
+    size_t most = 0, equal = 0;
+    for (size_t i = 0; i < g->nseen; i++) {
+        most = g->again[i] > most ? g->again[i] : most;
+        equal += g->equal[i];
+        if ((double)g->equal[i] + 1 >= l->times) /* to the letter: repeated-call */
+            return;
+    }
+    /* A command that comes to nothing is tried in one more way before it says much; many attempts with as many outcomes are a search,
+     * unless the same ones come again. */
+    const struct act *last = g->all.last;
+    double times = l->times + (last && is_mute(last) && last->sketch.n < LONG_CALL && g->least < CLOSE);
+    bool one = (double)most + 1 - (double)g->swept >= times, mixed = g->all.count >= MIXED && equal > 1;
+    if (!one && !mixed)
+        return;
+    struct slice title = arena_printf(d->scratch, "%zu nearly equal calls to {tool} show nothing new", g->all.count);
+    det_report(d, title.ptr, "tool", g->all.first->call->name, g->all.spans, g->all.nspans);
+}
+
+/* The group of calls that this one is most like; first of all one that showed the same. */
+static struct group *find_group(const struct limits *l, struct group *open, size_t n, const struct act *a, size_t at,
+                                const struct act **same, double *alike_same)
+{
+    struct group *to = NULL, *near = NULL;
+    double best = 0, nearest = 0;
+    for (size_t k = 0; k < n; k++)
+        for (size_t s = 0; s < open[k].nseen && (double)(at - open[k].all.at) <= l->within; s++) {
+            const struct act *b = open[k].seen[s];
+            double alike = slice_eq(b->call->name, a->call->name) ? sketch_likeness(&b->sketch, &a->sketch) : 0;
+            if (alike > best && alike >= needed(l, a) && same_outcome(b, a))
+                best = alike, to = &open[k], *same = b;
+            if (alike > nearest && alike >= CLOSE && a->sketch.n >= LINE_CALL)
+                nearest = alike, near = &open[k];
+        }
+    *alike_same = best;
+    return to ? to : near;
+}
+
+static void add_similar(struct det_run *d, const struct limits *l, struct group *open, size_t *opened, const struct act *a, size_t at)
+{
+    const struct act *same = NULL;
+    double alike;
+    struct group *to = find_group(l, open, *opened < OPEN ? *opened : OPEN, a, at, &same, &alike);
+    if (to && same && was_called_for(same, a)) {
+        report_group(d, l, to);
+        *to = (struct group){.least = 1};
+        same = NULL;
     }
     if (!to) {
-        to = &l->groups[l->n++ % OPEN];
-        if (l->n > OPEN)
-            report(d, to);
-        *to = (struct group){.name = call->name, .sketch = sketch, .nsketch = n, .arguments = call->arguments};
-        memcpy(to->result, hash, HASH_SIZE);
+        to = &open[(*opened)++ % OPEN];
+        if (*opened > OPEN)
+            report_group(d, l, to);
+        *to = (struct group){.least = 1};
     }
-    to->count++;
-    to->equal += slice_eq(to->arguments, call->arguments);
-    to->swept += is_swept(to->arguments, call->arguments);
-    if (to->nspans < sizeof to->spans / sizeof *to->spans)
-        to->spans[to->nspans++] = span_opening(d->run, span);
+    show(&to->all, d, a, at);
+    if (same) {
+        to->least = alike < to->least ? alike : to->least;
+        to->swept += is_swept(to->seen[0]->call->arguments, a->call->arguments, is_silent(a));
+        for (size_t s = 0; s < to->nseen; s++) {
+            to->again[s] += same_outcome(to->seen[s], a);
+            to->equal[s] += same_words(to->seen[s], a) && memcmp(to->seen[s]->shows, a->shows, HASH_SIZE) == 0;
+        }
+    }
+    if (to->nseen < SHOWN_MAX)
+        to->seen[to->nseen++] = a;
 }
 
 void det_similar_action(struct det_run *d)
 {
+    struct limits l = {det_number(d->rule, "times"), det_number(d->rule, "within"), det_number(d->rule, "likeness"),
+                       det_number(d->rule, "likeness_short")};
+    for (size_t t = 0, n; t < d->run->ntranscripts; t++) {
+        const struct act *actions = list_actions(d, t, &n);
+        struct group *open = arena_alloc(d->scratch, OPEN * sizeof *open);
+        size_t opened = 0;
+        for (size_t i = 0; i < n; i++)
+            if (actions[i].result && !gets_on(&actions[i])) /* of a call without a result nothing can be said */
+                add_similar(d, &l, open, &opened, &actions[i], i);
+        for (size_t k = 0; k < opened && k < OPEN; k++)
+            report_group(d, &l, &open[k]);
+    }
+}
+
+/* ---- rounds ------------------------------------------------------------------------------------------------------ */
+
+static bool is_again(const struct act *a, const struct act *b, double likeness)
+{
+    if (!slice_eq(a->call->name, b->call->name) || !a->result != !b->result)
+        return false;
+    if (same_words(a, b))
+        return memcmp(a->shows, b->shows, HASH_SIZE) == 0;
+    return a->result && same_outcome(a, b) && sketch_likeness(&a->sketch, &b->sketch) >= likeness;
+}
+
+/* The calls [at, at + period) are so many different ones. */
+static bool is_varied(const struct act *actions, size_t at, size_t period, double likeness)
+{
+    for (size_t i = at + 1; i < at + period; i++)
+        if (slice_eq(actions[i].call->name, actions[at].call->name) &&
+            sketch_likeness(&actions[i].sketch, &actions[at].sketch) >= likeness)
+            return false;
+    return true;
+}
+
+static bool works(const struct act *actions, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        if (gets_on(&actions[i]))
+            return true;
+    return false;
+}
+
+/* Rounds of `least` to `most` calls, each the same as one round before. */
+static void find_rounds(struct det_run *d, size_t least, size_t most)
+{
+    double likeness = det_number(d->rule, "likeness"), rounds = det_number(d->rule, "rounds");
+    for (size_t t = 0, n; t < d->run->ntranscripts; t++) {
+        const struct act *actions = list_actions(d, t, &n);
+        for (size_t p = least; p <= most; p++)
+            for (size_t i = p, run = 0; i <= n; i++) {
+                if (i < n && is_again(&actions[i - p], &actions[i], likeness)) {
+                    run++;
+                    continue;
+                }
+                size_t start = i - run - p;
+                if ((double)run >= (double)p * (rounds - 1) && is_varied(actions, start, p, likeness) && !works(actions, start, i)) {
+                    struct span spans[SHOWN_MAX];
+                    size_t shown = 0;
+                    for (size_t k = start; k < i && shown < SHOWN_MAX; k++)
+                        spans[shown++] = span_opening(d->run, actions[k].span);
+                    struct slice title = arena_printf(d->scratch, "%zu calls take turns %zu times, with nothing new", p, run / p + 1);
+                    det_report(d, title.ptr, NULL, SLICE_NONE, spans, shown);
+                    return;
+                }
+                run = 0;
+            }
+    }
+}
+
+void det_ping_pong(struct det_run *d) { find_rounds(d, 2, 2); }
+void det_rounds(struct det_run *d) { find_rounds(d, 3, PERIOD_MAX); }
+
+/* ---- the same words ---------------------------------------------------------------------------------------------- */
+
+struct reply {
+    struct sketch sketch;
+    size_t count, at, nspans;
+    struct span spans[SHOWN_MAX];
+};
+
+static void report_reply(struct det_run *d, const struct reply *r)
+{
+    if ((double)r->count < det_number(d->rule, "times"))
+        return;
+    struct slice title = arena_printf(d->scratch, "the agent says the same %zu times", r->count);
+    det_report(d, title.ptr, NULL, SLICE_NONE, r->spans, r->nspans);
+}
+
+void det_repeated_reply(struct det_run *d)
+{
+    double least = det_number(d->rule, "likeness"), within = det_number(d->rule, "within"), shortest = det_number(d->rule, "shortest");
     for (size_t t = 0; t < d->run->ntranscripts; t++) {
         const struct transcript *transcript = &d->run->transcripts[t];
-        struct lookout *l = arena_new(d->scratch, struct lookout);
-        for (size_t i = 0; i < transcript->nmessages; i++)
-            for (size_t c = 0; c < transcript->messages[i].ncalls; c++) {
-                int32_t result = d->pairs[t].results[d->pairs[t].first[i] + c];
-                struct span span = span_of_call(t, i, c);
-                if (result >= 0) /* of a call without a result nothing can be said */
-                    add_call(d, l, &transcript->messages[i].calls[c], &transcript->messages[result], span);
+        struct reply *open = arena_alloc(d->scratch, OPEN * sizeof *open);
+        size_t opened = 0;
+        for (size_t i = 0; i < transcript->nmessages; i++) {
+            const struct message *m = &transcript->messages[i];
+            const struct message *next = i + 1 < transcript->nmessages ? m + 1 : NULL;
+            bool thought = next && next->ncalls && next->role == ROLE_ASSISTANT; /* a call follows, which is compared itself */
+            if (m->role != ROLE_ASSISTANT || m->ncalls || (double)m->text.len < shortest || thought || m->text.ptr[0] == '{')
+                continue;
+            struct sketch sketch = sketch_make(d->scratch, m->text);
+            struct reply *to = NULL;
+            double best = 0;
+            for (size_t k = 0; k < opened && k < OPEN; k++) {
+                double alike = sketch_likeness(&open[k].sketch, &sketch);
+                if (alike >= least && alike > best && (double)(i - open[k].at) <= within)
+                    best = alike, to = &open[k];
             }
-        for (size_t i = 0; i < l->n && i < OPEN; i++)
-            report(d, &l->groups[i]);
+            if (!to) {
+                to = &open[opened++ % OPEN];
+                if (opened > OPEN)
+                    report_reply(d, to);
+                *to = (struct reply){.sketch = sketch};
+            }
+            to->count++;
+            to->at = i;
+            if (to->nspans < SHOWN_MAX)
+                to->spans[to->nspans++] = span_opening(d->run, span_of_text(t, i, 0, m->text.len));
+        }
+        for (size_t k = 0; k < opened && k < OPEN; k++)
+            report_reply(d, &open[k]);
     }
 }

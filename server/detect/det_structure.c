@@ -3,27 +3,6 @@
 
 #include <stdlib.h>
 
-enum { SPANS = 8 };
-
-struct places {
-    struct span items[SPANS];
-    size_t n, total;
-};
-
-static void add_place(struct places *p, struct span span)
-{
-    p->total++;
-    if (p->n < SPANS)
-        p->items[p->n++] = span;
-}
-
-static void report(struct det_run *d, const struct places *p, const char *title)
-{
-    struct slice text = p->total > 1 ? arena_printf(d->scratch, title, p->total) : SLICE_NONE;
-    if (p->total)
-        det_report(d, text.ptr, NULL, SLICE_NONE, p->items, p->n);
-}
-
 static size_t calls_in(const struct transcript *t)
 {
     size_t n = 0;
@@ -45,10 +24,10 @@ void det_orphan_result(struct det_run *d)
             if (m->role == ROLE_TOOL && d->pairs[t].answers[i].message < 0 && (calls || m->tool_call_id.len) &&
                 (span_of_message(d->run, (int32_t)t, (int32_t)i, &span) ||
                  (i > 0 && span_of_message(d->run, (int32_t)t, (int32_t)i - 1, &span))))
-                add_place(&p, span);
+                places_add(&p, span);
         }
     }
-    report(d, &p, "%zu tool results answer no call");
+    places_report(d, &p, "%zu tool results answer no call");
 }
 
 void det_missing_result(struct det_run *d)
@@ -68,10 +47,10 @@ void det_missing_result(struct det_run *d)
                     struct span span = span_of_call(t, i, c);
                     if (transcript->messages[i].calls[c].arguments.len == 0)
                         span.part = PART_CALL_NAME;
-                    add_place(&p, span_opening(d->run, span));
+                    places_add(&p, span_opening(d->run, span));
                 }
     }
-    report(d, &p, "%zu tool calls have no result");
+    places_report(d, &p, "%zu tool calls have no result");
 }
 
 struct call_id {
@@ -108,11 +87,11 @@ void det_duplicate_call_id(struct det_run *d)
             if (!slice_eq(ids[i - 1].id, ids[i].id))
                 continue;
             if (i == 1 || !slice_eq(ids[i - 2].id, ids[i].id))
-                add_place(&p, ids[i - 1].place);
-            add_place(&p, ids[i].place);
+                places_add(&p, ids[i - 1].place);
+            places_add(&p, ids[i].place);
         }
     }
-    report(d, &p, "%zu calls share an id with another");
+    places_report(d, &p, "%zu calls share an id with another");
 }
 
 void det_role_order(struct det_run *d)
@@ -145,8 +124,8 @@ void det_empty_message(struct det_run *d)
             /* Nothing can be quoted of it: its neighbour shows where it stands. */
             if (empty && ((i > 0 && span_of_message(d->run, (int32_t)t, (int32_t)i - 1, &span)) ||
                           (i + 1 < transcript->nmessages && span_of_message(d->run, (int32_t)t, (int32_t)i + 1, &span))))
-                add_place(&p, span);
+                places_add(&p, span);
         }
     }
-    report(d, &p, "%zu messages say nothing and call nothing");
+    places_report(d, &p, "%zu messages say nothing and call nothing");
 }

@@ -299,13 +299,12 @@ void view_finding_members(struct jsonw *j, const struct finding *finding, const 
     evidence_list(j, finding, run);
 }
 
-void view_finding(struct jsonw *j, const struct finding_row *row)
+void view_finding_row_members(struct jsonw *j, const struct finding_row *row)
 {
     struct finding finding = row->finding;
     const struct run *run = row->has_run ? &row->run : NULL;
     if (!finding.task_id.ptr && run)
         finding.task_id = run->task_id;
-    jsonw_object(j);
     view_finding_members(j, &finding, run);
     jsonw_kstr(j, "collection", row->collection);
     jsonw_key(j, "run");
@@ -322,6 +321,12 @@ void view_finding(struct jsonw *j, const struct finding_row *row)
     } else {
         jsonw_null(j);
     }
+}
+
+void view_finding(struct jsonw *j, const struct finding_row *row)
+{
+    jsonw_object(j);
+    view_finding_row_members(j, row);
     jsonw_end(j);
 }
 

@@ -12,6 +12,7 @@ void view_run_members(struct jsonw *j, const struct run_row *row);     /* the sa
 void view_message(struct jsonw *j, const struct message *message, uint32_t index);
 void view_blob(struct jsonw *j, const struct blob *blob);              /* the reference, not the bytes */
 void view_finding(struct jsonw *j, const struct finding_row *row);     /* the shape of the contract */
+void view_finding_row_members(struct jsonw *j, const struct finding_row *row); /* the same without { and } */
 /* What a finding says, without { and } and without the description of its run; `run` NULL: it is about no single run. */
 void view_finding_members(struct jsonw *j, const struct finding *finding, const struct run *run);
 /* Evidence beside the messages that it stands in, with just enough of its finding to show it. */

@@ -6,6 +6,7 @@ usage: run.py PROGRAM [NAME...]      a test is a function named test_*; with NAM
 import base64
 import csv
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -18,6 +19,7 @@ import tempfile
 import time
 import traceback
 import warnings
+import xml.etree.ElementTree as ElementTree
 import zipfile
 
 PROGRAM = os.path.abspath(sys.argv[1])
@@ -803,6 +805,26 @@ def test_rules_of_ones_own():
     assert len(ids) >= 15 and "missing-program" in ids
 
 
+def test_settings_hold_for_the_collections_that_they_name():
+    h = Home()
+    h.file("rules/mine.yaml", "lists: {greetings: [hello, hi]}\n---\nid: greets\ntitle: 'greets ${least} times'\nbehavior: off-task\n"
+           "severity: low\nparameters: {least: 1}\nevents: {e: {on: user, text: '^${greetings}$'}}\nfind: {count: {of: e, at_least: $least}}\n")
+    settings = h.file("telltale.yaml", "rules: rules\ncollections: {loud: {detectors: {greets: {severity: high}}}, strict*: {detectors: {greets: {parameters: {least: 2}}}}}\n")
+    runs = h.file("a.jsonl", jsonl([chat("1")]))
+    for collection, expected in ("quiet", ["low"]), ("loud", ["high"]), ("strict-1", []):
+        h.run("import", runs, "-c", collection, "--config", settings)
+        found = [f["severity"] for f in h.lines("findings", "-c", collection) if f["detector"] == "greets"]
+        assert found == expected, (collection, found)
+    h.file("telltale.yaml", "rules: rules\ndisable: greets\n")
+    h.run("scan", "-c", "loud", env=dict(os.environ, TELLTALE_CONFIG=settings))
+    assert not [f for f in h.lines("findings", "-c", "loud") if f["detector"] == "greets"]
+    assert [d["enabled"] for d in h.lines("rules", "list", "--config", settings) if d["id"] == "greets"] == [False]
+    h.file("telltale.yaml", "rules: rules\ndetectors: {greets: {parameters: {most: 3}}}\n")
+    h.run("rules", "list", "--config", settings)
+    assert "telltale.yaml:2:35: " in h.stderr and "no parameter 'most'" in h.stderr, h.stderr
+    h.run("rules", "list", "--config", os.path.join(h.path, "nowhere.yaml"), status=3)
+
+
 # ---- export and import --------------------------------------------------------------------------------------------------------
 
 def assert_comes_back(h):
@@ -964,6 +986,206 @@ def test_intercode_shows_the_programs_that_its_image_lacks():
         assert program in titles, program
 
 
+# ---- reports for continuous integration -----------------------------------------------------------------------------------
+
+HOSTILE_WORDS = "hello \x01\x1b[31m ]]> <b>&amp;\"' 100%: a,b\r\n::error::no \ufffe \U0001f600"
+
+
+def hello_home(texts=("hello there", "good day", "hello again"), ids=("r1", "r2", "r3"), rule=RULE):
+    """A rule that finds "hello", and a file with a run for each text."""
+    h = Home()
+    h.rules = h.file("hello.yaml", rule)
+    h.logs = h.file("logs/a.jsonl", jsonl([chat(id, text) for id, text in zip(ids, texts)]))
+    return h
+
+
+def scan(h, *more, logs=None, **kw):
+    return h.run("scan", logs or h.logs, "--rules", h.rules, "--only", "says-hello", *more, **kw)
+
+
+def sarif(h, *more, **kw):
+    text = scan(h, *more, "--output", "sarif", **kw)
+    path = h.file("out.sarif", text)
+    done = subprocess.run(["node", os.path.join(HERE, "sarif.mjs"), path], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+    run, = json.loads(text)["runs"]
+    return run
+
+
+def test_sarif_is_what_its_schema_says_and_points_at_the_line():
+    h = hello_home()
+    run = sarif(h, "--fail-on", "high", status=1)
+    rule, = [r for r in run["tool"]["driver"]["rules"] if r["id"] == "says-hello"]
+    assert "it is a test" in rule["help"]["text"] and "nothing" in rule["help"]["text"] and rule["defaultConfiguration"]["level"] == "error", rule
+    first, third = sorted(run["results"], key=lambda r: r["properties"]["externalId"])
+    place = third["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "file://" + h.logs and place["region"] == {"startLine": 3}, place
+    related, = third["relatedLocations"]
+    assert related["message"]["text"] == "run r3, message 0: hello" and related["properties"]["part"] == "text", related
+    assert {k: third["properties"][k] for k in ("message", "part", "start", "end", "transcript")} == {"message": 0, "part": "text", "start": 0, "end": 5, "transcript": "0"}
+    assert third["level"] == "error" and first["partialFingerprints"] != third["partialFingerprints"]
+    assert "baselineState" not in first
+
+
+def test_sarif_of_many_formats_is_valid_and_invents_no_line():
+    h = Home()
+    h.rules, h.logs = h.file("hello.yaml", RULE), os.path.join(SAMPLE, "data")
+    text = h.run("scan", h.logs, "--output", "sarif")
+    done = subprocess.run(["node", os.path.join(HERE, "sarif.mjs"), h.file("out.sarif", text)], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+    results = json.loads(text)["runs"][0]["results"]
+    assert len(results) > 100
+    for r in results:
+        for place in r["locations"]:
+            line = place["physicalLocation"].get("region", {}).get("startLine")
+            assert (line is not None) == place["physicalLocation"]["artifactLocation"]["uri"].endswith(".jsonl"), r
+    packed = h.file("p/a.jsonl.gz", gzip.compress(jsonl([chat("r1", "hello")]).encode()))
+    result, = sarif(h, logs=packed)["results"]
+    assert "region" not in result["locations"][0]["physicalLocation"], result
+
+
+def test_fingerprints_are_the_same_elsewhere_and_with_moved_lines_and_a_new_rule():
+    h = hello_home()
+    other = hello_home(("hello there", "good day", "hello again"), rule=RULE.replace("title: says hello", "title: greets"))
+    moved = other.file("elsewhere/b.jsonl", "\n\n" + jsonl([chat("r9", "nothing")]) + open(h.logs).read())
+    prints = lambda run: sorted(r["partialFingerprints"]["telltale/v1"] for r in run["results"])
+    assert prints(sarif(h)) == prints(sarif(other, logs=moved)) and len(prints(sarif(h))) == 2
+    # runs without a name go by their file and words
+    def nameless(texts):
+        return jsonl([{"messages": chat("x", t)["messages"]} for t in texts])
+    a = prints(sarif(h, logs=h.file("n/a.jsonl", nameless(["hello one", "hello one", "fine"]))))
+    b = prints(sarif(h, logs=h.file("m/a.jsonl", nameless(["fine", "fine", "hello one", "fine", "hello one"]))))
+    assert a == b and len(set(a)) == 2 and a[1] == a[0] + ":2", (a, b)
+
+
+def test_a_baseline_lets_known_findings_pass_and_new_ones_fail():
+    h = hello_home()
+    base = os.path.join(h.path, "telltale.baseline")
+    scan(h, "--fail-on", "high", "--write-baseline", base, status=1)
+    lines = open(base).read().splitlines()
+    assert lines[0].startswith("#") and [l.split("\t")[1:] for l in lines if l[0] != "#"] == [
+        ["high", "says-hello", "r1", "says hello"], ["high", "says-hello", "r3", "says hello"]], lines
+    scan(h, "--fail-on", "high", "--baseline", base)
+    h.file("logs/a.jsonl", jsonl([chat("r0", "hello new"), chat("r1", "hello there"), chat("r3", "good bye")]))
+    rows = [json.loads(l) for l in scan(h, "--fail-on", "high", "--baseline", base, "--output", "jsonl", status=1).splitlines()]
+    assert {r["run"]["external_id"]: r["baseline"] for r in rows} == {"r0": "new", "r1": "unchanged"}, rows
+    # what is gone can be told only by a scan of everything
+    whole = h.run("scan", h.logs, "--rules", h.rules, "--baseline", base, "--fail-on", "high", "--output", "sarif", status=1)
+    states = sorted((r["baselineState"], r["message"]["text"]) for r in json.loads(whole)["runs"][0]["results"] if r["ruleId"] == "says-hello")
+    assert [s for s, _ in states] == ["absent", "new", "unchanged"], states
+    assert {r["baselineState"] for r in sarif(h, "--baseline", base)["results"]} == {"new", "unchanged"}
+    scan(h, "--write-baseline", base)
+    scan(h, "--fail-on", "low", "--baseline", base)
+    again = open(base).read()
+    scan(h, "--baseline", base, "--write-baseline", base)
+    assert open(base).read() == again and not os.path.exists(base + ".new")
+    h.file("edited.baseline", again.replace("\n", "\r\n"))
+    scan(h, "--fail-on", "low", "--baseline", os.path.join(h.path, "edited.baseline"))
+    scan(h, "--baseline", h.file("none", "a: b\n"), status=2)
+    scan(h, "--baseline", h.file("broken", lines[0] + "\nxyz\thigh\n"), status=2)
+    assert ":2:" in h.stderr, h.stderr
+    scan(h, "--baseline", os.path.join(h.path, "missing"), status=3)
+    scan(h, "--write-baseline", os.path.join(h.path, "no/such/folder"), status=3)
+
+
+def test_changed_since_leaves_out_older_runs():
+    h = Home()
+    h.rules = h.file("hello.yaml", RULE)
+    def started(id, day, text="hello"):
+        return {"id": id, "name": id, "metadata": {}, "started_at": f"2026-01-0{day}T00:00:00Z", "external_id": id,
+                "transcripts": [{"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "done"}]}]}
+    runs = [started("old", 1), started("mid", 2), started("new", 3)]
+    h.logs = h.file("a.jsonl", jsonl(runs))
+    names = lambda *since, status=0: sorted(json.loads(l)["run"]["external_id"] for l in scan(
+        h, "--changed-since", *since, "--output", "jsonl", status=status).splitlines())
+    assert names("mid") == ["new"] and names("old") == ["mid", "new"] and names("new") == []
+    assert names("2026-01-02") == ["mid", "new"] and names("2026-01-02T00:00:01Z") == ["new"]
+    names("2026-01-02", "--fail-on", "high", status=1)
+    names("new", "--fail-on", "high")
+    assert names("nobody", status=3) == []
+    # a collection goes by imports, and by starts within one
+    h.run("import", h.logs, "-c", "c", "--rules", h.rules, "--quiet")
+    h.run("import", h.file("b.jsonl", jsonl([started("late", 1, "hello, late")])), "-c", "c", "--rules", h.rules, "--quiet")
+    found = lambda since: sorted(r["run"]["external_id"] for r in h.lines("scan", "-c", "c", "--rules", h.rules, "--only", "says-hello", "--changed-since", since))
+    assert found("mid") == ["late", "new"] and found("late") == [], (found("mid"), found("late"))
+    assert found("2020-01-01") == ["late", "mid", "new", "old"] and found("2999-01-01") == []
+    suite = ElementTree.fromstring(h.run("scan", "-c", "c", "--rules", h.rules, "--changed-since", "mid", "--output", "junit"))
+    assert suite.get("tests") == "2" and len(suite.findall(".//testcase")) == 2
+
+
+def test_junit_is_well_formed_whatever_the_transcript_says():
+    h = hello_home((HOSTILE_WORDS, "good day", "hello again"), ("r\x02<1>", "r2", "r3"))
+    suites = ElementTree.fromstring(scan(h, "--fail-on", "high", "--output", "junit", status=1))
+    suite, = suites
+    cases = {c.get("name"): c for c in suite}
+    assert set(cases) == {"r\ufffd<1>", "r2", "r3"} and (suite.get("tests"), suite.get("failures"), suite.get("name")) == ("3", "2", "a.jsonl"), cases.keys()
+    assert cases["r2"].find("failure") is None and cases["r3"].get("line") == "3" and cases["r3"].get("file") == h.logs
+    assert "says hello" == cases["r3"].find("failure").get("message") and "message 0: hello" in cases["r3"].find("failure").text
+    quiet = ElementTree.fromstring(scan(h, "--output", "junit"))
+    assert quiet.get("failures") == "0" and len(quiet.findall(".//system-out")) == 2
+    h.rules = h.file("all.yaml", RULE.replace("text: 'hello'", "text: '(?s)hello.*'"))
+    text = ElementTree.fromstring(scan(h, "--output", "junit")).find(".//system-out").text
+    assert "]]> <b>&amp;\"' 100%" in text and "\x1b" not in text and "\U0001f600" in text, text
+
+
+def test_workflow_commands_keep_to_their_line():
+    h = hello_home((HOSTILE_WORDS, "good day", "hello again"), ids=("r:1,x", "r2", "r3"), rule=RULE.replace("text: 'hello'", "text: '(?s)hello.*'").replace("title: says hello", "title: 'says, 100%: hello'"))
+    lines = scan(h, "--output", "github").split("\n")
+    assert len(lines) == 3 and lines[-1] == "" and all(l.startswith("::error file=") for l in lines[:2]), lines
+    hostile, = [l for l in lines if "100%25: a,b" in l]
+    assert ",line=1,title=says%2C 100%25%3A hello (says-hello)::" in hostile and "%0D%0A::error::no" in hostile and "\x1b" not in hostile, hostile
+
+
+def test_a_report_as_a_page_needs_nothing_and_believes_nothing():
+    h = hello_home((HOSTILE_WORDS.replace("\x01", "<script>alert(1)</script>"), "good day", "hello again"))
+    h.rules = h.file("hello.yaml", RULE.replace("text: 'hello'", "text: '(?s)hello.{30}'"))
+    page = scan(h, "--fail-on", "high", "--output", "html", status=1)
+    style = re.search(r"<style>(.*?)</style>", page, re.S).group(1)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; base-uri 'none'; form-action 'none'; style-src 'sha256-{digest}'" in page
+    assert "<script" not in page and "&lt;script&gt;" in page and " style=" not in page and "://" not in page.replace("file://", "")
+    body = page[page.index("<body>"):].replace("<details open>", "<details>")
+    ElementTree.fromstring(body[:body.index("</body>") + 7]) # every element is closed
+    assert "✗ Fails: 1 finding of severity high" in page and "off-task" in page, page[-3000:]
+    assert re.search(r"<mark>hello [^<]*</mark>[^<]*::error::no", page, re.S), "the words stand in what is around them"
+
+
+def test_findings_print_as_reports_too_and_runs_do_not():
+    h = sample_home()
+    count = len(h.lines("findings", "--severity", "high"))
+    assert len(json.loads(h.run("findings", "--severity", "high", "--output", "sarif"))["runs"][0]["results"]) == count > 3
+    assert len(h.run("findings", "--severity", "high", "--limit", "2", "--output", "github").splitlines()) == 2
+    h.run("--output", "sarif", "findings")
+    for args in (("runs", "--output", "sarif"), ("scan", "--output", "xml"), ("--output", "html", "tasks")):
+        h.run(*args, status=2)
+        assert "--output is" in h.stderr, h.stderr
+
+
+def test_the_example_workflow_does_what_it_says():
+    steps = json.loads(subprocess.run(["node", os.path.join(HERE, "workflow.mjs")], capture_output=True, check=True, timeout=60).stdout)
+    run = {s["name"]: s["run"] for s in steps if "run" in s}
+    assert list(run) == ["build", "report", "gate"] and any("upload-sarif" in s.get("uses", "") for s in steps)
+    h = Home()
+    work = os.path.join(h.path, "work")
+    h.file("work/transcripts/a.jsonl", jsonl([chat("r1", "hello there"), chat("r2", "good day")]))
+    h.file("bin/telltale", f"#!/bin/sh\nexec {PROGRAM} \"$@\" --rules {h.file('hello.yaml', RULE)}\n")
+    os.chmod(os.path.join(h.path, "bin", "telltale"), 0o755)
+    def step(name):
+        env = {**os.environ, "PATH": os.path.join(h.path, "bin") + ":" + os.environ["PATH"]}
+        return subprocess.run(["bash", "-e", "-o", "pipefail", "-c", run[name]], cwd=work, env=env, capture_output=True, text=True, timeout=120)
+    assert step("report").returncode == 0
+    result = next(r for r in json.load(open(os.path.join(work, "telltale.sarif")))["runs"][0]["results"] if r["ruleId"] == "says-hello")
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "transcripts/a.jsonl", result
+    assert "✗ Fails" in open(os.path.join(work, "telltale.html")).read()
+    gate = step("gate")
+    assert gate.returncode == 1 and "::error file=transcripts/a.jsonl,line=1," in gate.stdout, gate
+    subprocess.run([os.path.join(h.path, "bin", "telltale"), "scan", "transcripts", "--write-baseline", "telltale.baseline", "--quiet"],
+                   cwd=work, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    assert step("report").returncode == 0 and "✓ Passes" in open(os.path.join(work, "telltale.html")).read()
+    gate = step("gate")
+    assert gate.returncode == 0 and "in the baseline" in gate.stdout and "::error" not in gate.stdout, gate
+
+
 def test_detectors_hold_their_bars_on_labelled_runs():
     """What `make score` measures. The bars are far below what is reached, so that an honest new rule has room."""
     score = [sys.executable, os.path.join(ROOT, "tests", "bench", "score.py"), PROGRAM, "--json"]
@@ -977,6 +1199,9 @@ def test_detectors_hold_their_bars_on_labelled_runs():
     assert summary["macro_over"] >= 5 and summary["macro_f1"] >= 0.60, summary
     assert summary["findings_on_labelled_runs"] >= 50 and summary["micro_precision"] >= 0.80, summary
     assert summary["quoted"] >= 0.80, summary
+    steps = report["steps"]
+    for half, bar in (("Algorithm-Generated", 0.27), ("Hand-Crafted", 0.155)):
+        assert steps[half]["n"] > 20 and steps[half]["shown"] > bar * steps[half]["n"] < steps[half]["learned"], steps
 
 
 def test_score_says_what_is_missing():

@@ -679,7 +679,7 @@ static void nearly_equal_calls(void **state)
     struct run *run = new_run(1), *other = new_run(1);
     static const char *const commands[] = {
         "echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 7",
-        "echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 8",
+        "echo 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc -g a.c -o a ./a 7",
         "echo -e 'int func(int x) { int main = 3; while (x > 0) x = x - main; return x; } result' > a.c gcc a.c -o a ./a 8"};
     static const char *const names[] = {"git checkout -q aa11 && python3 price.py", "git checkout -q bb22 && python3 price.py",
                                         "git checkout -q cc33 && python3 price.py"};
@@ -692,7 +692,7 @@ static void nearly_equal_calls(void **state)
     struct detect_result r = detect(rs, run);
     const struct finding *f = find(&r, "similar-action");
     assert_non_null(f);
-    assert_true(slice_is(f->title, "3 nearly equal calls to bash, all with the same result"));
+    assert_true(slice_is(f->title, "3 nearly equal calls to bash show nothing new"));
     assert_int_equal(f->nevidence, 3);
     r = detect(rs, other); /* one thing after another is tried: a search */
     assert_null(find(&r, "similar-action"));
