@@ -39,6 +39,7 @@ for t in "$O"/unit/test_*; do
 	[ -x "$t" ] && part "$(basename "$t")" "$t"
 done
 part rules "$O/telltale" rules test
+part rule-schema node tests/rules/schema.mjs "$O/telltale"
 part cli python3 tests/cli/run.py "$O/telltale"
 part http python3 tests/http/run.py "$O/telltale"
 part browser node tests/browser/run.mjs "$O/telltale"

@@ -165,8 +165,12 @@ int cmd_rules(struct cli *cli)
     }
     if (lint || (test && cli->nargs > 1))
         return check(cli, NULL, test);
+    if (strcmp(what, "schema") == 0) {
+        printf("%.*s", SLICE_ARG(rule_schema()));
+        return 0;
+    }
     if (!test && strcmp(what, "list") != 0 && strcmp(what, "show") != 0) {
-        err_set(&e, ERR_USAGE, "rules list, show, lint or test, not '%s'", what);
+        err_set(&e, ERR_USAGE, "rules list, show, lint, test or schema, not '%s'", what);
         return cli_fail(&e);
     }
     struct ruleset *rules = NULL;

@@ -21,6 +21,7 @@ const struct det dets[] = {
     {.name = "answer-seen", .revision = 1, .run = det_answer_seen},
     {.name = "leaked-answer", .revision = 1, .run = det_leaked_answer},
     {.name = "unseen-answer", .revision = 1, .run = det_unseen_answer},
+    {.name = "answer-origin", .revision = 1, .run = det_answer_origin},
     {.name = "almost-passed", .revision = 1, .run = det_almost_passed},
     {.name = "score-near-one", .revision = 1, .run = det_score_near_one},
     {.name = "repeated-call", .revision = 1, .run = det_repeated_call},
@@ -29,7 +30,8 @@ const struct det dets[] = {
     {.name = "ping-pong", .revision = 1, .run = det_ping_pong},
     {.name = "repeated-reply", .revision = 1, .run = det_repeated_reply},
     {.name = "runaway-text", .revision = 1, .run = det_runaway_text},
-    {.name = "word-salad", .revision = 1, .run = det_word_salad},
+    {.name = "word-salad", .revision = 2, .run = det_word_salad},
+    {.name = "language-shift", .revision = 1, .run = det_language_shift},
 };
 const size_t det_count = sizeof dets / sizeof *dets;
 

@@ -70,6 +70,7 @@ void det_garbled_key(struct det_run *d);
 void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
 void det_unseen_answer(struct det_run *d);
+void det_answer_origin(struct det_run *d); /* det_origin.c */
 void det_almost_passed(struct det_run *d); /* det_score.c */
 void det_score_near_one(struct det_run *d);
 void det_repeated_call(struct det_run *d); /* det_repeat.c */
@@ -79,5 +80,6 @@ void det_ping_pong(struct det_run *d);
 void det_repeated_reply(struct det_run *d);
 void det_runaway_text(struct det_run *d); /* det_text.c */
 void det_word_salad(struct det_run *d);
+void det_language_shift(struct det_run *d);
 
 #endif

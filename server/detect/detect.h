@@ -55,6 +55,9 @@ void ruleset_version(const struct ruleset *rs, unsigned char out[HASH_SIZE]);
 /* Runs the tests inside the rules. Writes a line for each failure to `out`; returns the number of tests and of failures. */
 void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size_t *failures);
 
+/* The JSON Schema of the language, for editors. */
+struct slice rule_schema(void);
+
 /* ---- detecting ------------------------------------------------------------------------------------------------------ */
 struct detect_scratch;      /* one per thread */
 struct detect_scratch *detect_scratch_new(void);

@@ -1,5 +1,7 @@
 #include "detect/expand.h"
 
+#include "detect/schema.h"
+
 #include <stdlib.h>
 
 enum { DEPTH_MAX = 8, BYTES_MAX = 1 << 20, NODES_MAX = 20000 };
@@ -19,6 +21,8 @@ static size_t name_length(struct slice s)
     return n;
 }
 
+static bool is_name(struct slice s) { return s.len && name_length(s) == s.len; }
+
 static const struct definition *find(const struct definitions *names, struct slice name)
 {
     for (; names; names = names->outer)
@@ -35,7 +39,7 @@ bool definitions_are(const struct node *document)
 
 bool definitions_add(struct reader *r, struct definitions *into, const struct node *key, const struct node *value, const char *what)
 {
-    if (key->text.len == 0 || name_length(key->text) != key->text.len)
+    if (!is_name(key->text))
         return node_problem(r, key, "the name of a %s is made of letters, digits, '-' and '_'", what);
     for (size_t i = 0; i < into->n; i++)
         if (slice_eq(into->items[i].name, key->text))
@@ -50,31 +54,25 @@ static bool is_scalar(const struct node *node)
     return node->type == NODE_STRING || node->type == NODE_NUMBER || node->type == NODE_BOOL;
 }
 
-static bool fits(struct reader *r, const struct node *value, bool list)
+static bool fits(const struct node *value, bool list)
 {
-    if (!list)
-        return value->type == NODE_MAP || is_scalar(value) || node_problem(r, value, "a macro is a text or a map, but this is %s", node_what(value));
-    if (value->type != NODE_LIST)
-        return node_problem(r, value, "a list of texts or numbers was expected, but this is %s", node_what(value));
-    for (size_t i = 0; i < value->n; i++)
-        if (!is_scalar(&value->items[i]))
-            return node_problem(r, &value->items[i], "a list holds texts or numbers, but this is %s", node_what(&value->items[i]));
-    return true;
+    bool good = list ? value->type == NODE_LIST : value->type == NODE_MAP || is_scalar(value);
+    for (size_t i = 0; list && good && i < value->n; i++)
+        good = is_scalar(&value->items[i]);
+    return good;
 }
 
 void definitions_read(struct reader *r, const struct node *document, struct definitions *into)
 {
-    static const char *const known[] = {"lists", "macros", NULL};
+    static const char *const keys[] = {"lists", "macros"};
+    static const char *const words[] = {"list", "macro"};
     r->rule = SLICE_NONE;
-    if (!node_known_keys(r, document, "a document of definitions", known))
-        return;
+    schema_check(schema_get(schema_of_rules(), "definitions"), r, document);
     for (int k = 0; k < 2; k++) {
-        const struct node *map = node_get(document, known[k]);
-        if (map && map->type != NODE_MAP)
-            node_problem(r, map, "%s: a map of names was expected, but this is %s", known[k], node_what(map));
+        const struct node *map = node_get(document, keys[k]);
         for (size_t i = 0; map && map->type == NODE_MAP && i < map->n; i++)
-            if (fits(r, &map->items[i], k == 0))
-                definitions_add(r, into, &map->keys[i], &map->items[i], k == 0 ? "list" : "macro");
+            if (is_name(map->keys[i].text) && fits(&map->items[i], k == 0)) /* of what does not, the schema has told */
+                definitions_add(r, into, &map->keys[i], &map->items[i], words[k]);
     }
 }
 

@@ -8,7 +8,7 @@
 
 bool node_problem(struct reader *r, const struct node *at, const char *format, ...)
 {
-    char text[1024];
+    char text[2048];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
@@ -117,28 +117,28 @@ bool node_string(struct reader *r, const struct node *node, const char *what, st
     return true;
 }
 
-bool node_number(struct reader *r, const struct node *node, const char *what, double *out)
+struct slice node_text_of(const struct node *map, const char *key)
 {
-    if (node->type != NODE_NUMBER)
-        return node_problem(r, node, "%s must be a number, but this is %s", what, node_what(node));
-    *out = node->number;
-    return true;
+    const struct node *node = node_get(map, key);
+    return node ? node->text : SLICE_NONE;
 }
 
-bool node_count(struct reader *r, const struct node *node, const char *what, int64_t *out)
+double node_number_of(const struct node *map, const char *key, double otherwise)
 {
-    if (node->type != NODE_NUMBER || node->number < 0 || node->number > 1e15 || node->number != (double)(int64_t)node->number)
-        return node_problem(r, node, "%s must be a whole number from 0, but this is %s", what, node_what(node));
-    *out = (int64_t)node->number;
-    return true;
+    const struct node *node = node_get(map, key);
+    return node ? node->number : otherwise;
 }
 
-bool node_bool(struct reader *r, const struct node *node, const char *what, bool *out)
+int64_t node_count_of(const struct node *map, const char *key, int64_t otherwise)
 {
-    if (node->type != NODE_BOOL)
-        return node_problem(r, node, "%s must be true or false, but this is %s", what, node_what(node));
-    *out = node->boolean;
-    return true;
+    const struct node *node = node_get(map, key);
+    return node ? (int64_t)node->number : otherwise;
+}
+
+bool node_flag_of(const struct node *map, const char *key, bool otherwise)
+{
+    const struct node *node = node_get(map, key);
+    return node ? node->boolean : otherwise;
 }
 
 static int by_key(const void *a, const void *b, void *map)

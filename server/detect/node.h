@@ -56,9 +56,12 @@ struct slice node_suggest(struct reader *r, struct slice word, const char *const
 const char *node_what(const struct node *node);
 bool node_string(struct reader *r, const struct node *node, const char *what,
                  struct slice *out); /* numbers and bools are text too */
-bool node_count(struct reader *r, const struct node *node, const char *what, int64_t *out);         /* a whole number from 0 */
-bool node_number(struct reader *r, const struct node *node, const char *what, double *out);
-bool node_bool(struct reader *r, const struct node *node, const char *what, bool *out);
+
+/* Of a map that a schema has checked: the value of a key, or what stands for it where there is none. */
+struct slice node_text_of(const struct node *map, const char *key); /* absent */
+double node_number_of(const struct node *map, const char *key, double otherwise);
+int64_t node_count_of(const struct node *map, const char *key, int64_t otherwise);
+bool node_flag_of(const struct node *map, const char *key, bool otherwise);
 
 /* One or many: a list is its items, anything else a list of itself. */
 size_t node_each(const struct node *node, const struct node **first);

@@ -1,6 +1,8 @@
 /* A rule as a whole: who it is, what it says, its tests; rule_event.c and rule_cond.c read the rest. */
 #include "detect/det.h"
 
+#include "detect/schema.h"
+
 static bool is_name_byte(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
@@ -45,135 +47,57 @@ static bool check_template(struct compiler *c, const struct node *at, struct sli
     return true;
 }
 
-static bool read_id(struct compiler *c, const struct node *rule, struct slice *id)
-{
-    const struct node *node = node_get(rule, "id");
-    if (!node)
-        return node_problem(c->r, rule, "a rule needs an id");
-    if (!node_string(c->r, node, "id", id))
-        return false;
-    bool good = id->len > 0 && id->len <= 100;
-    for (size_t i = 0; i < id->len; i++)
-        good &= is_name_byte(id->ptr[i]) || id->ptr[i] == '-' || (i > 0 && id->ptr[i] == '.');
-    if (!good)
-        return node_problem(c->r, node, "id: letters, digits, '-', '_' and '.', at most 100 of them, as in 'missing-program'");
-    c->r->rule = *id;
-    return true;
-}
-
-static bool read_text(struct compiler *c, const struct node *rule, const char *key, bool needed, struct slice *out)
-{
-    const struct node *node = node_get(rule, key);
-    if (!node)
-        return !needed || node_problem(c->r, rule, "a rule needs %s", key);
-    if (!node_string(c->r, node, key, out))
-        return false;
-    *out = slice_trim(*out);
-    return out->len > 0 || node_problem(c->r, node, "%s is empty", key);
-}
-
-static bool read_behavior(struct compiler *c, const struct node *rule)
-{
-    if (!read_text(c, rule, "behavior", true, &c->rule->behavior))
-        return false;
-    const struct behavior *b = behavior_find(c->rule->behavior);
-    if (b) {
-        c->rule->kind = b->kind;
-        return true;
-    }
-    const char **known = arena_array(c->r->report, const char *, behavior_count + 1);
-    for (size_t i = 0; i < behavior_count; i++)
-        known[i] = behaviors[i].name;
-    return node_problem(c->r, node_get(rule, "behavior"), "'%.*s' is no behaviour of the vocabulary; %.*s",
-                        SLICE_ARG(c->rule->behavior), SLICE_ARG(node_suggest(c->r, c->rule->behavior, known)));
-}
-
-/* Severity, confidence, scope, and whether it is asked at all. */
-static bool read_weight(struct compiler *c, const struct node *rule)
+/* What the schema has seen to: the keys, their types, and the words of the vocabulary. */
+static void read_head(struct rule *rule, const struct node *node)
 {
     static const double confidences[] = {0.4, 0.7, 0.9};
-    const struct node *node = node_get(rule, "severity");
-    c->rule->severity = SEVERITY_MEDIUM;
-    if (node && !severity_parse(node->text, &c->rule->severity))
-        return node_problem(c->r, node, "severity is low, medium or high");
-    c->rule->confidence = confidences[c->rule->severity];
-    node = node_get(rule, "confidence");
-    if (node &&
-        (!node_number(c->r, node, "confidence", &c->rule->confidence) || c->rule->confidence < 0 || c->rule->confidence > 1))
-        return node->type == NODE_NUMBER ? node_problem(c->r, node, "confidence is a number from 0 to 1") : false;
-    node = node_get(rule, "scope");
-    if (node && (!scope_parse(node->text, &c->rule->scope) || c->rule->scope == SCOPE_COLLECTION))
-        return node_problem(c->r, node, "scope is run or task");
-    node = node_get(rule, "enabled");
-    c->rule->enabled = true;
-    return !node || node_bool(c->r, node, "enabled", &c->rule->enabled);
+    struct slice *const texts[] = {&rule->id, &rule->title, &rule->message, &rule->why, &rule->unsure, &rule->source, &rule->behavior};
+    static const char *const keys[] = {"id", "title", "message", "why", "unsure", "source", "behavior"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        *texts[i] = slice_trim(node_text_of(node, keys[i]));
+    rule->kind = behavior_find(rule->behavior)->kind;
+    rule->severity = SEVERITY_MEDIUM;
+    severity_parse(node_text_of(node, "severity"), &rule->severity);
+    scope_parse(node_text_of(node, "scope"), &rule->scope);
+    rule->confidence = node_number_of(node, "confidence", confidences[rule->severity]);
+    rule->enabled = node_flag_of(node, "enabled", true);
+    rule->parameters = node_get(node, "parameters");
 }
 
-/* ---- parameters and code --------------------------------------------------------------------------------------------- */
+/* ---- parameters and code ----------------------------------------------------------------------------------------- */
 
-static bool is_parameter(const struct node *value)
-{
-    const struct node *each;
-    size_t n = node_each(value, &each);
-    for (size_t i = 0; i < n; i++)
-        if (each[i].type != NODE_STRING && each[i].type != NODE_NUMBER && each[i].type != NODE_BOOL)
-            return false;
-    return true;
-}
-
+/* Before the schema is asked, since names are filled in first: what is no map of values is left to it. */
 static bool read_parameters(struct reader *r, const struct node *rule, struct definitions *names)
 {
     const struct node *map = node_get(rule, "parameters");
-    if (!map)
-        return true;
-    if (map->type != NODE_MAP)
-        return node_problem(r, map, "parameters: a map of names and their defaults was expected, but this is %s", node_what(map));
-    for (size_t i = 0; i < map->n; i++) {
-        if (!is_parameter(&map->items[i]))
-            return node_problem(r, &map->items[i], "a parameter is a number, a text, true or false, or a list of these, but this is %s", node_what(&map->items[i]));
+    for (size_t i = 0; map && map->type == NODE_MAP && i < map->n; i++)
         if (!definitions_add(r, names, &map->keys[i], &map->items[i], "parameter"))
             return false;
-    }
     return true;
 }
 
 static bool read_code(struct compiler *c, const struct node *rule)
 {
-    static const char *const without[] = {"events", "find", "except", NULL};
     const struct node *node = node_get(rule, "code");
-    struct slice name;
     if (!node)
         return true;
-    for (size_t i = 0; without[i]; i++)
-        if (node_get(rule, without[i]))
-            return node_problem(c->r, node_get(rule, without[i]), "a rule has code, or %s: not both", without[i]);
-    if (!node_string(c->r, node, "code", &name))
-        return false;
     const char **known = arena_array(c->r->report, const char *, det_count + 1);
     for (size_t i = 0; i < det_count; i++) {
         known[i] = dets[i].name;
-        if (slice_is(name, dets[i].name))
+        if (slice_is(node->text, dets[i].name))
             c->rule->code = &dets[i];
     }
     if (!c->rule->code)
-        return node_problem(c->r, node, "there is no code '%.*s'; %.*s", SLICE_ARG(name), SLICE_ARG(node_suggest(c->r, name, known)));
+        return node_problem(c->r, node, "there is no code '%.*s'; %.*s", SLICE_ARG(node->text),
+                            SLICE_ARG(node_suggest(c->r, node->text, known)));
     return (c->rule->scope == SCOPE_RUN ? c->rule->code->run != NULL : c->rule->code->task != NULL) ||
-           node_problem(c->r, node, "the code '%.*s' is not for rules of scope %s", SLICE_ARG(name), scope_name(c->rule->scope));
+           node_problem(c->r, node, "the code '%.*s' is not for rules of scope %s", SLICE_ARG(node->text), scope_name(c->rule->scope));
 }
 
 static bool read_events(struct compiler *c, const struct node *rule)
 {
     const struct node *node = node_get(rule, "events");
-    if (!node)
-        return true;
-    if (node->type != NODE_MAP)
-        return node_problem(c->r, node, "events: a map of names, each with an event, was expected, but this is %s",
-                            node_what(node));
-    if (c->rule->scope == SCOPE_TASK)
-        return node_problem(c->r, node, "a rule of scope task has no events: it speaks of what rules of scope run have found");
-    if (node->n > EVENTS_MAX)
-        return node_problem(c->r, node, "more than %d events in one rule", EVENTS_MAX);
-    for (size_t i = 0; i < node->n; i++)
+    for (size_t i = 0; node && i < node->n; i++)
         if (!compile_event(c, node->keys[i].text, &node->items[i]))
             return false;
     return true;
@@ -308,13 +232,8 @@ static bool read_conditions(struct compiler *c, const struct node *rule)
     const struct node *find = node_get(rule, "find"), *except = node_get(rule, "except");
     if (c->rule->code)
         return true;
-    if (!find)
-        return node_problem(c->r, rule, "a rule needs find, the condition that makes a finding, or code");
-    if (c->rule->scope == SCOPE_TASK) {
-        if (except)
-            return node_problem(c->r, except, "a rule of scope task has no except");
+    if (c->rule->scope == SCOPE_TASK)
         return (c->rule->task = compile_task(c, find));
-    }
     if (!(c->rule->find = compile_cond(c, find)))
         return false;
     const struct node *each;
@@ -325,29 +244,6 @@ static bool read_conditions(struct compiler *c, const struct node *rule)
             return false;
     c->rule->always = holds_of_nothing(c->rule->find);
     set_leads(c->r->a, c->rule);
-    return true;
-}
-
-static bool read_tests(struct compiler *c, const struct node *rule)
-{
-    static const char *const known[] = {"hit", "clean", NULL};
-    const struct node *tests = node_get(rule, "tests");
-    if (!tests)
-        return true;
-    if (tests->type != NODE_MAP)
-        return node_problem(c->r, tests, "tests: a map with hit and clean was expected, but this is %s", node_what(tests));
-    if (!node_known_keys(c->r, tests, "tests", known))
-        return false;
-    const struct node *lists[] = {node_get(tests, "hit"), node_get(tests, "clean")};
-    for (int i = 0; i < 2; i++)
-        if (lists[i] && lists[i]->type != NODE_LIST)
-            return node_problem(c->r, lists[i], "%s is a list of runs, each a list of events", known[i]);
-    struct node *kept = arena_array(c->r->a, struct node, 2);
-    for (int i = 0; i < 2; i++)
-        if (lists[i])
-            kept[i] = *lists[i];
-    c->rule->hit = lists[0] ? &kept[0] : NULL;
-    c->rule->clean = lists[1] ? &kept[1] : NULL;
     return true;
 }
 
@@ -375,28 +271,25 @@ static void set_version(struct rule *rule, const struct node *node)
 
 struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, const struct definitions *names, const struct rule_text *text)
 {
-    static const char *const known[] = {"id", "title", "message", "behavior", "severity", "confidence", "scope", "enabled", "why", "unsure",
-                                        "source", "parameters", "events", "find", "except", "code", "tests", NULL};
     static const char *const verbatim[] = {"id", "parameters", "tests", NULL};
     struct rule *rule = arena_new(r->a, struct rule);
     struct node *node = arena_new(r->a, struct node);
     struct compiler c = {.r = r, .patterns = patterns, .rule = rule};
     struct definitions own = {.outer = names};
-    r->rule = SLICE_NONE;
+    r->rule = node_text_of(&text->node, "id");
+    if (!read_parameters(r, &text->node, &own) || !node_expand(r, &text->node, &own, verbatim, node) ||
+        !schema_check(schema_get(schema_of_rules(), "rule"), r, node))
+        return NULL;
     rule->file = arena_dup(r->a, r->file);
     rule->line = text->node.line;
     rule->text = arena_dup(r->a, text->source);
-    bool good = read_id(&c, &text->node, &rule->id) && read_parameters(r, &text->node, &own) &&
-                node_expand(r, &text->node, &own, verbatim, node) && node_known_keys(r, node, "a rule", known) &&
-                read_text(&c, node, "title", true, &rule->title) && read_text(&c, node, "message", false, &rule->message) &&
-                read_text(&c, node, "why", false, &rule->why) && read_text(&c, node, "unsure", false, &rule->unsure) &&
-                read_text(&c, node, "source", false, &rule->source) && read_behavior(&c, node) && read_weight(&c, node) &&
-                read_code(&c, node) && read_events(&c, node) && read_conditions(&c, node) && read_tests(&c, node) &&
-                (rule->code || (check_template(&c, node_get(node, "title"), rule->title) &&
-                                check_template(&c, node_get(node, "message"), rule->message)));
-    if (!good)
+    read_head(rule, node);
+    if (!read_code(&c, node) || !read_events(&c, node) || !read_conditions(&c, node) ||
+        (!rule->code && (!check_template(&c, node_get(node, "title"), rule->title) ||
+                         !check_template(&c, node_get(node, "message"), rule->message))))
         return NULL;
-    rule->parameters = node_get(node, "parameters");
+    rule->hit = node_get(node_get(node, "tests"), "hit");
+    rule->clean = node_get(node_get(node, "tests"), "clean");
     if (rule->parameters)
         rule->parameters_json = json_of(r->a, rule->parameters);
     for (size_t i = 0; i < rule->nevents; i++)

@@ -34,6 +34,10 @@ struct field_info {
 };
 extern const struct field_info fields[FIELD_COUNT];
 
+/* What `on:` can name, and which kinds it means; a row without a name ends it. */
+struct event_word { const char *name; unsigned kinds; };
+extern const struct event_word event_words[];
+
 /* ---- patterns: each text and flags once, whatever the number of rules that use it -------------------------------- */
 
 struct pattern {
@@ -73,6 +77,7 @@ struct matcher {
 enum normalize {
     NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32,
 };
+extern const char *const normalize_words[]; /* in that order; NULL ends it */
 
 /* What two occurrences must have alike to be "the same": a hash of these fields. */
 struct key_field { enum field field; struct slice key; };
@@ -131,6 +136,7 @@ struct cond {
 };
 
 enum of_runs { RUNS_ALL, RUNS_FAILED, RUNS_PASSED };
+extern const char *const of_runs_words[]; /* in that order; NULL ends it */
 struct task_cond {          /* every part that is asked must hold */
     const struct node *at;
     struct slice *having;   /* rules whose findings count */
@@ -210,6 +216,12 @@ bool compile_field(struct compiler *c, const struct node *at, struct slice name,
 int compile_capture(struct compiler *c, const struct node *at, struct slice name, bool hidden);   /* -1: problem */
 struct event_def *compile_event_find(struct compiler *c, struct slice name);
 struct event_def *compile_run_event(struct compiler *c, const struct node *node);                 /* `run: {…}` as an event */
+/* The words that a condition can have; a row without one ends it. */
+struct cond_word {
+    const char *word;
+    struct cond *(*read)(struct compiler *c, const struct node *node);
+};
+extern const struct cond_word cond_words[];
 struct cond *compile_cond(struct compiler *c, const struct node *node);                           /* NULL: problem */
 struct task_cond *compile_task(struct compiler *c, const struct node *node);                      /* NULL: problem */
 

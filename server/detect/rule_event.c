@@ -57,7 +57,7 @@ const struct field_info fields[FIELD_COUNT] = {
     [FIELD_CAPTURE] = {"capture", true, false, FINDING},
 };
 
-static const struct { const char *name; unsigned kinds; } on_names[] = {
+const struct event_word event_words[] = {
     {"message", MESSAGES},
     {"assistant", EVENT_BIT(EVENT_ASSISTANT)},
     {"user", EVENT_BIT(EVENT_USER)},
@@ -69,25 +69,19 @@ static const struct { const char *name; unsigned kinds; } on_names[] = {
     {"score", SCORE},
     {"end", END},
     {"finding", FINDING},
+    {NULL, 0},
 };
-enum { ON_NAMES = sizeof on_names / sizeof *on_names };
 
-static bool read_on(struct compiler *c, const struct node *node, unsigned *kinds)
+static unsigned read_on(const struct node *node)
 {
+    unsigned kinds = 0;
     const struct node *each;
     size_t n = node_each(node, &each);
-    *kinds = 0;
-    for (size_t i = 0; i < n; i++) {
-        const char *known[ON_NAMES + 1] = {0};
-        size_t k = 0;
-        for (; k < ON_NAMES && !slice_is(each[i].text, on_names[k].name); k++)
-            known[k] = on_names[k].name;
-        if (k == ON_NAMES || each[i].type != NODE_STRING)
-            return node_problem(c->r, &each[i], "on: there is no kind of event '%.*s'; %.*s", SLICE_ARG(each[i].text),
-                                SLICE_ARG(node_suggest(c->r, each[i].text, known)));
-        *kinds |= on_names[k].kinds;
-    }
-    return *kinds || node_problem(c->r, node, "on: names no kind of event");
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; event_words[k].name; k++)
+            if (slice_is(each[i].text, event_words[k].name))
+                kinds |= event_words[k].kinds;
+    return kinds;
 }
 
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
@@ -295,18 +289,12 @@ static bool add_literals(struct compiler *c, struct event_def *def, size_t *cap,
 {
     const struct node *each;
     size_t n = node_each(node, &each);
-    if (n == 0)
-        return node_problem(c->r, node, "an empty list matches nothing");
-    struct slice text;
     if (n == 1)
-        return node_string(c->r, each, "a literal", &text) && add_regex(c, def, cap, each, m, text, flags | REGEX_LITERAL);
+        return add_regex(c, def, cap, each, m, each->text, flags | REGEX_LITERAL);
     struct str pattern = STR_INIT(60 << 10);
     str_addz(&pattern, "(?:");
     for (size_t i = 0; i < n; i++) {
-        if (!node_string(c->r, &each[i], "a literal", &text)) {
-            str_free(&pattern);
-            return false;
-        }
+        struct slice text = each[i].text;
         if (i)
             str_addc(&pattern, '|');
         for (size_t k = 0; k < text.len; k++) {
@@ -316,46 +304,32 @@ static bool add_literals(struct compiler *c, struct event_def *def, size_t *cap,
         }
     }
     str_addc(&pattern, ')');
-    if (pattern.full) {
-        str_free(&pattern);
-        return node_problem(c->r, node, "the literals are larger than 60 KB together");
-    }
-    text = arena_dup(c->r->a, str_slice(&pattern));
+    bool good = !pattern.full || node_problem(c->r, node, "the literals are larger than 60 KB together");
+    struct slice text = arena_dup(c->r->a, str_slice(&pattern));
     str_free(&pattern);
-    return add_regex(c, def, cap, node, m, text, flags);
+    return good && add_regex(c, def, cap, node, m, text, flags);
 }
 
-static bool add_is(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
+static void add_is(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
 {
     const struct node *each;
     size_t n = node_each(node, &each);
-    if (fields[m.field].number) {
-        double x;
-        if (!node_number(c->r, node, fields[m.field].name, &x))
-            return false;
-        m.op = OP_NUMBER, m.min = m.max = x;
-        add_matcher(c, def, cap, m);
-        return true;
-    }
-    m.op = OP_IS;
+    m.op = fields[m.field].number ? OP_NUMBER : OP_IS;
+    m.min = m.max = node->number;
     m.words = arena_array(c->r->a, struct slice, n + 1);
-    for (m.nwords = 0; m.nwords < n; m.nwords++)
-        if (each[m.nwords].type == NODE_NULL)
-            m.words[m.nwords] = slice_str("null");
-        else if (!node_string(c->r, &each[m.nwords], "is", &m.words[m.nwords]))
-            return false;
+    for (; m.nwords < n; m.nwords++)
+        m.words[m.nwords] = each[m.nwords].type == NODE_NULL ? slice_str("null") : each[m.nwords].text;
     add_matcher(c, def, cap, m);
-    return true;
 }
 
 /* "> 3", ">= 3", "< 3", "<= 3", as a number field's short form. */
 static bool add_comparison(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
 {
-    char text[64], *end;
+    char text[64];
     snprintf(text, sizeof text, "%.*s", SLICE_ARG(slice_cut(node->text, sizeof text - 1)));
-    bool less = text[0] == '<', open = text[0] && text[1] != '=';
-    double x = strtod(text + (open ? 1 : 2), &end);
-    if ((text[0] != '<' && text[0] != '>') || end == text + (open ? 1 : 2) || *end)
+    bool less = text[0] == '<', open = text[1] != '=';
+    double x = strtod(text + (open ? 1 : 2), NULL);
+    if (text[0] != '<' && text[0] != '>')
         return node_problem(c->r, node, "%s is a number: write a number, '> 3', '<= 3', or {over, under, at_least, at_most}",
                             fields[m.field].name);
     m.op = OP_NUMBER;
@@ -365,30 +339,13 @@ static bool add_comparison(struct compiler *c, struct event_def *def, size_t *ca
     return true;
 }
 
-static const char *const matcher_keys[] = {"regex",   "literal", "is",  "over",   "under", "at_least", "at_most",
-                                           "same_as", "present", "not", "nocase", "word",  NULL};
-
-static bool read_flag(struct compiler *c, const struct node *node, const char *key, int flag, int *flags)
-{
-    const struct node *value = node_get(node, key);
-    bool on = false;
-    if (value && !node_bool(c->r, value, key, &on))
-        return false;
-    *flags |= on ? flag : 0;
-    return true;
-}
-
 static bool add_matchers(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m);
 
 /* `same_as: OTHER.field`: both events bind a hash of their value to one hidden capture, and captures join. */
 static bool add_same(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
 {
-    struct slice text;
-    if (!node_string(c->r, node, "same_as", &text))
-        return false;
+    struct slice text = node->text;
     ptrdiff_t dot = slice_find(text, slice_str("."));
-    if (dot <= 0)
-        return node_problem(c->r, node, "same_as must be EVENT.field, as in 'call.args'");
     if (m.negate)
         return node_problem(c->r, node, "same_as cannot be under not: use a `not` condition");
     struct event_def *other = compile_event_find(c, slice_sub(text, 0, (size_t)dot));
@@ -414,29 +371,35 @@ static bool add_same(struct compiler *c, struct event_def *def, size_t *cap, con
     return true;
 }
 
+static bool add_not(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
+{
+    const struct node *each;
+    size_t n = node_each(node, &each);
+    if (m.negate)
+        return node_problem(c->r, node, "not inside not: write the matcher itself");
+    m.negate = true;
+    for (size_t i = 0; i < n; i++)
+        if (!add_matchers(c, def, cap, &each[i], m))
+            return false;
+    return true;
+}
+
 static bool add_matcher_map(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
 {
-    int flags = 0;
+    int flags = (node_flag_of(node, "nocase", false) ? REGEX_NOCASE : 0) | (node_flag_of(node, "word", false) ? REGEX_WORD : 0);
     const struct node *v;
-    if (!node_known_keys(c->r, node, "a matcher", matcher_keys) || !read_flag(c, node, "nocase", REGEX_NOCASE, &flags) ||
-        !read_flag(c, node, "word", REGEX_WORD, &flags))
-        return false;
     m.nocase = flags & REGEX_NOCASE;
-    size_t before = def->nmatchers;
-    struct slice text;
-    if ((v = node_get(node, "regex")) && !(node_string(c->r, v, "regex", &text) && add_regex(c, def, cap, v, m, text, flags)))
+    if ((v = node_get(node, "regex")) && !add_regex(c, def, cap, v, m, v->text, flags))
         return false;
     if ((v = node_get(node, "literal")) && !add_literals(c, def, cap, v, m, flags))
         return false;
-    if ((v = node_get(node, "is")) && !add_is(c, def, cap, v, m))
-        return false;
+    if ((v = node_get(node, "is")))
+        add_is(c, def, cap, v, m);
     if ((v = node_get(node, "same_as")) && !add_same(c, def, cap, v, m))
         return false;
     if ((v = node_get(node, "present"))) {
         struct matcher p = m;
-        p.op = OP_PRESENT;
-        if (!node_bool(c->r, v, "present", &p.present))
-            return false;
+        p.op = OP_PRESENT, p.present = v->boolean;
         add_matcher(c, def, cap, p);
     }
     static const struct {
@@ -447,33 +410,15 @@ static bool add_matcher_map(struct compiler *c, struct event_def *def, size_t *c
     range.op = OP_NUMBER, range.min = -INFINITY, range.max = INFINITY;
     bool ranged = false;
     for (size_t i = 0; i < sizeof bounds / sizeof *bounds; i++) {
-        double x;
         if (!(v = node_get(node, bounds[i].key)))
             continue;
-        if (!node_number(c->r, v, bounds[i].key, &x))
-            return false;
         ranged = true;
-        *(bounds[i].low ? &range.min : &range.max) = x;
+        *(bounds[i].low ? &range.min : &range.max) = v->number;
         *(bounds[i].low ? &range.min_open : &range.max_open) = bounds[i].open;
     }
     if (ranged)
         add_matcher(c, def, cap, range);
-    if ((v = node_get(node, "not"))) {
-        const struct node *each;
-        size_t n = node_each(v, &each);
-        struct matcher inverse = m;
-        inverse.negate = !m.negate;
-        if (m.negate)
-            return node_problem(c->r, v, "not inside not: write the matcher itself");
-        if (n == 0)
-            return node_problem(c->r, v, "an empty list matches nothing");
-        for (size_t i = 0; i < n; i++)
-            if (!add_matchers(c, def, cap, &each[i], inverse))
-                return false;
-    }
-    return def->nmatchers > before ||
-           node_problem(c->r, node,
-                        "a matcher needs one of regex, literal, is, over, under, at_least, at_most, same_as, present, not");
+    return !(v = node_get(node, "not")) || add_not(c, def, cap, v, m);
 }
 
 /* What a field's value may be: see rules/README.md, "Matchers". */
@@ -482,18 +427,14 @@ static bool add_matchers(struct compiler *c, struct event_def *def, size_t *cap,
     switch (node->type) {
     case NODE_STRING:
         return fields[m.field].number ? add_comparison(c, def, cap, node, m) : add_regex(c, def, cap, node, m, node->text, 0);
+    case NODE_LIST: return add_literals(c, def, cap, node, m, 0);
+    case NODE_MAP: return add_matcher_map(c, def, cap, node, m);
     case NODE_NUMBER:
     case NODE_BOOL:
-        return add_is(c, def, cap, node, m);
-    case NODE_LIST:
-        return add_literals(c, def, cap, node, m, 0);
-    case NODE_MAP:
-        return add_matcher_map(c, def, cap, node, m);
-    case NODE_NULL:
-        break;
+    case NODE_NULL: break;
     }
-    return node_problem(c->r, node, "a matcher was expected here: a pattern, a list of literal texts, a number, or a map such as "
-                                    "{literal: […], nocase: true}");
+    add_is(c, def, cap, node, m);
+    return true;
 }
 
 /* Numbers and words first, then patterns whose literals were looked for already, then the rest; not is last of its sort. */
@@ -550,19 +491,8 @@ struct event_def *compile_event_find(struct compiler *c, struct slice name)
     return NULL;
 }
 
-struct event_def *compile_event(struct compiler *c, struct slice name, const struct node *node)
+static struct event_def *compile_fields(struct compiler *c, struct event_def *def, const struct node *node)
 {
-    if (node->type != NODE_MAP)
-        return node_problem(c->r, node, "an event is a map such as {on: tool_result, text: 'not found'}, but this is %s",
-                            node_what(node)),
-               NULL;
-    const struct node *on = node_get(node, "on");
-    if (!on)
-        return node_problem(c->r, node, "an event needs on: one of message, assistant, user, system, reasoning, tool_call, "
-                                        "tool_result, error, score, end, finding"), NULL;
-    struct event_def *def = new_def(c, name);
-    if (!read_on(c, on, &def->kinds))
-        return NULL;
     size_t cap = 0;
     for (size_t i = 0; i < node->n; i++) {
         if (slice_is(node->keys[i].text, "on"))
@@ -575,21 +505,16 @@ struct event_def *compile_event(struct compiler *c, struct slice name, const str
     return add_def(c, node, def);
 }
 
+struct event_def *compile_event(struct compiler *c, struct slice name, const struct node *node)
+{
+    struct event_def *def = new_def(c, name);
+    def->kinds = read_on(node_get(node, "on"));
+    return compile_fields(c, def, node);
+}
+
 struct event_def *compile_run_event(struct compiler *c, const struct node *node)
 {
-    if (node->type != NODE_MAP || node->n == 0)
-        return node_problem(c->r, node,
-                            "run: a map such as {success: false, limit: {present: true}} was expected, but this is %s",
-                            node_what(node)),
-               NULL;
     struct event_def *def = new_def(c, slice_str(""));
     def->kinds = END;
-    size_t cap = 0;
-    for (size_t i = 0; i < node->n; i++) {
-        struct matcher m = {0};
-        if (!compile_field(c, &node->keys[i], node->keys[i].text, END, &m.field, &m.key) ||
-            !add_matchers(c, def, &cap, &node->items[i], m))
-            return NULL;
-    }
-    return add_def(c, node, def);
+    return compile_fields(c, def, node);
 }

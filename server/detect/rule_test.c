@@ -8,8 +8,6 @@ struct bench {                      /* one ruleset_test */
     const struct ruleset *rs;
     struct detect_scratch *scratch;
     struct arena arena;             /* of one test */
-    struct rule_problems problems;  /* in how a test is written */
-    struct reader reader;
 };
 
 /* ---- nodes → run ------------------------------------------------------------------------------------------------- */
@@ -73,40 +71,36 @@ static void fill_message(struct maker *k, struct message *m, const struct node *
         m->duration_ms = (int64_t)(v->number * 1000);
 }
 
-#define MESSAGE_KEYS "reasoning", "model", "timestamp", "finish_reason", "error", "metadata", "tokens", "tokens_in", "duration"
-
-static bool make_text(struct maker *k, const struct node *event, const struct node *value, enum role role)
+static void make_text(struct maker *k, const struct node *event, const struct node *value, enum role role)
 {
     struct message *m = add_message(k, role);
     m->text = text_of(k, value);
     fill_message(k, m, event);
     k->joined = role == ROLE_ASSISTANT;
-    return true;
 }
 
-static bool make_system(struct maker *k, const struct node *event, const struct node *value)
+static void make_system(struct maker *k, const struct node *event, const struct node *value)
 {
-    return make_text(k, event, value, ROLE_SYSTEM);
+    make_text(k, event, value, ROLE_SYSTEM);
 }
-static bool make_user(struct maker *k, const struct node *event, const struct node *value)
+static void make_user(struct maker *k, const struct node *event, const struct node *value)
 {
-    return make_text(k, event, value, ROLE_USER);
+    make_text(k, event, value, ROLE_USER);
 }
-static bool make_assistant(struct maker *k, const struct node *event, const struct node *value)
+static void make_assistant(struct maker *k, const struct node *event, const struct node *value)
 {
-    return make_text(k, event, value, ROLE_ASSISTANT);
+    make_text(k, event, value, ROLE_ASSISTANT);
 }
 
-static bool make_reasoning(struct maker *k, const struct node *event, const struct node *value)
+static void make_reasoning(struct maker *k, const struct node *event, const struct node *value)
 {
     struct message *m = add_message(k, ROLE_ASSISTANT);
     fill_message(k, m, event);
     m->reasoning = text_of(k, value);
     k->joined = true;
-    return true;
 }
 
-static bool make_call(struct maker *k, const struct node *event, const struct node *value)
+static void make_call(struct maker *k, const struct node *event, const struct node *value)
 {
     struct message *m = k->joined ? &k->t->messages[k->t->nmessages - 1] : add_message(k, ROLE_ASSISTANT);
     struct tool_call *calls = arena_array(&k->b->arena, struct tool_call, m->ncalls + 1);
@@ -124,10 +118,9 @@ static bool make_call(struct maker *k, const struct node *event, const struct no
     k->open = arena_grow(&k->b->arena, k->open, k->nopen, &k->open_cap, sizeof *k->open);
     k->open[k->nopen++] = c->call_id;
     k->joined = true;
-    return true;
 }
 
-static bool make_result(struct maker *k, const struct node *event, const struct node *value)
+static void make_result(struct maker *k, const struct node *event, const struct node *value)
 {
     struct message *m = add_message(k, ROLE_TOOL);
     const struct node *id = node_get(event, "id");
@@ -141,18 +134,12 @@ static bool make_result(struct maker *k, const struct node *event, const struct 
     }
     fill_message(k, m, event);
     k->joined = false;
-    return true;
 }
 
-static bool make_score(struct maker *k, const struct node *event, const struct node *value)
+static void make_score(struct maker *k, const struct node *event, const struct node *value)
 {
-    static const char *const known[] = {"name", "value", "answer", "target", "explanation", "metadata", NULL};
     (void)event;
     struct run *run = k->run;
-    if (value->type != NODE_MAP)
-        return node_problem(&k->b->reader, value, "a score is a map with name, value, answer, target, explanation");
-    if (!node_known_keys(&k->b->reader, value, "a score", known))
-        return false;
     run->scores = arena_grow(&k->b->arena, run->scores, run->nscores, &k->scores_cap, sizeof *run->scores);
     struct score *s = &run->scores[run->nscores++];
     const struct node *v = node_get(value, "value"), *name = node_get(value, "name");
@@ -164,20 +151,12 @@ static bool make_score(struct maker *k, const struct node *event, const struct n
         .explanation = text_of(k, node_get(value, "explanation")),
         .metadata = text_of(k, node_get(value, "metadata")),
     };
-    return true;
 }
 
-static bool make_end(struct maker *k, const struct node *event, const struct node *value)
+static void make_end(struct maker *k, const struct node *event, const struct node *value)
 {
-    static const char *const known[] = {"success",    "exit_status", "limit",    "error",  "model",     "agent",
-                                        "task_id",    "name",        "attempt",  "tokens", "tokens_in", "cost",
-                                        "started_at", "ended_at",    "metadata", "tags",   NULL};
     (void)event;
     struct run *run = k->run;
-    if (value->type != NODE_MAP)
-        return node_problem(&k->b->reader, value, "end is a map with success, exit_status, limit, error, …");
-    if (!node_known_keys(&k->b->reader, value, "end", known))
-        return false;
     struct slice *to[] = {&run->exit_status, &run->limit, &run->error,      &run->model,    &run->agent,
                           &run->task_id,     &run->name,  &run->started_at, &run->ended_at, &run->metadata};
     static const char *const texts[] = {"exit_status", "limit", "error",      "model",    "agent",
@@ -197,51 +176,35 @@ static bool make_end(struct maker *k, const struct node *event, const struct nod
     run->tags = arena_array(&k->b->arena, struct slice, n + 1);
     for (; run->ntags < n; run->ntags++)
         run->tags[run->ntags] = text_of(k, &tags[run->ntags]);
-    return true;
 }
 
 static const struct {
     const char *word;
-    bool (*make)(struct maker *k, const struct node *event, const struct node *value);
-    const char *keys[16]; /* that may stand beside it */
+    void (*make)(struct maker *k, const struct node *event, const struct node *value);
 } words[] = {
-    {"system", make_system, {"system", MESSAGE_KEYS}},
-    {"user", make_user, {"user", MESSAGE_KEYS}},
-    {"assistant", make_assistant, {"assistant", MESSAGE_KEYS}},
-    {"tool_call", make_call, {"tool_call", "args", "id", "parse_error", MESSAGE_KEYS}},
-    {"tool_result", make_result, {"tool_result", "id", "name", MESSAGE_KEYS}},
-    {"score", make_score, {"score"}},
-    {"end", make_end, {"end"}},
-    {"reasoning", make_reasoning, {MESSAGE_KEYS}}, /* last: it may also stand beside the others */
+    {"system", make_system},
+    {"user", make_user},
+    {"assistant", make_assistant},
+    {"tool_call", make_call},
+    {"tool_result", make_result},
+    {"score", make_score},
+    {"end", make_end},
+    {"reasoning", make_reasoning}, /* last: it may also stand beside the others */
 };
-enum { WORDS = sizeof words / sizeof *words };
 
-static bool make_event(struct maker *k, const struct node *event)
+/* The schema has seen to it that each event has one of the words. */
+static void make_run(struct bench *b, const struct node *events, struct run *run)
 {
-    struct reader *r = &k->b->reader;
-    if (event->type != NODE_MAP)
-        return node_problem(r, event, "an event is a map such as {tool_call: bash, args: {cmd: ls}}, but this is %s",
-                            node_what(event));
-    for (size_t i = 0; i < WORDS; i++) {
-        const struct node *value = node_get(event, words[i].word);
-        if (value)
-            return node_known_keys(r, event, words[i].word, words[i].keys) && words[i].make(k, event, value);
-    }
-    return node_problem(r, event, "an event is one of system, user, assistant, reasoning, tool_call, tool_result, score, end");
-}
-
-static bool make_run(struct bench *b, const struct node *events, struct run *run)
-{
-    if (events->type != NODE_LIST)
-        return node_problem(&b->reader, events, "a test's run is a list of events, but this is %s", node_what(events));
     run_init(run);
     struct maker k = {.b = b, .run = run, .t = arena_new(&b->arena, struct transcript)};
     run->transcripts = k.t;
     run->ntranscripts = 1;
-    for (size_t i = 0; i < events->n; i++)
-        if (!make_event(&k, &events->items[i]))
-            return false;
-    return true;
+    for (size_t i = 0; i < events->n; i++) {
+        size_t word = 0;
+        while (!node_get(&events->items[i], words[word].word))
+            word++;
+        words[word].make(&k, &events->items[i], node_get(&events->items[i], words[word].word));
+    }
 }
 
 /* ---- what is found ----------------------------------------------------------------------------------------------- */
@@ -261,34 +224,28 @@ static size_t count_findings(const struct findings *found, struct slice detector
     return n;
 }
 
-static bool try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found,
-                    const char **why)
+static size_t try_run(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
 {
     struct run run;
-    if (!make_run(b, test, &run))
-        return false;
+    make_run(b, test, &run);
     struct detect_result result;
     detect_run(only, b->scratch, &run, &b->arena, &result);
-    *found = count_findings(&result.findings, rule->id);
     for (size_t i = 0; i < result.findings.n; i++)
         for (size_t k = 0; k < result.findings.items[i].nevidence; k++)
             if (!evidence_stands(&run, &result.findings.items[i].evidence[k]))
                 *why = "evidence that does not stand in the run";
     if (result.nincomplete)
         *why = "a pattern that hits its limit in its own test";
-    return true;
+    return count_findings(&result.findings, rule->id);
 }
 
 /* A test of a task rule: its runs, each a list of events, of which `end` tells the outcome. */
-static bool try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, size_t *found)
+static size_t try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test)
 {
-    if (test->type != NODE_LIST)
-        return node_problem(&b->reader, test, "a test of a task rule is a list of runs, each a list of events");
     struct task_summary task = {.task_id = slice_str("task"), .runs = arena_array(&b->arena, struct run_summary, test->n + 1)};
     for (; task.nruns < test->n; task.nruns++) {
         struct run *run = arena_new(&b->arena, struct run);
-        if (!make_run(b, &test->items[task.nruns], run))
-            return false;
+        make_run(b, &test->items[task.nruns], run);
         struct detect_result result;
         detect_run(b->rs, b->scratch, run, &b->arena, &result);
         struct run_summary *s = &task.runs[task.nruns];
@@ -308,8 +265,7 @@ static bool try_task(struct bench *b, const struct rule *rule, const struct rule
     }
     struct detect_result result;
     detect_task(only, b->scratch, &task, &b->arena, &result);
-    *found = count_findings(&result.findings, rule->id);
-    return true;
+    return count_findings(&result.findings, rule->id);
 }
 
 static void run_tests(struct bench *b, const struct rule *rule, const struct ruleset *only, bool hit, struct str *out,
@@ -318,25 +274,18 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
     const struct node *list = hit ? rule->hit : rule->clean;
     for (size_t i = 0; list && i < list->n; i++) {
         const struct node *test = &list->items[i];
-        size_t found = 0;
         const char *why = NULL;
         arena_reset(&b->arena);
-        b->problems = (struct rule_problems){0};
-        b->reader = (struct reader){
-            .a = &b->arena, .report = &b->arena, .problems = &b->problems, .file = rule->file, .rule = rule->id};
-        bool good = rule->scope == SCOPE_TASK ? try_task(b, rule, only, test, &found) : try_run(b, rule, only, test, &found, &why);
+        size_t found = rule->scope == SCOPE_TASK ? try_task(b, rule, only, test) : try_run(b, rule, only, test, &why);
         ++*tests;
-        if (good && !why && (found > 0) == hit)
+        if (!why && (found > 0) == hit)
             continue;
         ++*failures;
-        int line = b->problems.n ? b->problems.items[0].line : test->line,
-            column = b->problems.n ? b->problems.items[0].column : test->column;
-        struct slice message = b->problems.n ? b->problems.items[0].message
-                                             : slice_str(why   ? why
-                                                         : hit ? "should be found here and was not"
-                                                               : "was found here and should not be");
-        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %.*s\n", SLICE_ARG(rule->file), line, column, SLICE_ARG(rule->id),
-                   hit ? "hit" : "clean", i + 1, SLICE_ARG(message));
+        str_printf(out, "%.*s:%d:%d: %.*s: %s %zu: %s\n", SLICE_ARG(rule->file), test->line, test->column, SLICE_ARG(rule->id),
+                   hit ? "hit" : "clean", i + 1,
+                   why   ? why
+                   : hit ? "should be found here and was not"
+                         : "was found here and should not be");
     }
 }
 

@@ -4,6 +4,7 @@ import { finish, launch, startServer } from './harness.mjs';
 import { importChecks } from './imports.mjs';
 import { lookChecks, loadSample } from './looks.mjs';
 import { readerChecks } from './reader.mjs';
+import { reportChecks } from './report.mjs';
 import { textChecks } from './text.mjs';
 
 const binary = process.argv[2];
@@ -22,6 +23,7 @@ try {
         await actionChecks(browser, server.base, sample);
     }
     await importChecks(browser, server.base);
+    await reportChecks(browser, binary);
 } finally {
     await browser.close();
     await server.stop();

@@ -1161,6 +1161,31 @@ def test_findings_print_as_reports_too_and_runs_do_not():
         assert "--output is" in h.stderr, h.stderr
 
 
+def test_the_example_workflow_does_what_it_says():
+    steps = json.loads(subprocess.run(["node", os.path.join(HERE, "workflow.mjs")], capture_output=True, check=True, timeout=60).stdout)
+    run = {s["name"]: s["run"] for s in steps if "run" in s}
+    assert list(run) == ["build", "report", "gate"] and any("upload-sarif" in s.get("uses", "") for s in steps)
+    h = Home()
+    work = os.path.join(h.path, "work")
+    h.file("work/transcripts/a.jsonl", jsonl([chat("r1", "hello there"), chat("r2", "good day")]))
+    h.file("bin/telltale", f"#!/bin/sh\nexec {PROGRAM} \"$@\" --rules {h.file('hello.yaml', RULE)}\n")
+    os.chmod(os.path.join(h.path, "bin", "telltale"), 0o755)
+    def step(name):
+        env = {**os.environ, "PATH": os.path.join(h.path, "bin") + ":" + os.environ["PATH"]}
+        return subprocess.run(["bash", "-e", "-o", "pipefail", "-c", run[name]], cwd=work, env=env, capture_output=True, text=True, timeout=120)
+    assert step("report").returncode == 0
+    result = next(r for r in json.load(open(os.path.join(work, "telltale.sarif")))["runs"][0]["results"] if r["ruleId"] == "says-hello")
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "transcripts/a.jsonl", result
+    assert "✗ Fails" in open(os.path.join(work, "telltale.html")).read()
+    gate = step("gate")
+    assert gate.returncode == 1 and "::error file=transcripts/a.jsonl,line=1," in gate.stdout, gate
+    subprocess.run([os.path.join(h.path, "bin", "telltale"), "scan", "transcripts", "--write-baseline", "telltale.baseline", "--quiet"],
+                   cwd=work, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    assert step("report").returncode == 0 and "✓ Passes" in open(os.path.join(work, "telltale.html")).read()
+    gate = step("gate")
+    assert gate.returncode == 0 and "in the baseline" in gate.stdout and "::error" not in gate.stdout, gate
+
+
 def test_detectors_hold_their_bars_on_labelled_runs():
     """What `make score` measures. The bars are far below what is reached, so that an honest new rule has room."""
     score = [sys.executable, os.path.join(ROOT, "tests", "bench", "score.py"), PROGRAM, "--json"]
@@ -1174,6 +1199,9 @@ def test_detectors_hold_their_bars_on_labelled_runs():
     assert summary["macro_over"] >= 5 and summary["macro_f1"] >= 0.60, summary
     assert summary["findings_on_labelled_runs"] >= 50 and summary["micro_precision"] >= 0.80, summary
     assert summary["quoted"] >= 0.80, summary
+    steps = report["steps"]
+    for half, bar in (("Algorithm-Generated", 0.27), ("Hand-Crafted", 0.155)):
+        assert steps[half]["n"] > 20 and steps[half]["shown"] > bar * steps[half]["n"] < steps[half]["learned"], steps
 
 
 def test_score_says_what_is_missing():

@@ -4,6 +4,7 @@
 #include "base/err.h"
 #include "base/hash.h"
 #include "base/jsonw.h"
+#include "base/markup.h"
 #include "base/map.h"
 
 #include <errno.h>
@@ -59,6 +60,24 @@ static void surrogates_and_overlong_forms_are_not_utf8(void **state)
     jsonw_escape(&s, slice_str("\xed\xa0\x80|\xc0\xaf|\xf4\x90\x80\x80|\xf0\x9f\x98\x80"));
     assert_string_equal(s.ptr, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd|"
                                "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xf0\x9f\x98\x80");
+    str_free(&s);
+}
+
+static void markup_holds_no_markup_and_nothing_that_xml_cannot(void **state)
+{
+    (void)state;
+    struct str s = STR_INIT(1 << 16);
+    markup_text(&s, slice_str("a<b & \"c\" ]]> '\n\t\r"));
+    assert_string_equal(s.ptr, "a&lt;b &amp; &quot;c&quot; ]]&gt; &#39;\n\t&#13;");
+    str_reset(&s);
+    markup_attribute(&s, slice_str("a\n\tb"));
+    assert_string_equal(s.ptr, "a&#10;&#9;b");
+    str_reset(&s);
+    markup_text(&s, slice_of("\0\x1b\x7f|\xff|\xef\xbf\xbe|\xef\xbf\xbf|\xed\xa0\x80|\xc3", 19));
+    assert_string_equal(s.ptr, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd|\xef\xbf\xbd|\xef\xbf\xbd|\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd|\xef\xbf\xbd");
+    str_reset(&s);
+    markup_text(&s, slice_str("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"));
+    assert_string_equal(s.ptr, "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80");
     str_free(&s);
 }
 
@@ -301,6 +320,7 @@ int main(void)
         cmocka_unit_test(str_keeps_to_its_maximum),
         cmocka_unit_test(json_writes_what_json_allows),
         cmocka_unit_test(surrogates_and_overlong_forms_are_not_utf8),
+        cmocka_unit_test(markup_holds_no_markup_and_nothing_that_xml_cannot),
         cmocka_unit_test(times_of_all_shapes_become_utc),
         cmocka_unit_test(every_day_of_eight_centuries_has_its_date),
         cmocka_unit_test(framed_hashes_tell_borders_apart),
