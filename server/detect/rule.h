@@ -45,6 +45,7 @@ struct pattern {
     struct slice text;
     int flags;
     uint32_t index;       /* in the set that compiled it */
+    uint32_t groups;      /* the highest number of a named group */
     unsigned classes;     /* of texts that it is looked for in as they pass */
     struct clause needs;  /* one of these literals must stand in the text; none: it may match anything */
 };

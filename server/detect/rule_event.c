@@ -241,6 +241,11 @@ static struct pattern *pattern_get(struct compiler *c, const struct node *at, st
     struct needs needs;
     needs_of_pattern(c->r->a, text, flags, &needs);
     *p = (struct pattern){.re = re, .text = text, .flags = flags, .index = (uint32_t)t->n, .needs = best_clause(&needs)};
+    for (size_t i = 0; i < regex_group_count(re); i++) {
+        int number;
+        regex_group_name(re, i, &number);
+        p->groups = (uint32_t)number > p->groups && number < REGEX_GROUPS ? (uint32_t)number : p->groups;
+    }
     t->items = arena_grow(c->r->a, t->items, t->n, &t->cap, sizeof *t->items);
     t->hashes = arena_grow(c->r->a, t->hashes, t->n, &t->hashes_cap, sizeof *t->hashes);
     t->items[t->n] = p;
