@@ -747,6 +747,10 @@ def test_tables_and_csv_are_for_people():
     h = sample_home()
     table = h.run("tasks")
     assert "verdict" in table.splitlines()[0] and "broken" in table
+    for row, finding in zip(csv.DictReader(io.StringIO(h.run("findings", "--output", "csv"))), h.lines("findings"), strict=True):
+        assert (row["detector"], row["id"], row["part"]) == (finding["detector"], finding["id"], finding["evidence"][0]["part"]), row
+        assert row["file"] == (finding["run"]["source"]["file"] if finding["run"] else ""), row
+    assert "detector" not in h.run("findings").splitlines()[0]
     rows = list(csv.DictReader(io.StringIO(h.run("runs", "--output", "csv"))))
     assert len(rows) >= 100 and rows[0]["task"]
 
