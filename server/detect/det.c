@@ -31,7 +31,8 @@ const struct det dets[] = {
     {.name = "ping-pong", .revision = 1, .run = det_ping_pong},
     {.name = "repeated-reply", .revision = 1, .run = det_repeated_reply},
     {.name = "runaway-text", .revision = 1, .run = det_runaway_text},
-    {.name = "word-salad", .revision = 1, .run = det_word_salad},
+    {.name = "word-salad", .revision = 2, .run = det_word_salad},
+    {.name = "language-shift", .revision = 1, .run = det_language_shift},
 };
 const size_t det_count = sizeof dets / sizeof *dets;
 

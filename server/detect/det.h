@@ -81,5 +81,6 @@ void det_ping_pong(struct det_run *d);
 void det_repeated_reply(struct det_run *d);
 void det_runaway_text(struct det_run *d); /* det_text.c */
 void det_word_salad(struct det_run *d);
+void det_language_shift(struct det_run *d);
 
 #endif
