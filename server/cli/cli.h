@@ -78,10 +78,11 @@ bool cli_collection(struct cli *cli, struct store *store, struct collection_row 
 
 /* ---- rows ---------------------------------------------------------------------------------------------------------- */
 
+enum { CSV_ONLY = -1 };
 struct column {
     const char *title;
     const char *path;    /* into the row's JSON: "source.file", "findings.broken_task" */
-    int width;           /* of the table at most; 0: as wide as it is */
+    int width;           /* of the table at most; 0: as wide as it is; CSV_ONLY: not in the table */
     bool right;
 };
 

@@ -25,7 +25,10 @@ static const struct column task_columns[] = {
 const struct column finding_columns[] = {
     {"severity", "severity", 0, false}, {"kind", "kind", 0, false}, {"behavior", "behavior", 0, false}, {"task", "task_id", 24, false},
     {"run", "run.external_id", 24, false}, {"title", "title", 56, false}, {"at", "evidence.0.message", 0, true},
-    {"words", "evidence.0.quote", 72, false}, {"status", "status", 0, false}, {0},
+    {"words", "evidence.0.quote", 72, false}, {"status", "status", 0, false}, {"detector", "detector", CSV_ONLY, false},
+    {"scope", "scope", CSV_ONLY, false}, {"model", "run.model", CSV_ONLY, false}, {"file", "run.source.file", CSV_ONLY, false},
+    {"location", "run.source.location", CSV_ONLY, false}, {"part", "evidence.0.part", CSV_ONLY, false}, {"start", "evidence.0.start", CSV_ONLY, false},
+    {"end", "evidence.0.end", CSV_ONLY, false}, {"run id", "run.id", CSV_ONLY, false}, {"id", "id", CSV_ONLY, false}, {0},
 };
 
 static const struct column incomplete_columns[] = {

@@ -141,9 +141,13 @@ static void print_table(const struct rows *rows)
     while (rows->columns[count].title)
         count++;
     size_t *widths = calloc(count + 1, sizeof *widths);
-    if (!widths)
+    const struct column **shown = calloc(count + 1, sizeof *shown);
+    if (!widths || !shown)
         abort();
-    for (const struct column *c = rows->columns; c->title; c++, n++) {
+    for (const struct column *c = rows->columns; c->title; c++) {
+        if (c->width == CSV_ONLY)
+            continue;
+        shown[n] = c;
         widths[n] = strlen(c->title);
         for (size_t i = 0; i < json_array_size(rows->held); i++) {
             size_t len;
@@ -152,12 +156,13 @@ static void print_table(const struct rows *rows)
             widths[n] = width > widths[n] ? width : widths[n];
             free(text);
         }
+        n++;
     }
     size_t total = terminal_width();
     for (size_t i = 0; i <= json_array_size(rows->held); i++) {
         size_t used = 0;
         for (size_t k = 0; k < n; k++) {
-            const struct column *c = &rows->columns[k];
+            const struct column *c = shown[k];
             size_t len = strlen(c->title);
             char *text = i ? cell_text(json_array_get(rows->held, i - 1), c->path, DIGITS_SHOWN, &len) : strdup(c->title);
             size_t room = k + 1 == n && total > used ? total - used : widths[k];
@@ -169,6 +174,7 @@ static void print_table(const struct rows *rows)
             free(text);
         }
     }
+    free(shown);
     free(widths);
 }
 

@@ -99,6 +99,7 @@ void det_other_tool(struct det_run *d);
 void det_nameless_call(struct det_run *d);
 void det_missing_id(struct det_run *d);
 void det_wrong_form(struct det_run *d); /* det_answer.c */
+void det_near_form(struct det_run *d);
 void det_garbled_key(struct det_run *d);
 void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
@@ -113,5 +114,6 @@ void det_ping_pong(struct det_run *d);
 void det_repeated_reply(struct det_run *d);
 void det_runaway_text(struct det_run *d); /* det_text.c */
 void det_word_salad(struct det_run *d);
+void det_language_shift(struct det_run *d);
 
 #endif

@@ -1,140 +1,10 @@
 /* The answer that was given beside the one that was expected: the same in other dress, seen but not given, given away, invented. */
+#include "detect/answer.h"
 #include "detect/det.h"
+#include "detect/quantity.h"
+#include "text/literal.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
-enum { ANSWER_MAX = 4096, DISTINCT = 6, SENTENCE_LEAST = 3, SENTENCE_MOST = 300, SHORT_RESULT = 200, COMMAND_STARTS = 64 };
-
-/* ---- forms of an answer ------------------------------------------------------------------------------------------ */
-
-static bool is_alnum(unsigned char c)
-{
-    return (c >= '0' && c <= '9') || (fold_byte(c) >= 'a' && fold_byte(c) <= 'z') || c >= 0x80;
-}
-
-/* What stands inside flag{…}, \boxed{…}, quotes, backticks or after "FINAL ANSWER:". */
-static struct slice unwrap(struct slice s)
-{
-    for (;;) {
-        s = slice_trim(s);
-        const char *open = s.len ? memchr(s.ptr, '{', s.len) : NULL;
-        size_t name = open ? (size_t)(open - s.ptr) : 0;
-        bool braces = open && s.ptr[s.len - 1] == '}' && name <= 16;
-        for (size_t i = 0; braces && i < name; i++)
-            braces = is_alnum((unsigned char)s.ptr[i]) || s.ptr[i] == '\\' || s.ptr[i] == '_';
-        if (braces) {
-            s = slice_sub(s, name + 1, s.len - name - 2);
-            continue;
-        }
-        if (s.len >= 2 && s.ptr[0] == s.ptr[s.len - 1] && strchr("\"'`*$", s.ptr[0])) {
-            s = slice_sub(s, 1, s.len - 2);
-            continue;
-        }
-        if (s.len && s.ptr[s.len - 1] == '.') {
-            s.len--;
-            continue;
-        }
-        return s;
-    }
-}
-
-/* Letters and digits, folded. */
-static struct slice bare(struct arena *a, struct slice s)
-{
-    char *out = arena_alloc(a, s.len + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
-        if (is_alnum((unsigned char)s.ptr[i]))
-            out[n++] = (char)fold_byte((unsigned char)s.ptr[i]);
-    return slice_of(out, n);
-}
-
-/* Without what escaping adds or eats: backslashes and quotes. */
-static struct slice unescaped(struct arena *a, struct slice s)
-{
-    char *out = arena_alloc(a, s.len + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; i++)
-        if (!strchr("\\\"'`", s.ptr[i]) || !s.ptr[i])
-            out[n++] = s.ptr[i];
-    return slice_of(out, n);
-}
-
-/* A number as people write it: 1,000.0, $5, 30 %, 7 km. */
-static bool number_of(struct slice s, double *out)
-{
-    char text[48], *end;
-    size_t n = 0, i = 0;
-    while (i < s.len && !(s.ptr[i] >= '0' && s.ptr[i] <= '9') && s.ptr[i] != '-' && s.ptr[i] != '.')
-        i++;
-    if (i > 3) /* words before it: it is no number with a currency */
-        return false;
-    for (; i < s.len && n + 1 < sizeof text && ((s.ptr[i] >= '0' && s.ptr[i] <= '9') || strchr("-.,", s.ptr[i])) && s.ptr[i]; i++)
-        if (s.ptr[i] != ',')
-            text[n++] = s.ptr[i];
-    text[n] = 0;
-    *out = strtod(text, &end);
-    if (n == 0 || *end)
-        return false;
-    for (size_t k = i; k < s.len; k++) /* a unit may follow, but no other number */
-        if (s.ptr[k] >= '0' && s.ptr[k] <= '9')
-            return false;
-    return s.len - i <= 12;
-}
-
-static struct slice hex_of(struct arena *a, struct slice s)
-{
-    char *out = arena_alloc(a, 2 * s.len + 1);
-    hash_hex((const unsigned char *)s.ptr, s.len, out);
-    return slice_of(out, 2 * s.len);
-}
-
-static bool find_word(struct slice text, struct slice word, size_t *at)
-{
-    for (size_t from = 0; from < text.len;) {
-        ptrdiff_t found = slice_find(slice_sub(text, from, text.len), word);
-        if (found < 0)
-            return false;
-        *at = from + (size_t)found;
-        bool before = *at > 0 && is_alnum((unsigned char)text.ptr[*at - 1]),
-             behind = *at + word.len < text.len && is_alnum((unsigned char)text.ptr[*at + word.len]);
-        if (!before && !behind)
-            return true;
-        from = *at + 1;
-    }
-    return false;
-}
-
-enum form { FORM_OTHER, FORM_SAME, FORM_ESCAPED, FORM_DRESSED };
-
-static enum form compare(struct arena *a, struct slice answer, struct slice target)
-{
-    answer = slice_trim(slice_sub(answer, 0, ANSWER_MAX));
-    target = slice_trim(slice_sub(target, 0, ANSWER_MAX));
-    if (!answer.len || !target.len)
-        return FORM_OTHER;
-    if (slice_eq(answer, target))
-        return FORM_SAME;
-    struct slice p = unescaped(a, answer), q = unescaped(a, target);
-    if (slice_eq(p, q) && (p.len < answer.len || q.len < target.len) &&
-        slice_eq(unwrap(answer), answer) == slice_eq(unwrap(target), target))
-        return FORM_ESCAPED;
-    struct slice x = unwrap(answer), y = unwrap(target);
-    p = bare(a, x), q = bare(a, y);
-    if (p.len && slice_eq(p, q))
-        return FORM_DRESSED;
-    double m, n;
-    if (number_of(x, &m) && number_of(y, &n) && m == n)
-        return FORM_DRESSED;
-    if (y.len >= 4 && x.len >= 4 && (slice_eq(bare(a, hex_of(a, x)), q) || slice_eq(p, bare(a, hex_of(a, y)))))
-        return FORM_DRESSED;
-    size_t at; /* a whole sentence around it */
-    return target.len >= SENTENCE_LEAST && answer.len <= SENTENCE_MOST && !memchr(answer.ptr, '\n', answer.len) &&
-                   find_word(answer, target, &at)
-               ? FORM_DRESSED
-               : FORM_OTHER;
-}
+enum { SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SUBMISSIONS_MOST = 256 };
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
 
@@ -156,10 +26,19 @@ static struct slice first_string(struct arena *a, struct slice arguments)
     return jtext(at);
 }
 
+static bool hands_in(struct slice name)
+{
+    static const char *const names[] = {"final_answer", "finish", "answer", "provide_answer", "give_answer", "task_complete", "attempt_completion"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (slice_is(name, names[i]))
+            return true;
+    return slice_starts(name, "submit");
+}
+
 /* A call to a tool that submits, or a command "submit X". */
 static bool submitted(struct arena *a, const struct tool_call *call, struct slice *out)
 {
-    bool tool = slice_starts(call->name, "submit") || slice_is(call->name, "final_answer");
+    bool tool = hands_in(call->name);
     if (!tool && slice_find(slice_sub(call->arguments, 0, COMMAND_STARTS), slice_str("submit ")) < 0)
         return false;
     *out = slice_trim(first_string(a, call->arguments));
@@ -170,9 +49,33 @@ static bool submitted(struct arena *a, const struct tool_call *call, struct slic
     if (!slice_starts(*out, "submit "))
         return false;
     *out = slice_trim(slice_sub(*out, strlen("submit "), out->len));
-    return unwrap(*out).len > 0;
+    return answer_unwrap(*out).len > 0;
 }
 
+/* What a run that submits nothing ends with: what follows "final answer" in its last message, or all of it. */
+static bool last_words(struct det_run *d, struct submission *out)
+{
+    struct span place;
+    if (!span_last(d->run, &place) || place.message < 0 ||
+        d->run->transcripts[place.transcript].messages[place.message].role != ROLE_ASSISTANT)
+        return false;
+    struct slice text = span_text(d->run, &place), mark = slice_str("final answer");
+    size_t at = 0;
+    for (size_t i = text.len; i >= mark.len && !at; i--)
+        if (slice_eq_nocase(slice_sub(text, i - mark.len, mark.len), mark))
+            at = i;
+    place.start = (uint32_t)at;
+    place.end = (uint32_t)text.len;
+    *out = (struct submission){slice_trim(slice_sub(text, at, text.len)), place, UINT32_MAX};
+    const char *line = out->text.len ? memchr(out->text.ptr, '\n', out->text.len) : NULL;
+    if (at && line) /* what stands below is no answer any more */
+        out->text.len = (size_t)(line - out->text.ptr);
+    while (out->text.len && strchr(": ", *out->text.ptr) && *out->text.ptr)
+        out->text = slice_sub(out->text, 1, out->text.len);
+    return out->text.len > 0 && out->text.len <= ANSWER_MAX;
+}
+
+/* In their order; the first ones, where there are very many. */
 static struct submission *submissions(struct det_run *d, size_t *n)
 {
     struct submission *list = NULL;
@@ -181,7 +84,7 @@ static struct submission *submissions(struct det_run *d, size_t *n)
     *n = 0;
     for (size_t t = 0; t < d->run->ntranscripts; t++)
         for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++, order++)
-            for (size_t c = 0; c < d->run->transcripts[t].messages[i].ncalls; c++) {
+            for (size_t c = 0; c < d->run->transcripts[t].messages[i].ncalls && *n < SUBMISSIONS_MOST; c++) {
                 struct slice text;
                 const struct tool_call *call = &d->run->transcripts[t].messages[i].calls[c];
                 if (!submitted(d->scratch, call, &text))
@@ -204,6 +107,8 @@ static struct span score_span(const struct run *run, size_t i, enum part part)
 static bool next_target(struct arena *a, struct slice target, size_t nth, struct slice *out)
 {
     struct jvalue *v = NULL;
+    if (nth >= TARGETS_MOST)
+        return false;
     if (!slice_starts(target, "[") || !jread(a, target, NULL, NULL, &v, NULL) || v->type != J_ARRAY) {
         *out = slice_trim(target);
         return nth == 0 && out->len > 0;
@@ -219,16 +124,20 @@ static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
 {
     size_t n;
     const struct submission *list = submissions(d, &n);
+    struct submission last;
     for (size_t i = 0; i < d->run->nscores; i++) {
+        const struct score *score = &d->run->scores[i];
+        if (n == 0 && !score->answer.ptr && last_words(d, &last))
+            list = &last, n = 1;
         struct slice target;
-        for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
+        for (size_t t = 0; next_target(d->scratch, score->target, t, &target); t++) {
             spans[0] = score_span(d->run, i, PART_SCORE_TARGET);
             spans[1] = score_span(d->run, i, PART_SCORE_ANSWER);
-            if (compare(d->scratch, d->run->scores[i].answer, target) == wanted)
+            if (answer_compare(d->scratch, score->answer, target) == wanted)
                 return true;
             for (size_t k = 0; k < n; k++) {
                 spans[1] = list[k].place;
-                if (compare(d->scratch, list[k].text, target) == wanted)
+                if (answer_compare(d->scratch, list[k].text, target) == wanted)
                     return true;
             }
         }
@@ -236,10 +145,25 @@ static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
     return false;
 }
 
+/* Where a run passes with its last submission and had the same in another form refused before: both. */
+static bool find_corrected(struct det_run *d, struct span spans[2])
+{
+    size_t n;
+    const struct submission *list = submissions(d, &n);
+    for (size_t k = 0; k + 1 < n; k++) {
+        enum form form = answer_compare(d->scratch, list[k].text, list[n - 1].text);
+        spans[0] = list[k].place;
+        spans[1] = list[n - 1].place;
+        if (form == FORM_DRESSED || form == FORM_GARBLED)
+            return true;
+    }
+    return false;
+}
+
 void det_garbled_key(struct det_run *d)
 {
     struct span spans[2];
-    if (d->run->success == VERDICT_FAILED && find_form(d, FORM_ESCAPED, spans))
+    if (d->run->success == VERDICT_FAILED && find_form(d, FORM_GARBLED, spans))
         det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
 }
 
@@ -247,14 +171,23 @@ void det_garbled_key(struct det_run *d)
 void det_wrong_form(struct det_run *d)
 {
     struct span spans[2];
-    if (d->run->success == VERDICT_FAILED && !find_form(d, FORM_ESCAPED, spans) && find_form(d, FORM_DRESSED, spans))
+    bool failed = d->run->success == VERDICT_FAILED;
+    if (failed ? !find_form(d, FORM_GARBLED, spans) && find_form(d, FORM_DRESSED, spans) : find_corrected(d, spans))
+        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+}
+
+void det_near_form(struct det_run *d)
+{
+    struct span spans[2];
+    if (d->run->success == VERDICT_FAILED && !find_form(d, FORM_GARBLED, spans) && !find_form(d, FORM_DRESSED, spans) &&
+        find_form(d, FORM_NEAR, spans))
         det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
 }
 
 /* ---- the expected answer elsewhere in the transcript ------------------------------------------------------------- */
 
-/* Long and odd enough that it does not stand somewhere by chance: six bytes or more, of which a digit or mark, or two words. */
-static bool is_distinct(struct slice s)
+/* Long and odd enough that it does not stand somewhere by chance: `least` bytes or more, of which a digit or mark, or two words. */
+static bool is_distinct(struct slice s, double least)
 {
     bool letter = false, other = false;
     for (size_t i = 0; i < s.len; i++) {
@@ -262,7 +195,7 @@ static bool is_distinct(struct slice s)
         letter |= c >= 'a' && c <= 'z';
         other |= !(c >= 'a' && c <= 'z');
     }
-    return s.len >= DISTINCT && letter && other;
+    return (double)s.len >= least && letter && other;
 }
 
 static bool same_shape(struct slice a, struct slice b)
@@ -285,7 +218,7 @@ static bool among_many(struct slice text, struct slice word)
     size_t like = 0;
     for (size_t i = 0; i < text.len && like <= MANY;) {
         size_t start = i;
-        while (i < text.len && is_alnum((unsigned char)text.ptr[i]))
+        while (i < text.len && answer_is_alnum((unsigned char)text.ptr[i]))
             i++;
         if (i == start) {
             i++;
@@ -300,57 +233,113 @@ static bool among_many(struct slice text, struct slice word)
 /* A number of three digits or more is distinct enough where little else is said. */
 static bool is_number(struct slice s)
 {
-    double number;
-    return s.len >= 3 && s.ptr[0] >= '0' && s.ptr[0] <= '9' && number_of(s, &number);
+    struct quantity number;
+    return s.len >= 3 && s.ptr[0] >= '0' && s.ptr[0] <= '9' && quantity_read(s, &number);
 }
 
-/* The first message of `roles` (bits) that holds the text. */
-static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, struct span *out)
+static struct slice line_around(struct slice text, size_t at)
+{
+    size_t start = at, end = at;
+    while (start > 0 && text.ptr[start - 1] != '\n')
+        start--;
+    while (end < text.len && text.ptr[end] != '\n')
+        end++;
+    return slice_sub(text, start, end - start);
+}
+
+/* A shell repeats what it cannot do: such a line shows nothing. */
+static bool is_complaint(struct slice line)
+{
+    static const char *const says[] = {"not found", "No such file", "cannot ", "rror:"};
+    for (size_t i = 0; i < sizeof says / sizeof *says; i++)
+        if (slice_find(line, slice_str(says[i])) >= 0)
+            return true;
+    return false;
+}
+
+/* The expected answer in a text; one that is a list may stand with words between, all in one short line. */
+static bool find_answer(struct slice text, struct slice target, size_t *at, size_t *len)
+{
+    enum { ITEM_LEAST = 4, ITEMS_MOST = 8, LINE_MOST = 200 };
+    *len = target.len;
+    if (answer_stands(text, target, at))
+        return !is_complaint(line_around(text, *at));
+    struct slice items = target, first = slice_trim(slice_take(&items, ','));
+    if (!items.len || first.len < ITEM_LEAST)
+        return false;
+    for (size_t from = 0; answer_stands(slice_sub(text, from, text.len), first, at);) {
+        *at += from;
+        from = *at + first.len;
+        struct slice line = slice_sub(text, *at, line_around(text, *at).len), rest = items;
+        line = slice_take(&line, '\n');
+        bool all = line.len <= LINE_MOST;
+        for (size_t i = 0; all && rest.len; i++) {
+            struct slice item = slice_trim(slice_take(&rest, ','));
+            size_t there;
+            all = i < ITEMS_MOST && item.len >= ITEM_LEAST && answer_stands(line, item, &there);
+            *len = all && there + item.len > *len ? there + item.len : *len;
+        }
+        if (all)
+            return true;
+    }
+    return false;
+}
+
+/* The first message of `roles` (bits) that holds the text; a number only where no more than `number_most` bytes stand around it. */
+static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, double number_most, struct span *out)
 {
     bool number = is_number(word);
     for (size_t t = 0; t < run->ntranscripts; t++) {
         bool spoken = false;
         for (size_t i = 0; i < run->transcripts[t].nmessages; i++) {
             const struct message *m = &run->transcripts[t].messages[i];
-            size_t at;
+            size_t at, len;
             spoken |= m->role == ROLE_ASSISTANT;
-            if (prompt == spoken || !(roles & 1u << m->role) || (number && m->text.len > SHORT_RESULT) ||
-                !find_word(m->text, word, &at) || (!prompt && among_many(m->text, word)))
+            if (prompt == spoken || !(roles & 1u << m->role) || (number && (double)m->text.len > number_most) ||
+                !find_answer(m->text, word, &at, &len) || (!prompt && among_many(m->text, word)))
                 continue;
-            *out = span_of_text(t, i, at, word.len);
+            *out = span_of_text(t, i, at, len);
             return true;
         }
     }
     return false;
 }
 
+/* It, most of it, or it with more around. */
+static bool says(struct det_run *d, struct slice text, struct slice target)
+{
+    size_t at;
+    return answer_compare(d->scratch, text, target) != FORM_OTHER || answer_stands(text, target, &at) ||
+           (text.len <= 4 * target.len && answer_is_part(d->scratch, text, target));
+}
+
 static bool given(struct det_run *d, struct slice answer, struct slice target)
 {
-    size_t at, n;
-    if (compare(d->scratch, answer, target) != FORM_OTHER || find_word(answer, target, &at))
-        return true;
+    size_t n, at;
     const struct submission *list = submissions(d, &n);
-    for (size_t k = 0; k < n; k++)
-        if (compare(d->scratch, list[k].text, target) != FORM_OTHER || find_word(list[k].text, target, &at))
-            return true;
+    bool yes = says(d, answer, target);
+    for (size_t k = 0; k < n && !yes; k++)
+        yes = says(d, list[k].text, target);
     /* Where the source knows of no answer, the last words are it; an empty one was looked for and not there. */
     struct span last;
-    if (n == 0 && !answer.ptr && span_last(d->run, &last) && last.message >= 0)
-        return find_word(span_text(d->run, &last), target, &at);
-    return false;
+    struct submission words;
+    if (!yes && n == 0 && !answer.ptr && span_last(d->run, &last) && last.message >= 0)
+        yes = answer_stands(span_text(d->run, &last), target, &at) || (last_words(d, &words) && says(d, words.text, target));
+    return yes;
 }
 
 void det_answer_seen(struct det_run *d)
 {
+    double least = det_number(d->rule, "letters"), most = det_number(d->rule, "short");
     if (d->run->success != VERDICT_FAILED)
         return;
     for (size_t i = 0; i < d->run->nscores; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2], prompt;
-            if (!(is_distinct(target) || is_number(target)) ||
-                find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &prompt) ||
-                !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, &spans[0]) ||
+            if (!(is_distinct(target, least) || is_number(target)) ||
+                find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, most, &prompt) ||
+                !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, most, &spans[0]) ||
                 given(d, d->run->scores[i].answer, target))
                 continue;
             spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
@@ -371,16 +360,6 @@ static bool names_a_key(struct slice text)
     return false;
 }
 
-static struct slice line_around(struct slice text, size_t at)
-{
-    size_t start = at, end = at;
-    while (start > 0 && text.ptr[start - 1] != '\n')
-        start--;
-    while (end < text.len && text.ptr[end] != '\n')
-        end++;
-    return slice_sub(text, start, end - start);
-}
-
 /* A tool's result that gives the answer away: it comes out of a file that keeps answers. */
 static bool find_leak(struct det_run *d, struct slice target, struct span spans[2])
 {
@@ -389,7 +368,7 @@ static bool find_leak(struct det_run *d, struct slice target, struct span spans[
             const struct message *m = &d->run->transcripts[t].messages[i];
             struct call_ref ref = d->pairs[t].answers[i];
             size_t at;
-            if (m->role != ROLE_TOOL || ref.message < 0 || !find_word(m->text, target, &at))
+            if (m->role != ROLE_TOOL || ref.message < 0 || !answer_stands(m->text, target, &at))
                 continue;
             const struct tool_call *call = &d->run->transcripts[t].messages[ref.message].calls[ref.call];
             if (slice_find(call->arguments, target) >= 0 ||
@@ -403,15 +382,16 @@ static bool find_leak(struct det_run *d, struct slice target, struct span spans[
 
 void det_leaked_answer(struct det_run *d)
 {
+    double least = det_number(d->rule, "letters");
     for (size_t i = 0; i < d->run->nscores; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2];
-            struct slice inner = unwrap(target);
+            struct slice inner = answer_unwrap(target);
             /* In the prompt, flags and keys only: the words of an ordinary answer may well stand in its question. */
-            bool key = inner.len >= DISTINCT + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
-            if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, &spans[0])) &&
-                !(is_distinct(target) && find_leak(d, target, spans)))
+            bool key = (double)inner.len >= least + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
+            if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, 0, &spans[0])) &&
+                !(is_distinct(target, least) && find_leak(d, target, spans)))
                 continue;
             spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
             det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
@@ -425,7 +405,7 @@ void det_leaked_answer(struct det_run *d)
 /* Did anything but the agent itself say it before? What a call had in its arguments, its result only gives back. */
 static bool was_seen(struct det_run *d, const struct submission *s)
 {
-    struct slice inner = unwrap(s->text);
+    struct slice inner = answer_unwrap(s->text);
     uint32_t order = 0;
     for (size_t t = 0; t < d->run->ntranscripts; t++)
         for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++, order++) {
@@ -444,7 +424,7 @@ static bool was_seen(struct det_run *d, const struct submission *s)
 static bool was_computed(struct det_run *d, const struct submission *s)
 {
     enum { PIECE = 6, PIECES_MOST = 4 };
-    struct slice inner = unwrap(s->text);
+    struct slice inner = answer_unwrap(s->text);
     size_t pieces = inner.len / PIECE < PIECES_MOST ? inner.len / PIECE : PIECES_MOST, seen = 0;
     for (size_t i = 0; i < pieces; i++) {
         struct submission piece = {slice_sub(inner, i * (inner.len / pieces), PIECE), s->place, s->order};
@@ -454,10 +434,9 @@ static bool was_computed(struct det_run *d, const struct submission *s)
 }
 
 /* One token that cannot be told from the task: flag{…}, or letters and digits mixed. Sentences and numbers may be worked out. */
-static bool is_key(struct slice s)
+static bool is_key(struct slice s, double least, double most)
 {
-    enum { LONGEST = 120 };
-    struct slice inner = unwrap(s);
+    struct slice inner = answer_unwrap(s);
     bool letter = false, digit = false;
     for (size_t i = 0; i < s.len; i++) {
         if (strchr(" \t\n", s.ptr[i]))
@@ -465,20 +444,20 @@ static bool is_key(struct slice s)
         digit |= s.ptr[i] >= '0' && s.ptr[i] <= '9';
         letter |= fold_byte((unsigned char)s.ptr[i]) >= 'a' && fold_byte((unsigned char)s.ptr[i]) <= 'z';
     }
-    return s.len <= LONGEST && inner.len >= DISTINCT && (inner.len < s.len || (letter && digit && s.len >= DISTINCT + 2));
+    return (double)s.len <= most && (double)inner.len >= least && (inner.len < s.len || (letter && digit && (double)s.len >= least + 2));
 }
 
 void det_unseen_answer(struct det_run *d)
 {
     if (d->run->success != VERDICT_FAILED)
         return;
-    enum { LOOKED_AT = 8 };
+    double least = det_number(d->rule, "letters"), most = det_number(d->rule, "longest"), answers = det_number(d->rule, "answers");
     size_t n;
     const struct submission *list = submissions(d, &n);
-    struct span spans[LOOKED_AT];
+    struct span spans[SHOWN_MOST];
     size_t shown = 0, looked = 0;
-    for (size_t i = 0; i < n && looked < LOOKED_AT; i++) {
-        if (!is_key(list[i].text))
+    for (size_t i = 0; i < n && looked < answers && shown < SHOWN_MOST; i++) {
+        if (!is_key(list[i].text, least, most))
             continue;
         looked++; /* each is a look through the whole run */
         if (!was_seen(d, &list[i]) && !was_computed(d, &list[i]))

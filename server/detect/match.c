@@ -10,6 +10,7 @@ enum {
     OCCURRENCES_MAX = 1 << 20,  /* in one run */
     CAPTURE_MAX = 200,          /* bytes */
     UNESCAPED_MAX = 256,        /* strings of one call */
+    LINE_SEEN = 1024,           /* bytes before a literal in which its line's start is looked for */
 };
 
 void match_incomplete(struct detect_scratch *s, struct slice detector, const char *reason)
@@ -23,6 +24,9 @@ void match_incomplete(struct detect_scratch *s, struct slice detector, const cha
 
 /* ---- which patterns may match: their rarest 4-gram is looked for in every text that passes ----------------------- */
 
+/* The very same bytes, not only equal ones. */
+static bool slice_same(struct slice a, struct slice b) { return a.ptr == b.ptr && a.len == b.len; }
+
 static bool literal_at(struct slice text, size_t at, struct slice literal)
 {
     if (at > text.len || literal.len > text.len - at)
@@ -33,6 +37,30 @@ static bool literal_at(struct slice text, size_t at, struct slice literal)
     return true;
 }
 
+/* Where a match can start that holds the literal at `place`: at most ref->before bytes before it, and in the same line where no
+ * newline can be between. */
+static struct reach reach_of(struct slice text, size_t place, const struct literal_ref *ref)
+{
+    size_t from = place > ref->before ? place - ref->before : 0, seen = place > from + LINE_SEEN ? place - LINE_SEEN : from;
+    const char *newline = ref->lines ? NULL : memrchr(text.ptr + seen, '\n', place - seen);
+    return (struct reach){(uint32_t)(newline ? (size_t)(newline + 1 - text.ptr) : from), (uint32_t)place};
+}
+
+/* Reaches are kept in order and apart; they come nearly in order. */
+static void add_reach(struct pattern_state *state, struct reach reach)
+{
+    struct reach *last = &state->reaches[state->nreaches];
+    *last = reach;
+    if (!state->nreaches || (reach.from > last[-1].to + 1 && state->nreaches < REACHES))
+        state->nreaches++;
+    else
+        last--;
+    last->from = reach.from < last->from ? reach.from : last->from;
+    last->to = reach.to > last->to ? reach.to : last->to;
+    for (; state->nreaches > 1 && last->from <= last[-1].to + 1; last--, state->nreaches--)
+        last[-1] = (struct reach){last->from < last[-1].from ? last->from : last[-1].from, last->to > last[-1].to ? last->to : last[-1].to};
+}
+
 static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t at, uint32_t bucket, unsigned classes)
 {
     for (uint32_t i = s->rs->bucket[bucket]; i < s->rs->bucket[bucket + 1]; i++) {
@@ -41,10 +69,15 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
         if (!goes_on || !(ref->classes & classes) || at < ref->gram)
             continue;
         struct pattern_state *state = &s->patterns[ref->pattern];
-        if (state->seen == s->stamp || !literal_at(text, at - ref->gram, ref->literal))
+        size_t place = at - ref->gram;
+        bool here = state->seen == s->stamp && slice_same(state->near, text);
+        if (!literal_at(text, place, ref->literal))
             continue;
-        state->seen = s->stamp;
-        s->hits[s->nhits++] = ref->pattern;
+        if (state->seen != s->stamp)
+            s->hits[s->nhits++] = ref->pattern;
+        if (!here)
+            state->seen = s->stamp, state->near = text, state->nreaches = 0;
+        add_reach(state, reach_of(text, place, ref));
     }
 }
 
@@ -101,43 +134,49 @@ static bool same_groups(struct slice text, const struct found *a, const struct r
     return true;
 }
 
+/* Adds a match unless one with the same groups is there. */
+static void keep_match(struct detect_scratch *s, struct slice text, const struct regex_match *m, size_t groups, struct pattern_state *state)
+{
+    for (uint32_t i = 0; i < state->nfound; i++)
+        if (same_groups(text, &state->found[i], m, groups))
+            return;
+    if (!state->found)
+        state->found = arena_array(&s->event_arena, struct found, groups ? MATCHES_DISTINCT : 1);
+    struct found *f = &state->found[state->nfound++];
+    *f = (struct found){.start = (uint32_t)m->start, .end = (uint32_t)m->end};
+    f->groups = arena_alloc(&s->event_arena, (2 * groups + 2) * sizeof *f->groups);
+    for (size_t g = 1; g <= groups; g++) {
+        f->groups[2 * g] = m->group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m->group_start[g];
+        f->groups[2 * g + 1] = m->group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m->group_end[g];
+    }
+}
+
 static void find_all(struct detect_scratch *s, const struct pattern *p, struct slice text, struct pattern_state *state)
 {
-    size_t named = regex_group_count(p->re), groups = 0;
-    for (size_t i = 0; i < named; i++) {
-        int number;
-        regex_group_name(p->re, i, &number);
-        groups = (size_t)number > groups && number < REGEX_GROUPS ? (size_t)number : groups;
-    }
-    size_t most = groups ? MATCHES_DISTINCT : 1, from = 0;
+    const struct reach whole = {0, (uint32_t)text.len};
+    bool near = p->needs.n && state->seen == s->stamp && slice_same(state->near, text);
+    const struct reach *reaches = near ? state->reaches : &whole;
+    size_t n = near ? state->nreaches : 1, most = p->groups ? MATCHES_DISTINCT : 1, from = 0;
     int64_t began = clock_monotonic_us(), deadline = began + patience(s, state, text.len);
     if (deadline <= began) {
         pattern_off(s, p, "a pattern took too much time in this run; the rest of the run was not looked at with it");
         return;
     }
-    for (int looked = 0; looked < MATCHES_LOOKED_AT && state->nfound < most && from <= text.len; looked++) {
+    for (int looked = 0; n && looked < MATCHES_LOOKED_AT && state->nfound < most; looked++) {
         struct regex_match m;
         s->regex_calls++;
-        enum regex_result result = regex_find(p->re, s->regex, text, from, deadline, &m);
-        if (result == REGEX_INCOMPLETE)
+        from = from > reaches->from ? from : reaches->from;
+        enum regex_result result = regex_find_within(p->re, s->regex, text, from, reaches->to, deadline, &m);
+        if (result == REGEX_INCOMPLETE) {
             pattern_off(s, p, "a pattern hit its limit of time or matches; the rest of the run was not looked at with it");
-        if (result != REGEX_YES)
             break;
-        bool twin = false;
-        for (uint32_t i = 0; i < state->nfound && !twin; i++)
-            twin = same_groups(text, &state->found[i], &m, groups);
-        if (!twin) {
-            if (!state->found)
-                state->found = arena_array(&s->event_arena, struct found, most);
-            struct found *f = &state->found[state->nfound++];
-            *f = (struct found){.start = (uint32_t)m.start, .end = (uint32_t)m.end};
-            f->groups = arena_alloc(&s->event_arena, (2 * groups + 2) * sizeof *f->groups);
-            for (size_t g = 1; g <= groups; g++) {
-                f->groups[2 * g] = m.group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m.group_start[g];
-                f->groups[2 * g + 1] = m.group_start[g] == SIZE_MAX ? UINT32_MAX : (uint32_t)m.group_end[g];
-            }
         }
-        from = m.end > m.start ? m.end : m.end + 1;
+        if (result == REGEX_YES) {
+            keep_match(s, text, &m, p->groups, state);
+            from = m.end > m.start ? m.end : m.end + 1;
+        } else {
+            reaches++, n--;
+        }
     }
     int64_t spent = clock_monotonic_us() - began;
     state->spent_us += spent, s->regex_us += spent;
@@ -328,10 +367,12 @@ static void match_plain(struct matching *x, const struct matcher *m, size_t at)
 static void match_same(struct matching *x, const struct matcher *m, size_t at)
 {
     struct value v;
-    if (!view_value(&x->s->view, x->event, m->field, m->key, 0, &v) || !v.text.ptr)
+    unsigned char h[HASH_SIZE] = {0}; /* of no text */
+    bool there = view_value(&x->s->view, x->event, m->field, m->key, 0, &v) && v.text.ptr;
+    if (!there && !m->lends)
         return;
-    unsigned char h[HASH_SIZE];
-    hash_value(v.text, h);
+    if (there)
+        hash_value(v.text, h);
     struct slice before = x->captures[m->capture];
     if (!before.ptr || slice_eq(before, slice_of((const char *)h, sizeof h))) {
         x->captures[m->capture] = slice_of((const char *)h, sizeof h);

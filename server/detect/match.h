@@ -27,8 +27,14 @@ struct found {                  /* one match of a pattern, groups behind it */
     uint32_t *groups;           /* start, end by group number; UINT32_MAX: unset */
 };
 
+struct reach { uint32_t from, to; }; /* where a match can start */
+enum { REACHES = 8 };
+
 struct pattern_state {
-    uint64_t seen;              /* the event in which its literal was last seen */
+    uint64_t seen;              /* the event in which its literal was last seen, … */
+    struct slice near;          /* … and the text in which it was: only in these reaches of it can a match start */
+    uint32_t nreaches;
+    struct reach reaches[REACHES + 1]; /* one more to work in */
     uint64_t known;             /* the event for which `found` holds … */
     const char *text;           /* … and the text */
     size_t len;

@@ -46,6 +46,7 @@ struct pattern {
     struct slice text;
     int flags;
     uint32_t index;       /* in the set that compiled it */
+    uint32_t groups;      /* the highest number of a named group */
     unsigned classes;     /* of texts that it is looked for in as they pass */
     struct clause needs;  /* one of these literals must stand in the text; none: it may match anything */
 };
@@ -72,6 +73,7 @@ struct matcher {
     bool min_open, max_open;
     bool present;                                   /* OP_PRESENT */
     int capture;                                    /* OP_SAME: gets a hash of the value */
+    bool lends;                                     /* OP_SAME: its event occurs without a value too, and is like none then */
     int written;                                    /* its place in the rule: the order of evidence */
 };
 

@@ -241,6 +241,11 @@ static struct pattern *pattern_get(struct compiler *c, const struct node *at, st
     struct needs needs;
     needs_of_pattern(c->r->a, text, flags, &needs);
     *p = (struct pattern){.re = re, .text = text, .flags = flags, .index = (uint32_t)t->n, .needs = best_clause(&needs)};
+    for (size_t i = 0; i < regex_group_count(re); i++) {
+        int number;
+        regex_group_name(re, i, &number);
+        p->groups = (uint32_t)number > p->groups && number < REGEX_GROUPS ? (uint32_t)number : p->groups;
+    }
     t->items = arena_grow(c->r->a, t->items, t->n, &t->cap, sizeof *t->items);
     t->hashes = arena_grow(c->r->a, t->hashes, t->n, &t->hashes_cap, sizeof *t->hashes);
     t->items[t->n] = p;
@@ -351,7 +356,7 @@ static bool add_same(struct compiler *c, struct event_def *def, size_t *cap, con
     struct event_def *other = compile_event_find(c, slice_sub(text, 0, (size_t)dot));
     if (!other)
         return node_problem(c->r, node, "same_as: there is no event '%.*s' above this one", (int)dot, text.ptr);
-    struct matcher there = {.op = OP_SAME};
+    struct matcher there = {.op = OP_SAME, .lends = true};
     if (!compile_field(c, node, slice_sub(text, (size_t)dot + 1, text.len), other->kinds, &there.field, &there.key))
         return false;
     m.op = OP_SAME;

@@ -162,6 +162,8 @@ static struct literal_ref literal_ref(const struct pattern *p, struct slice lite
         .literal = literal,
         .pattern = p->index,
         .gram = (uint32_t)gram,
+        .before = p->needs.before < UINT32_MAX ? (uint32_t)p->needs.before : UINT32_MAX,
+        .lines = p->needs.lines,
         .classes = p->classes,
         .next = after < literal.len ? (unsigned char)literal.ptr[after] : 0,
     };

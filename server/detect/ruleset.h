@@ -13,6 +13,8 @@ struct literal_ref {        /* a literal whose rarest 4-gram falls into a bucket
     struct slice literal;
     uint32_t pattern;       /* its index */
     uint32_t gram;          /* where the 4-gram begins in the literal */
+    uint32_t before;        /* bytes between the start of a match and the literal at most */
+    bool lines;             /* with a newline among them, perhaps */
     unsigned classes;       /* of the pattern */
     unsigned char next;     /* the byte after the 4-gram; 0: the literal ends there */
 };

@@ -2,6 +2,7 @@
 
 #include "text/pattern.h"
 
+#include <ctype.h>
 #include <endian.h>
 #include <stdint.h>
 
@@ -14,6 +15,7 @@ enum {
     STRING_MAX = 32,    /* bytes; a longer one is cut in two */
     CLAUSE_MAX = 256,   /* alternatives of a clause */
     NESTING_MAX = 250,  /* PCRE2's own */
+    UTF8_MAX = 4,       /* bytes of a character */
 };
 
 struct strings {
@@ -27,6 +29,8 @@ struct clauses {
 };
 
 struct expr {
+    size_t longest;         /* bytes that it can match at most; BEFORE_ANY: any number */
+    bool lines;             /* a newline may be among them */
     bool exact;
     struct strings strings; /* exact: at least one */
     struct clauses needs;   /* not exact */
@@ -36,7 +40,26 @@ struct walk {
     struct pattern in;
     struct arena *arena;
     int nesting;
+    bool dotall;            /* (?s) stands somewhere: a dot may be a newline */
+    bool moves;             /* holds \G or \K: where a match starts is not where it is looked for */
 };
+
+/* ---- lengths, of which any is the largest ------------------------------------------------------------------------------- */
+
+static size_t length_add(size_t a, size_t b)
+{
+    return a > BEFORE_ANY - b ? BEFORE_ANY : a + b;
+}
+
+static size_t length_times(size_t a, uint32_t times)
+{
+    return a == 0 || times == 0 ? 0 : times == UINT32_MAX || a > UINT32_MAX ? BEFORE_ANY : a * times;
+}
+
+static size_t length_most(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
 
 /* ---- sets of strings ---------------------------------------------------------------------------------------------------- */
 
@@ -108,12 +131,15 @@ static void clauses_add(struct arena *a, struct clauses *list, struct clause cla
     list->items[list->n++] = clause;
 }
 
-/* "One of these strings occurs" is a clause if none is too short. A string that holds another of them says nothing more. */
-static bool clause_of(struct arena *a, const struct strings *set, struct clause *out)
+/* "One of these strings occurs, behind so many bytes (and newlines)" is a clause if none is too short. A string that holds another of them says
+ * nothing more; the other may stand as far behind as the one is long. */
+static bool clause_of(struct arena *a, const struct strings *set, size_t before, bool lines, struct clause *out)
 {
     if (set->n == 0 || set->n > CLAUSE_MAX || strings_shortest(set) < LITERAL_MIN)
         return false;
-    *out = (struct clause){.any = arena_array(a, struct slice, set->n)};
+    *out = (struct clause){.any = arena_array(a, struct slice, set->n), .before = length_add(before, strings_longest(set)), .lines = lines};
+    for (size_t i = 0; i < set->n; i++)
+        out->lines |= memchr(set->items[i].ptr, '\n', set->items[i].len) != NULL;
     for (size_t i = 0; i < set->n; i++) {
         size_t j = 0;
         while (j < set->n && (j == i || slice_find(set->items[i], set->items[j]) < 0))
@@ -201,11 +227,15 @@ static bool character_add(struct arena *a, struct strings *set, uint32_t c, bool
 
 /* ---- the walk --------------------------------------------------------------------------------------------------------- */
 
+/* Letters of escapes that never match a newline. */
+#define WITHOUT_NEWLINE "dwShVN"
+
 /* A class, behind its [. Exact if it has few members. */
 static void walk_class(struct walk *w, bool nocase, struct expr *out)
 {
     struct pattern *in = &w->in;
-    bool known = !pattern_take(in, "^"), first = true;
+    bool negated = pattern_take(in, "^"), known = !negated, first = true;
+    bool newline = false, maybe = false; /* a newline is, or may be, a member */
     struct strings set = {0};
     for (; !in->lost; first = false) {
         if (in->p == in->end) {
@@ -224,6 +254,7 @@ static void walk_class(struct walk *w, bool nocase, struct expr *out)
             in->p = q;
             in->lost |= !pattern_take(in, ":]");
             known = false;
+            maybe = true;
             continue;
         }
         if (pattern_at(in, "[.") || pattern_at(in, "[=") || pattern_at(in, "\\Q") || pattern_at(in, "\\E")) {
@@ -231,9 +262,12 @@ static void walk_class(struct walk *w, bool nocase, struct expr *out)
             return;
         }
         if (pattern_take(in, "\\")) {
+            char letter = in->p < in->end ? *in->p : 0;
             enum escape kind = pattern_escape(in, &low);
             if (kind != ESCAPE_CHARACTER) {
                 known = false;
+                newline |= letter == 's';
+                maybe |= !strchr(WITHOUT_NEWLINE, letter);
                 continue;
             }
         } else {
@@ -249,12 +283,13 @@ static void walk_class(struct walk *w, bool nocase, struct expr *out)
             else if (in->p < in->end && !pattern_at(in, "["))
                 high = pattern_character(in);
         }
+        newline |= low <= '\n' && high >= '\n';
         if (!known || high < low || high - low >= STRINGS_GOOD)
             known = false;
         for (uint32_t c = low; known && c <= high; c++)
             known = character_add(w->arena, &set, c, nocase) && set.n <= STRINGS_GOOD;
     }
-    *out = (struct expr){.exact = known, .strings = set};
+    *out = (struct expr){.longest = UTF8_MAX, .lines = negated ? !newline : newline || maybe, .exact = known, .strings = set};
 }
 
 static void walk_alternatives(struct walk *w, bool nocase, struct expr *out);
@@ -264,7 +299,7 @@ static void walk_group(struct walk *w, bool *nocase, struct expr *out)
 {
     bool inner = *nocase;
     enum group kind = pattern_group(&w->in, &inner);
-    *out = (struct expr){.exact = kind != GROUP_REFERENCE, .strings = strings_empty(w->arena)};
+    *out = (struct expr){.longest = kind == GROUP_REFERENCE ? BEFORE_ANY : 0, .lines = kind == GROUP_REFERENCE, .exact = kind != GROUP_REFERENCE, .strings = strings_empty(w->arena)};
     if (kind == GROUP_SETTING)
         *nocase = inner;
     if (kind == GROUP_SETTING || kind == GROUP_REFERENCE)
@@ -284,7 +319,7 @@ static void walk_group(struct walk *w, bool *nocase, struct expr *out)
 static void walk_atom(struct walk *w, bool *nocase, struct expr *out)
 {
     struct pattern *in = &w->in;
-    *out = (struct expr){.exact = true};
+    *out = (struct expr){.longest = UTF8_MAX, .exact = true};
     uint32_t c;
     if (in->quoting) {
         c = pattern_character(in);
@@ -296,13 +331,19 @@ static void walk_atom(struct walk *w, bool *nocase, struct expr *out)
         return;
     } else if (pattern_take(in, ".")) {
         out->exact = false;
+        out->lines = w->dotall;
         return;
     } else if (pattern_take(in, "^") || pattern_take(in, "$")) {
+        out->longest = 0;
         out->strings = strings_empty(w->arena);
         return;
     } else if (pattern_take(in, "\\")) {
+        char letter = in->p < in->end ? *in->p : 0;
         enum escape kind = pattern_escape(in, &c);
+        w->moves |= kind == ESCAPE_NOTHING && (letter == 'G' || letter == 'K');
         if (kind != ESCAPE_CHARACTER) {
+            out->longest = kind == ESCAPE_NOTHING ? 0 : strchr("dDwWsShHvVRNpP", letter) ? UTF8_MAX : BEFORE_ANY;
+            out->lines = kind != ESCAPE_NOTHING && !strchr(WITHOUT_NEWLINE, letter);
             out->exact = kind == ESCAPE_NOTHING;
             out->strings = strings_empty(w->arena);
             return;
@@ -310,6 +351,7 @@ static void walk_atom(struct walk *w, bool *nocase, struct expr *out)
     } else {
         c = pattern_character(in);
     }
+    out->lines = c == '\n';
     out->exact = character_add(w->arena, &out->strings, c, *nocase);
 }
 
@@ -317,6 +359,10 @@ static void walk_atom(struct walk *w, bool *nocase, struct expr *out)
 struct sequence {
     struct arena *arena;
     struct strings tail; /* what the text holds just before the place where the walk is */
+    size_t before;       /* bytes before that at most */
+    bool before_lines;   /* with a newline among them, perhaps */
+    size_t longest;      /* the same of all that was walked over */
+    bool lines;
     bool broken;         /* something inexact was met */
     struct clauses needs;
 };
@@ -324,18 +370,28 @@ struct sequence {
 static void sequence_break(struct sequence *s, struct strings tail)
 {
     struct clause clause;
-    if (clause_of(s->arena, &s->tail, &clause))
+    if (clause_of(s->arena, &s->tail, s->before, s->before_lines, &clause))
         clauses_add(s->arena, &s->needs, clause);
     s->broken = true;
     s->tail = tail;
+    s->before = s->longest;
+    s->before_lines = s->lines;
 }
 
 static void sequence_add(struct sequence *s, const struct expr *expr, struct repeat r)
 {
+    size_t before = s->longest;
+    bool lines = s->lines;
+    s->longest = length_add(before, length_times(expr->longest, r.max));
+    s->lines |= expr->lines && r.max > 0;
     if (!expr->exact) {
         sequence_break(s, strings_empty(s->arena));
-        for (size_t i = 0; r.min > 0 && i < expr->needs.n; i++)
-            clauses_add(s->arena, &s->needs, expr->needs.items[i]);
+        for (size_t i = 0; r.min > 0 && i < expr->needs.n; i++) {
+            struct clause clause = expr->needs.items[i]; /* holds of the first of them */
+            clause.before = length_add(before, clause.before);
+            clause.lines |= lines;
+            clauses_add(s->arena, &s->needs, clause);
+        }
         return;
     }
     if (strings_longest(&expr->strings) == 0) /* however often nothing is repeated */
@@ -380,7 +436,7 @@ static void walk_sequence(struct walk *w, bool *nocase, struct expr *out)
             break;
         sequence_add(&s, &atom, pattern_repeat(in));
     }
-    *out = (struct expr){.exact = !s.broken, .strings = s.tail};
+    *out = (struct expr){.longest = s.longest, .lines = s.lines, .exact = !s.broken, .strings = s.tail};
     if (s.broken) {
         sequence_break(&s, strings_empty(w->arena));
         out->needs = s.needs;
@@ -391,8 +447,8 @@ static void walk_sequence(struct walk *w, bool *nocase, struct expr *out)
 static void walk_alternatives(struct walk *w, bool nocase, struct expr *out)
 {
     struct strings exact = {0}, any = {0};
-    bool all_exact = true, all_need = true;
-    size_t n = 0;
+    bool all_exact = true, all_need = true, before_lines = false, lines = false;
+    size_t n = 0, before = 0, longest = 0;
     struct expr one;
     do {
         walk_sequence(w, &nocase, &one);
@@ -404,9 +460,13 @@ static void walk_alternatives(struct walk *w, bool nocase, struct expr *out)
         const struct clause *best = NULL;
         if (!one.exact)
             best = clauses_best(&one.needs);
-        else if (clause_of(w->arena, &one.strings, &clause))
+        else if (clause_of(w->arena, &one.strings, 0, false, &clause))
             best = &clause;
         all_need = all_need && best && any.n + best->n <= CLAUSE_MAX;
+        before = best ? length_most(before, best->before) : before;
+        longest = length_most(longest, one.longest);
+        before_lines |= best && best->lines;
+        lines |= one.lines;
         for (size_t i = 0; all_need && i < best->n; i++)
             strings_add(w->arena, &any, best->any[i]);
     } while (!w->in.lost && pattern_take(&w->in, "|"));
@@ -414,9 +474,9 @@ static void walk_alternatives(struct walk *w, bool nocase, struct expr *out)
         *out = one;
         return;
     }
-    *out = (struct expr){.exact = all_exact && exact.n <= STRINGS_MAX, .strings = exact};
+    *out = (struct expr){.longest = longest, .lines = lines, .exact = all_exact && exact.n <= STRINGS_MAX, .strings = exact};
     struct clause clause;
-    if (!out->exact && all_need && clause_of(w->arena, &any, &clause))
+    if (!out->exact && all_need && clause_of(w->arena, &any, before, before_lines, &clause))
         clauses_add(w->arena, &out->needs, clause);
 }
 
@@ -426,12 +486,25 @@ static void walk_text(struct walk *w, bool nocase, struct expr *out)
     struct pattern *in = &w->in;
     struct sequence s = {.arena = w->arena, .tail = strings_empty(w->arena)};
     while (in->p < in->end) {
-        struct expr c = {0};
+        struct expr c = {.longest = UTF8_MAX};
         c.exact = character_add(w->arena, &c.strings, pattern_character(in), nocase);
         sequence_add(&s, &c, (struct repeat){1, 1});
     }
     sequence_break(&s, strings_empty(w->arena));
     *out = (struct expr){.needs = s.needs};
+}
+
+/* Somewhere in the pattern a setting, or what looks like one, holds an s. */
+static bool says_dotall(struct slice pattern)
+{
+    for (size_t i = 0; i + 1 < pattern.len; i++) {
+        if (pattern.ptr[i] != '(' || pattern.ptr[i + 1] != '?')
+            continue;
+        for (size_t k = i + 2; k < pattern.len && (pattern.ptr[k] == '-' || pattern.ptr[k] == '^' || isalpha((unsigned char)pattern.ptr[k])); k++)
+            if (pattern.ptr[k] == 's')
+                return true;
+    }
+    return false;
 }
 
 void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct needs *out)
@@ -441,19 +514,22 @@ void needs_of_pattern(struct arena *a, struct slice pattern, int flags, struct n
         return;
     struct arena scratch = {0};
     struct walk w = {.in = {.p = pattern.ptr, .end = pattern.ptr + pattern.len}, .arena = &scratch};
+    w.dotall = says_dotall(pattern);
     struct expr whole;
     if (flags & REGEX_LITERAL)
         walk_text(&w, flags & REGEX_NOCASE, &whole);
     else
         walk_alternatives(&w, flags & REGEX_NOCASE, &whole);
     struct clause clause;
-    if (whole.exact && clause_of(&scratch, &whole.strings, &clause))
+    if (whole.exact && clause_of(&scratch, &whole.strings, 0, false, &clause))
         clauses_add(&scratch, &whole.needs, clause);
     if (!w.in.lost && w.in.p == w.in.end) {
         out->n = whole.needs.n;
         out->all = arena_array(a, struct clause, out->n);
         for (size_t i = 0; i < out->n; i++) {
             out->all[i].n = whole.needs.items[i].n;
+            out->all[i].lines = w.moves || whole.needs.items[i].lines;
+            out->all[i].before = w.moves ? BEFORE_ANY : whole.needs.items[i].before;
             out->all[i].any = arena_array(a, struct slice, out->all[i].n);
             for (size_t k = 0; k < out->all[i].n; k++)
                 out->all[i].any[k] = arena_dup(a, whole.needs.items[i].any[k]);

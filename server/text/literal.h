@@ -16,7 +16,10 @@ enum { LITERAL_MIN = 4 };
 struct clause {
     struct slice *any;   /* literals, folded; at least one */
     size_t n;
+    size_t before;       /* bytes between the start of a match and one of them in it at most; BEFORE_ANY: any number */
+    bool lines;          /* there may be a newline among them */
 };
+#define BEFORE_ANY SIZE_MAX
 struct needs {
     struct clause *all;
     size_t n;

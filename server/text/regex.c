@@ -260,24 +260,31 @@ static void take_match(const struct regex_scratch *s, int rc, struct regex_match
 enum regex_result regex_find(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, int64_t deadline_us,
                              struct regex_match *out)
 {
+    return regex_find_within(re, s, text, from, SIZE_MAX, deadline_us, out);
+}
+
+enum regex_result regex_find_within(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last,
+                                    int64_t deadline_us, struct regex_match *out)
+{
+    last = last < text.len ? last : text.len;
     if (!text.ptr)
         text.ptr = "";
     while (from < text.len && ((unsigned char)text.ptr[from] & 0xc0) == 0x80) /* no match begins inside a character */
         from++;
-    if (from > text.len)
+    if (from > last)
         return REGEX_NO;
     bool fast = re->has_jit;
     int64_t now = text.len - from > WINDOW + AHEAD ? clock_monotonic_us() : 0; /* a short text is done without a clock */
     for (;;) {
         bool windows = fast && text.len - from > WINDOW + AHEAD;
-        size_t next = windows ? sequence_start(text, from + WINDOW) : text.len + 1;
+        size_t next = windows ? sequence_start(text, from + WINDOW) : text.len + 1, until = next <= last ? next - 1 : last;
         size_t stop = windows ? sequence_start(text, from + WINDOW + AHEAD) : text.len;
-        int rc = fast ? match_fast(re, s, text, from, next - 1, stop) : PCRE2_ERROR_MATCHLIMIT;
+        int rc = fast ? match_fast(re, s, text, from, until, stop) : PCRE2_ERROR_MATCHLIMIT;
         bool proved = rc >= 0 || rc == PCRE2_ERROR_NOMATCH;
         if (!proved) {
             if (deadline_us == 0)
                 deadline_us = clock_monotonic_us() + DEADLINE_US;
-            rc = match_careful(re, s, text, from, next - 1, deadline_us);
+            rc = match_careful(re, s, text, from, until, deadline_us);
         }
         if (rc >= 0) {
             take_match(s, rc, out);
@@ -285,7 +292,7 @@ enum regex_result regex_find(const struct regex *re, struct regex_scratch *s, st
         }
         if (rc != PCRE2_ERROR_NOMATCH)
             return REGEX_INCOMPLETE;
-        if (!windows)
+        if (next > last)
             return REGEX_NO;
         from = next;
         int64_t before = now;

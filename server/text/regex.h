@@ -47,5 +47,8 @@ struct regex_match {
  * time, 0 for the default of 250 ms from now. */
 enum regex_result regex_find(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, int64_t deadline_us,
                              struct regex_match *out);
+/* The same of those that start at or before `last`. */
+enum regex_result regex_find_within(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last,
+                                    int64_t deadline_us, struct regex_match *out);
 
 #endif

@@ -1,12 +1,13 @@
 /* The detectors beside each of their patterns run alone by PCRE2 JIT, over the runs of a database, one thread, CPU time of each.
  *
- * usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N]      runs; with RULES only those and not the shipped ones
- *        rules --patterns                                              the shipped patterns, a JSON object a line
- *        rules --deadline BYTES                                        hostile patterns on one text of that size
+ * usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N] [--texts FOLDER]     with RULES only those, not the shipped ones
+ *        rules --patterns             the shipped patterns, a JSON object a line
+ *        rules --deadline BYTES       hostile patterns on texts of that size: how long a look takes beside its deadline
  *
  * The peer gets every Nth run (0, the default: none): each pattern is looked for in each text in which its rules look for it, the first
  * match is enough. Ours is everything that a scan does with a run in memory: all rules, their conditions, their findings, and (without
- * RULES) the detectors in C. --times N looks at N copies of each run's messages in one. */
+ * RULES) the detectors in C. --times N looks at N copies of each run's messages in one. --texts writes the texts of each
+ * Nth run to a file, for peers that are other programs. */
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "detect/match.h"
@@ -69,12 +70,14 @@ struct peer {
     pcre2_code **codes;
     const struct pattern_table *patterns;
     pcre2_match_data *data;
+    double *seconds;        /* by pattern */
     uint64_t hits;
 };
 
 static struct peer peer_new(struct arena *a, const struct ruleset *rs)
 {
     struct peer p = {.patterns = &rs->patterns, .data = pcre2_match_data_create(REGEX_GROUPS, NULL)};
+    p.seconds = arena_array(a, double, rs->patterns.n + 1);
     p.codes = arena_array(a, pcre2_code *, rs->patterns.n + 1);
     for (size_t i = 0; i < rs->patterns.n; i++) {
         const struct pattern *from = rs->patterns.items[i];
@@ -96,15 +99,18 @@ static struct peer peer_new(struct arena *a, const struct ruleset *rs)
 
 static void peer_run(struct peer *p, const struct texts *texts)
 {
-    for (size_t i = 0; i < p->patterns->n; i++)
+    for (size_t i = 0; i < p->patterns->n; i++) {
+        double began = cpu_seconds();
         for (size_t k = 0; k < texts->n; k++)
             if (p->patterns->items[i]->classes & texts->items[k].class)
                 p->hits += pcre2_match(p->codes[i], (PCRE2_SPTR)texts->items[k].text.ptr, texts->items[k].text.len, 0, 0, p->data, NULL) >= 0;
+        p->seconds[i] += cpu_seconds() - began;
+    }
 }
 
 /* ---- over a collection --------------------------------------------------------------------------------------------------- */
 
-struct options { const char *db, *collection, *rules; uint64_t every, times; };
+struct options { const char *db, *collection, *rules, *texts; uint64_t every, times; };
 
 static struct ruleset *load_rules(const char *path, struct arena *a)
 {
@@ -132,7 +138,22 @@ static void lengthen(struct arena *a, struct run *run, uint64_t times)
     }
 }
 
-struct tally { double ours, ours_paired, theirs; uint64_t runs, messages, bytes, bytes_paired, findings, incomplete; };
+static void write_texts(const char *folder, uint64_t number, const struct texts *texts)
+{
+    char path[4096];
+    snprintf(path, sizeof path, "%s/%08llu", folder, (unsigned long long)number);
+    FILE *out = fopen(path, "wb");
+    for (size_t i = 0; out && i < texts->n; i++) {
+        fwrite(texts->items[i].text.ptr, 1, texts->items[i].text.len, out);
+        putc('\n', out);
+    }
+    if (!out || fclose(out)) {
+        perror(path);
+        exit(3);
+    }
+}
+
+struct tally { double ours, ours_paired; uint64_t runs, messages, bytes, bytes_paired, findings, incomplete; };
 
 static void look_at(const struct options *o, const struct ruleset *rs, struct detect_scratch *scratch, struct peer *peer, struct arena *a,
                     struct run *run, struct tally *t)
@@ -148,12 +169,12 @@ static void look_at(const struct options *o, const struct ruleset *rs, struct de
     double t0 = cpu_seconds();
     detect_run(rs, scratch, run, a, &found);
     double t1 = cpu_seconds();
-    if (paired)
+    if (paired && !o->texts)
         peer_run(peer, &texts);
-    double t2 = cpu_seconds();
+    if (paired && o->texts)
+        write_texts(o->texts, t->runs, &texts);
     t->ours += t1 - t0;
     t->ours_paired += paired ? t1 - t0 : 0;
-    t->theirs += t2 - t1;
     t->bytes += bytes;
     t->bytes_paired += paired ? bytes : 0;
     t->runs++;
@@ -190,14 +211,18 @@ static void over_collection(const struct options *o)
         page.after = arena_dup(&all, rows.end.next);
     } while (page.after.ptr);
     size_t literal_free = 0;
-    for (size_t i = 0; i < rs->patterns.n; i++)
+    double sum = 0, worst = 0;
+    for (size_t i = 0; i < rs->patterns.n; i++) {
+        sum += peer.seconds[i];
+        worst = peer.seconds[i] > worst ? peer.seconds[i] : worst;
         literal_free += !rs->patterns.items[i]->needs.n;
+    }
     printf("{\"runs\": %llu, \"messages\": %llu, \"bytes\": %llu, \"bytes_paired\": %llu, \"detectors\": %zu, \"patterns\": %zu, "
            "\"literal_free\": %zu, \"findings\": %llu, \"incomplete\": %llu, \"seconds\": %.6f, \"seconds_paired\": %.6f, "
-           "\"peer_seconds\": %.6f, \"peer_hits\": %llu}\n",
+           "\"peer_seconds\": %.6f, \"peer_worst\": %.6f, \"peer_hits\": %llu}\n",
            (unsigned long long)t.runs, (unsigned long long)t.messages, (unsigned long long)t.bytes, (unsigned long long)t.bytes_paired,
            ruleset_count(rs), rs->patterns.n, literal_free, (unsigned long long)t.findings, (unsigned long long)t.incomplete, t.ours,
-           t.ours_paired, t.theirs, (unsigned long long)peer.hits);
+           t.ours_paired, sum, worst, (unsigned long long)peer.hits);
     for (size_t i = 0; i < rs->patterns.n; i++)
         pcre2_code_free(peer.codes[i]);
     pcre2_match_data_free(peer.data);
@@ -295,10 +320,12 @@ int main(int argc, char **argv)
             o.every = strtoull(argv[++i], NULL, 10);
         else if (strcmp(argv[i], "--times") == 0 && i + 1 < argc)
             o.times = strtoull(argv[++i], NULL, 10);
+        else if (strcmp(argv[i], "--texts") == 0 && i + 1 < argc)
+            o.texts = argv[++i];
         else if (named < 3)
             *names[named++] = argv[i];
     if (named < 2) {
-        fprintf(stderr, "usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N] | --patterns | --deadline BYTES\n");
+        fprintf(stderr, "usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N] [--texts FOLDER] | --patterns | --deadline BYTES\n");
         return 2;
     }
     over_collection(&o);

@@ -747,6 +747,10 @@ def test_tables_and_csv_are_for_people():
     h = sample_home()
     table = h.run("tasks")
     assert "verdict" in table.splitlines()[0] and "broken" in table
+    for row, finding in zip(csv.DictReader(io.StringIO(h.run("findings", "--output", "csv"))), h.lines("findings"), strict=True):
+        assert (row["detector"], row["id"], row["part"]) == (finding["detector"], finding["id"], finding["evidence"][0]["part"]), row
+        assert row["file"] == (finding["run"]["source"]["file"] if finding["run"] else ""), row
+    assert "detector" not in h.run("findings").splitlines()[0]
     rows = list(csv.DictReader(io.StringIO(h.run("runs", "--output", "csv"))))
     assert len(rows) >= 100 and rows[0]["task"]
 
@@ -988,7 +992,7 @@ def test_intercode_shows_the_programs_that_its_image_lacks():
 
 # ---- reports for continuous integration -----------------------------------------------------------------------------------
 
-HOSTILE = "hello \x01\x1b[31m ]]> <b>&amp;\"' 100%: a,b\r\n::error::no \ufffe \U0001f600"
+HOSTILE_WORDS = "hello \x01\x1b[31m ]]> <b>&amp;\"' 100%: a,b\r\n::error::no \ufffe \U0001f600"
 
 
 def hello_home(texts=("hello there", "good day", "hello again"), ids=("r1", "r2", "r3"), rule=RULE):
@@ -1114,7 +1118,7 @@ def test_changed_since_leaves_out_older_runs():
 
 
 def test_junit_is_well_formed_whatever_the_transcript_says():
-    h = hello_home((HOSTILE, "good day", "hello again"), ("r\x02<1>", "r2", "r3"))
+    h = hello_home((HOSTILE_WORDS, "good day", "hello again"), ("r\x02<1>", "r2", "r3"))
     suites = ElementTree.fromstring(scan(h, "--fail-on", "high", "--output", "junit", status=1))
     suite, = suites
     cases = {c.get("name"): c for c in suite}
@@ -1129,7 +1133,7 @@ def test_junit_is_well_formed_whatever_the_transcript_says():
 
 
 def test_workflow_commands_keep_to_their_line():
-    h = hello_home((HOSTILE, "good day", "hello again"), ids=("r:1,x", "r2", "r3"), rule=RULE.replace("text: 'hello'", "text: '(?s)hello.*'").replace("title: says hello", "title: 'says, 100%: hello'"))
+    h = hello_home((HOSTILE_WORDS, "good day", "hello again"), ids=("r:1,x", "r2", "r3"), rule=RULE.replace("text: 'hello'", "text: '(?s)hello.*'").replace("title: says hello", "title: 'says, 100%: hello'"))
     lines = scan(h, "--output", "github").split("\n")
     assert len(lines) == 3 and lines[-1] == "" and all(l.startswith("::error file=") for l in lines[:2]), lines
     hostile, = [l for l in lines if "100%25: a,b" in l]
@@ -1137,7 +1141,7 @@ def test_workflow_commands_keep_to_their_line():
 
 
 def test_a_report_as_a_page_needs_nothing_and_believes_nothing():
-    h = hello_home((HOSTILE.replace("\x01", "<script>alert(1)</script>"), "good day", "hello again"))
+    h = hello_home((HOSTILE_WORDS.replace("\x01", "<script>alert(1)</script>"), "good day", "hello again"))
     h.rules = h.file("hello.yaml", RULE.replace("text: 'hello'", "text: '(?s)hello.{30}'"))
     page = scan(h, "--fail-on", "high", "--output", "html", status=1)
     style = re.search(r"<style>(.*?)</style>", page, re.S).group(1)
