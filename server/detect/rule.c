@@ -222,6 +222,7 @@ static void set_leads(struct arena *a, struct rule *rule)
     for (size_t i = 0; i < rule->nevents && lead != LEAD_NONE; i++) {
         struct event_def *def = rule->events[i];
         def->late = lead > LEAD_VERDICT || (def->trigger < 0 && def->kinds != EVENT_BIT(EVENT_END));
+        def->late &= !(def->kinds & EVENT_BIT(EVENT_FINDING)); /* asked of findings, after both passes */
         for (size_t k = 0; k < rule->leads.n; k++)
             def->late &= rule->leads.defs[k] != def;
     }

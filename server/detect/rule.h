@@ -72,6 +72,7 @@ struct matcher {
     bool min_open, max_open;
     bool present;                                   /* OP_PRESENT */
     int capture;                                    /* OP_SAME: gets a hash of the value */
+    bool lends;                                     /* OP_SAME: its event occurs without a value too, and is like none then */
     int written;                                    /* its place in the rule: the order of evidence */
 };
 
