@@ -151,7 +151,7 @@ struct task_cond {          /* every part that is asked must hold */
     double pass_rate_at_least, pass_rate_at_most;
     int64_t runs_at_least, runs_at_most;
     bool agree;             /* runs that gave the same answer */
-    int64_t agree_at_least;
+    int64_t agree_at_least, agree_models;
     double agree_share;
     enum of_runs agree_of;
     bool differs;           /* pass rates of models that differ */
