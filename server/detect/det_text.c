@@ -72,6 +72,9 @@ void det_runaway_text(struct det_run *d)
  * thread strings long words together: their share passes that of the small ones. Measured on 6,500 paragraphs of agents. */
 enum {
     WORDS_LEAST = 18,
+    LINE_LEAST = 40,
+    ROW = 4,        /* lines of prose that are judged together … */
+    ROW_WORDS = 40, /* … where they hold so many words */
     LONG_WORD = 9,
     MARKS_MOST = 6, /* percent of bytes that are neither letter, space nor common punctuation: else it is code, data or a list */
 };
@@ -112,10 +115,18 @@ static bool is_mark(unsigned char c)
     return !common && (c < 0x80 || c >= 0xC4);
 }
 
-static bool is_salad(struct slice line, double surplus)
+struct wording {
+    size_t words, small, large;
+};
+
+static double surplus_of(const struct wording *w) { return ((double)w->large - (double)w->small) / (double)w->words; }
+
+/* A line of prose: neither an item of a list nor a heading, and no code, data or menu. Counts its words. */
+static bool is_prose(struct slice line, struct wording *w)
 {
-    size_t words = 0, small = 0, large = 0, marks = 0;
-    if (line.len < WORDS_LEAST * 4 || line.ptr[0] == '"')
+    size_t marks = 0;
+    *w = (struct wording){0};
+    if (line.len < LINE_LEAST || memchr("\"-*#|>", line.ptr[0], 6))
         return false;
     for (size_t i = 0; i < line.len && 100 * marks <= MARKS_MOST * line.len;) {
         size_t start = i;
@@ -126,42 +137,117 @@ static bool is_salad(struct slice line, double surplus)
             continue;
         }
         struct slice word = slice_sub(line, start, i - start);
-        words++;
-        small += is_small(word);
-        large += word.len >= LONG_WORD;
+        w->words++;
+        w->small += is_small(word);
+        w->large += word.len >= LONG_WORD;
     }
-    return words >= WORDS_LEAST && 100 * marks <= MARKS_MOST * line.len && (double)large >= (double)small + surplus * (double)words;
+    return 100 * marks <= MARKS_MOST * line.len;
+}
+
+struct salad {
+    struct span spans[8];
+    size_t n, total;        /* shown, and paragraphs of noise */
+    bool dense;             /* one after another in one message */
+    double surplus, dense_surplus;
+};
+
+static void show_salad(struct salad *s, size_t t, size_t message, struct slice text, struct slice line)
+{
+    struct span span = span_of_text(t, message, (size_t)(line.ptr - text.ptr), line.len);
+    bool shown = s->n && s->spans[s->n - 1].message == span.message && s->spans[s->n - 1].start == span.start;
+    if (!shown && s->n < sizeof s->spans / sizeof *s->spans)
+        s->spans[s->n++] = span;
+}
+
+static void read_salad(struct salad *s, size_t t, size_t message, struct slice text)
+{
+    struct wording row[ROW] = {{0}};    /* of the newest lines of prose that follow each other */
+    struct slice last = SLICE_NONE;
+    size_t nrow = 0;
+    bool fenced = false;
+    for (struct slice rest = text; rest.len;) {
+        struct slice line = slice_trim(slice_take(&rest, '\n'));
+        struct wording w;
+        fenced ^= slice_starts(line, "```");
+        if (fenced || !is_prose(line, &w) || slice_eq(line, last)) { /* the same words again are another finding */
+            nrow = line.len ? 0 : nrow;
+            continue;
+        }
+        last = line;
+        if (w.words >= WORDS_LEAST && surplus_of(&w) >= s->surplus) {
+            show_salad(s, t, message, text, line);
+            s->total++;
+        }
+        bool sentence = slice_ends(line, ".") || slice_ends(line, "!");
+        memmove(row + 1, row, sizeof row - sizeof *row);
+        row[0] = w;
+        nrow = sentence ? nrow + 1 : 0;
+        struct wording sum = {0};
+        for (size_t i = 0; i < nrow && i < ROW; i++) {
+            sum = (struct wording){sum.words + row[i].words, sum.small + row[i].small, sum.large + row[i].large};
+            if (i == 0 || sum.words < ROW_WORDS || surplus_of(&sum) < s->dense_surplus)
+                continue;
+            show_salad(s, t, message, text, line);
+            s->dense = true;
+        }
+    }
 }
 
 void det_word_salad(struct det_run *d)
 {
-    double surplus = det_number(d->rule, "surplus"), paragraphs = det_number(d->rule, "paragraphs");
-    struct span spans[8];
-    size_t n = 0, total = 0;
-    unsigned char last[HASH_SIZE] = {0};
+    double paragraphs = det_number(d->rule, "paragraphs");
+    struct salad s = {.surplus = det_number(d->rule, "surplus"), .dense_surplus = det_number(d->rule, "dense")};
     for (size_t t = 0; t < d->run->ntranscripts; t++)
-        for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++) {
-            const struct message *m = &d->run->transcripts[t].messages[i];
-            bool fenced = false;
-            for (size_t at = 0; m->role == ROLE_ASSISTANT && at < m->text.len;) {
-                const char *newline = memchr(m->text.ptr + at, '\n', m->text.len - at);
-                size_t end = newline ? (size_t)(newline - m->text.ptr) : m->text.len;
-                struct slice line = slice_trim(slice_sub(m->text, at, end - at));
-                fenced ^= slice_starts(line, "```");
-                at = end + 1;
-                unsigned char h[HASH_SIZE];
-                if (fenced || !is_salad(line, surplus))
+        for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++)
+            if (d->run->transcripts[t].messages[i].role == ROLE_ASSISTANT)
+                read_salad(&s, t, i, d->run->transcripts[t].messages[i].text);
+    if (s.dense || (double)s.total >= paragraphs)
+        det_report(d, NULL, NULL, SLICE_NONE, s.spans, s.n);
+}
+
+/* ---- another language -------------------------------------------------------------------------------------------- */
+
+/* Letters of scripts other than Latin and Greek, which people use as signs: by the first byte of their UTF-8. */
+static size_t count_foreign(struct slice text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        n += (c >= 0xD0 && c <= 0xDF) || c == 0xE0 || (c >= 0xE3 && c <= 0xED);
+    }
+    return n;
+}
+
+static size_t count_small(struct slice text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len;) {
+        size_t start = i;
+        while (i < text.len && is_letter(text.ptr[i]))
+            i++;
+        n += i > start && is_small(slice_sub(text, start, i - start));
+        i += i == start;
+    }
+    return n;
+}
+
+void det_language_shift(struct det_run *d)
+{
+    double least = det_number(d->rule, "letters"), words = det_number(d->rule, "words");
+    for (size_t t = 0; t < d->run->ntranscripts; t++) {
+        const struct transcript *transcript = &d->run->transcripts[t];
+        for (size_t i = 0; i < transcript->nmessages && count_foreign(transcript->messages[i].text) == 0; i++) {
+            const struct message *next = i + 1 < transcript->nmessages ? &transcript->messages[i + 1] : NULL;
+            if (!next || next->role != ROLE_ASSISTANT)
+                continue;
+            for (struct slice rest = next->text; rest.len;) {
+                struct slice line = slice_take(&rest, '\n');
+                if ((double)count_foreign(line) < least || (double)count_small(line) < words)
                     continue;
-                hash_of(line, h);
-                if (memcmp(h, last, HASH_SIZE) == 0) /* the same words again are another finding */
-                    continue;
-                memcpy(last, h, HASH_SIZE);
-                size_t start = (size_t)(line.ptr - m->text.ptr);
-                if (n < sizeof spans / sizeof *spans)
-                    spans[n++] = span_of_text(t, i, start, line.len);
-                total++;
+                struct span span = span_of_text(t, i + 1, (size_t)(line.ptr - next->text.ptr), line.len);
+                det_report(d, NULL, NULL, SLICE_NONE, &span, 1);
+                return;
             }
         }
-    if ((double)total >= paragraphs)
-        det_report(d, NULL, NULL, SLICE_NONE, spans, n);
+    }
 }

@@ -7,9 +7,10 @@ Imports the files of the labelled runs into a database of its own and prints the
 the step of the decisive mistake in the Who&When runs, beside the best constant step. Without LABELS it takes $TELLTALE_LABELS; the
 transcripts are in $TELLTALE_CORPORA, the scorer is $TELLTALE_SCORER. Exit status: 0 scored, 2 something of these is not there.
 
-A run's step is taken in two ways. `shown` is the place that the program itself shows first: of the finding that is most severe, then
-most confident, the first evidence. `learned` prefers the detectors that were right most often on the other runs of the same half
-(leave one out), so that no run helps to choose its own answer. A run without a finding that names a message is wrong in both.
+A run's step is taken in three ways. `shown` is the place that the program itself shows first: of the finding that is most severe, then
+most confident, the first evidence. `earliest` is the earliest of these places among the findings over `low`, for the decisive mistake is
+by definition the first. `learned` prefers the detectors that were right most often on the other runs of the same half (leave one out), so
+that no run helps to choose its own answer. A run without a finding that names a message is wrong in all.
 """
 import argparse
 import collections
@@ -88,24 +89,29 @@ def score_behaviors(program, folder, label_files, as_json):
 
 
 def steps_named(findings):
-    """[(detector, step)] of one run, most severe first; step: the first message that the finding's evidence names."""
+    """[(detector, step, severity)] of one run, most severe first; step: the first message that the finding's evidence names."""
     ranked = sorted(findings, key=lambda f: (-SEVERITIES[f["severity"]], -f["confidence"]))
-    places = [(f["detector"], next((e["message"] for e in f["evidence"] if e["message"] is not None), None)) for f in ranked]
-    return [(detector, step) for detector, step in places if step is not None]
+    places = [(f["detector"], next((e["message"] for e in f["evidence"] if e["message"] is not None), None), f["severity"]) for f in ranked]
+    return [place for place in places if place[1] is not None]
+
+
+def earliest_step(named):
+    weighty = [step for _, step, severity in named if severity != "low"]
+    return min(weighty or [step for _, step, _ in named], default=None)
 
 
 def learned_step(named, others):
     """named: of one run; others: [(named, true step)]. The step of the detector that was right most often elsewhere."""
     right, seen = collections.Counter(), collections.Counter()
     for other, true in others:
-        for detector, step in other:
+        for detector, step, _ in other:
             seen[detector] += 1
             right[detector] += step == true
     return max(named, key=lambda d: (right[d[0]] + 0.5) / (seen[d[0]] + 2))[1] if named else None
 
 
 def score_steps(program, folder):
-    """{half: {n, shown, learned, named, constant}}: counts of runs; constant is the best step, and its count, in hindsight."""
+    """{half: {n, named, shown, earliest, learned, constant, constant_right}}: counts of runs; constant is the best step in hindsight."""
     truth = {r["where"].split("#")[0]: int(r["step_index"]) for r in rows_of(os.path.join(CORPORA, "labels.tsv"))
              if r["corpus"] == "who_and_when" and r["label_kind"] == "mistake_agent" and r["step_index"]}
     scored = Scored(program, folder, "steps", [os.path.join(CORPORA, f) for f in sorted(truth)])
@@ -124,6 +130,7 @@ def score_steps(program, folder):
         report[half] = {
             "n": len(runs), "named": sum(bool(named) for named, _ in runs),
             "shown": sum(bool(named) and named[0][1] == true for named, true in runs),
+            "earliest": sum(earliest_step(named) == true for named, true in runs),
             "learned": sum(step == true for step, (_, true) in zip(learned, runs)),
             "constant": constant, "constant_right": count,
         }
@@ -131,13 +138,13 @@ def score_steps(program, folder):
 
 
 def print_steps(report):
-    print(f"\n{'step of the mistake':22} {'runs':>4} {'named':>5}  {'shown [95 %]':20} {'learned [95 %]':20} best constant")
+    print(f"\n{'step of the mistake':22} {'runs':>4} {'named':>5}  {'shown [95 %]':20} {'earliest [95 %]':20} {'learned [95 %]':20} best constant")
     for half, r in report.items():
         cells = []
-        for k in (r["shown"], r["learned"]):
+        for k in (r["shown"], r["earliest"], r["learned"]):
             low, high = wilson(k, r["n"])
             cells.append(f"{k:3} = {100 * k / r['n']:4.1f}% [{100 * low:.0f},{100 * high:.0f}]")
-        print(f"{half:22} {r['n']:4} {r['named']:5}  {cells[0]:20} {cells[1]:20} step {r['constant']}: {100 * r['constant_right'] / r['n']:.1f}%")
+        print(f"{half:22} {r['n']:4} {r['named']:5}  {cells[0]:20} {cells[1]:20} {cells[2]:20} step {r['constant']}: {100 * r['constant_right'] / r['n']:.1f}%")
 
 
 def main():
