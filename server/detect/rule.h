@@ -78,7 +78,7 @@ struct matcher {
 };
 
 enum normalize {
-    NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32,
+    NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32, NORMALIZE_MARKS = 64,
 };
 extern const char *const normalize_words[]; /* in that order; NULL ends it */
 
