@@ -323,7 +323,7 @@ static bool same_outcome(const struct act *a, const struct act *b)
     if (memcmp(a->shows, b->shows, HASH_SIZE) == 0)
         return true;
     if (memcmp(a->says, b->says, HASH_SIZE) == 0)
-        return a->length >= SAYS_LITTLE || is_mute(a);
+        return a->length >= SAYS_LITTLE || (is_mute(a) && is_mute(b));
     struct slice p = slice_trim(a->result->text), q = slice_trim(b->result->text);
     struct slice less = p.len < q.len ? p : q, more = p.len < q.len ? q : p;
     return less.len >= SAYS_LITTLE && more.len <= less.len + less.len / 2 && more.len <= CONTAINED_MAX &&

@@ -73,6 +73,18 @@ struct detect_result {
 void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a, struct detect_result *out);
 
 /* ---- task and collection scope: asked of plain summaries, which ingest keeps up --------------------------------------- */
+/* All detectors of scope collection over one collection, which is fed to them task by task, in the pieces of store_collection_feed; as
+ * often as they ask for. NULL: the set has none. */
+struct detect_over;
+struct detect_over *detect_over_new(const struct ruleset *rs);
+void detect_over_free(struct detect_over *o);
+/* The detectors whose findings must be in what is fed. */
+const struct slice *detect_over_asks(const struct detect_over *o, size_t *n);
+void detect_over_feed(struct detect_over *o, const struct task_summary *piece);
+/* All was fed: must it be fed again? */
+bool detect_over_turn(struct detect_over *o);
+void detect_over_end(struct detect_over *o, const struct quotes *quotes, struct arena *a, struct detect_result *out);
+
 /* All detectors of scope task over one task. Each finding has evidence from the runs that it speaks of. */
 void detect_task(const struct ruleset *rs, struct detect_scratch *s, const struct task_summary *task, struct arena *a, struct detect_result *out);
 

@@ -367,10 +367,12 @@ static void match_plain(struct matching *x, const struct matcher *m, size_t at)
 static void match_same(struct matching *x, const struct matcher *m, size_t at)
 {
     struct value v;
-    if (!view_value(&x->s->view, x->event, m->field, m->key, 0, &v) || !v.text.ptr)
+    unsigned char h[HASH_SIZE] = {0}; /* of no text */
+    bool there = view_value(&x->s->view, x->event, m->field, m->key, 0, &v) && v.text.ptr;
+    if (!there && !m->lends)
         return;
-    unsigned char h[HASH_SIZE];
-    hash_value(v.text, h);
+    if (there)
+        hash_value(v.text, h);
     struct slice before = x->captures[m->capture];
     if (!before.ptr || slice_eq(before, slice_of((const char *)h, sizeof h))) {
         x->captures[m->capture] = slice_of((const char *)h, sizeof h);

@@ -81,7 +81,7 @@ static bool read_by(struct compiler *c, const struct node *map, struct cond *con
     return true;
 }
 
-const char *const normalize_words[] = {"numbers", "paths", "hex", "space", "case", "strings", NULL};
+const char *const normalize_words[] = {"numbers", "paths", "hex", "space", "case", "strings", "marks", NULL};
 
 static unsigned read_normalize(const struct node *map)
 {
@@ -313,6 +313,7 @@ static bool read_agree(struct compiler *c, const struct node *node, struct task_
 {
     t->agree = true;
     t->agree_at_least = node_count_of(node, "at_least", 2);
+    t->agree_models = node_count_of(node, "models", 0);
     t->agree_share = node_number_of(node, "share_at_least", 0);
     t->agree_of = read_of_runs(node, RUNS_FAILED);
     return compile_capture(c, node, slice_str("answer"), false) >= 0;

@@ -356,7 +356,7 @@ static bool add_same(struct compiler *c, struct event_def *def, size_t *cap, con
     struct event_def *other = compile_event_find(c, slice_sub(text, 0, (size_t)dot));
     if (!other)
         return node_problem(c->r, node, "same_as: there is no event '%.*s' above this one", (int)dot, text.ptr);
-    struct matcher there = {.op = OP_SAME};
+    struct matcher there = {.op = OP_SAME, .lends = true};
     if (!compile_field(c, node, slice_sub(text, (size_t)dot + 1, text.len), other->kinds, &there.field, &there.key))
         return false;
     m.op = OP_SAME;

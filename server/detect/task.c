@@ -1,5 +1,6 @@
 /* Rules of scope task: what many runs of one task have in common, from their summaries. */
 #include "base/jsonw.h"
+#include "detect/answer.h"
 #include "detect/det.h"
 #include "detect/match.h"
 #include "detect/report.h"
@@ -109,7 +110,7 @@ static void find_answers(struct arena *a, const struct task_cond *t, const struc
         for (size_t k = 0; counts(run, t->agree_of) && k < run->nscores; k++) {
             const struct score *score = &run->scores[k];
             struct slice answer = slice_trim(score->answer);
-            if (answer.len && !slice_eq(answer, slice_trim(score->target)))
+            if (answer.len && answer_compare(a, answer, score->target) == FORM_OTHER)
                 add_shared(
                     a, out,
                     (struct shared){.value = answer, .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
@@ -164,6 +165,20 @@ static bool share_holds(const struct task_cond *t, size_t n, size_t of)
            (isnan(t->share_at_most) || share <= t->share_at_most);
 }
 
+/* How many different models gave these answers; as many as are asked for is enough. */
+static bool models_hold(const struct task_cond *t, const struct task_summary *task, const struct shared *items, size_t n)
+{
+    int64_t models = 0;
+    for (size_t i = 0; i < n && models < t->agree_models; i++) {
+        struct slice model = task->runs[items[i].run].model;
+        bool known = model.len == 0;
+        for (size_t k = 0; k < i && !known; k++)
+            known = slice_eq(task->runs[items[k].run].model, model);
+        models += !known;
+    }
+    return models >= t->agree_models;
+}
+
 /* The answer that most runs agree on, if enough do. */
 static bool agreement(const struct task_cond *t, const struct task_summary *task, const struct shares *answers, size_t *from,
                       size_t *end)
@@ -176,7 +191,8 @@ static bool agreement(const struct task_cond *t, const struct task_summary *task
         i = stop;
     }
     size_t n = *end - *from, of = count_runs(task, t->agree_of);
-    return n > 0 && n >= (size_t)t->agree_at_least && (double)n >= t->agree_share * (double)of;
+    return n > 0 && n >= (size_t)t->agree_at_least && (double)n >= t->agree_share * (double)of &&
+           models_hold(t, task, answers->items + *from, n);
 }
 
 struct model {

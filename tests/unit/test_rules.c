@@ -170,6 +170,29 @@ static const char *const rules[] = {
     HEAD "events: {a: {on: assistant, text: a}}\nfind: {sequence: {steps: [a, a], within: 90s}}\n"
          "tests:\n  hit: [[{assistant: a, timestamp: '2026-01-01T00:00:00Z'}, {assistant: a, timestamp: '2026-01-01T00:01:00Z'}]]\n"
          "  clean: [[{assistant: a, timestamp: '2026-01-01T00:00:00Z'}, {assistant: a, timestamp: '2026-01-01T00:02:00Z'}], [{assistant: a}, {assistant: a}]]\n",
+    /* an event of two names, and one of two captures, is one event */
+    HEAD "events: {a: {on: assistant, text: x}, b: {on: assistant, text: xy}}\nfind: {count: {of: [a, b], at_least: 2}}\n"
+         "tests: {hit: [[{assistant: xy}, {assistant: x}]], clean: [[{assistant: xy}]]}\n",
+    HEAD "events: {a: {on: assistant, text: '(?P<n>\\d)'}}\nfind: {repeat: {of: a, times: 2}}\n"
+         "tests: {hit: [[{assistant: 1 2}, {assistant: 1 2}]], clean: [[{assistant: 1 2}]]}\n",
+    HEAD "events: {a: {on: assistant, text: '(?P<n>\\d)'}}\nfind: {count: {of: a, same: text, at_least: 2}}\n"
+         "tests: {hit: [[{assistant: 1 2}, {user: x}, {assistant: 1 2}]], clean: [[{assistant: 1 2}]]}\n",
+    /* that another event speaks of it asks nothing of an event, and nothing is like nothing */
+    HEAD "events:\n  call: {on: tool_call}\n  say: {on: assistant, text: {same_as: call.result.text}}\nfind: {or: [{count: {of: call, at_least: 2}}, {sequence: {steps: [call, say]}}]}\n"
+         "tests: {hit: [[{tool_call: f}, {tool_call: g}], [{tool_call: f}, {tool_result: r}, {assistant: r}]], clean: [[{tool_call: f}, {assistant: r}], [{tool_call: f}, {tool_result: r}, {assistant: x}]]}\n",
+    /* what binds nothing yet forbids nothing of another capture */
+    HEAD "events:\n  a: {on: user}\n  no: {on: tool_call, args.f: '(?P<f>.)', name: no}\n  b: {on: tool_call, args.f: '(?P<f>.)', name: b}\nfind: {sequence: {steps: [a, {not: no}, b]}}\n"
+         "tests: {hit: [[{user: x}, {tool_call: no, args: {f: 1}}, {tool_call: b, args: {f: 2}}]], clean: [[{user: x}, {tool_call: no, args: {f: 1}}, {tool_call: b, args: {f: 1}}]]}\n",
+    /* where nobody knows when, nothing is late */
+    HEAD "events: {a: {on: user}, b: {on: assistant}}\nfind: {absent: {of: b, after: a, within: 5s}}\n"
+         "tests: {hit: [[{user: x}], [{user: x, timestamp: '2026-01-01T00:00:00Z'}, {assistant: y, timestamp: '2026-01-01T00:00:06Z'}]],\n"
+         "        clean: [[{user: x}, {assistant: y}], [{user: x, timestamp: '2026-01-01T00:00:00Z'}, {assistant: y}]]}\n",
+    /* at most so many close together, also where there are none */
+    HEAD "events: {a: {on: user}}\nfind: {count: {of: a, at_most: 1, within: 1}}\n"
+         "tests: {hit: [[{assistant: x}], [{user: x}, {assistant: y}, {user: x}]], clean: [[{user: x}, {user: x}]]}\n",
+    /* by leaves out what does not capture; several captures group together */
+    HEAD "events: {a: {on: user, text: '^(?P<p>a)?(?P<q>.)'}}\nfind: {count: {of: a, by: [p, q], at_least: 2}}\n"
+         "tests: {hit: [[{user: a1}, {user: a1}]], clean: [[{user: a1}, {user: a2}], [{user: '1'}, {user: '1'}]]}\n",
     /* scope task, over what another rule found */
     "- {id: miss, title: '{p}', behavior: missing-program, events: {m: {on: tool_result, text: '(?P<p>\\w+): not found'}}, find: m}\n"
     "- {id: task, title: '{count} of {runs} lack {p}', behavior: missing-program, scope: task, find: {runs: {having: miss, by: p, share_at_least: 0.6, at_least: 2}, pass_rate_at_most: 0},\n"
@@ -202,6 +225,42 @@ static void whole_rules(void **state)
         ruleset_unref(rs);
         str_free(&said);
     }
+}
+
+/* Every yaml block of the language's documentation is rules that compile, and whose tests hold. */
+static void the_documentation_is_true(void **state)
+{
+    (void)state;
+    static char text[1 << 18];
+    FILE *f = fopen("server/detect/rules/README.md", "r");
+    assert_non_null(f);
+    size_t len = fread(text, 1, sizeof text - 1, f), blocks = 0;
+    fclose(f);
+    assert_true(len < sizeof text - 1);
+    for (char *block = strstr(text, "\n```yaml\n"), *end; block; block = strstr(end, "\n```yaml\n")) {
+        block += strlen("\n```yaml\n");
+        end = strstr(block, "\n```\n");
+        assert_non_null(end);
+        *end++ = 0;
+        struct rule_problems problems;
+        struct ruleset *rs = parse(block, &problems);
+        if (problems.n)
+            fail_msg("%s\n%d:%d: %.*s", block, problems.items[0].line, problems.items[0].column, SLICE_ARG(problems.items[0].message));
+        for (size_t i = 0; i < ruleset_count(rs); i++) {
+            struct detector_info info;
+            ruleset_info(rs, i, &info);
+            assert_true(info.tests_hit && info.tests_clean);
+        }
+        struct str said = STR_INIT(1 << 16);
+        size_t tests, failures;
+        ruleset_test(rs, &said, &tests, &failures);
+        if (failures || !tests)
+            fail_msg("%s\n%s", block, said.ptr);
+        str_free(&said);
+        ruleset_unref(rs);
+        blocks++;
+    }
+    assert_true(blocks >= 15);
 }
 
 static void a_failing_test_is_told(void **state)
@@ -427,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_condition),
         cmocka_unit_test(whole_rules),
+        cmocka_unit_test(the_documentation_is_true),
         cmocka_unit_test(a_failing_test_is_told),
         cmocka_unit_test(problems_name_their_place),
         cmocka_unit_test(a_bad_rule_stops_no_other),
