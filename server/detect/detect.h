@@ -57,6 +57,10 @@ void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size
 
 /* The JSON Schema of the language, for editors. */
 struct slice rule_schema(void);
+/* A rule to begin with: it compiles, its tests pass, its comments teach. */
+struct slice rule_template(void);
+/* The text of one rule under another id and, unless absent, another behaviour; all else stays as written. False: it is not one rule. */
+bool rule_rename(struct arena *a, struct slice text, struct slice id, struct slice behavior, struct slice *out);
 
 /* ---- detecting ------------------------------------------------------------------------------------------------------ */
 struct detect_scratch;      /* one per thread */
