@@ -113,6 +113,11 @@ static bool redigest(struct store *s, struct slice id, const struct run *run, st
         collection = take_int(q);
     if (step != STEP_DONE)
         return false;
+    bool done;
+    if (!is_digested(s, n, &done, e))
+        return false;
+    if (done) /* it came anew meanwhile, with its own */
+        return true;
     run_digest_make(a, run, &digest);
     return digest_write(s, collection, n, &digest, e);
 }

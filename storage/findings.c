@@ -1,4 +1,5 @@
 #include "storage/finding_write.h"
+#include "storage/look.h"
 #include "storage/rows.h"
 #include "storage/sql.h"
 
@@ -181,6 +182,7 @@ struct again {
     size_t nincomplete;
     const struct slice *only;
     size_t nonly;
+    int64_t looked;
 };
 
 static bool change_run(struct store *s, const struct again *again, bool look, bool *changed, struct err *e)
@@ -215,6 +217,16 @@ static bool change_task(struct store *s, const struct again *again, bool look, b
     return findings_change(s, &subject, &change, changed, e);
 }
 
+static bool change_collection(struct store *s, const struct again *again, bool look, bool *changed, struct err *e)
+{
+    const struct findings_change change = {again->findings->items, again->findings->n, again->only, again->nonly, look};
+    struct subject subject = {0};
+    if (!collection_find(s, again->id, &subject.collection, e) || !findings_change(s, &subject, &change, changed, e))
+        return false;
+    *changed |= again->nonly == 0; /* that it was looked at is remembered */
+    return look || again->nonly || look_seen(s, subject.collection, again->looked, e);
+}
+
 static bool change_if_different(struct store *s, bool (*change)(struct store *, const struct again *, bool, bool *, struct err *),
                                 const struct again *again, bool *changed, struct err *e)
 {
@@ -241,6 +253,13 @@ bool store_task_findings(struct store *s, struct slice collection, struct slice 
 {
     const struct again again = {.id = task_id, .collection = collection, .findings = findings, .only = only, .nonly = nonly};
     return change_if_different(s, change_task, &again, changed, e);
+}
+
+bool store_collection_findings(struct store *s, struct slice collection, const struct findings *findings, const struct slice *only, size_t nonly,
+                               int64_t looked, bool *changed, struct err *e)
+{
+    const struct again again = {.id = collection, .findings = findings, .only = only, .nonly = nonly, .looked = looked};
+    return change_if_different(s, change_collection, &again, changed, e);
 }
 
 /* ---- one that an export carries -------------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 #include "storage/append.h"
 #include "storage/labels.h"
+#include "storage/look.h"
 #include "storage/run_write.h"
 
 #include "base/clock.h"
@@ -424,8 +425,12 @@ static bool write_files(struct put *p, struct err *e)
 
 void store_put_append(struct put *p, struct append *append) { p->append = append; }
 
-static bool stamp_collection(struct put *p, struct err *e)
+/* Runs that bring their findings with them change nothing that those do not speak of already. */
+static bool stamp_collection(struct put *p, bool fresh, struct err *e)
 {
+    if (fresh && !look_changed(p->store, p->collection, e))
+        return false;
+
     struct stmt *q = db_prepare(p->store->db, "UPDATE collection SET imported = max(coalesce(imported, 0), $1) WHERE n = $2", e);
     bind_int(q, p->imported);
     bind_int(q, p->collection);
@@ -436,6 +441,7 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
 {
     if ((p->append && !append_check(p->store, p->append, e)) || !pack_settle(p->pack, e))
         return false;
+    bool fresh = false;
     for (size_t i = 0; i < p->nruns; i++) {
         const struct prepared *run = &p->runs[i];
         struct identity identity;
@@ -453,11 +459,12 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
         if (tasks && identity.outcome == PUT_UPDATED && !run->carried && !add_old_task(p, identity.run, a, tasks, e))
             return false;
         add_task(a, tasks, run);
+        fresh |= !run->carried;
         if (!run_write(p->store, p->pack, run, &place, e))
             return false;
     }
     return pack_write(p->pack, e) && blocks_sweep(p->store, e) && write_files(p, e) && (!p->append || append_write(p->store, p->append, e)) &&
-           (counts[PUT_NEW] + counts[PUT_UPDATED] == 0 || stamp_collection(p, e));
+           (counts[PUT_NEW] + counts[PUT_UPDATED] == 0 || stamp_collection(p, fresh, e));
 }
 
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)

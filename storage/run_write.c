@@ -2,6 +2,7 @@
 
 #include "storage/digest.h"
 #include "storage/labels.h"
+#include "storage/look.h"
 #include "storage/uses.h"
 
 /* What a run's rows are written with. */
@@ -340,7 +341,7 @@ bool run_remove(struct store *s, int64_t run, struct err *e)
     struct run_counts counts;
     bool ok = counts_load(s, run, &a, &counts, e) && counts_run(s, &counts, -1, e) && run_statement(s, drop_pieces, run, e) && findings_drop(s, &(struct subject){.run = run}, e) &&
               findings_forget_run(s, run, e) && erase(s, run, false, e) && run_statement(s, "DELETE FROM run WHERE n = $1", run, e) &&
-              counts_drop_task(s, counts.collection, counts.task, e);
+              counts_drop_task(s, counts.collection, counts.task, e) && look_changed(s, counts.collection, e);
     arena_free(&a);
     return ok;
 }

@@ -200,8 +200,36 @@ bool store_run_findings(struct store *s, struct slice run, struct slice content_
                         const struct incomplete *incomplete, size_t nincomplete, const struct slice *only, size_t nonly, bool *changed,
                         struct err *e);
 bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e);
+/* What error lines are common in a collection; task_summary.common points to it. */
+bool store_common_errors(struct store *s, struct slice collection, struct arena *a, struct common_errors *out, struct err *e);
+/* Words that summaries do not hold, from this store; lives as long as it. `ctx` is the store. */
+struct quotes store_quotes(struct store *s);
+/* All runs of a collection, task by task in the order of their ids, those of no task last (task_id absent). A task of many runs comes in
+ * pieces of 1,000 runs, one after the other, its own findings with the first. Summaries have no scores; their findings are those of
+ * detectors[n], with id, detector and captures alone. What is handed to `each` is gone when it returns; false from it ends the feed. */
+struct feed_wish {
+    const struct slice *detectors;
+    size_t ndetectors;
+    const struct quotes *quotes;
+    bool (*each)(void *ctx, const struct task_summary *piece, struct err *e);
+    void *ctx;
+};
+bool store_collection_feed(struct store *s, struct slice collection, const struct feed_wish *wish, struct err *e);
 bool store_task_findings(struct store *s, struct slice collection, struct slice task_id, const struct findings *findings,
                          const struct slice *only, size_t nonly, bool *changed, struct err *e);
+/* Findings about the collection as a whole, made of what it was after `looked` changes (struct look). */
+bool store_collection_findings(struct store *s, struct slice collection, const struct findings *findings, const struct slice *only, size_t nonly,
+                               int64_t looked, bool *changed, struct err *e);
+/* How a collection stands to the rules that speak of it as a whole. */
+struct look {
+    int64_t changes, runs;
+    bool due;              /* it has changed since they last looked */
+    bool busy;             /* jobs wait that may change it */
+    bool waits;            /* one of kind "look" waits already */
+};
+bool store_look(struct store *s, struct slice collection, struct look *out, struct err *e);
+/* A job of kind "look" begins after that time; where one waits already, at its time. */
+bool store_look_queue(struct store *s, struct slice collection, int64_t delay_us, struct err *e);
 bool store_task_ids(struct store *s, struct slice collection, struct arena *a, struct slices *out, struct err *e);
 /* Makes the digest of a run (transcript/actions.h) where it has none of this program's revision. */
 bool store_run_redigest(struct store *s, struct slice id, const struct run *run, struct err *e);

@@ -1,5 +1,6 @@
 #include "base/jsonw.h"
 #include "cli/cli.h"
+#include "cli/rules_write.h"
 #include "detect/pack.h"
 #include "view/view.h"
 
@@ -154,29 +155,41 @@ static int check(struct cli *cli, const struct ruleset *shipped, bool with_tests
     return !ok ? cli_fail(&e) : c.problems.n || c.failures ? 1 : 0;
 }
 
+static int test_shipped(struct cli *cli, const struct ruleset *rules) { return check(cli, rules, true); }
+
+static int print_schema(void)
+{
+    struct slice text = rule_schema();
+    return fwrite(text.ptr, 1, text.len, stdout) == text.len ? 0 : 3;
+}
+
 int cmd_rules(struct cli *cli)
 {
+    static const struct {
+        const char *word;
+        int (*run)(struct cli *cli, const struct ruleset *rules);
+    } words[] = {{"list", list}, {"show", show}, {"test", test_shipped}, {"new", rules_new}, {"docs", rules_docs}};
     struct err e = {0};
     const char *what = cli->args[0];
     bool lint = strcmp(what, "lint") == 0, test = strcmp(what, "test") == 0;
+    if (strcmp(what, "schema") == 0)
+        return print_schema();
     if (lint && cli->nargs < 2) {
         err_set(&e, ERR_USAGE, "rules lint takes one file or more");
         return cli_fail(&e);
     }
     if (lint || (test && cli->nargs > 1))
         return check(cli, NULL, test);
-    if (strcmp(what, "schema") == 0) {
-        printf("%.*s", SLICE_ARG(rule_schema()));
-        return 0;
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        struct ruleset *rules = NULL;
+        if (strcmp(what, words[i].word) != 0)
+            continue;
+        if (!cli_rules(cli, SLICE_NONE, &rules, &e))
+            return cli_fail(&e);
+        int status = words[i].run(cli, rules);
+        ruleset_unref(rules);
+        return status;
     }
-    if (!test && strcmp(what, "list") != 0 && strcmp(what, "show") != 0) {
-        err_set(&e, ERR_USAGE, "rules list, show, lint, test or schema, not '%s'", what);
-        return cli_fail(&e);
-    }
-    struct ruleset *rules = NULL;
-    if (!cli_rules(cli, SLICE_NONE, &rules, &e))
-        return cli_fail(&e);
-    int status = test ? check(cli, rules, true) : strcmp(what, "list") == 0 ? list(cli, rules) : show(cli, rules);
-    ruleset_unref(rules);
-    return status;
+    err_set(&e, ERR_USAGE, "rules list, show, lint, test, new, docs or schema, not '%s'", what);
+    return cli_fail(&e);
 }

@@ -73,6 +73,9 @@ static const struct option_row sql_options[] = {
 };
 static const struct option_row rules_options[] = {
     RULES_OPTIONS,
+    {0, "behavior", "NAME", "new: what the rule sees, of the vocabulary"},
+    {0, "like", "ID", "new: begin with this rule instead of the template"},
+    {0, "to", "FILE", "new, docs: write here instead of to stdout"},
     {0},
 };
 static const struct option_row export_options[] = {
@@ -120,7 +123,7 @@ const struct command commands[] = {
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
      sql_options, 1, 1, cmd_sql},
-    {"rules", "list | show ID | lint FILE... | test [FILE...] | schema", "the detectors: list them, read one, check and test your own", NULL,
+    {"rules", "list | show ID | lint FILE... | test [FILE...] | new ID | docs | schema", "the detectors: list them, read one, check and test your own", NULL,
      rules_options, 1, -1, cmd_rules},
     {"formats", "", "the formats it reads, and how it knows them", NULL, no_options, 0, 0, cmd_formats},
     {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},

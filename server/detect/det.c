@@ -33,6 +33,9 @@ const struct det dets[] = {
     {.name = "runaway-text", .revision = 1, .run = det_runaway_text},
     {.name = "word-salad", .revision = 2, .run = det_word_salad},
     {.name = "language-shift", .revision = 1, .run = det_language_shift},
+    {.name = "contrast", .revision = 1, .over = &over_contrast},
+    {.name = "streak", .revision = 1, .over = &over_streak},
+    {.name = "same-answer", .revision = 1, .over = &over_same_answer},
 };
 const size_t det_count = sizeof dets / sizeof *dets;
 
@@ -54,4 +57,16 @@ void places_report(struct det_run *d, const struct places *p, const char *many)
     struct slice title = p->total > 1 ? arena_printf(d->scratch, many, p->total) : SLICE_NONE;
     if (p->total)
         det_report(d, title.ptr, NULL, SLICE_NONE, p->items, p->n);
+}
+
+size_t det_count_of(const struct rule *rule, const char *name)
+{
+    double n = det_number(rule, name);
+    return n > 0 && n < 1e9 ? (size_t)n : 0;
+}
+
+struct slice det_text(const struct rule *rule, const char *name)
+{
+    const struct node *value = node_get(rule->parameters, name);
+    return value ? value->text : SLICE_NONE;
 }

@@ -7,6 +7,7 @@
 #include "transcript/summary.h"
 
 struct det;
+struct report_value;
 
 struct det_run {                    /* what a detector is given */
     const struct run *run;
@@ -24,18 +25,50 @@ struct det_task {                   /* the same for a task */
     const struct rule *rule;
 };
 
-/* What `code:` in a rule names; one of run and task. */
+struct det_over {                   /* for a whole collection, when it was seen */
+    const struct rule *rule;
+    const struct quotes *quotes;
+    struct arena *arena;            /* findings live here */
+    struct findings *findings;
+};
+/* A detector over a whole collection, which is fed to it task by task (store_collection_feed), once or several times; its memory must not
+ * grow with the runs. What is fed is gone when `feed` returns. */
+struct over {
+    void *(*begin)(const struct rule *rule);
+    void (*feed)(void *state, int pass, const struct task_summary *piece);
+    bool (*turn)(void *state, int pass);    /* a pass has ended: is another one needed? NULL: none ever is */
+    void (*end)(void *state, struct det_over *d);
+    void (*free)(void *state);
+};
+
+/* What `code:` in a rule names; one of run, task and over. */
 struct det {
     const char *name;
     int revision;                   /* one more whenever it would find otherwise: part of the version of its findings */
     void (*run)(struct det_run *d);
     void (*task)(struct det_task *d);
+    const struct over *over;
 };
+extern const struct over over_find;        /* over.c: a condition, `find:` */
+extern const struct over over_contrast;    /* det_contrast.c */
+extern const struct over over_streak;      /* det_over.c */
+extern const struct over over_same_answer;
 extern const struct det dets[];
 extern const size_t det_count;
 
 /* A parameter of the rule that is a number. A rule without it gets what its code cannot do without: NAN. */
 double det_number(const struct rule *rule, const char *name);
+/* The same as a count: 0 where it is none. */
+size_t det_count_of(const struct rule *rule, const char *name);
+/* One that is a text; absent where there is none. */
+struct slice det_text(const struct rule *rule, const char *name);
+
+/* A finding about a task or a collection: title and message of the rule filled with values[n], evidence[nevidence] cut to QUOTE_MAX. Nothing
+ * without evidence. */
+struct finding *det_conclude(struct arena *a, const struct rule *rule, struct findings *to, const struct report_value *values, size_t n,
+                             struct evidence *evidence, size_t nevidence);
+/* "12 %", from 0.12. */
+struct slice det_percent(struct arena *a, double share);
 
 /* One finding with the spans that show it; spans that show nothing are left out, and without any there is no finding. `title` NULL:
  * the rule's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */

@@ -57,6 +57,10 @@ void ruleset_test(const struct ruleset *rs, struct str *out, size_t *tests, size
 
 /* The JSON Schema of the language, for editors. */
 struct slice rule_schema(void);
+/* A rule to begin with: it compiles, its tests pass, its comments teach. */
+struct slice rule_template(void);
+/* The text of one rule under another id and, unless absent, another behaviour; all else stays as written. False: it is not one rule. */
+bool rule_rename(struct arena *a, struct slice text, struct slice id, struct slice behavior, struct slice *out);
 
 /* ---- detecting ------------------------------------------------------------------------------------------------------ */
 struct detect_scratch;      /* one per thread */
@@ -73,6 +77,18 @@ struct detect_result {
 void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct run *run, struct arena *a, struct detect_result *out);
 
 /* ---- task and collection scope: asked of plain summaries, which ingest keeps up --------------------------------------- */
+/* All detectors of scope collection over one collection, which is fed to them task by task, in the pieces of store_collection_feed; as
+ * often as they ask for. NULL: the set has none. */
+struct detect_over;
+struct detect_over *detect_over_new(const struct ruleset *rs);
+void detect_over_free(struct detect_over *o);
+/* The detectors whose findings must be in what is fed. */
+const struct slice *detect_over_asks(const struct detect_over *o, size_t *n);
+void detect_over_feed(struct detect_over *o, const struct task_summary *piece);
+/* All was fed: must it be fed again? */
+bool detect_over_turn(struct detect_over *o);
+void detect_over_end(struct detect_over *o, const struct quotes *quotes, struct arena *a, struct detect_result *out);
+
 /* All detectors of scope task over one task. Each finding has evidence from the runs that it speaks of. */
 void detect_task(const struct ruleset *rs, struct detect_scratch *s, const struct task_summary *task, struct arena *a, struct detect_result *out);
 

@@ -2,7 +2,7 @@
 #include "detect/match.h"
 
 /* What a byte can begin or belong to. */
-enum { BYTE_SPACE = 1, BYTE_DIGIT = 2, BYTE_HEX = 4, BYTE_PATH = 8, BYTE_QUOTE = 16, BYTE_SLASH = 32, BYTE_UPPER = 64 };
+enum { BYTE_SPACE = 1, BYTE_DIGIT = 2, BYTE_HEX = 4, BYTE_PATH = 8, BYTE_QUOTE = 16, BYTE_SLASH = 32, BYTE_UPPER = 64, BYTE_MARK = 128 };
 static const uint8_t byte_kinds[256] = {
     [' '] = BYTE_SPACE,
     ['\t'] = BYTE_SPACE,
@@ -15,23 +15,31 @@ static const uint8_t byte_kinds[256] = {
     ['g' ... 'z'] = BYTE_PATH,
     ['A' ... 'F'] = BYTE_HEX | BYTE_PATH | BYTE_UPPER,
     ['G' ... 'Z'] = BYTE_PATH | BYTE_UPPER,
-    ['/'] = BYTE_PATH | BYTE_SLASH,
-    ['.'] = BYTE_PATH,
-    ['_'] = BYTE_PATH,
-    ['-'] = BYTE_PATH,
-    ['+'] = BYTE_PATH,
-    ['@'] = BYTE_PATH,
-    ['~'] = BYTE_PATH,
-    ['%'] = BYTE_PATH,
-    ['*'] = BYTE_PATH,
-    ['?'] = BYTE_PATH,
-    ['#'] = BYTE_PATH,
-    ['!'] = BYTE_PATH,
-    ['$'] = BYTE_PATH,
-    ['^'] = BYTE_PATH,
+    ['/'] = BYTE_PATH | BYTE_SLASH | BYTE_MARK,
+    ['.'] = BYTE_PATH | BYTE_MARK,
+    ['_'] = BYTE_PATH | BYTE_MARK,
+    ['-'] = BYTE_PATH | BYTE_MARK,
+    ['+'] = BYTE_PATH | BYTE_MARK,
+    ['@'] = BYTE_PATH | BYTE_MARK,
+    ['~'] = BYTE_PATH | BYTE_MARK,
+    ['%'] = BYTE_PATH | BYTE_MARK,
+    ['*'] = BYTE_PATH | BYTE_MARK,
+    ['?'] = BYTE_PATH | BYTE_MARK,
+    ['#'] = BYTE_PATH | BYTE_MARK,
+    ['!'] = BYTE_PATH | BYTE_MARK,
+    ['$'] = BYTE_PATH | BYTE_MARK,
+    ['^'] = BYTE_PATH | BYTE_MARK,
     [0x7f] = BYTE_PATH,
-    ['"'] = BYTE_QUOTE,
-    ['\''] = BYTE_QUOTE,
+    ['"'] = BYTE_QUOTE | BYTE_MARK,
+    ['\''] = BYTE_QUOTE | BYTE_MARK,
+    ['&'] = BYTE_MARK,
+    ['('] = BYTE_MARK,
+    [')'] = BYTE_MARK,
+    [','] = BYTE_MARK,
+    [':' ... '>'] = BYTE_MARK,
+    ['[' ... ']'] = BYTE_MARK,
+    ['`'] = BYTE_MARK,
+    ['{' ... '}'] = BYTE_MARK,
     [0x80 ... 0xff] = BYTE_PATH,
 };
 
@@ -48,7 +56,8 @@ static unsigned kinds_of(unsigned how)
 {
     return ((how & NORMALIZE_STRINGS) ? BYTE_QUOTE : 0) | ((how & NORMALIZE_PATHS) ? BYTE_SLASH : 0) |
            ((how & NORMALIZE_HEX) ? BYTE_HEX : 0) | ((how & NORMALIZE_NUMBERS) ? BYTE_DIGIT : 0) |
-           ((how & NORMALIZE_SPACE) ? BYTE_SPACE : 0) | ((how & NORMALIZE_CASE) ? BYTE_UPPER : 0);
+           ((how & NORMALIZE_SPACE) ? BYTE_SPACE : 0) | ((how & NORMALIZE_CASE) ? BYTE_UPPER : 0) |
+           ((how & NORMALIZE_MARKS) ? BYTE_MARK | BYTE_SPACE : 0);
 }
 
 /* One unit of text at `at`: the byte it becomes goes to *out, whether there is one to *len; returns the bytes taken. */
@@ -74,6 +83,10 @@ static size_t normal_unit(struct slice s, size_t at, unsigned how, char *out, si
     if ((how & NORMALIZE_NUMBERS) && (kind & BYTE_DIGIT)) {
         *out = '0';
         return run_of(s, at, BYTE_DIGIT);
+    }
+    if ((how & NORMALIZE_MARKS) && (kind & (BYTE_MARK | BYTE_SPACE))) {
+        *len = 0;
+        return 1;
     }
     if ((how & NORMALIZE_SPACE) && (kind & BYTE_SPACE)) {
         n = run_of(s, at, BYTE_SPACE);

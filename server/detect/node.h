@@ -44,6 +44,9 @@ struct rule_texts {
 /* All rules in a text: each document is a rule or a list of rules. One that cannot be read is a problem and stops no other. */
 void node_read(struct reader *r, struct slice text, struct rule_texts *out);
 
+/* The byte at which a node stands in its text, of which that many lines came before. */
+size_t node_offset(struct slice text, int lines_before, const struct node *node);
+
 /* The value of a key, or NULL; also NULL where `map` is NULL or no map. */
 const struct node *node_get(const struct node *map, const char *key);
 

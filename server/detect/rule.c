@@ -31,13 +31,14 @@ bool template_next(struct slice text, size_t *at, struct slice *piece, bool *nam
     return true;
 }
 
-/* Titles may name captures, {count} and, for a task, {runs}. */
+/* Titles may name captures, {count}, of a task or collection {runs}, of a collection {share} and {tasks}. */
 static bool check_template(struct compiler *c, const struct node *at, struct slice text)
 {
     struct slice piece;
     bool name;
     for (size_t i = 0; template_next(text, &i, &piece, &name);) {
-        bool known = !name || slice_is(piece, "count") || (c->rule->scope == SCOPE_TASK && slice_is(piece, "runs"));
+        bool known = !name || slice_is(piece, "count") || (c->rule->scope != SCOPE_RUN && slice_is(piece, "runs")) ||
+                     (c->rule->scope == SCOPE_COLLECTION && (slice_is(piece, "share") || slice_is(piece, "tasks")));
         for (int k = 0; k < c->rule->ncaptures; k++)
             known |= !c->rule->captures[k].hidden && slice_eq(c->rule->captures[k].name, piece);
         if (!known)
@@ -90,7 +91,8 @@ static bool read_code(struct compiler *c, const struct node *rule)
     if (!c->rule->code)
         return node_problem(c->r, node, "there is no code '%.*s'; %.*s", SLICE_ARG(node->text),
                             SLICE_ARG(node_suggest(c->r, node->text, known)));
-    return (c->rule->scope == SCOPE_RUN ? c->rule->code->run != NULL : c->rule->code->task != NULL) ||
+    const struct det *code = c->rule->code;
+    return (c->rule->scope == SCOPE_RUN ? code->run != NULL : c->rule->scope == SCOPE_TASK ? code->task != NULL : code->over != NULL) ||
            node_problem(c->r, node, "the code '%.*s' is not for rules of scope %s", SLICE_ARG(node->text), scope_name(c->rule->scope));
 }
 
@@ -233,6 +235,8 @@ static bool read_conditions(struct compiler *c, const struct node *rule)
     const struct node *find = node_get(rule, "find"), *except = node_get(rule, "except");
     if (c->rule->code)
         return true;
+    if (c->rule->scope == SCOPE_COLLECTION)
+        return (c->rule->over = compile_over(c, find));
     if (c->rule->scope == SCOPE_TASK)
         return (c->rule->task = compile_task(c, find));
     if (!(c->rule->find = compile_cond(c, find)))
@@ -255,6 +259,25 @@ static struct slice json_of(struct arena *a, const struct node *node)
     struct slice out = arena_dup(a, str_slice(&text));
     str_free(&text);
     return out;
+}
+
+/* The rules that it asks for: those its condition has, those that a parameter "having" of its code names. */
+static void set_asks(struct arena *a, struct rule *rule)
+{
+    if (rule->task) {
+        rule->asks = rule->task->having;
+        rule->nasks = rule->task->nhaving;
+    } else if (rule->over) {
+        const struct over_having *having = rule->over->runs.n ? &rule->over->runs : &rule->over->tasks;
+        rule->asks = having->rules;
+        rule->nasks = having->n;
+    } else if (rule->code) {
+        const struct node *each;
+        size_t n = node_each(node_get(rule->parameters, "having"), &each);
+        rule->asks = arena_array(a, struct slice, n);
+        for (; rule->nasks < n; rule->nasks++)
+            rule->asks[rule->nasks] = each[rule->nasks].text;
+    }
 }
 
 /* What a rule means, not how it is written: tests and the order of keys do not count. */
@@ -289,6 +312,7 @@ struct rule *rule_compile(struct reader *r, struct pattern_table *patterns, cons
         (!rule->code && (!check_template(&c, node_get(node, "title"), rule->title) ||
                          !check_template(&c, node_get(node, "message"), rule->message))))
         return NULL;
+    set_asks(r->a, rule);
     rule->hit = node_get(node_get(node, "tests"), "hit");
     rule->clean = node_get(node_get(node, "tests"), "clean");
     if (rule->parameters)

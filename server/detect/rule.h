@@ -5,6 +5,7 @@
 #include "detect/expand.h"
 #include "text/literal.h"
 #include "text/regex.h"
+#include "transcript/summary.h"
 
 /* ---- what an event is, and what of it can be asked --------------------------------------------------------------- */
 
@@ -77,7 +78,7 @@ struct matcher {
 };
 
 enum normalize {
-    NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32,
+    NORMALIZE_NUMBERS = 1, NORMALIZE_PATHS = 2, NORMALIZE_HEX = 4, NORMALIZE_SPACE = 8, NORMALIZE_CASE = 16, NORMALIZE_STRINGS = 32, NORMALIZE_MARKS = 64,
 };
 extern const char *const normalize_words[]; /* in that order; NULL ends it */
 
@@ -158,6 +159,27 @@ struct task_cond {          /* every part that is asked must hold */
     int64_t differs_at_least;
 };
 
+enum over_field { OVER_ALL, OVER_MODEL, OVER_AGENT };
+struct over_having {
+    struct slice *rules;    /* whose findings count */
+    size_t n;
+    struct slice by;        /* absent: not grouped */
+    int64_t at_least;
+    double share_at_least, share_at_most;       /* NAN: not asked */
+};
+struct over_cond {          /* of scope collection: every part that is asked must hold */
+    struct over_having runs, tasks;             /* one of the two */
+    enum of_runs of;                            /* runs that count */
+    enum over_field field;                      /* OVER_ALL: the collection as a whole; else each value by itself */
+    bool has_verdict;
+    enum task_verdict verdict;                  /* of tasks that count */
+    double pass_rate_at_least, pass_rate_at_most;
+    int64_t runs_at_least, tasks_at_least;
+    bool differs;                               /* values of `field` against each other, in place of each by itself */
+    double gap;
+    int64_t differs_at_least;                   /* runs of a value */
+};
+
 /* ---- a rule ------------------------------------------------------------------------------------------------------ */
 
 struct capture {
@@ -191,6 +213,9 @@ struct rule {
     struct cond **excepts;          /* each taken by itself */
     size_t nexcepts;
     struct task_cond *task;         /* scope task */
+    struct over_cond *over;         /* scope collection */
+    struct slice *asks;             /* rules whose findings it needs: nasks ids */
+    size_t nasks;
     const struct node *hit, *clean; /* lists of test cases, or NULL */
     bool always;                    /* may hold though none of its events occurs */
     struct of leads;                /* where none of these occurs it cannot hold; none: nothing is known */
@@ -226,6 +251,8 @@ struct cond_word {
 extern const struct cond_word cond_words[];
 struct cond *compile_cond(struct compiler *c, const struct node *node);                           /* NULL: problem */
 struct task_cond *compile_task(struct compiler *c, const struct node *node);                      /* NULL: problem */
+
+struct over_cond *compile_over(struct compiler *c, const struct node *node);                      /* NULL: problem */
 
 /* The next piece of a title or message that starts at *at: a name in braces, or the text before the next one. False at the end. */
 bool template_next(struct slice text, size_t *at, struct slice *piece, bool *name);

@@ -81,7 +81,7 @@ static bool read_by(struct compiler *c, const struct node *map, struct cond *con
     return true;
 }
 
-const char *const normalize_words[] = {"numbers", "paths", "hex", "space", "case", "strings", NULL};
+const char *const normalize_words[] = {"numbers", "paths", "hex", "space", "case", "strings", "marks", NULL};
 
 static unsigned read_normalize(const struct node *map)
 {

@@ -1,5 +1,6 @@
 /* Runs the tests inside rules: short lists of events become runs, and what is found in them is checked. */
 #include "base/jsonw.h"
+#include "base/map.h"
 #include "detect/match.h"
 
 #include <stdio.h>
@@ -239,32 +240,222 @@ static size_t try_run(struct bench *b, const struct rule *rule, const struct rul
     return count_findings(&result.findings, rule->id);
 }
 
-/* A test of a task rule: its runs, each a list of events, of which `end` tells the outcome. */
-static size_t try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test)
+/* ---- many runs: what storage would hand to the rules --------------------------------------------------------------- */
+
+/* The runs of a test of a task or collection rule, and their summaries, in the same order. */
+struct many {
+    struct bench *b;
+    struct run *runs;
+    struct run_summary *summaries;
+    size_t n, cap, summaries_cap;
+    struct action_names names;
+    struct map numbers;             /* of names */
+    struct findings told;           /* of scope task */
+};
+
+static struct run *run_named(const struct many *m, struct slice id)
 {
-    struct task_summary task = {.task_id = slice_str("task"), .runs = arena_array(&b->arena, struct run_summary, test->n + 1)};
-    for (; task.nruns < test->n; task.nruns++) {
-        struct run *run = arena_new(&b->arena, struct run);
-        make_run(b, &test->items[task.nruns], run);
-        struct detect_result result;
-        detect_run(b->rs, b->scratch, run, &b->arena, &result);
-        struct run_summary *s = &task.runs[task.nruns];
-        *s = (struct run_summary){.run = arena_printf(&b->arena, "run %zu", task.nruns + 1),
-                                  .model = run->model,
-                                  .attempt = run->attempt,
-                                  .success = run->success,
-                                  .scores = run->scores,
-                                  .nscores = run->nscores,
-                                  .exit_status = run->exit_status,
-                                  .error = run->error,
-                                  .limit = run->limit,
-                                  .messages = (uint32_t)run_count_messages(run),
-                                  .calls = (uint32_t)run_count_calls(run),
-                                  .findings = result.findings.items,
-                                  .nfindings = result.findings.n};
+    for (size_t i = 0; i < m->n; i++)
+        if (slice_eq(m->summaries[i].run, id))
+            return &m->runs[i];
+    return NULL;
+}
+
+static bool quote_call(void *ctx, struct slice id, uint32_t call, struct arena *a, struct evidence *out)
+{
+    const struct run *run = run_named(ctx, id);
+    uint32_t place = 0;
+    for (size_t t = 0; run && t < run->ntranscripts; t++)
+        for (size_t i = 0; i < run->transcripts[t].nmessages; i++)
+            for (size_t c = 0; c < run->transcripts[t].messages[i].ncalls; c++)
+                if (place++ == call) {
+                    struct slice text = run->transcripts[t].messages[i].calls[c].arguments;
+                    *out = (struct evidence){.run = arena_dup(a, id), .transcript = (int32_t)t, .message = (int32_t)i, .end = (uint32_t)text.len, .quote = text};
+                    out->part = arena_printf(a, "call:%zu.arguments", c);
+                    return text.len > 0;
+                }
+    return false;
+}
+
+static bool quote_error(void *ctx, struct slice id, const struct error_line *line, struct arena *a, struct evidence *out)
+{
+    const struct run *run = run_named(ctx, id);
+    const struct message *m = run && line->message != UINT32_MAX ? &run->transcripts[0].messages[line->message] : NULL;
+    *out = (struct evidence){.run = arena_dup(a, id), .transcript = m ? 0 : -1, .message = m ? (int32_t)line->message : -1, .start = line->start};
+    out->part = slice_str(!m ? "run.error" : line->in_error ? "error" : "text");
+    out->end = line->start + line->len;
+    out->quote = run ? slice_sub(run_part(run, m, out->part), line->start, line->len) : SLICE_NONE;
+    return out->quote.len > 0;
+}
+
+static bool quote_finding(void *ctx, struct slice id, struct arena *a, struct evidence *out)
+{
+    const struct many *m = ctx;
+    (void)a;
+    for (size_t i = 0; i < m->told.n; i++)
+        if (slice_eq(m->told.items[i].id, id)) {
+            *out = m->told.items[i].evidence[0];
+            return true;
+        }
+    for (size_t i = 0; i < m->n; i++)
+        for (size_t k = 0; k < m->summaries[i].nfindings; k++)
+            if (slice_eq(m->summaries[i].findings[k].id, id) && m->summaries[i].findings[k].nevidence) {
+                *out = m->summaries[i].findings[k].evidence[0];
+                out->run = m->summaries[i].run;
+                return true;
+            }
+    return false;
+}
+
+static bool quote_answer(void *ctx, struct slice id, struct arena *a, struct evidence *out)
+{
+    const struct run *run = run_named(ctx, id);
+    for (size_t i = 0; run && i < run->nscores; i++)
+        if (slice_trim(run->scores[i].answer).len) {
+            *out = (struct evidence){.run = arena_dup(a, id), .transcript = -1, .message = -1, .quote = run->scores[i].answer};
+            out->part = arena_printf(a, "score:%.*s.answer", SLICE_ARG(run->scores[i].name));
+            out->end = (uint32_t)out->quote.len;
+            return true;
+        }
+    return false;
+}
+
+static void add_actions(struct many *m, const struct run_digest *digest, struct run_summary *s)
+{
+    struct arena *a = &m->b->arena;
+    s->actions = arena_array(a, struct action_ref, digest->actions.n + 1);
+    for (size_t i = 0; i < digest->actions.n; i++) {
+        size_t at = map_put(a, &m->numbers, digest->actions.items[i].name, m->names.n + 1);
+        if (at > m->names.n) {
+            m->names.items = arena_grow(a, m->names.items, m->names.n, &m->names.cap, sizeof *m->names.items);
+            m->names.items[m->names.n++] = digest->actions.items[i].name;
+        }
+        s->actions[s->nactions++] = (struct action_ref){(uint32_t)at - 1, digest->actions.items[i].call};
     }
+}
+
+static void add_run(struct many *m, const struct node *test)
+{
+    struct arena *a = &m->b->arena;
+    m->runs = arena_grow(a, m->runs, m->n, &m->cap, sizeof *m->runs);
+    m->summaries = arena_grow(a, m->summaries, m->n, &m->summaries_cap, sizeof *m->summaries);
+    struct run *run = &m->runs[m->n];
+    struct run_summary *s = &m->summaries[m->n++];
+    struct run_digest digest;
     struct detect_result result;
+    make_run(m->b, test, run);
+    detect_run(m->b->rs, m->b->scratch, run, a, &result);
+    run_digest_make(a, run, &digest);
+    *s = (struct run_summary){
+        .run = arena_printf(a, "run %zu", m->n),
+        .model = run->model,
+        .agent = run->agent,
+        .attempt = run->attempt,
+        .success = run->success,
+        .started_at = run->started_at,
+        .ended_at = run->ended_at,
+        .tokens = run->tokens_in < 0 && run->tokens_out < 0 ? COUNT_UNKNOWN : (run->tokens_in > 0 ? run->tokens_in : 0) + (run->tokens_out > 0 ? run->tokens_out : 0),
+        .scores = run->scores,
+        .nscores = run->nscores,
+        .exit_status = run->exit_status,
+        .error = run->error,
+        .limit = run->limit,
+        .messages = (uint32_t)run_count_messages(run),
+        .calls = (uint32_t)run_count_calls(run),
+        .findings = result.findings.items,
+        .nfindings = result.findings.n,
+        .errors = digest.errors,
+        .nerrors = digest.nerrors,
+        .results = digest.results,
+        .failed = digest.failed,
+        .answer = digest.answer,
+    };
+    for (size_t i = 0; i < s->nfindings; i++)
+        s->findings[i].id = arena_printf(a, "%zu.%zu", m->n, i);
+    add_actions(m, &digest, s);
+}
+
+static bool shown_stands(const struct many *m, const struct findings *found)
+{
+    for (size_t i = 0; i < found->n; i++)
+        for (size_t k = 0; k < found->items[i].nevidence; k++) {
+            const struct run *run = run_named(m, found->items[i].evidence[k].run);
+            if (!run || !evidence_stands(run, &found->items[i].evidence[k]))
+                return false;
+        }
+    return true;
+}
+
+/* A test of a task rule: its runs, each a list of events, of which `end` tells the outcome. */
+static size_t try_task(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
+{
+    struct many m = {.b = b};
+    struct detect_result result;
+    for (size_t i = 0; i < test->n; i++)
+        add_run(&m, &test->items[i]);
+    const struct quotes quotes = {quote_call, quote_error, quote_finding, quote_answer, &m};
+    const struct task_summary task = {
+        .task_id = slice_str("task"), .task = 1, .runs = m.summaries, .nruns = m.n, .actions = &m.names, .quotes = &quotes};
     detect_task(only, b->scratch, &task, &b->arena, &result);
+    if (!shown_stands(&m, &result.findings))
+        *why = "evidence that does not stand in its run";
+    return count_findings(&result.findings, rule->id);
+}
+
+/* The next task in the order of the first runs: its runs, side by side, from `from` on. */
+static size_t gather_task(struct many *m, size_t from)
+{
+    size_t end = from + 1;
+    for (size_t i = end; i < m->n; i++)
+        if (slice_eq(m->runs[i].task_id, m->runs[from].task_id)) {
+            struct run run = m->runs[i];
+            struct run_summary summary = m->summaries[i];
+            m->runs[i] = m->runs[end], m->summaries[i] = m->summaries[end];
+            m->runs[end] = run, m->summaries[end++] = summary;
+        }
+    return end;
+}
+
+static void feed(struct many *m, struct detect_over *over, const struct quotes *quotes)
+{
+    for (size_t from = 0, end, task = 1; from < m->n; from = end, task++) {
+        end = gather_task(m, from);
+        struct task_summary piece = {
+            .task_id = m->runs[from].task_id, .task = m->runs[from].task_id.len ? (int64_t)task : 0, .runs = &m->summaries[from],
+            .nruns = end - from, .actions = &m->names, .quotes = quotes};
+        struct detect_result found;
+        detect_task(m->b->rs, m->b->scratch, &piece, &m->b->arena, &found);
+        for (size_t i = 0; i < found.findings.n; i++) {
+            found.findings.items[i].id = arena_printf(&m->b->arena, "told %zu", m->told.n);
+            *findings_add(&m->b->arena, &m->told) = found.findings.items[i];
+        }
+        piece.findings = found.findings.items;
+        piece.nfindings = found.findings.n;
+        detect_over_feed(over, &piece);
+    }
+}
+
+/* A test of a collection rule: its runs, of which `end` tells task, model and outcome; {times, run} is a run that comes so often. */
+static size_t try_over(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
+{
+    enum { TIMES_MAX = 1000 };
+    struct many m = {.b = b};
+    struct detect_result result;
+    for (size_t i = 0; i < test->n; i++) {
+        const struct node *run = node_get(&test->items[i], "run");
+        int64_t times = run ? node_count_of(&test->items[i], "times", 1) : 1;
+        for (int64_t k = 0; k < times && k < TIMES_MAX; k++)
+            add_run(&m, run ? run : &test->items[i]);
+    }
+    const struct quotes quotes = {quote_call, quote_error, quote_finding, quote_answer, &m};
+    struct detect_over *over = detect_over_new(only);
+    do
+        feed(&m, over, &quotes);
+    while (detect_over_turn(over));
+    detect_over_end(over, &quotes, &b->arena, &result);
+    detect_over_free(over);
+    if (!shown_stands(&m, &result.findings))
+        *why = "evidence that does not stand in its run";
     return count_findings(&result.findings, rule->id);
 }
 
@@ -276,7 +467,9 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
         const struct node *test = &list->items[i];
         const char *why = NULL;
         arena_reset(&b->arena);
-        size_t found = rule->scope == SCOPE_TASK ? try_task(b, rule, only, test) : try_run(b, rule, only, test, &why);
+        size_t found = rule->scope == SCOPE_RUN ? try_run(b, rule, only, test, &why)
+                       : rule->scope == SCOPE_TASK ? try_task(b, rule, only, test, &why)
+                                                   : try_over(b, rule, only, test, &why);
         ++*tests;
         if (!why && (found > 0) == hit)
             continue;
@@ -293,9 +486,9 @@ static void run_tests(struct bench *b, const struct rule *rule, const struct rul
 static bool asks_for_others(const struct ruleset *rs)
 {
     for (size_t i = 0; i < rs->n; i++)
-        for (size_t h = 0; rs->rules[i]->task && h < rs->rules[i]->task->nhaving; h++) {
+        for (size_t h = 0; h < rs->rules[i]->nasks; h++) {
             size_t k = 0;
-            while (k < rs->n && !slice_eq(rs->rules[k]->id, rs->rules[i]->task->having[h]))
+            while (k < rs->n && !slice_eq(rs->rules[k]->id, rs->rules[i]->asks[h]))
                 k++;
             if (k == rs->n)
                 return true;

@@ -86,7 +86,7 @@ static void add_rules(struct ruleset *rs, const struct opened *file, const struc
     }
 }
 
-/* A task rule that asks for findings of a rule that there is not could never find anything. */
+/* A rule that asks for findings of a rule that there is not could never find anything. */
 static void drop_unanswerable(struct ruleset *rs, struct arena *report, struct rule_problems *problems)
 {
     size_t kept = 0;
@@ -94,12 +94,15 @@ static void drop_unanswerable(struct ruleset *rs, struct arena *report, struct r
         const struct rule *rule = rs->rules[i];
         struct reader r = {.report = report, .problems = problems, .file = rule->file, .rule = rule->id};
         bool good = true;
-        for (size_t k = 0; rule->task && k < rule->task->nhaving && good; k++) {
-            size_t at = find_rule(rs, rule->task->having[k]);
+        const struct node at_rule = {.line = rule->line};
+        for (size_t k = 0; k < rule->nasks && good; k++) {
+            size_t at = find_rule(rs, rule->asks[k]);
+            const struct node *where = rule->task ? rule->task->at : &at_rule;
             if (at == rs->n)
-                good = node_problem(&r, rule->task->at, "having: there is no rule '%.*s'", SLICE_ARG(rule->task->having[k]));
-            else if (rs->rules[at]->scope != SCOPE_RUN)
-                good = node_problem(&r, rule->task->at, "having: '%.*s' is no rule of scope run", SLICE_ARG(rule->task->having[k]));
+                good = node_problem(&r, where, "having: there is no rule '%.*s'", SLICE_ARG(rule->asks[k]));
+            else if (rs->rules[at]->scope >= rule->scope || (rule->scope == SCOPE_TASK && rs->rules[at]->scope != SCOPE_RUN))
+                good = node_problem(&r, where, "having: '%.*s' is no rule of %s", SLICE_ARG(rule->asks[k]),
+                                    rule->scope == SCOPE_TASK ? "scope run" : "smaller scope");
         }
         if (good)
             rs->rules[kept++] = rule;

@@ -235,8 +235,7 @@ static bool starts_document(struct slice line)
     return slice_starts(line, "---") && (line.len == 3 || strchr(" \t\r\n", line.ptr[3]));
 }
 
-/* The byte offset of a place that libyaml counts in characters of a line. */
-static size_t byte_offset(struct slice text, int lines_before, const struct node *node)
+size_t node_offset(struct slice text, int lines_before, const struct node *node)
 {
     size_t at = 0;
     for (int line = lines_before + 1; line < node->line && at < text.len; line++)
@@ -291,8 +290,8 @@ static void add_rules(struct builder *b, struct slice text, const struct node *r
                          node_what(&first[i]));
             continue;
         }
-        size_t start = byte_offset(text, b->lines_before, &first[i]);
-        size_t end = i + 1 < n ? byte_offset(text, b->lines_before, &first[i + 1]) : text.len;
+        size_t start = node_offset(text, b->lines_before, &first[i]);
+        size_t end = i + 1 < n ? node_offset(text, b->lines_before, &first[i + 1]) : text.len;
         struct slice source = trim_source(slice_sub(text, start, end - start));
         if (first[i].column > 1)
             source = dedent(b->r->a, source, (size_t)first[i].column - 1);

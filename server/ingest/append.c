@@ -1,4 +1,5 @@
 #include "ingest/append.h"
+#include "ingest/over.h"
 
 #include "ingest/fmt.h"
 
@@ -133,11 +134,22 @@ static bool says_something(const struct jvalue *fields)
     return false;
 }
 
+/* Only then is it asked what is common elsewhere, which takes longer than all the rest. */
+static bool is_lost(const struct task_summary *task)
+{
+    size_t failed = 0;
+    for (size_t i = 0; i < task->nruns; i++)
+        failed += task->runs[i].success == VERDICT_FAILED;
+    return failed > 1;
+}
+
 /* What is said of a task depends on all its runs. */
 static bool detect_tasks(struct store *s, const struct ruleset *rules, struct detect_scratch *scratch, struct slice collection,
                          const struct slices *tasks, struct err *e)
 {
-    struct arena a = {0};
+    struct arena a = {0}, known = {0};
+    struct common_errors common = {0};
+    const struct quotes quotes = store_quotes(s);
     bool ok = true;
     for (size_t i = 0; i < tasks->n && ok; i++) {
         struct task_summary task;
@@ -145,14 +157,18 @@ static bool detect_tasks(struct store *s, const struct ruleset *rules, struct de
         bool changed;
         if (i && slice_eq(tasks->items[i], tasks->items[i - 1])) /* its own before and after */
             continue;
-        ok = store_task_summary(s, collection, tasks->items[i], &a, &task, e);
+        ok = store_task_summary(s, collection, tasks->items[i], &a, &task, e) &&
+             (common.tasks || !is_lost(&task) || store_common_errors(s, collection, &known, &common, e));
         if (ok) {
+            task.common = &common;
+            task.quotes = &quotes;
             detect_task(rules, scratch, &task, &a, &found);
             ok = store_task_findings(s, collection, tasks->items[i], &found.findings, NULL, 0, &changed, e);
         }
         arena_reset(&a);
     }
     arena_free(&a);
+    arena_free(&known);
     return ok;
 }
 
@@ -182,7 +198,9 @@ static bool put(struct appending *p, struct run *run, struct slice collection, s
     bool ok = store_put_add(put, &name, run, &found.findings, found.incomplete, found.nincomplete, e) &&
               store_put_commit(put, counts, a, &tasks, e);
     store_put_free(put);
-    ok = ok && detect_tasks(p->store, rules, p->scratch, collection, &tasks, e);
+    const struct over_wish over = {.collection = collection, .rules = rules};
+    uint64_t findings[KIND_COUNT] = {0};
+    ok = ok && detect_tasks(p->store, rules, p->scratch, collection, &tasks, e) && over_after(p->store, &over, OVER_LATER, 0, findings, e);
     ruleset_unref(rules);
     return ok;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/threads.h"
 #include "ingest/companions.h"
+#include "ingest/over.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -245,6 +246,9 @@ static bool detect_tasks(void *ctx, int i, struct err *e)
         bool changed;
         if (!store_task_summary(w->store, o->collection, id, &w->arena, &task, e))
             return stop_all(p);
+        const struct quotes quotes = store_quotes(w->store);
+        task.common = &p->common;
+        task.quotes = &quotes;
         detect_task(o->rules, w->scratch, &task, &w->arena, &found);
         if (!store_task_findings(w->store, o->collection, id, &found.findings, NULL, 0, &changed, e))
             return stop_all(p);
@@ -315,7 +319,12 @@ static bool run_pipeline(struct pipeline *p, int n, struct err *e)
         ok = store_finding_put(p->workers[0].store, o->collection, &p->carried.items[i], e);
     if (ok && o->rules && !o->dry_run && p->tasks.n) {
         qsort(p->tasks.items, p->tasks.n, sizeof *p->tasks.items, by_bytes);
-        ok = threads_run(n, detect_tasks, p, e);
+        ok = store_common_errors(p->workers[0].store, o->collection, &p->common_arena, &p->common, e) && threads_run(n, detect_tasks, p, e);
+    }
+    if (ok && o->rules && !o->dry_run && !pipe_stopped(p)) {
+        const struct over_wish wish = {.collection = o->collection, .rules = o->rules, .cancel = o->cancel};
+        uint64_t runs = p->report->runs[PUT_NEW] + p->report->runs[PUT_UPDATED];
+        ok = over_after(p->workers[0].store, &wish, o->may_wait ? OVER_SOON : OVER_NOW, runs, p->report->findings, e);
     }
     if (ok && pipe_stopped(p))
         ok = err_set(e, ERR_CANCELLED, "the import was cancelled; what it had stored stays, and importing again does the rest");
@@ -361,6 +370,7 @@ bool ingest_files(const struct ingest_options *o, struct source_files *files, st
         close_worker(&p.workers[i]);
     report->seconds = (double)(clock_monotonic_us() - p.started) / 1e6;
     free(p.hashes.items);
+    arena_free(&p.common_arena);
     pthread_mutex_destroy(&p.lock);
     pthread_cond_destroy(&p.changed);
     return ok;

@@ -45,6 +45,7 @@ struct ingest_options {
     const struct ruleset *rules;    /* NULL: nothing is detected */
     bool dry_run;                   /* read and detect, store nothing */
     bool replace;                   /* store.h, put_target */
+    bool may_wait;                  /* a job of a server: rules over the whole collection may look at it later, in a job of their own */
     int jobs;                       /* worker threads; 0: one a processor, at most 16 */
     const atomic_bool *cancel;      /* looked at between runs, and between pieces of a file; may be NULL */
     void (*progress)(void *ctx, const struct ingest_report *so_far); /* a few times a second, from one thread at a time; may be NULL */
@@ -73,6 +74,15 @@ struct scan_options {
     void *ctx;
 };
 bool ingest_scan(const struct scan_options *options, struct scan_report *report, struct err *e);
+
+/* The rules that speak of a whole collection: what a job of kind "look" does. Adds what is found now to findings[KIND_COUNT]. */
+struct look_options {
+    const char *db;
+    struct slice collection;
+    const struct ruleset *rules;
+    const atomic_bool *cancel;
+};
+bool ingest_look(const struct look_options *options, uint64_t *findings, struct err *e);
 
 /* Loads the sample collection that is inside the program, as collection "sample", and detects. Twice changes nothing. */
 bool ingest_sample(const char *db, const struct ruleset *rules, struct arena *a, struct collection_row *collection, struct ingest_report *report,

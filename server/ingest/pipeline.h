@@ -46,6 +46,8 @@ struct pipeline {
     struct ingest_report *report;
     struct arena *arena;         /* the report's, under the lock */
     struct slices tasks;         /* touched, under the lock */
+    struct common_errors common; /* while tasks are looked at; in common_arena */
+    struct arena common_arena;
     struct findings carried;     /* of an export, about tasks; under the lock */
     int64_t started, last_progress;
     atomic_uint_fast64_t seen;   /* bytes read; those of a zip twice */

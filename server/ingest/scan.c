@@ -1,6 +1,6 @@
 #include "base/clock.h"
 #include "base/threads.h"
-#include "ingest/ingest.h"
+#include "ingest/over.h"
 
 #include <pthread.h>
 
@@ -17,6 +17,7 @@ struct scanner {
     size_t next_run;
     bool last_page;
     struct slices tasks;
+    struct common_errors common;
     size_t next_task;
     atomic_bool stop;
 };
@@ -131,6 +132,9 @@ static bool scan_tasks(void *ctx, int i, struct err *e)
         bool changed;
         if (!store_task_summary(w->store, o->collection, s->tasks.items[at], &w->arena, &task, e))
             break;
+        const struct quotes quotes = store_quotes(w->store);
+        task.common = &s->common;
+        task.quotes = &quotes;
         detect_task(o->rules, w->scratch, &task, &w->arena, &found);
         if (!store_task_findings(w->store, o->collection, s->tasks.items[at], &found.findings, o->only, o->nonly, &changed, e))
             break;
@@ -162,7 +166,13 @@ bool ingest_scan(const struct scan_options *o, struct scan_report *report, struc
     if (ok && (ok = store_collection(s.workers[0].store, o->collection, &a, &collection, e)))
         report->runs_total = (uint64_t)collection.runs;
     ok = ok && threads_run(n, scan_runs, &s, e);
-    ok = ok && store_task_ids(s.workers[0].store, o->collection, &a, &s.tasks, e) && threads_run(n, scan_tasks, &s, e);
+    ok = ok && store_task_ids(s.workers[0].store, o->collection, &a, &s.tasks, e) &&
+         store_common_errors(s.workers[0].store, o->collection, &a, &s.common, e) && threads_run(n, scan_tasks, &s, e);
+    if (ok && !stopped(&s)) {
+        const struct over_wish wish = {o->collection, o->rules, o->only, o->nonly, o->cancel};
+        bool changed;
+        ok = over_run(s.workers[0].store, &wish, report->findings, &changed, e);
+    }
     if (ok && stopped(&s))
         ok = err_set(e, ERR_CANCELLED, "the scan was cancelled; what it had stored stays");
     for (int i = 0; i < n; i++) {

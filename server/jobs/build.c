@@ -188,7 +188,7 @@ static bool build(struct job *job, struct store *s, int fd, const struct ruleset
     struct building b = {0};
     struct piece_group *all = NULL;
     size_t n = 0;
-    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .replace = true, .jobs = o->threads,
+    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .replace = true, .may_wait = true, .jobs = o->threads,
                                            .cancel = job->stop, .progress = import_progress, .ctx = job};
     if (!tell_given_up(s, job, &b, e) ||
         !store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e))

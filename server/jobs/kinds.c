@@ -95,7 +95,7 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
     struct source_files files = {.items = &file, .n = 1};
     struct ruleset *rules = rulebook_for(o->rules, collection.name);
     const struct ingest_options options = {.db = o->db, .collection = collection.id, .format = format.ptr ? format_find(format) : NULL,
-                                           .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .jobs = o->threads, .cancel = job->stop,
+                                           .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .may_wait = true, .jobs = o->threads, .cancel = job->stop,
                                            .progress = import_progress, .ctx = job};
     struct ingest_report report = {0};
     bool ok = ingest_files(&options, &files, a, &report, e) && import_was_readable(&report, e);
@@ -145,6 +145,31 @@ static bool scan_run(struct job *job, struct str *result, struct err *e)
     return ok;
 }
 
+/* ---- look ------------------------------------------------------------------------------------------------------------ */
+
+static bool look_run(struct job *job, struct str *result, struct err *e)
+{
+    struct collection_row collection;
+    uint64_t findings[KIND_COUNT] = {0};
+    if (!job_collection(job, job->row->collection, &collection, e))
+        return false;
+    struct ruleset *rules = rulebook_for(job->options->rules, collection.name);
+    const struct look_options options = {.db = job->options->db, .collection = collection.id, .rules = rules, .cancel = job->stop};
+    bool ok = ingest_look(&options, findings, e);
+    ruleset_unref(rules);
+    if (!ok)
+        return false;
+    struct jsonw j = jsonw_to(result);
+    jsonw_object(&j);
+    jsonw_key(&j, "by_kind");
+    jsonw_object(&j);
+    for (int i = 0; i < KIND_COUNT; i++)
+        jsonw_kint(&j, kind_name((enum kind)i), (int64_t)findings[i]);
+    jsonw_end(&j);
+    jsonw_end(&j);
+    return true;
+}
+
 /* ---- sample ---------------------------------------------------------------------------------------------------------- */
 
 static bool sample_run(struct job *job, struct str *result, struct err *e)
@@ -166,5 +191,6 @@ const struct job_kind job_kinds[] = {
     {"scan", scan_run},
     {"sample", sample_run},
     {"build", build_run},
+    {"look", look_run},
 };
 const size_t job_kind_count = sizeof job_kinds / sizeof *job_kinds;

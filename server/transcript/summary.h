@@ -41,15 +41,15 @@ struct run_summary {
     uint64_t answer;
 };
 
-/* What is common: hashes of error lines in runs of other tasks. */
+/* Which error lines occur in which tasks of a collection, a few runs of each looked at. */
 struct common_error {
     uint64_t hash;
-    int64_t task;              /* a key; 0: none */
+    int64_t task;              /* as in task_summary */
 };
 struct common_errors {
-    struct common_error *items; /* by hash, then task; each pair once for each run that has it */
+    struct common_error *items; /* by hash, then task; each pair once */
     size_t n, cap;
-    size_t runs;               /* that were looked at */
+    size_t tasks;              /* that were looked at */
 };
 
 /* How detectors get at words that a summary does not hold. Each gives the text that `part` names, whole, as evidence with run, transcript,
@@ -64,7 +64,7 @@ struct quotes {
 
 struct task_summary {
     struct slice task_id;
-    int64_t task;              /* the key that common_errors knows it by; 0: none */
+    int64_t task;              /* what common_errors knows it by; 0: none */
     struct run_summary *runs;
     size_t nruns;
     const struct action_names *actions;

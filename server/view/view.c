@@ -1,5 +1,6 @@
 #include "view/view.h"
 
+#include "base/stats.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "text/jread.h"
@@ -405,13 +406,12 @@ static void rate(struct jsonw *j, const char *key, int64_t passed, int64_t faile
         jsonw_null(j);
         return;
     }
-    /* Wilson's score interval: honest for few runs and for rates near 0 and 1, where the textbook one is not. */
-    const double z = 1.959963984540054;
-    double p = (double)passed / n, middle = p + z * z / (2 * n), spread = z * sqrt(p * (1 - p) / n + z * z / (4 * n * n)), all = 1 + z * z / n;
+    double low, high;
+    stats_wilson((size_t)passed, (size_t)(passed + failed), &low, &high);
     jsonw_object(j);
-    jsonw_knum(j, "value", p);
-    jsonw_knum(j, "low", passed ? fmax(0, (middle - spread) / all) : 0);
-    jsonw_knum(j, "high", failed ? fmin(1, (middle + spread) / all) : 1);
+    jsonw_knum(j, "value", (double)passed / n);
+    jsonw_knum(j, "low", low);
+    jsonw_knum(j, "high", high);
     jsonw_end(j);
 }
 

@@ -160,6 +160,48 @@ def test_many_slow_patterns_stop_and_the_others_go_on():
     assert len(slow) > 5 and "quick" not in slow, slow
     assert [f["captures"] for f in got["items"] if f["detector"] == "quick"] == [{}], got["items"]
     assert "incomplete: " in h.stderr and " more" in h.stderr, h.stderr
+
+
+def test_a_new_rule_begins_with_one_that_holds():
+    h = Home()
+    assert "4 passed, 0 failed" in h.run("rules", "test", h.file("new.yaml", h.run("rules", "new", "my-rule", "--behavior", "gave-up")))
+    path = os.path.join(h.path, "to.yaml")
+    h.run("rules", "new", "my-rule", "--to", path)
+    text = open(path).read()
+    assert "id: my-rule\n" in text.replace("id: my-rule ", "id: my-rule\n") and "behavior: missing-program" in text and "# " in text, text
+    h.run("rules", "new", "my-rule", "--to", path, status=3)  # never over what is there
+    assert open(path).read() == text
+    h.run("rules", "new", "a b", status=2)
+    h.run("rules", "new", "a", "--behavior", "gave-upp", status=2)
+    assert "did you mean 'gave-up'?" in h.stderr, h.stderr
+    h.run("rules", "new", "a", "--like", "nothing", status=3)
+    h.run("rules", "new", status=2)
+    # each shipped rule can be begun with, and is the same rule but for its name
+    ids = [d["id"] for d in h.lines("rules", "list")]
+    files = [h.file(f"like-{i}.yaml", h.run("rules", "new", "mine-" + id, "--like", id)) for i, id in enumerate(ids)]
+    out = h.run("rules", "test", *files)
+    assert f" 0 failed ({len(ids)} rules)" in out, out
+
+
+def test_the_catalogue_names_every_rule_and_what_none_sees():
+    h = Home()
+    docs = h.run("rules", "docs")
+    rules = h.lines("rules", "list")
+    for d in rules:
+        assert f"\n#### {d['id']}\n" in docs and f"\n### {d['behavior']}\n" in docs, d["id"]
+        assert f"\n## {d['kind']}\n" in docs
+    schema = json.loads(h.run("rules", "schema"))
+    vocabulary = [b["const"] for b in schema["$defs"]["behavior"]["anyOf"]]
+    seen = {d["behavior"] for d in rules}
+    assert f"{len(rules)} rules see {len(seen)} of the {len(vocabulary)} behaviours" in docs, docs[:300]
+    for b in vocabulary:
+        assert (f"\n- {b}: " in docs) == (b not in seen), b
+    path = os.path.join(h.path, "catalogue.md")
+    h.run("rules", "docs", "--to", path)
+    assert open(path).read() == docs
+    h.run("rules", "docs", "--to", os.path.join(h.path, "no", "where.md"), status=3)
+
+
 def test_rules_say_what_they_checked_as_one_json_document():
     h = Home()
     good = "id: a\ntitle: t\nbehavior: missing-program\nevents:\n  m: { on: tool_result, text: 'not found' }\nfind: { any: m }\n"

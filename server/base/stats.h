@@ -1,0 +1,39 @@
+/* Tests and intervals, in the forms in which they are exact or known to hold for few observations. Pure functions. */
+#ifndef BASE_STATS_H
+#define BASE_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* The two-sided P of Fisher's exact test that x or a less likely number of the n1 in a group are among the m1 of all N that have a mark:
+ * the sum of all hypergeometric probabilities that are not greater than that of x (R. A. Fisher, 1935; A. Agresti, Categorical Data
+ * Analysis, 3.5). Linear in min(n1, m1). */
+double stats_fisher(size_t x, size_t n1, size_t m1, size_t n);
+
+/* The Cochran-Mantel-Haenszel test of one mark in two groups over strata, with continuity correction: X² = (|A - E| - 1/2)² / V, of one
+ * degree of freedom (N. Mantel, W. Haenszel, J. Natl. Cancer Inst. 22, 1959). */
+struct strata {
+    double a;               /* in the group, with the mark */
+    double e, v;            /* what a would be, and its variance, were the mark blind to the group */
+    double low, high;       /* the least and most that a could be */
+    double difference;      /* of the shares with the mark, weighted by n1 n0 / N (Mantel-Haenszel risk difference), before division */
+    double weight;          /* by this */
+    size_t n;               /* strata that say something */
+};
+/* A stratum of N with n1 in the group and m1 with the mark, x of them in the group. */
+void strata_add(struct strata *s, size_t x, size_t n1, size_t m1, size_t n);
+/* Mantel and Fleiss: |E - low| and |high - E| are 5 or more, else the distribution is no chi-square (Am. J. Epidemiol. 112, 1980). */
+bool strata_hold(const struct strata *s);
+double strata_p(const struct strata *s);
+
+/* Benjamini and Hochberg (J. R. Stat. Soc. B 57, 1995): the greatest P that is still rejected at false discovery rate q, of p[n] in any
+ * order; negative: none is. Sorts p. */
+double stats_bh(double *p, size_t n, double q);
+
+/* Wilson's interval of a share (J. Am. Stat. Assoc. 22, 1927), at 95 %; n 0 gives 0 to 1. */
+void stats_wilson(size_t x, size_t n, double *low, double *high);
+
+/* The median of v[n], n > 0. Sorts v. */
+double stats_median(double *v, size_t n);
+
+#endif

@@ -1,0 +1,230 @@
+/* The statistics against values worked out by hand, and the contrast of groups against runs of which is known how they were made. */
+#include "base/stats.h"
+#include "detect/contrast.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+static void near(double a, double b) { assert_true(fabs(a - b) < 1e-9); }
+
+static void tests_by_hand(void **state)
+{
+    double low, high, v[] = {3, 1, 2, 10}, p[] = {0.03, 0.005, 0.04, 0.01, 0.9};
+    struct strata s = {0};
+    (void)state;
+    near(stats_fisher(3, 4, 4, 8), 34.0 / 70);            /* Fisher's tea: 1 + 16 on both sides, of 70 */
+    near(stats_fisher(4, 4, 4, 8), 2.0 / 70);
+    near(stats_fisher(0, 5, 0, 9), 1);
+    strata_add(&s, 10, 20, 15, 50);
+    strata_add(&s, 8, 10, 12, 30);
+    strata_add(&s, 0, 0, 3, 9);                           /* says nothing */
+    near(s.e, 10);
+    near(s.v, 4.226600985221675);                         /* 2.571428571 + 1.655172414 */
+    near(strata_p(&s), 0.00026419628160208655);           /* X² = 7.5² / V = 13.3086 */
+    assert_int_equal(s.n, 2);
+    assert_false(strata_hold(&(struct strata){.e = 3, .high = 9}));
+    assert_true(strata_hold(&s));
+    near(s.difference / s.weight, ((10 * 30 - 5 * 20) / 50.0 + (8 * 20 - 4 * 10) / 30.0) / (20 * 30 / 50.0 + 10 * 20 / 30.0));
+    near(stats_bh(p, 5, 0.05), 0.04);                     /* the fourth: 0.04 <= 4/5 of 0.05 */
+    near(stats_bh(p, 5, 0.01), -1);                       /* 0.005 > 1/5 of 0.01, and so on */
+    stats_wilson(5, 10, &low, &high);
+    near(low, 0.236593090512564);
+    near(high, 0.7634069094874361);
+    stats_wilson(0, 10, &low, &high);
+    near(low, 0);
+    near(high, 0.2775327998628892);
+    stats_wilson(0, 0, &low, &high);
+    near(high - low, 1);
+    near(stats_median(v, 4), 2.5);
+    near(stats_median(v, 3), 2);
+}
+
+/* ---- runs that are made ---------------------------------------------------------------------------------------------- */
+
+enum { TASKS = 20, ATTEMPTS = 6, ACTIONS = 12, LONGEST_RUN = 16 };
+
+struct world {
+    uint64_t seed;
+    struct run_summary runs[3 * ATTEMPTS * TASKS];
+    struct action_ref actions[3 * ATTEMPTS * TASKS][LONGEST_RUN + 2];
+    size_t n;
+};
+
+static double chance(struct world *w) /* xorshift64* (Vigna, 2016) */
+{
+    w->seed ^= w->seed >> 12;
+    w->seed ^= w->seed << 25;
+    w->seed ^= w->seed >> 27;
+    return (double)(w->seed * UINT64_C(2685821657736338717) >> 11) / 9007199254740992.0;
+}
+
+/* Each task has actions that it favours; a model that is `habit` besides calls 100 and 101 in a row in a third of the runs more. */
+static void add_run(struct world *w, const char *model, size_t task, double habit)
+{
+    struct run_summary *r = &w->runs[w->n];
+    size_t n = 4 + (size_t)(chance(w) * (LONGEST_RUN - 4));
+    *r = (struct run_summary){.run = slice_of("00000000-0000-0000-0000-000000000000", 36), .model = slice_str(model), .actions = w->actions[w->n++]};
+    r->success = chance(w) < 0.5 ? VERDICT_PASSED : VERDICT_FAILED;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t action = (uint32_t)(chance(w) < 0.5 ? (task * 3 + (size_t)(chance(w) * 3)) % ACTIONS : (size_t)(chance(w) * ACTIONS));
+        r->actions[r->nactions++] = (struct action_ref){action, (uint32_t)i};
+    }
+    if (chance(w) < habit) {
+        r->actions[r->nactions++] = (struct action_ref){100, (uint32_t)n};
+        r->actions[r->nactions++] = (struct action_ref){101, (uint32_t)n + 1};
+    }
+}
+
+static struct contrast *look(struct world *w, const size_t *first, const struct contrast_wish *wish)
+{
+    struct contrast *c = contrast_new(wish);
+    for (int pass = 0; pass < CONTRAST_PASSES; pass++) {
+        for (size_t t = 0; t < TASKS; t++)
+            for (size_t from = first[t]; from < first[t + 1]; from += 5) { /* in pieces */
+                size_t n = first[t + 1] - from;
+                const struct task_summary piece = {.task = (int64_t)t + 1, .runs = &w->runs[from], .nruns = n < 5 ? n : 5};
+                contrast_feed(c, pass, &piece);
+            }
+        if (!contrast_turn(c, pass))
+            break;
+    }
+    return c;
+}
+
+static const struct contrast_wish by_model = {.by = CONTRAST_MODEL, .q = 0.05, .gap = 0.2, .at_least = 8, .longest = 3, .at_most = 20};
+
+/* Three models that do the same: how often is anything found, of 200 such collections? At most q of them, by chance a few more. No floor
+ * for the effect, which would keep all out. */
+static void nothing_is_found_in_nothing(void **state)
+{
+    enum { WORLDS = 200, ALLOWED = 20 }; /* of 200 at 5 %: 10, and with more than 20 chances of one in a thousand */
+    struct world *w = calloc(1, sizeof *w);
+    size_t found = 0;
+    (void)state;
+    for (uint64_t i = 0; i < WORLDS; i++) {
+        size_t first[TASKS + 1] = {0}, n;
+        *w = (struct world){.seed = 88172645463325252u + i * 7919};
+        for (size_t t = 0; t < TASKS; t++) {
+            for (int k = 0; k < ATTEMPTS; k++) {
+                add_run(w, "a", t, 0);
+                add_run(w, "b", t, 0);
+                add_run(w, "c", t, 0);
+            }
+            first[t + 1] = w->n;
+        }
+        struct contrast_wish wish = by_model;
+        wish.gap = 0;
+        wish.by = i % 2 ? CONTRAST_OUTCOME : CONTRAST_MODEL;
+        struct contrast *c = look(w, first, &wish);
+        contrast_results(c, &n);
+        found += n > 0;
+        contrast_free(c);
+    }
+    assert_in_range(found, 0, ALLOWED);
+    free(w);
+}
+
+/* A model that ran other tasks does other things, and yet not in another way: nothing is said. Counted without tasks it would be. */
+static void tasks_are_no_models(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    size_t first[TASKS + 1] = {0}, n;
+    (void)state;
+    w->seed = 42;
+    for (size_t t = 0; t < TASKS; t++) {
+        for (int k = 0; k < ATTEMPTS; k++) {
+            double habit = t < TASKS / 2 ? 0.9 : 0.1; /* of whoever runs it */
+            add_run(w, t < TASKS / 2 ? "a" : "b", t, habit);
+            add_run(w, (t < TASKS / 2) == (k > 0) ? "a" : "b", t, habit);
+        }
+        first[t + 1] = w->n;
+    }
+    struct contrast_wish wish = by_model;
+    wish.gap = 0;
+    struct contrast *c = look(w, first, &wish);
+    contrast_results(c, &n);
+    assert_int_equal(n, 0);
+    contrast_free(c);
+    free(w);
+}
+
+static void what_was_planted_is_found_once(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    size_t first[TASKS + 1] = {0}, n;
+    (void)state;
+    w->seed = 4711;
+    for (size_t t = 0; t < TASKS; t++) {
+        for (int k = 0; k < ATTEMPTS; k++) {
+            add_run(w, "a", t, 0.7);
+            add_run(w, "b", t, 0.1);
+            add_run(w, "c", t, 0.1);
+        }
+        first[t + 1] = w->n;
+    }
+    struct contrast *c = look(w, first, &by_model);
+    const struct contrast_found *f = contrast_results(c, &n);
+    size_t of_a = 0;
+    for (size_t i = 0; i < n; i++) {
+        bool about = f[i].gram[0] == 100 || f[i].gram[0] == 101 || f[i].gram[1] == 100 || f[i].gram[1] == 101;
+        assert_true(about || f[i].length == 3); /* what stands before it may be told as well, but nothing else is */
+        assert_true(f[i].more == slice_is(f[i].group, "a"));
+        assert_true(f[i].nshown > 0);
+        if (slice_is(f[i].group, "a")) {
+            of_a++;
+            assert_true(f[i].share > 0.55 && f[i].others < 0.25);
+            assert_int_equal(f[i].runs, TASKS * ATTEMPTS);
+            assert_int_equal(f[i].nshown, CONTRAST_RUNS_SHOWN);
+        }
+    }
+    assert_int_equal(of_a, 1); /* 100, 101 and 100 → 101 are one thing */
+    contrast_free(c);
+    free(w);
+}
+
+/* Two models: said once, of the one that does it more; in one task the test is exact. */
+static void of_two_one_is_told(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    size_t first[TASKS + 1] = {0}, n;
+    (void)state;
+    w->seed = 7;
+    for (int k = 0; k < 20; k++) {
+        add_run(w, "a", 0, 0);
+        add_run(w, "b", 0, k < 10 ? 1 : 0);
+    }
+    for (size_t t = 0; t < TASKS; t++)
+        first[t + 1] = w->n;
+    for (size_t i = 0; i < w->n; i++) /* nothing else differs */
+        for (size_t k = 0; k < w->runs[i].nactions; k++)
+            if (w->actions[i][k].action < 100)
+                w->actions[i][k].action = (uint32_t)k % 2;
+    struct contrast *c = look(w, first, &by_model);
+    const struct contrast_found *f = contrast_results(c, &n);
+    assert_int_equal(n, 1);
+    assert_true(f->more && slice_is(f->group, "b"));
+    near(f->share, 0.5);
+    near(f->others, 0);
+    near(f->p, stats_fisher(10, 20, 10, 40));
+    contrast_free(c);
+    free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tests_by_hand),
+        cmocka_unit_test(nothing_is_found_in_nothing),
+        cmocka_unit_test(tasks_are_no_models),
+        cmocka_unit_test(what_was_planted_is_found_once),
+        cmocka_unit_test(of_two_one_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
