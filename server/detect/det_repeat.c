@@ -46,8 +46,11 @@ static bool is_letter(char c)
 /* Does one of these words stand in the text? They are in lower case; one that ends in * is the beginning of a word. */
 static bool has_word(struct slice text, const char *const words[])
 {
+    uint32_t firsts = 0; /* letters that a word begins with: most places need no look at the words */
+    for (const char *const *w = words; *w; w++)
+        firsts |= UINT32_C(1) << ((*w)[0] - 'a');
     for (size_t i = 0; i < text.len; i++) {
-        if (i && is_letter(text.ptr[i - 1]) && is_letter(text.ptr[i]))
+        if (!is_letter(text.ptr[i]) || !(firsts >> (fold_byte((unsigned char)text.ptr[i]) - 'a') & 1) || (i && is_letter(text.ptr[i - 1])))
             continue;
         for (const char *const *w = words; *w; w++) {
             size_t n = 0;
