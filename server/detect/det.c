@@ -23,6 +23,7 @@ const struct det dets[] = {
     {.name = "leaked-answer", .revision = 1, .run = det_leaked_answer},
     {.name = "unseen-answer", .revision = 1, .run = det_unseen_answer},
     {.name = "answer-origin", .revision = 1, .run = det_answer_origin},
+    {.name = "question-absent", .revision = 1, .run = det_question_absent},
     {.name = "almost-passed", .revision = 1, .run = det_almost_passed},
     {.name = "score-near-one", .revision = 1, .run = det_score_near_one},
     {.name = "repeated-call", .revision = 1, .run = det_repeated_call},

@@ -13,6 +13,7 @@ enum {
     STRINGS_MAX = 32,   /* of an exact expression */
     STRINGS_GOOD = 8,   /* no more than this where the strings are long enough already */
     STRING_MAX = 32,    /* bytes; a longer one is cut in two */
+    HEADS_MAX = 64,     /* members of a class that are listed to make a short string long enough */
     CLAUSE_MAX = 256,   /* alternatives of a clause */
     NESTING_MAX = 250,  /* PCRE2's own */
     UTF8_MAX = 4,       /* bytes of a character */
@@ -33,6 +34,7 @@ struct expr {
     bool lines;             /* a newline may be among them */
     bool exact;
     struct strings strings; /* exact: at least one */
+    struct strings heads;   /* not exact, but one character, which is one of these; or none */
     struct clauses needs;   /* not exact */
 };
 
@@ -102,6 +104,14 @@ static size_t strings_longest(const struct strings *set)
     return longest;
 }
 
+static void strings_add_joined(struct arena *arena, struct strings *set, struct slice a, struct slice b)
+{
+    char *joined = arena_alloc(arena, a.len + b.len + 1);
+    memcpy(joined, a.ptr, a.len);
+    memcpy(joined + a.len, b.ptr, b.len);
+    strings_add(arena, set, slice_of(joined, a.len + b.len));
+}
+
 /* Every string of `a` followed by every string of `b`. False where that would be too many, or too long. */
 static bool strings_join(struct arena *arena, struct strings *a, const struct strings *b)
 {
@@ -112,13 +122,8 @@ static bool strings_join(struct arena *arena, struct strings *a, const struct st
         return false;
     struct strings out = {0};
     for (size_t i = 0; i < a->n; i++)
-        for (size_t j = 0; j < b->n; j++) {
-            size_t len = a->items[i].len;
-            char *joined = arena_alloc(arena, len + b->items[j].len + 1);
-            memcpy(joined, a->items[i].ptr, len);
-            memcpy(joined + len, b->items[j].ptr, b->items[j].len);
-            strings_add(arena, &out, slice_of(joined, len + b->items[j].len));
-        }
+        for (size_t j = 0; j < b->n; j++)
+            strings_add_joined(arena, &out, a->items[i], b->items[j]);
     *a = out;
     return true;
 }
@@ -227,6 +232,21 @@ static bool character_add(struct arena *a, struct strings *set, uint32_t c, bool
 
 /* ---- the walk --------------------------------------------------------------------------------------------------------- */
 
+static bool range_add(struct arena *a, struct strings *set, uint32_t low, uint32_t high, bool nocase)
+{
+    for (uint32_t c = low; c <= high; c++)
+        if (set->n > HEADS_MAX || !character_add(a, set, c, nocase))
+            return false;
+    return true;
+}
+
+/* What \d or \w match. */
+static bool escape_add(struct arena *a, struct strings *set, char letter, bool nocase)
+{
+    return (letter == 'd' || letter == 'w') && range_add(a, set, '0', '9', nocase) &&
+           (letter == 'd' || (range_add(a, set, 'a', 'z', nocase) && range_add(a, set, '_', '_', nocase)));
+}
+
 /* Letters of escapes that never match a newline. */
 #define WITHOUT_NEWLINE "dwShVN"
 
@@ -265,7 +285,7 @@ static void walk_class(struct walk *w, bool nocase, struct expr *out)
             char letter = in->p < in->end ? *in->p : 0;
             enum escape kind = pattern_escape(in, &low);
             if (kind != ESCAPE_CHARACTER) {
-                known = false;
+                known = known && escape_add(w->arena, &set, letter, nocase);
                 newline |= letter == 's';
                 maybe |= !strchr(WITHOUT_NEWLINE, letter);
                 continue;
@@ -284,12 +304,11 @@ static void walk_class(struct walk *w, bool nocase, struct expr *out)
                 high = pattern_character(in);
         }
         newline |= low <= '\n' && high >= '\n';
-        if (!known || high < low || high - low >= STRINGS_GOOD)
-            known = false;
-        for (uint32_t c = low; known && c <= high; c++)
-            known = character_add(w->arena, &set, c, nocase) && set.n <= STRINGS_GOOD;
+        known = known && high >= low && high - low < HEADS_MAX && range_add(w->arena, &set, low, high, nocase);
     }
-    *out = (struct expr){.longest = UTF8_MAX, .lines = negated ? !newline : newline || maybe, .exact = known, .strings = set};
+    bool exact = known && set.n <= STRINGS_GOOD;
+    *out = (struct expr){.longest = UTF8_MAX, .lines = negated ? !newline : newline || maybe, .exact = exact};
+    *(exact ? &out->strings : &out->heads) = known ? set : (struct strings){0};
 }
 
 static void walk_alternatives(struct walk *w, bool nocase, struct expr *out);
@@ -346,6 +365,8 @@ static void walk_atom(struct walk *w, bool *nocase, struct expr *out)
             out->lines = kind != ESCAPE_NOTHING && !strchr(WITHOUT_NEWLINE, letter);
             out->exact = kind == ESCAPE_NOTHING;
             out->strings = strings_empty(w->arena);
+            if (!escape_add(w->arena, &out->heads, letter, *nocase))
+                out->heads = (struct strings){0};
             return;
         }
     } else {
@@ -378,6 +399,19 @@ static void sequence_break(struct sequence *s, struct strings tail)
     s->before_lines = s->lines;
 }
 
+/* What the text holds just before a class is too short by one byte: with each of the class's members behind it, it is not. */
+static void lengthen_tail(struct sequence *s, const struct strings *heads)
+{
+    size_t least = strings_shortest(&s->tail);
+    if (least + 1 != LITERAL_MIN || heads->n == 0 || s->tail.n * heads->n > CLAUSE_MAX)
+        return;
+    struct strings out = {0};
+    for (size_t i = 0; i < s->tail.n; i++)
+        for (size_t k = 0; k < heads->n; k++)
+            strings_add_joined(s->arena, &out, s->tail.items[i], heads->items[k]);
+    s->tail = out;
+}
+
 static void sequence_add(struct sequence *s, const struct expr *expr, struct repeat r)
 {
     size_t before = s->longest;
@@ -385,6 +419,8 @@ static void sequence_add(struct sequence *s, const struct expr *expr, struct rep
     s->longest = length_add(before, length_times(expr->longest, r.max));
     s->lines |= expr->lines && r.max > 0;
     if (!expr->exact) {
+        if (r.min > 0)
+            lengthen_tail(s, &expr->heads);
         sequence_break(s, strings_empty(s->arena));
         for (size_t i = 0; r.min > 0 && i < expr->needs.n; i++) {
             struct clause clause = expr->needs.items[i]; /* holds of the first of them */

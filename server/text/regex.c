@@ -14,13 +14,20 @@
  * the text cut off behind the window, because a loop that PCRE2 knows not to backtrack is not counted and runs to the
  * end of what it sees. A match that touches the cut (PCRE2_PARTIAL_HARD) or the limit proves nothing: the starts of that
  * window are gone through again in the careful way, which sees all of the text and has a call-out at every item of the
- * pattern, where the clock is read. It is up to ten times slower, and ordinary patterns on ordinary text never need it. */
+ * pattern, where the clock is read. It is up to ten times slower, and ordinary patterns on ordinary text never need it.
+ *
+ * A pattern that is too large with its call-outs goes through those starts a few at a time instead, with a higher limit at each and the
+ * clock read between: what one start may take is then bounded by the limit and the length of the text alone. */
 enum {
     WINDOW = 6144,          /* starts in a window */
     AHEAD = 2048,           /* bytes that a match may need behind it */
     FAST_LIMIT = 100,       /* match limit of the fast way, at each start */
     SLOW_WINDOW_US = 5000,  /* after a window that took so long, the careful way is taken for the rest */
     CAREFUL_LIMIT = 200 * 1000 * 1000,
+    UTF8_MAX = 4,
+    STEP_LIMIT = 100 * 1000,
+    STEP = 64,              /* starts between two looks at the clock, in a text of up to … */
+    STEP_BYTES = 1 << 20,   /* … so many bytes by the starts */
     HEAP_LIMIT_KB = 64 * 1024,
     STACK_FIRST = 32 * 1024,
     STACK_MAX = 8 << 20,
@@ -48,7 +55,7 @@ struct regex {
 struct regex_scratch {
     pcre2_match_data *data;
     pcre2_jit_stack *stack;
-    pcre2_match_context *fast, *careful;
+    pcre2_match_context *fast, *careful, *steps;
     int64_t deadline_us;   /* of the careful scan that runs */
     uint32_t stride, until_clock; /* call-outs between two looks at the clock */
 };
@@ -199,6 +206,7 @@ struct regex_scratch *regex_scratch_new(void)
     s->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL); /* NULL where there is no JIT */
     s->fast = context_new(s, FAST_LIMIT);
     s->careful = context_new(s, CAREFUL_LIMIT);
+    s->steps = context_new(s, STEP_LIMIT);
     pcre2_set_callout(s->careful, look_at_clock, s);
     return s;
 }
@@ -207,6 +215,7 @@ void regex_scratch_free(struct regex_scratch *s)
 {
     if (!s)
         return;
+    pcre2_match_context_free(s->steps);
     pcre2_match_context_free(s->careful);
     pcre2_match_context_free(s->fast);
     pcre2_jit_stack_free(s->stack);
@@ -223,26 +232,43 @@ static int match_fast(const struct regex *re, struct regex_scratch *s, struct sl
     return pcre2_match(re->fast, (PCRE2_SPTR)text.ptr, stop, from, stop < text.len ? PCRE2_PARTIAL_HARD : 0, s->data, s->fast);
 }
 
-/* The same, in all of the text. */
-static int match_careful(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last,
-                         int64_t deadline_us)
-{
-    const pcre2_code *code = careful_code(re);
-    if (!code)
-        return PCRE2_ERROR_MATCHLIMIT;
-    s->deadline_us = deadline_us;
-    /* From one call-out to the next the whole text may be gone over, once. */
-    s->until_clock = s->stride = text.len < CALLOUT_BYTES / 64 ? 64 : (uint32_t)(CALLOUT_BYTES / text.len) + 1;
-    pcre2_set_offset_limit(s->careful, last);
-    return pcre2_match(code, (PCRE2_SPTR)text.ptr, text.len, from, 0, s->data, s->careful);
-}
-
 /* A sequence cut in two would count as invalid, and never match. */
 static size_t sequence_start(struct slice text, size_t at)
 {
     for (int i = 0; i < 3 && at < text.len && ((unsigned char)text.ptr[at] & 0xc0) == 0x80; i++)
         at--;
     return at;
+}
+
+/* The same, in all of the text, for a pattern that has no careful form. */
+static int match_steps(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last, int64_t deadline_us)
+{
+    size_t step = text.len < STEP_BYTES / STEP ? STEP : STEP_BYTES / text.len + UTF8_MAX;
+    while (from <= last) {
+        size_t next = sequence_start(text, from + step);
+        pcre2_set_offset_limit(s->steps, next - 1 < last ? next - 1 : last);
+        int rc = pcre2_match(re->fast, (PCRE2_SPTR)text.ptr, text.len, from, 0, s->data, s->steps);
+        if (rc != PCRE2_ERROR_NOMATCH)
+            return rc;
+        if (clock_monotonic_us() >= deadline_us)
+            return PCRE2_ERROR_MATCHLIMIT;
+        from = next;
+    }
+    return PCRE2_ERROR_NOMATCH;
+}
+
+/* The same, with call-outs. */
+static int match_careful(const struct regex *re, struct regex_scratch *s, struct slice text, size_t from, size_t last,
+                         int64_t deadline_us)
+{
+    const pcre2_code *code = careful_code(re);
+    if (!code)
+        return match_steps(re, s, text, from, last, deadline_us);
+    s->deadline_us = deadline_us;
+    /* From one call-out to the next the whole text may be gone over, once. */
+    s->until_clock = s->stride = text.len < CALLOUT_BYTES / 64 ? 64 : (uint32_t)(CALLOUT_BYTES / text.len) + 1;
+    pcre2_set_offset_limit(s->careful, last);
+    return pcre2_match(code, (PCRE2_SPTR)text.ptr, text.len, from, 0, s->data, s->careful);
 }
 
 static void take_match(const struct regex_scratch *s, int rc, struct regex_match *out)
@@ -287,6 +313,8 @@ enum regex_result regex_find_within(const struct regex *re, struct regex_scratch
             rc = match_careful(re, s, text, from, until, deadline_us);
         }
         if (rc >= 0) {
+            if (pcre2_get_startchar(s->data) > last) /* PCRE2's JIT may look on for a start behind the limit */
+                return REGEX_NO;
             take_match(s, rc, out);
             return REGEX_YES;
         }

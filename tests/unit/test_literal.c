@@ -55,6 +55,11 @@ static void finds_what_must_be_there(void **state)
         {"Traceback", 0, "traceback"},
         {"abc", 0, ""},
         {"abcd", 0, "abcd"},
+        {"abc\\d{20}", 0, "abc0|abc1|abc2|abc3|abc4|abc5|abc6|abc7|abc8|abc9"},
+        {"hf_[a-d0-5]+x", 0, "hf_a|hf_b|hf_c|hf_d|hf_0|hf_1|hf_2|hf_3|hf_4|hf_5"},
+        {"abc\\d*", 0, ""},
+        {"abc[^x]", 0, ""},
+        {"ab[a-z]", 0, ""},
         {"xyzzy_needle_\\d{5}", 0, "xyzzy_needle_"},
         {"AttributeError: '[^']+' object", 0, "attributeerror: ' & ' object"},
         {"FAILED.{1,200}AssertionError", 0, "failed & assertionerror"},
@@ -159,7 +164,7 @@ static void make_group(struct made *m, const char *open, int depth)
 static void make_class(struct made *m)
 {
     static const char *const classes[] = {"[^q]", "[a-c]", "[sk]", "[[:alpha:]x]", "[]a]", "[\\d-]", "[a\\-c]", "[\\x41-\\x43]",
-                                          "[^]]", "\\w", "\\S", ".", "[a-]",
+                                          "[^]]", "[a-z]", "[A-Z0-9_]", "\\d", "\\w", "\\S", ".", "[a-]",
                                           "[\xc3\xa9" "a]", "[[a]", "[a-b-e]", "\\p{L}", "\\pL", "\\N", "\\X", "[^\n]", "[^a]", "\\s", "[\\sb]", "[^\\s]",
                                           "\\W", "\\D", "\\V", "\\H", "\\R", "\\v", "\\h", "[[:space:]a]", "[\t-\r]", "\\P{L}", "[\\Wa]"};
     str_addz(&m->pattern, classes[below(sizeof classes / sizeof *classes)]);

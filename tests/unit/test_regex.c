@@ -296,6 +296,50 @@ static void a_deadline_is_kept(void **state)
     free(text);
 }
 
+/* With a call-out at each item this one is more than PCRE2 compiles. */
+static void a_large_pattern_gets_an_answer(void **state)
+{
+    (void)state;
+    struct regex *re = compiled("I will (?:(?!\\b(?:if|once|when|after|until)\\b)[^?\n]){10,400}\\s*\\z", 0);
+    struct regex_match m;
+    static char text[300000];
+    memset(text, 'a', sizeof text);
+    memcpy(text, "I will ", 7);
+    assert_int_equal(regex_find(re, scratch, slice_of(text, 300), 0, 0, &m), REGEX_YES);
+    assert_int_equal(m.end, 300);
+    assert_int_equal(regex_find(re, scratch, slice_of(text, 500), 0, 0, &m), REGEX_NO);
+    text[250] = '?';
+    assert_int_equal(regex_find(re, scratch, slice_of(text, 300), 0, 0, &m), REGEX_NO);
+    regex_free(re);
+    re = compiled("(?:(?:(?!\\b(?:if|once|when|after|until)\\b)[^?\n]){1,80}){1,3}\\d", 0);
+    int64_t begun = cpu_us();
+    assert_int_equal(regex_find(re, scratch, slice_of(text, sizeof text), 0, clock_monotonic_us() + 20000, &m), REGEX_INCOMPLETE);
+    assert_true(cpu_us() - begun < 60000);
+    regex_free(re);
+}
+
+static void starts_within_bounds(void **state)
+{
+    (void)state;
+    struct regex *re = compiled("ab|b+", 0);
+    struct regex_match m;
+    struct slice text = slice_str("-abb-\xc3\xa9-b");
+    assert_int_equal(regex_find_within(re, scratch, text, 0, 0, 0, &m), REGEX_NO);
+    assert_int_equal(regex_find_within(re, scratch, text, 0, 1, 0, &m), REGEX_YES);
+    assert_int_equal(m.end, 3);
+    assert_int_equal(regex_find_within(re, scratch, text, 4, 6, 0, &m), REGEX_NO);
+    assert_int_equal(regex_find_within(re, scratch, text, 6, 6, 0, &m), REGEX_NO); /* inside a character */
+    assert_int_equal(regex_find_within(re, scratch, text, 4, 100, 0, &m), REGEX_YES);
+    assert_int_equal(m.start, 8);
+    static char late[40000]; /* through several windows of a scan */
+    memset(late, '-', sizeof late);
+    late[30000] = 'b';
+    assert_int_equal(regex_find_within(re, scratch, slice_of(late, sizeof late), 5, 29999, 0, &m), REGEX_NO);
+    assert_int_equal(regex_find_within(re, scratch, slice_of(late, sizeof late), 5, 30000, 0, &m), REGEX_YES);
+    assert_int_equal(m.start, 30000);
+    regex_free(re);
+}
+
 static void *find_in_thread(void *re)
 {
     struct regex_scratch *own = regex_scratch_new();
@@ -334,6 +378,8 @@ int main(void)
         cmocka_unit_test(answers_as_pcre2_does),
         cmocka_unit_test(ends_in_time),
         cmocka_unit_test(a_deadline_is_kept),
+        cmocka_unit_test(a_large_pattern_gets_an_answer),
+        cmocka_unit_test(starts_within_bounds),
         cmocka_unit_test(threads_share_a_regex),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
