@@ -153,7 +153,7 @@ int cmd_scan(struct cli *cli)
         ok = err_set(&e, ERR_USAGE, "--fail-on is low, medium or high, not '%s'", fail_on);
     if (ok && !cli->nargs) {
         struct store *store;
-        ok = cli_open(cli, STORE_READ, &store, &e);
+        ok = cli_open(cli, STORE_WRITE, &store, &e);
         if (ok) {
             ok = cli_collection(cli, store, &collection, &e);
             store_close(store);

@@ -1,7 +1,6 @@
 #include "detect/answer.h"
 
-#include "base/base64.h"
-#include "base/hash.h"
+#include "detect/encoding.h"
 #include "detect/quantity.h"
 #include "text/literal.h"
 
@@ -347,75 +346,14 @@ static bool date_of(struct arena *a, struct slice s, int ymd[3])
 
 /* ---- encodings --------------------------------------------------------------------------------------------------- */
 
-static int hex_value(char c)
-{
-    return is_digit(c) ? c - '0' : fold(c) >= 'a' && fold(c) <= 'f' ? fold(c) - 'a' + 10 : -1;
-}
-
-/* Bytes written as %41, \x41, &#65; or &amp;, which may stand anywhere in it. */
-static struct slice decode_marks(struct arena *a, struct slice s)
-{
-    static const struct { const char *name; char c; } entities[] = {{"&amp;", '&'}, {"&lt;", '<'}, {"&gt;", '>'}, {"&quot;", '"'}, {"&#39;", '\''}, {"&apos;", '\''}};
-    char *out = arena_alloc(a, s.len + 1);
-    size_t n = 0;
-    for (size_t i = 0; i < s.len; n++) {
-        struct slice rest = slice_sub(s, i, s.len);
-        size_t mark = *rest.ptr == '%' ? 1 : slice_starts(rest, "\\x") ? 2 : 0, e = 0;
-        while (e < sizeof entities / sizeof *entities && !slice_starts(rest, entities[e].name))
-            e++;
-        if (mark && rest.len >= mark + 2 && hex_value(rest.ptr[mark]) >= 0 && hex_value(rest.ptr[mark + 1]) >= 0) {
-            out[n] = (char)(16 * hex_value(rest.ptr[mark]) + hex_value(rest.ptr[mark + 1]));
-            i += mark + 2;
-        } else if (e < sizeof entities / sizeof *entities) {
-            out[n] = entities[e].c;
-            i += strlen(entities[e].name);
-        } else {
-            out[n] = s.ptr[i++];
-        }
-    }
-    return slice_of(out, n);
-}
-
-static struct slice decode_hex(struct arena *a, struct slice s)
-{
-    if (starts_nocase(s, "0x"))
-        s = slice_sub(s, 2, s.len);
-    unsigned char *out = arena_alloc(a, s.len / 2 + 1);
-    return s.len % 2 == 0 && hash_unhex(s, out, s.len / 2) ? slice_of((char *)out, s.len / 2) : SLICE_NONE;
-}
-
-static struct slice decode_rot13(struct arena *a, struct slice s)
-{
-    struct slice out = arena_dup(a, s);
-    char *p = (char *)out.ptr;
-    for (size_t i = 0; i < s.len; i++)
-        if (fold(p[i]) >= 'a' && fold(p[i]) <= 'z')
-            p[i] = (char)((fold(p[i]) - 'a' + 13) % 26 + 'a');
-    return out;
-}
-
-static struct slice decode_base64(struct arena *a, struct slice s)
-{
-    return base64_read(a, s);
-}
-
-static struct slice backwards(struct arena *a, struct slice s)
-{
-    struct slice out = arena_dup(a, s);
-    for (size_t i = 0; i < s.len; i++)
-        ((char *)out.ptr)[i] = s.ptr[s.len - 1 - i];
-    return out;
-}
-
 /* One is the other, encoded. */
 static bool encoded(struct arena *a, struct slice x, struct slice y)
 {
-    static struct slice (*const decode[])(struct arena *, struct slice) = {decode_hex, decode_base64, decode_marks, decode_rot13, backwards};
     if (x.len < DECODED_LEAST || y.len < DECODED_LEAST)
         return false;
     struct slice p = bare(a, x), q = bare(a, y);
-    for (size_t i = 0; i < sizeof decode / sizeof *decode; i++) {
-        struct slice u = bare(a, decode[i](a, x)), v = bare(a, decode[i](a, y));
+    for (enum encoding e = 0; e < ENCODINGS; e++) {
+        struct slice u = bare(a, encoding_read(a, e, x)), v = bare(a, encoding_read(a, e, y));
         if ((u.len && slice_eq(u, q)) || (v.len && slice_eq(v, p)))
             return true;
     }
@@ -465,6 +403,8 @@ static bool same_items(struct arena *a, struct slice x, struct slice y)
 {
     struct words items[2] = {{.n = 0}, {.n = 0}};
     struct slice text[2] = {x, y};
+    if (slice_find(x, slice_str("(")) >= 0) /* rows of a table, whose items belong together */
+        return false;
     for (int k = 0; k < 2; k++) {
         size_t start = 0;
         for (size_t i = 0; i <= text[k].len; i++) {
@@ -481,6 +421,28 @@ static bool same_items(struct arena *a, struct slice x, struct slice y)
         qsort(items[k].at, items[k].n, sizeof *items[k].at, by_bytes);
     }
     return items[0].n > 1 && same_words(&items[0], &items[1]);
+}
+
+/* The same table with its columns in another order: rows are lines, or tuples as programs print them, of which each has the same words. */
+static bool same_table(struct arena *a, struct slice x, struct slice y)
+{
+    struct slice rest[2] = {x, y};
+    size_t rows = 0;
+    bool same = true, columns = false;
+    for (; same && rest[0].len && rest[1].len && rows < TOKENS_MOST; rows++) {
+        struct words w[2];
+        for (int k = 0; k < 2; k++) {
+            ptrdiff_t tuple = slice_find(rest[k], slice_str("), ("));
+            struct slice row = tuple < 0 ? slice_take(&rest[k], '\n') : slice_sub(rest[k], 0, (size_t)tuple);
+            if (tuple >= 0)
+                rest[k] = slice_sub(rest[k], (size_t)tuple + 3, rest[k].len);
+            w[k] = words_of(a, row);
+            qsort(w[k].at, w[k].n, sizeof *w[k].at, by_bytes);
+        }
+        same = same_words(&w[0], &w[1]);
+        columns |= w[0].n > 1;
+    }
+    return same && columns && rows > 1 && !rest[0].len && !rest[1].len;
 }
 
 bool answer_stands(struct slice text, struct slice answer, size_t *at)
@@ -597,7 +559,7 @@ enum form answer_compare(struct arena *a, struct slice given, struct slice expec
     struct slice p = unescaped(a, given), q = unescaped(a, expected);
     if (slice_eq(p, q) && (p.len < given.len || q.len < expected.len) && slice_eq(x, given) == slice_eq(y, expected))
         return key_is_garbled(given, expected) ? FORM_GARBLED : FORM_DRESSED;
-    if (slice_eq(decode_marks(a, expected), given) && expected.len > given.len)
+    if (slice_eq(encoding_read(a, ENCODING_MARKS, expected), given) && expected.len > given.len)
         return FORM_GARBLED;
     struct quantity m, n;
     if (slice_eq(x, y))
@@ -610,7 +572,7 @@ enum form answer_compare(struct arena *a, struct slice given, struct slice expec
     int day[2][3];
     if (date_of(a, x, day[0]) && date_of(a, y, day[1]))
         return memcmp(day[0], day[1], sizeof day[0]) == 0 ? FORM_DRESSED : FORM_OTHER;
-    if (encoded(a, x, y) || same_items(a, x, y) || same_choice(x, y) || same_verdict(x, y))
+    if (encoded(a, x, y) || same_items(a, x, y) || same_table(a, x, y) || same_choice(x, y) || same_verdict(x, y))
         return FORM_DRESSED;
     struct words v = words_of(a, x), w = words_of(a, y), short_v = without_titles(v), short_w = without_titles(w);
     if (same_words(&short_v, &short_w))

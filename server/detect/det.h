@@ -49,6 +49,10 @@ struct det {
     void (*task)(struct det_task *d);
     const struct over *over;
 };
+void det_outlier(struct det_task *d); /* det_task.c */
+void det_shared_error(struct det_task *d);
+void det_models_agree(struct det_task *d);
+void det_lenient_grader(struct det_task *d);
 extern const struct over over_find;        /* over.c: a condition, `find:` */
 extern const struct over over_contrast;    /* det_contrast.c */
 extern const struct over over_streak;      /* det_over.c */
@@ -84,6 +88,9 @@ void places_add(struct places *p, struct span span);
 /* One finding, if there is a place; `many`, with a %zu for how many there are, is its title where there are several. */
 void places_report(struct det_run *d, const struct places *p, const char *many);
 
+/* Where these words first stand in the text from `from` on, whatever their case, and not inside longer ones; -1: nowhere. */
+ptrdiff_t det_find_words(struct slice text, struct slice words, size_t from);
+
 /* What the rows name, by file. */
 void det_orphan_result(struct det_run *d); /* det_structure.c */
 void det_missing_result(struct det_run *d);
@@ -105,6 +112,7 @@ void det_answer_seen(struct det_run *d);
 void det_leaked_answer(struct det_run *d);
 void det_unseen_answer(struct det_run *d);
 void det_answer_origin(struct det_run *d); /* det_origin.c */
+void det_question_absent(struct det_run *d); /* det_asked.c */
 void det_almost_passed(struct det_run *d); /* det_score.c */
 void det_score_near_one(struct det_run *d);
 void det_repeated_call(struct det_run *d); /* det_repeat.c */

@@ -4,7 +4,7 @@
 #include "detect/quantity.h"
 #include "text/literal.h"
 
-enum { SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SUBMISSIONS_MOST = 256 };
+enum { SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SCORES_MOST = 64, SUBMISSIONS_MOST = 256 };
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
 
@@ -125,7 +125,7 @@ static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
     size_t n;
     const struct submission *list = submissions(d, &n);
     struct submission last;
-    for (size_t i = 0; i < d->run->nscores; i++) {
+    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
         const struct score *score = &d->run->scores[i];
         if (n == 0 && !score->answer.ptr && last_words(d, &last))
             list = &last, n = 1;
@@ -270,9 +270,8 @@ static bool find_answer(struct slice text, struct slice target, size_t *at, size
     for (size_t from = 0; answer_stands(slice_sub(text, from, text.len), first, at);) {
         *at += from;
         from = *at + first.len;
-        struct slice line = slice_sub(text, *at, line_around(text, *at).len), rest = items;
-        line = slice_take(&line, '\n');
-        bool all = line.len <= LINE_MOST;
+        struct slice window = slice_sub(text, *at, LINE_MOST), line = slice_take(&window, '\n'), rest = items;
+        bool all = true;
         for (size_t i = 0; all && rest.len; i++) {
             struct slice item = slice_trim(slice_take(&rest, ','));
             size_t there;
@@ -333,7 +332,7 @@ void det_answer_seen(struct det_run *d)
     double least = det_number(d->rule, "letters"), most = det_number(d->rule, "short");
     if (d->run->success != VERDICT_FAILED)
         return;
-    for (size_t i = 0; i < d->run->nscores; i++) {
+    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2], prompt;
@@ -383,7 +382,7 @@ static bool find_leak(struct det_run *d, struct slice target, struct span spans[
 void det_leaked_answer(struct det_run *d)
 {
     double least = det_number(d->rule, "letters");
-    for (size_t i = 0; i < d->run->nscores; i++) {
+    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
         struct slice target;
         for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
             struct span spans[2];

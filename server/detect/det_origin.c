@@ -8,16 +8,14 @@ enum { ANSWER_LEAST = 2, PART_LEAST = 3, PARTS_MOST = 8 };
 
 static bool is_wordy(char c) { return isalnum((unsigned char)c) || (unsigned char)c >= 0x80; }
 
-/* The word or words in the text from `from` on, whatever their case, not inside a longer word; -1: none. */
-static ptrdiff_t find_words(struct slice text, struct slice words, size_t from)
+ptrdiff_t det_find_words(struct slice text, struct slice words, size_t from)
 {
     for (size_t i = from; words.len && i + words.len <= text.len; i++) {
-        if (fold_byte((unsigned char)text.ptr[i]) != fold_byte((unsigned char)words.ptr[0]) ||
+        bool inside = i > 0 && is_wordy(text.ptr[i - 1]) && is_wordy(words.ptr[0]);
+        if (inside || fold_byte((unsigned char)text.ptr[i]) != fold_byte((unsigned char)words.ptr[0]) ||
             !slice_eq_nocase(slice_sub(text, i, words.len), words))
             continue;
-        bool before = i > 0 && is_wordy(text.ptr[i - 1]) && is_wordy(words.ptr[0]),
-             behind = i + words.len < text.len && is_wordy(text.ptr[i + words.len]) && is_wordy(words.ptr[words.len - 1]);
-        if (!before && !behind)
+        if (i + words.len == text.len || !is_wordy(text.ptr[i + words.len]) || !is_wordy(words.ptr[words.len - 1]))
             return (ptrdiff_t)i;
     }
     return -1;
@@ -41,7 +39,7 @@ static bool find_final(const struct det_run *d, size_t index, struct slice *answ
     for (size_t back = 1; back <= t->nmessages && (double)back <= messages; back++) {
         size_t i = t->nmessages - back, end = 0;
         const struct slice text = t->messages[i].text;
-        for (ptrdiff_t at = 0; (at = find_words(text, slice_str(announced), end)) >= 0;)
+        for (ptrdiff_t at = 0; (at = det_find_words(text, slice_str(announced), end)) >= 0;)
             end = (size_t)at + strlen(announced);
         if (!end)
             continue;
@@ -77,7 +75,7 @@ static bool next_part(struct slice *rest, struct slice *part)
 static bool find_first(const struct transcript *t, size_t index, size_t from, size_t to, struct slice words, struct span *out)
 {
     for (size_t i = from; i < to; i++) {
-        ptrdiff_t at = find_words(t->messages[i].text, words, 0);
+        ptrdiff_t at = det_find_words(t->messages[i].text, words, 0);
         if (at >= 0) {
             *out = span_of_text(index, i, (size_t)at, words.len);
             return true;

@@ -313,7 +313,11 @@ static bool is_swept(struct slice a, struct slice b, bool numbers)
 /* A result from which nothing is learnt: it says nothing, or only that something went wrong. */
 static bool is_silent(const struct act *a)
 {
-    return !a->result->error.len && (slice_trim(a->result->text).len < 4 || has_word(slice_sub(a->result->text, 0, 60), silence_words));
+    struct slice text = slice_trim(a->result->text);
+    bool says = a->result->error.len || text.len >= 8;
+    for (size_t i = 0; i < text.len && !says; i++)
+        says = is_word(fold_byte((unsigned char)text.ptr[i]));
+    return !says || (!a->result->error.len && has_word(slice_sub(text, 0, 60), silence_words));
 }
 static bool is_mute(const struct act *a) { return is_silent(a) || has_failed(a->result); }
 
@@ -457,20 +461,29 @@ static bool works(const struct act *actions, size_t from, size_t to)
     return false;
 }
 
-/* Rounds of `least` to `most` calls, each the same as one round before. */
-static void find_rounds(struct det_run *d, size_t least, size_t most)
+/* Do two calls that take turns show the same? Then they are one attempt in two wordings. */
+static bool is_one_attempt(const struct act *a, const struct act *b)
+{
+    return slice_eq(a->call->name, b->call->name) && a->result && b->result && same_outcome(a, b);
+}
+
+/* Rounds of calls, each the same as one round before: two calls by turns, or all other rounds. */
+static void find_rounds(struct det_run *d, bool turns)
 {
     double likeness = det_number(d->rule, "likeness"), rounds = det_number(d->rule, "rounds");
     for (size_t t = 0, n; t < d->run->ntranscripts; t++) {
         const struct act *actions = list_actions(d, t, &n);
-        for (size_t p = least; p <= most; p++)
+        for (size_t p = 2; p <= (turns ? 2 : PERIOD_MAX); p++)
             for (size_t i = p, run = 0; i <= n; i++) {
                 if (i < n && is_again(&actions[i - p], &actions[i], likeness)) {
                     run++;
                     continue;
                 }
                 size_t start = i - run - p;
-                if ((double)run >= (double)p * (rounds - 1) && is_varied(actions, start, p, likeness) && !works(actions, start, i)) {
+                bool found = (double)run >= (double)p * (rounds - 1) && is_varied(actions, start, p, likeness) &&
+                             !works(actions, start, i) &&
+                             turns == (p == 2 && !is_one_attempt(&actions[start], &actions[start + 1]));
+                if (found) {
                     struct span spans[SHOWN_MAX];
                     size_t shown = 0;
                     for (size_t k = start; k < i && shown < SHOWN_MAX; k++)
@@ -484,13 +497,14 @@ static void find_rounds(struct det_run *d, size_t least, size_t most)
     }
 }
 
-void det_ping_pong(struct det_run *d) { find_rounds(d, 2, 2); }
-void det_rounds(struct det_run *d) { find_rounds(d, 3, PERIOD_MAX); }
+void det_ping_pong(struct det_run *d) { find_rounds(d, true); }
+void det_rounds(struct det_run *d) { find_rounds(d, false); }
 
 /* ---- the same words ---------------------------------------------------------------------------------------------- */
 
 struct reply {
     struct sketch sketch;
+    unsigned char outcome[HASH_SIZE];   /* of what was done in it: what came back; else zero */
     size_t count, at, nspans;
     struct span spans[SHOWN_MAX];
 };
@@ -503,37 +517,69 @@ static void report_reply(struct det_run *d, const struct reply *r)
     det_report(d, title.ptr, NULL, SLICE_NONE, r->spans, r->nspans);
 }
 
+/* What an agent without calls does in its text: what stands behind the last "Action:", or in the last fence. Absent: nothing. */
+static struct slice find_deed(struct slice text)
+{
+    static const struct slice word = SLICE_LIT("Action:"), fence = SLICE_LIT("```");
+    struct slice deed = SLICE_NONE;
+    bool fenced = false;
+    for (struct slice rest = text; rest.len;) {
+        const char *start = rest.ptr;
+        struct slice line = slice_take(&rest, '\n');
+        if (slice_starts(slice_trim(line), fence.ptr)) {
+            fenced = !fenced;
+            deed = fenced ? slice_of(start, text.len - (size_t)(start - text.ptr)) : slice_sub(deed, 0, (size_t)(start - deed.ptr));
+        } else if (!fenced && slice_starts(line, word.ptr)) {
+            deed = slice_of(start, text.len - (size_t)(start - text.ptr));
+        }
+    }
+    return deed;
+}
+
+/* What a reply is compared by. False: it is not looked at. */
+static bool read_reply(struct det_run *d, const struct transcript *transcript, size_t i, struct reply *r)
+{
+    const struct message *m = &transcript->messages[i], *next = i + 1 < transcript->nmessages ? m + 1 : NULL;
+    if (m->role != ROLE_ASSISTANT || m->ncalls || (double)m->text.len < det_number(d->rule, "shortest") || m->text.ptr[0] == '{')
+        return false;
+    if (next && next->ncalls && next->role == ROLE_ASSISTANT) /* a thought; the call that follows is compared itself */
+        return false;
+    struct slice deed = find_deed(m->text);
+    *r = (struct reply){.at = i, .sketch = sketch_make(d->scratch, deed.ptr ? deed : m->text)};
+    if (deed.ptr && next && next->role != ROLE_ASSISTANT)
+        hash_essence(next->text, next->error, false, r->outcome);
+    return r->sketch.n > 1;
+}
+
 void det_repeated_reply(struct det_run *d)
 {
-    double least = det_number(d->rule, "likeness"), within = det_number(d->rule, "within"), shortest = det_number(d->rule, "shortest");
+    double least = det_number(d->rule, "likeness"), within = det_number(d->rule, "within");
     for (size_t t = 0; t < d->run->ntranscripts; t++) {
         const struct transcript *transcript = &d->run->transcripts[t];
-        struct reply *open = arena_alloc(d->scratch, OPEN * sizeof *open);
+        struct reply *open = arena_alloc(d->scratch, OPEN * sizeof *open), reply;
         size_t opened = 0;
         for (size_t i = 0; i < transcript->nmessages; i++) {
-            const struct message *m = &transcript->messages[i];
-            const struct message *next = i + 1 < transcript->nmessages ? m + 1 : NULL;
-            bool thought = next && next->ncalls && next->role == ROLE_ASSISTANT; /* a call follows, which is compared itself */
-            if (m->role != ROLE_ASSISTANT || m->ncalls || (double)m->text.len < shortest || thought || m->text.ptr[0] == '{')
+            if (!read_reply(d, transcript, i, &reply))
                 continue;
-            struct sketch sketch = sketch_make(d->scratch, m->text);
             struct reply *to = NULL;
             double best = 0;
             for (size_t k = 0; k < opened && k < OPEN; k++) {
-                double alike = sketch_likeness(&open[k].sketch, &sketch);
-                if (alike >= least && alike > best && (double)(i - open[k].at) <= within)
+                if ((double)(i - open[k].at) > within || memcmp(open[k].outcome, reply.outcome, HASH_SIZE) != 0)
+                    continue;
+                double alike = sketch_likeness(&open[k].sketch, &reply.sketch);
+                if (alike >= least && alike > best)
                     best = alike, to = &open[k];
             }
             if (!to) {
                 to = &open[opened++ % OPEN];
                 if (opened > OPEN)
                     report_reply(d, to);
-                *to = (struct reply){.sketch = sketch};
+                *to = reply;
             }
             to->count++;
             to->at = i;
             if (to->nspans < SHOWN_MAX)
-                to->spans[to->nspans++] = span_opening(d->run, span_of_text(t, i, 0, m->text.len));
+                to->spans[to->nspans++] = span_opening(d->run, span_of_text(t, i, 0, transcript->messages[i].text.len));
         }
         for (size_t k = 0; k < opened && k < OPEN; k++)
             report_reply(d, &open[k]);

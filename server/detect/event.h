@@ -19,7 +19,7 @@ struct span {
     uint32_t nth;                   /* the call or score */
     uint32_t start, end;
 };
-enum { QUOTE_MAX = 400 };           /* bytes shown of what is longer */
+enum { QUOTE_MAX = 800 };           /* bytes shown of what is longer */
 
 struct slice span_text(const struct run *run, const struct span *span); /* the whole part */
 /* Makes evidence of a span: names the part, cuts it to whole UTF-8 sequences and QUOTE_MAX bytes. False where it shows nothing. */

@@ -79,11 +79,12 @@ bool span_evidence(struct arena *a, const struct run *run, struct span span, str
 struct span span_opening(const struct run *run, struct span whole)
 {
     enum { LINE = 200 };
+    size_t most = whole.part == PART_CALL_ARGUMENTS ? QUOTE_MAX : LINE; /* of a command, its end is as telling as its start */
     struct slice text = span_text(run, &whole);
     size_t start = 0;
     while (start < text.len && strchr(" \t\r\n", text.ptr[start]) && text.ptr[start])
         start++;
-    struct slice rest = slice_cut(slice_sub(text, start, text.len), LINE);
+    struct slice rest = slice_cut(slice_sub(text, start, text.len), most);
     const char *end = memchr(rest.ptr ? rest.ptr : "", '\n', rest.len);
     whole.start = (uint32_t)start;
     whole.end = (uint32_t)(start + (end ? (size_t)(end - rest.ptr) : rest.len));

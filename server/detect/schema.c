@@ -321,7 +321,7 @@ struct slice rule_schema(void) { return embedded_find("schema/rule.schema.json")
 static void load_of_rules(void)
 {
     /* What an editor sees may speak of parameters and macros; where a rule is checked, these are filled in. */
-    static const char *const unfilled[] = {"reference", "uses", "event_used", NULL};
+    static const char *const unfilled[] = {"reference", "filled", "uses", "event_used", NULL};
     struct err e;
     if (!schema_load(rule_schema(), unfilled, &of_rules, &e))
         abort(); /* it is part of the program, and tested */

@@ -87,6 +87,9 @@ static const struct { const char *given, *expected; enum form form; } pairs[] = 
     {"Bergen", "B", FORM_OTHER},
     {"True", "yes", FORM_DRESSED},
     {"no", "true", FORM_OTHER},
+    {"[('red', 3), ('blue', 4)]", "[(3, 'red'), (4, 'blue')]", FORM_DRESSED},
+    {"[('red', 4), ('blue', 3)]", "[(3, 'red'), (4, 'blue')]", FORM_OTHER},
+    {"9f01 a.txt\n77aa b.txt", "a.txt 9f01\nb.txt 77aa", FORM_DRESSED},
     /* sentences */
     {"The latency is 569 ms.", "569", FORM_DRESSED},
     {"It is Oslo, the capital.", "Oslo", FORM_DRESSED},

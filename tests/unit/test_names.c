@@ -73,12 +73,12 @@ static void wrong_names_are_told(void **state)
     check("macros: {a: '${b}', b: '${a}'}\n---\n" HEAD "events: {e: {on: user, text: '${a}'}}\nfind: e\n", "6:30 'a' speaks of itself");
     check("macros: {a: text}\n---\n" HEAD "events: {e: {use: a, on: user}}\nfind: e\n", "6:19 use: 'a' is no macro with keys");
     check("macros: {a: {on: user}}\n---\n" HEAD "events: {e: {on: user, text: '${a}'}}\nfind: e\n", "6:30 the macro 'a' has no text");
-    check("lists: {a: b}\n", "1:12 a list of texts or numbers was expected");
-    check("lists: {a: [b], a b: [c]}\n", "1:17 the name of a list is made of");
+    check("lists: {a: b}\n", "1:12 lists.a: a list of texts or numbers was expected, but t");
+    check("lists: {a: [b], a b: [c]}\n", "1:17 lists: 'a b' is no name that can stand here; names matc");
     check("lists: {a: [b]}\n---\nmacros: {a: b}\n", "3:10 there is a list 'a' already");
-    check(HEAD "parameters: {n: {x: 1}}\nevents: {e: {on: user}}\nfind: e\n", "4:17 a parameter is a number");
+    check(HEAD "parameters: {n: {x: 1}}\nevents: {e: {on: user}}\nfind: e\n", "4:17 parameters.n: a number, a text, true or false, or a lis");
     check(HEAD "code: nothing-such\n", "4:7 there is no code 'nothing-such'");
-    check(HEAD "code: word-salad\nfind: e\n", "5:7 a rule has code, or find: not both");
+    check(HEAD "code: word-salad\nfind: e\n", "4:1 a rule with find has no key 'code'");
     /* Eight names deep, each ten times the one below: refused, and at once. */
     struct str bomb = STR_INIT(1 << 16);
     str_addz(&bomb, "macros:\n  m0: aaaaaaaaaa\n");
