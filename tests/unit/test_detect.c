@@ -699,6 +699,36 @@ static void nearly_equal_calls(void **state)
     ruleset_unref(rs);
 }
 
+static void equal_calls_of_one_transcript(void **state)
+{
+    (void)state;
+    struct ruleset *rs = shipped();
+    struct run *run = new_run(2);
+    for (size_t t = 0; t < 2; t++)
+        for (int i = 0; i < 2; i++) {
+            struct message *m = say_in(run, t, ROLE_ASSISTANT, SLICE_NONE);
+            m->calls = arena_array(&arena, struct tool_call, 1);
+            m->calls[0] = (struct tool_call){.name = slice_str("look"), .arguments = slice_str("{\"at\":\"the harbour\"}")};
+            m->ncalls = 1;
+            say_in(run, t, ROLE_TOOL, slice_str("three boats"));
+        }
+    struct detect_result r = detect(rs, run);
+    assert_null(find(&r, "repeated-call")); /* two agents that look twice each */
+
+    run = new_run(1);
+    struct str digits = STR_INIT(1 << 20);
+    for (int i = 0; i < 1 << 19; i++)
+        str_addc(&digits, (char)('0' + i % 10));
+    for (int i = 0; i < 3; i++) {
+        call(run, NULL, "look", "{\"at\":\"the harbour\"}");
+        result(run, NULL, digits.ptr); /* long numbers cost no more than other words */
+    }
+    r = detect(rs, run);
+    assert_non_null(find(&r, "repeated-call"));
+    str_free(&digits);
+    ruleset_unref(rs);
+}
+
 static void noise_in_text(void **state)
 {
     (void)state;
@@ -793,6 +823,7 @@ int main(void)
         cmocka_unit_test(answers_in_other_dress),
         cmocka_unit_test(answers_seen_leaked_and_invented),
         cmocka_unit_test(nearly_equal_calls),
+        cmocka_unit_test(equal_calls_of_one_transcript),
         cmocka_unit_test(noise_in_text),
         cmocka_unit_test(nearly_passed),
     };
