@@ -310,6 +310,8 @@ struct task_row {
     int64_t runs, passed, failed, models_n;
     int64_t findings[KIND_COUNT];       /* not dismissed, run and task scope */
     enum task_verdict verdict;
+    struct finding *reasons;            /* of the verdict: broken_task findings about the task, the gravest first, without evidence; at most 20 */
+    size_t nreasons;
     struct model_count *models;         /* in the order of the collection's models */
     size_t nmodels;
     bool has_best;

@@ -117,6 +117,28 @@ static bool load_best(struct store *s, int64_t n, struct arena *a, struct task_r
     return finding_row_load(s, finding, a, &out->best, e);
 }
 
+/* The findings that its verdict comes from (summary.h). */
+static bool load_reasons(struct store *s, int64_t n, struct arena *a, struct task_row *out, struct err *e)
+{
+    enum { REASONS_MAX = 20 };
+    struct stmt *q = db_prepare(s->db,
+        "SELECT id, detector, severity, status, title FROM finding WHERE task = $1 AND scope = 1 AND kind = 0 AND status <> 2"
+        " ORDER BY status = 1 DESC, severity DESC, confidence DESC, n LIMIT $2", e);
+    bind_int(q, n);
+    bind_int(q, REASONS_MAX);
+    out->reasons = arena_array(a, struct finding, REASONS_MAX);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        struct finding *f = &out->reasons[out->nreasons++];
+        f->id = take_text(q, a);
+        f->detector = take_text(q, a);
+        f->severity = (enum severity)take_int(q);
+        f->status = (enum finding_status)take_int(q);
+        f->title = take_text(q, a);
+    }
+    return step == STEP_DONE;
+}
+
 static bool load_row(struct store *s, int64_t n, const struct slices *models, struct arena *a, struct task_row *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT task_id, runs, passed, failed, broken, odd, near, harness, data, verdict FROM task WHERE n = $1", e);
@@ -132,7 +154,8 @@ static bool load_row(struct store *s, int64_t n, const struct slices *models, st
         out->findings[i] = take_int(q);
     out->verdict = (enum task_verdict)take_int(q);
     stmt_reset(q);
-    return load_models(s, n, models, a, out, e) && load_question(s, n, a, out, e) && load_best(s, n, a, out, e);
+    return load_models(s, n, models, a, out, e) && load_question(s, n, a, out, e) && load_best(s, n, a, out, e) &&
+           (out->verdict == TASK_SOUND || load_reasons(s, n, a, out, e));
 }
 
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e)

@@ -20,7 +20,8 @@ static const struct column run_columns[] = {
 static const struct column task_columns[] = {
     {"task", "task_id", 28, false}, {"verdict", "verdict", 0, false}, {"runs", "runs", 0, true}, {"passed", "passed", 0, true},
     {"failed", "failed", 0, true}, {"broken", "findings.broken_task", 0, true}, {"odd", "findings.odd_behavior", 0, true},
-    {"near", "findings.near_miss", 0, true}, {"why", "best.title", 60, false}, {"words", "best.evidence.0.quote", 60, false}, {0},
+    {"near", "findings.near_miss", 0, true}, {"why", "best.title", 60, false}, {"words", "best.evidence.0.quote", 60, false},
+    {"reasons", "reasons", CSV_ONLY, false}, {0},
 };
 const struct column finding_columns[] = {
     {"severity", "severity", 0, false}, {"kind", "kind", 0, false}, {"behavior", "behavior", 0, false}, {"task", "task_id", 24, false},

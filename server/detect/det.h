@@ -49,6 +49,9 @@ struct det {
     void (*task)(struct det_task *d);
     const struct over *over;
 };
+void det_outlier(struct det_task *d); /* det_task.c */
+void det_shared_error(struct det_task *d);
+void det_lenient_grader(struct det_task *d);
 extern const struct over over_find;        /* over.c: a condition, `find:` */
 extern const struct over over_contrast;    /* det_contrast.c */
 extern const struct over over_streak;      /* det_over.c */

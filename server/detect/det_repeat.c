@@ -313,7 +313,11 @@ static bool is_swept(struct slice a, struct slice b, bool numbers)
 /* A result from which nothing is learnt: it says nothing, or only that something went wrong. */
 static bool is_silent(const struct act *a)
 {
-    return !a->result->error.len && (slice_trim(a->result->text).len < 4 || has_word(slice_sub(a->result->text, 0, 60), silence_words));
+    struct slice text = slice_trim(a->result->text);
+    bool says = a->result->error.len || text.len >= 8;
+    for (size_t i = 0; i < text.len && !says; i++)
+        says = is_word(fold_byte((unsigned char)text.ptr[i]));
+    return !says || (!a->result->error.len && has_word(slice_sub(text, 0, 60), silence_words));
 }
 static bool is_mute(const struct act *a) { return is_silent(a) || has_failed(a->result); }
 
@@ -457,20 +461,29 @@ static bool works(const struct act *actions, size_t from, size_t to)
     return false;
 }
 
-/* Rounds of `least` to `most` calls, each the same as one round before. */
-static void find_rounds(struct det_run *d, size_t least, size_t most)
+/* Do two calls that take turns show the same? Then they are one attempt in two wordings. */
+static bool is_one_attempt(const struct act *a, const struct act *b)
+{
+    return slice_eq(a->call->name, b->call->name) && a->result && b->result && same_outcome(a, b);
+}
+
+/* Rounds of calls, each the same as one round before: two calls by turns, or all other rounds. */
+static void find_rounds(struct det_run *d, bool turns)
 {
     double likeness = det_number(d->rule, "likeness"), rounds = det_number(d->rule, "rounds");
     for (size_t t = 0, n; t < d->run->ntranscripts; t++) {
         const struct act *actions = list_actions(d, t, &n);
-        for (size_t p = least; p <= most; p++)
+        for (size_t p = 2; p <= (turns ? 2 : PERIOD_MAX); p++)
             for (size_t i = p, run = 0; i <= n; i++) {
                 if (i < n && is_again(&actions[i - p], &actions[i], likeness)) {
                     run++;
                     continue;
                 }
                 size_t start = i - run - p;
-                if ((double)run >= (double)p * (rounds - 1) && is_varied(actions, start, p, likeness) && !works(actions, start, i)) {
+                bool found = (double)run >= (double)p * (rounds - 1) && is_varied(actions, start, p, likeness) &&
+                             !works(actions, start, i) &&
+                             turns == (p == 2 && !is_one_attempt(&actions[start], &actions[start + 1]));
+                if (found) {
                     struct span spans[SHOWN_MAX];
                     size_t shown = 0;
                     for (size_t k = start; k < i && shown < SHOWN_MAX; k++)
@@ -484,8 +497,8 @@ static void find_rounds(struct det_run *d, size_t least, size_t most)
     }
 }
 
-void det_ping_pong(struct det_run *d) { find_rounds(d, 2, 2); }
-void det_rounds(struct det_run *d) { find_rounds(d, 3, PERIOD_MAX); }
+void det_ping_pong(struct det_run *d) { find_rounds(d, true); }
+void det_rounds(struct det_run *d) { find_rounds(d, false); }
 
 /* ---- the same words ---------------------------------------------------------------------------------------------- */
 

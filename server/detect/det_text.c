@@ -212,6 +212,9 @@ static size_t count_foreign(struct slice text)
 {
     size_t n = 0;
     for (size_t i = 0; i < text.len; i++) {
+        uint64_t word; /* most text is ASCII: eight bytes of it at a time */
+        for (; i + sizeof word < text.len && (memcpy(&word, text.ptr + i, sizeof word), !(word & UINT64_C(0x8080808080808080)));)
+            i += sizeof word;
         unsigned char c = (unsigned char)text.ptr[i];
         n += (c >= 0xD0 && c <= 0xDF) || c == 0xE0 || (c >= 0xE3 && c <= 0xED);
     }

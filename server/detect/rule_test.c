@@ -375,6 +375,18 @@ static void add_run(struct many *m, const struct node *test)
     add_actions(m, &digest, s);
 }
 
+/* A list of runs; {times, run} is a run that comes so often. */
+static void add_runs(struct many *m, const struct node *test)
+{
+    enum { TIMES_MAX = 1000 };
+    for (size_t i = 0; i < test->n; i++) {
+        const struct node *run = node_get(&test->items[i], "run");
+        int64_t times = run ? node_count_of(&test->items[i], "times", 1) : 1;
+        for (int64_t k = 0; k < times && k < TIMES_MAX; k++)
+            add_run(m, run ? run : &test->items[i]);
+    }
+}
+
 static bool shown_stands(const struct many *m, const struct findings *found)
 {
     for (size_t i = 0; i < found->n; i++)
@@ -391,8 +403,7 @@ static size_t try_task(struct bench *b, const struct rule *rule, const struct ru
 {
     struct many m = {.b = b};
     struct detect_result result;
-    for (size_t i = 0; i < test->n; i++)
-        add_run(&m, &test->items[i]);
+    add_runs(&m, test);
     const struct quotes quotes = {quote_call, quote_error, quote_finding, quote_answer, &m};
     const struct task_summary task = {
         .task_id = slice_str("task"), .task = 1, .runs = m.summaries, .nruns = m.n, .actions = &m.names, .quotes = &quotes};
@@ -435,18 +446,12 @@ static void feed(struct many *m, struct detect_over *over, const struct quotes *
     }
 }
 
-/* A test of a collection rule: its runs, of which `end` tells task, model and outcome; {times, run} is a run that comes so often. */
+/* A test of a collection rule: its runs, of which `end` tells task, model and outcome. */
 static size_t try_over(struct bench *b, const struct rule *rule, const struct ruleset *only, const struct node *test, const char **why)
 {
-    enum { TIMES_MAX = 1000 };
     struct many m = {.b = b};
     struct detect_result result;
-    for (size_t i = 0; i < test->n; i++) {
-        const struct node *run = node_get(&test->items[i], "run");
-        int64_t times = run ? node_count_of(&test->items[i], "times", 1) : 1;
-        for (int64_t k = 0; k < times && k < TIMES_MAX; k++)
-            add_run(&m, run ? run : &test->items[i]);
-    }
+    add_runs(&m, test);
     const struct quotes quotes = {quote_call, quote_error, quote_finding, quote_answer, &m};
     struct detect_over *over = detect_over_new(only);
     do

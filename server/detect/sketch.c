@@ -58,13 +58,13 @@ struct sketch sketch_make(struct arena *a, struct slice text)
 double sketch_likeness(const struct sketch *a, const struct sketch *b)
 {
     size_t i = 0, k = 0, common = 0, all = 0;
-    while ((i < a->n || k < b->n) && all < SKETCH_MAX) { /* the smallest hashes of the two together stand for all of them */
-        bool left = i < a->n && (k == b->n || a->hashes[i] <= b->hashes[k]),
-             right = k < b->n && (i == a->n || b->hashes[k] <= a->hashes[i]);
-        common += left && right;
-        i += left;
-        k += right;
-        all++;
+    for (; i < a->n && k < b->n && all < SKETCH_MAX; all++) { /* the smallest hashes of the two together stand for all of them */
+        uint32_t x = a->hashes[i], y = b->hashes[k];
+        common += x == y;
+        i += x <= y;
+        k += y <= x;
     }
+    all += a->n - i + b->n - k;
+    all = all < SKETCH_MAX ? all : SKETCH_MAX;
     return all ? (double)common / (double)all : 0;
 }

@@ -103,8 +103,28 @@ static struct evidence score_evidence(struct arena *a, const struct run_summary 
                              .quote = quote};
 }
 
+/* Answers that are the same in another dress go by the first of them. */
+enum { DRESSED_MAX = 64 }; /* of more different answers, those that come late stand for themselves */
+struct dressed {
+    struct slice first[DRESSED_MAX];
+    size_t n;
+};
+
+static struct slice undress(struct arena *a, struct dressed *d, struct slice answer)
+{
+    for (size_t i = 0; i < d->n; i++) {
+        enum form form = answer_compare(a, answer, d->first[i]);
+        if (form == FORM_SAME || form == FORM_DRESSED)
+            return d->first[i];
+    }
+    if (d->n < DRESSED_MAX)
+        d->first[d->n++] = answer;
+    return answer;
+}
+
 static void find_answers(struct arena *a, const struct task_cond *t, const struct task_summary *task, struct shares *out)
 {
+    struct dressed dressed = {.n = 0};
     for (size_t i = 0; i < task->nruns; i++) {
         const struct run_summary *run = &task->runs[i];
         for (size_t k = 0; counts(run, t->agree_of) && k < run->nscores; k++) {
@@ -113,7 +133,7 @@ static void find_answers(struct arena *a, const struct task_cond *t, const struc
             if (answer.len && answer_compare(a, answer, score->target) == FORM_OTHER)
                 add_shared(
                     a, out,
-                    (struct shared){.value = answer, .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
+                    (struct shared){.value = undress(a, &dressed, answer), .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
         }
     }
     settle(out);

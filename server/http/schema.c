@@ -41,7 +41,8 @@ const struct schema schemas[] = {
                 "created_at: time?, task_id: string?, captures: object, evidence: [Evidence], collection: uuid?, "
                 "run: {id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}?}"},
     {"Task", "{task_id: string, gist: string?, target: string?, runs: integer, passed: integer, failed: integer, pass_rate: number?, "
-             "verdict: string, findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
+             "verdict: string, reasons: [{finding: uuid, detector: string, severity: string, status: string, title: string?}], "
+             "findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
              "best: Finding?}"},
     {"Summary",
      "{collection: Collection, runs: integer, passed: integer, failed: integer, unknown: integer, tasks: integer, models: integer, "

@@ -95,7 +95,7 @@ void actions_of_call(struct arena *a, const struct tool_call *call, uint32_t pla
 
 enum {
     TEXT_MAX = 1 << 14,       /* of one result: its end, where errors stand */
-    LINE_MAX_BYTES = 400,
+    LINE_MAX_BYTES = 240,
     LATE_RESULTS = 3,
 };
 
@@ -106,6 +106,18 @@ static bool is_path(char c) { return is_letter(c) || is_digit(c) || is_any_of(c,
 
 /* FNV-1a, in 64 bits (Fowler, Noll, Vo): quick, and nobody gains by a line that is taken for another. */
 static uint64_t add_byte(uint64_t hash, char c) { return (hash ^ (unsigned char)c) * UINT64_C(0x100000001b3); }
+
+/* How long a quotation or bracket is that begins here; 0: none does. What is named in it differs from call to call. */
+static size_t quoted_length(struct slice s)
+{
+    static const char *const pairs[] = {"''", "\"\"", "``", "[]", "()", "{}", "<>"};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        const char *end = s.ptr[0] == pairs[i][0] ? memchr(s.ptr + 1, pairs[i][1], s.len - 1) : NULL;
+        if (end)
+            return (size_t)(end - s.ptr) + 1;
+    }
+    return 0;
+}
 
 uint64_t error_line_hash(struct slice line)
 {
@@ -122,8 +134,12 @@ uint64_t error_line_hash(struct slice line)
         size_t hex = i - start;
         for (i = start; i < line.len && is_space(line.ptr[i]);)
             i++;
+        size_t quoted = i > start ? 0 : quoted_length(slice_sub(line, start, line.len));
         if (i > start) {
             hash = add_byte(hash, ' ');
+        } else if (quoted) {
+            i = start + quoted;
+            hash = add_byte(hash, '"');
         } else if (c == '/' && i + 1 < line.len && is_path(line.ptr[i + 1])) {
             while (i < line.len && is_path(line.ptr[i]))
                 i++;
@@ -146,9 +162,11 @@ uint64_t error_line_hash(struct slice line)
 /* Words by which a line says that something went wrong in the world around the agent, and those by which it does not count: the
  * exceptions of a language, which are for the agent's own code and tests to raise. */
 static const char *const error_words[] = {
-    "rror", "xception", "fatal", "FATAL", "ERROR", "cannot ", "can't ", "ould not ", "ouldn't ", "not found", "o such ", "denied", "refused",
-    "timed out", "imeout", "ailed to", "nable to", "not permitted", "not allowed", "unavailable", "unreachable", "nsupported", "not supported",
-    "o space left", "out of memory", "illed", "egmentation fault", "ead-only", "not installed", "issing", "not exist",
+    "error", "Error", "ERROR", "Exception", "exception:", "fatal", "Fatal", "FATAL", "cannot ", "Cannot ", "can't ", "could not ", "Could not ",
+    "couldn't ", "not found", "no such ", "No such ", "denied", "connection refused", "Connection refused", "timed out", "timeout", "Timeout",
+    "TIMEOUT", "failed to ", "Failed to ", "unable to ", "Unable to ", "not permitted", "unavailable", "unreachable", "unsupported",
+    "not supported", "no space left", "No space left", "out of memory", "Out of memory", "Killed", "was killed", "egmentation fault",
+    "ead-only", "not installed", "not exist",
 };
 static const char *const own_words[] = {
     "AssertionError", "ValueError", "TypeError", "NameError", "KeyError", "IndexError", "AttributeError", "SyntaxError",
@@ -178,10 +196,22 @@ static bool is_error_at(struct slice text, size_t at)
 {
     if (!starts[start_hash(text.ptr + at)])
         return false;
+    if (text.ptr[at] == 'e' && at && is_letter(text.ptr[at - 1])) /* terror is none */
+        return false;
     for (size_t i = 0; i < ERROR_WORDS; i++)
         if (slice_starts(slice_sub(text, at, text.len), error_words[i]))
             return true;
     return false;
+}
+
+/* What is longer is told, not reported. */
+static bool is_prose(struct slice line)
+{
+    enum { WORDS_MOST = 24 };
+    size_t words = 0;
+    for (size_t i = 1; i < line.len; i++)
+        words += line.ptr[i] == ' ' && line.ptr[i - 1] != ' ';
+    return words >= WORDS_MOST;
 }
 
 static bool is_own(struct slice line)
@@ -220,7 +250,7 @@ static bool add_lines(struct error_lines *to, struct slice text, struct error_li
         const char *before = memrchr(text.ptr, '\n', at), *after = memchr(text.ptr + at, '\n', text.len - at);
         size_t start = before ? (size_t)(before - text.ptr) + 1 : 0, end = after ? (size_t)(after - text.ptr) : text.len;
         struct slice line = slice_trim(slice_sub(text, start, end - start));
-        if (line.len <= LINE_MAX_BYTES && !is_own(line)) {
+        if (line.len <= LINE_MAX_BYTES && !is_prose(line) && !is_own(line)) {
             place.hash = error_line_hash(line);
             place.start = (uint32_t)(line.ptr - text.ptr);
             place.len = (uint32_t)line.len;

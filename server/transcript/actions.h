@@ -9,7 +9,7 @@ enum {
     ACTION_MAX = 80,          /* bytes of a name */
     ACTIONS_OF_CALL = 16,     /* of a longer command the first ones */
     DIGEST_ERRORS = 32,       /* error lines that are kept of a run: the last ones */
-    DIGEST_REVISION = 1,      /* one more whenever the same run would give another digest */
+    DIGEST_REVISION = 2,      /* one more whenever the same run would give another digest */
 };
 
 struct action {
@@ -27,7 +27,8 @@ void actions_of_call(struct arena *a, const struct tool_call *call, uint32_t pla
 
 /* A line that speaks of an error in a tool's result, a message's error or the run's. */
 struct error_line {
-    uint64_t hash;            /* of the line without what differs from run to run: numbers, paths, hexadecimal, times, case, space */
+    uint64_t hash;            /* of the line without what differs from run to run: numbers, paths, hexadecimal, times, what is quoted or in
+                                 brackets, case, space */
     uint32_t message;         /* its place among those of the run, over all transcripts; UINT32_MAX: of run.error */
     bool in_error;            /* of the message's error, not its text */
     bool late;                /* in the last results of the run, or its error */

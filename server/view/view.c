@@ -382,6 +382,18 @@ void view_task(struct jsonw *j, const struct task_row *row)
     jsonw_kint(j, "failed", row->failed);
     jsonw_knum(j, "pass_rate", known ? (double)row->passed / (double)known : NAN);
     jsonw_kstrz(j, "verdict", task_verdict_name(row->verdict));
+    jsonw_key(j, "reasons");
+    jsonw_array(j);
+    for (size_t i = 0; i < row->nreasons; i++) {
+        jsonw_object(j);
+        jsonw_kstr(j, "finding", row->reasons[i].id);
+        jsonw_kstr(j, "detector", row->reasons[i].detector);
+        jsonw_kstrz(j, "severity", severity_name(row->reasons[i].severity));
+        jsonw_kstrz(j, "status", status_name(row->reasons[i].status));
+        jsonw_kstr(j, "title", row->reasons[i].title);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
     KIND_COUNTS(j, "findings", row->findings);
     jsonw_key(j, "models");
     jsonw_array(j);

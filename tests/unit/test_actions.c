@@ -107,7 +107,9 @@ static void error_lines_are_alike(void **state)
     (void)state;
     assert_true(error_line_hash(S("E: /tmp/x12/a.c:33 cannot open, 0xdeadbeef at 12:30:01")) ==
                 error_line_hash(S("  E: /var/y/b.c:4 Cannot  open, 0x00c0ffee at 09:01:59 ")));
-    assert_true(error_line_hash(S("No module named 'a'")) != error_line_hash(S("No module named 'b'")));
+    assert_true(error_line_hash(S("Could not find [a] here")) == error_line_hash(S("Could not find [b c] here")));
+    assert_true(error_line_hash(S("it's a disk")) != error_line_hash(S("it's a lock")));
+    assert_true(error_line_hash(S("disk is gone")) != error_line_hash(S("lock is gone")));
     assert_true(error_line_hash(S("")) != 0);
 }
 

@@ -212,6 +212,7 @@ export interface Task {
     failed: number;
     pass_rate: number | null;
     verdict: 'sound' | 'suspect' | 'broken';
+    reasons: { finding: string; detector: string; severity: string; status: string; title: string | null }[];
     findings: Record<Kind, number>;
     models: ModelCount[];
     best: Finding | null;

@@ -133,7 +133,7 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
                     {from > 0 && <Gap rows={from} height={height} />}
                     {tasks.slice(from, until).map((task, i) => (
                         <tr key={task.task_id} aria-rowindex={from + i + 2} class="row">
-                            <td class={`verdict v-${task.verdict}`}>
+                            <td class={`verdict v-${task.verdict}`} title={visible(task.reasons.map(r => r.title).join('\n'))}>
                                 {task.verdict === 'broken' && <KindMark kind="broken_task" />}
                                 {task.verdict}
                             </td>
