@@ -99,7 +99,9 @@ static bool load_summary(struct store *s, struct slice collection, struct slice 
     int64_t key;
     struct loaded list = {0};
     struct action_names *names = arena_new(a, struct action_names);
-    *out = (struct task_summary){.task_id = arena_dup(a, task_id), .actions = names};
+    struct quotes *quotes = arena_new(a, struct quotes);
+    *quotes = store_quotes(s);
+    *out = (struct task_summary){.task_id = arena_dup(a, task_id), .actions = names, .quotes = quotes};
     if (!collection_find(s, collection, &key, e) || !task_find(s, key, task_id, &out->task, e) || !action_names_load(s, key, a, names, e))
         return false;
     if (!out->task)

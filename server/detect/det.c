@@ -36,7 +36,6 @@ const struct det dets[] = {
     {.name = "language-shift", .revision = 1, .run = det_language_shift},
     {.name = "outlier", .revision = 1, .task = det_outlier},
     {.name = "shared-error", .revision = 1, .task = det_shared_error},
-    {.name = "models-agree", .revision = 1, .task = det_models_agree},
     {.name = "lenient-grader", .revision = 1, .task = det_lenient_grader},
     {.name = "contrast", .revision = 1, .over = &over_contrast},
     {.name = "streak", .revision = 1, .over = &over_streak},

@@ -51,7 +51,6 @@ struct det {
 };
 void det_outlier(struct det_task *d); /* det_task.c */
 void det_shared_error(struct det_task *d);
-void det_models_agree(struct det_task *d);
 void det_lenient_grader(struct det_task *d);
 extern const struct over over_find;        /* over.c: a condition, `find:` */
 extern const struct over over_contrast;    /* det_contrast.c */

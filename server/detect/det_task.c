@@ -188,14 +188,6 @@ void det_shared_error(struct det_task *d)
 
 /* ---- answers ---------------------------------------------------------------------------------------------------------- */
 
-/* An answer, with what gives it; of another dress the same. */
-struct answer {
-    struct slice text;
-    size_t runs, nmodels;
-    struct slice models[ANSWERS_MAX];
-    size_t shown[SHOWN], nshown; /* runs */
-};
-
 static const struct score *answered(const struct run_summary *run)
 {
     for (size_t i = 0; i < run->nscores; i++)
@@ -204,83 +196,16 @@ static const struct score *answered(const struct run_summary *run)
     return NULL;
 }
 
-static struct answer *answer_of(struct arena *a, struct answer *list, size_t *n, struct slice text)
+/* One more of n different answers, unless it is one of them in another dress. */
+static void add_answer(struct arena *a, struct slice *list, size_t *n, struct slice text)
 {
     for (size_t i = 0; i < *n; i++) {
-        enum form form = answer_compare(a, text, list[i].text);
+        enum form form = answer_compare(a, text, list[i]);
         if (form == FORM_SAME || form == FORM_DRESSED)
-            return &list[i];
-    }
-    if (*n == ANSWERS_MAX)
-        return NULL;
-    list[*n] = (struct answer){.text = text};
-    return &list[(*n)++];
-}
-
-static void give(struct answer *answer, const struct run_summary *run, size_t at)
-{
-    bool known = !run->model.len;
-    for (size_t i = 0; i < answer->nmodels && !known; i++)
-        known = slice_eq(answer->models[i], run->model);
-    if (!known && answer->nmodels < ANSWERS_MAX)
-        answer->models[answer->nmodels++] = run->model;
-    answer->runs++;
-    if (answer->nshown < SHOWN)
-        answer->shown[answer->nshown++] = at;
-}
-
-/* Letters and digits enough that two do not hit upon it by chance: no choice of A to D, no small number. */
-static size_t weight_of(struct slice answer)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < answer.len; i++)
-        n += answer_is_alnum((unsigned char)answer.ptr[i]);
-    return n;
-}
-
-/* Failed runs of different models that give one answer. Each model is one witness, however often it ran: what one model gets wrong once
- * it gets wrong again. */
-void det_models_agree(struct det_task *d)
-{
-    const struct task_summary *task = d->task;
-    struct answer *list = arena_array(d->scratch, struct answer, ANSWERS_MAX), *best = NULL;
-    struct slice models[ANSWERS_MAX];
-    size_t n = 0, nmodels = 0;
-    for (size_t i = 0; i < task->nruns; i++) {
-        const struct run_summary *run = &task->runs[i];
-        const struct score *score = answered(run);
-        if (run->success == VERDICT_PASSED)
             return;
-        if (run->success != VERDICT_FAILED || !score || !score->target.len)
-            continue;
-        size_t k = 0;
-        while (k < nmodels && !slice_eq(models[k], run->model))
-            k++;
-        if (k == nmodels && run->model.len && nmodels < ANSWERS_MAX)
-            models[nmodels++] = run->model;
-        struct slice text = slice_trim(score->answer);
-        struct answer *answer = answer_compare(d->scratch, text, score->target) == FORM_OTHER ? answer_of(d->scratch, list, &n, text) : NULL;
-        if (answer)
-            give(answer, run, i);
     }
-    for (size_t i = 0; i < n; i++)
-        if (!best || list[i].nmodels > best->nmodels || (list[i].nmodels == best->nmodels && list[i].runs > best->runs))
-            best = &list[i];
-    if (!best || best->nmodels < det_count_of(d->rule, "models") || (double)best->nmodels < det_number(d->rule, "share") * (double)nmodels ||
-        weight_of(best->text) < det_count_of(d->rule, "length"))
-        return;
-    struct evidence *evidence = arena_array(d->arena, struct evidence, best->nshown);
-    for (size_t i = 0; i < best->nshown; i++) {
-        const struct run_summary *run = &task->runs[best->shown[i]];
-        evidence[i] = of_score(d->arena, run, answered(run), "answer", answered(run)->answer);
-    }
-    const struct report_value values[] = {
-        {slice_str("answer"), slice_cut(best->text, LINE_SHOWN)},
-        {slice_str("count"), arena_printf(d->arena, "%zu", best->nmodels)},
-        {slice_str("models"), arena_printf(d->arena, "%zu", nmodels)},
-        {slice_str("runs"), arena_printf(d->arena, "%zu", best->runs)},
-    };
-    conclude(d, values, sizeof values / sizeof *values, 1, evidence, best->nshown);
+    if (*n < ANSWERS_MAX)
+        list[(*n)++] = text;
 }
 
 /* Both are numbers, and not the same one. Of words nobody but the grader can tell. */
@@ -297,7 +222,7 @@ static bool contradicts(struct arena *a, struct slice answer, struct slice targe
 void det_lenient_grader(struct det_task *d)
 {
     const struct task_summary *task = d->task;
-    struct answer *list = arena_array(d->scratch, struct answer, ANSWERS_MAX);
+    struct slice list[ANSWERS_MAX];
     size_t n = 0, runs = 0, shown = 0;
     struct evidence *evidence = arena_array(d->arena, struct evidence, SHOWN);
     for (size_t i = 0; i < task->nruns; i++) {
@@ -305,7 +230,7 @@ void det_lenient_grader(struct det_task *d)
         const struct score *score = answered(run);
         if (run->success != VERDICT_PASSED || !score || !contradicts(d->scratch, score->answer, score->target))
             continue;
-        answer_of(d->scratch, list, &n, slice_trim(score->answer));
+        add_answer(d->scratch, list, &n, slice_trim(score->answer));
         runs++;
         if (shown + 2 > SHOWN)
             continue;

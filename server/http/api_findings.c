@@ -193,7 +193,9 @@ static bool try_runs(struct trial *t, struct arena *a, struct err *e)
 static bool try_tasks(struct trial *t, struct arena *a, struct err *e)
 {
     struct slices tasks;
-    if (!store_task_ids(t->r->store, t->collection, &t->r->arena, &tasks, e))
+    struct common_errors common;
+    if (!store_task_ids(t->r->store, t->collection, &t->r->arena, &tasks, e) ||
+        !store_common_errors(t->r->store, t->collection, &t->r->arena, &common, e))
         return false;
     for (size_t i = 0; i < tasks.n && !time_is_up(t); i++) {
         struct task_summary task;
@@ -201,10 +203,49 @@ static bool try_tasks(struct trial *t, struct arena *a, struct err *e)
         arena_reset(a);
         if (!store_task_summary(t->r->store, t->collection, tasks.items[i], a, &task, e))
             return false;
+        task.common = &common;
         detect_task(t->rules, t->scratch, &task, a, &result);
         show(t, &result.findings, NULL);
     }
     return true;
+}
+
+struct trying {
+    struct trial *trial;
+    struct detect_over *over;
+};
+
+static bool try_piece(void *ctx, const struct task_summary *piece, struct err *e)
+{
+    const struct trying *trying = ctx;
+    (void)e;
+    if (time_is_up(trying->trial))
+        return false;
+    detect_over_feed(trying->over, piece);
+    return true;
+}
+
+/* What is said of the whole needs the whole: nothing where time is up before. */
+static bool try_over(struct trial *t, struct arena *a, struct err *e)
+{
+    struct trying trying = {t, detect_over_new(t->rules)};
+    const struct quotes quotes = store_quotes(t->r->store);
+    struct feed_wish wish = {.quotes = &quotes, .each = try_piece, .ctx = &trying};
+    struct detect_result result;
+    bool ok = true;
+    if (!trying.over)
+        return true;
+    arena_reset(a);
+    wish.detectors = detect_over_asks(trying.over, &wish.ndetectors);
+    do
+        ok = store_collection_feed(t->r->store, t->collection, &wish, e);
+    while (ok && detect_over_turn(trying.over));
+    if (ok) {
+        detect_over_end(trying.over, &quotes, a, &result);
+        show(t, &result.findings, NULL);
+    }
+    detect_over_free(trying.over);
+    return ok || !t->complete;
 }
 
 static void problem_list(struct jsonw *j, const struct rule_problems *problems)
@@ -241,7 +282,7 @@ static void own_tests(struct jsonw *j, const struct ruleset *rules)
 static bool try_all(struct trial *t, struct err *e)
 {
     struct arena one = {0};
-    bool ok = !t->collection.ptr || (try_runs(t, &one, e) && try_tasks(t, &one, e));
+    bool ok = !t->collection.ptr || (try_runs(t, &one, e) && try_tasks(t, &one, e) && try_over(t, &one, e));
     arena_free(&one);
     return ok;
 }

@@ -149,7 +149,6 @@ static bool detect_tasks(struct store *s, const struct ruleset *rules, struct de
 {
     struct arena a = {0}, known = {0};
     struct common_errors common = {0};
-    const struct quotes quotes = store_quotes(s);
     bool ok = true;
     for (size_t i = 0; i < tasks->n && ok; i++) {
         struct task_summary task;
@@ -161,7 +160,6 @@ static bool detect_tasks(struct store *s, const struct ruleset *rules, struct de
              (common.tasks || !is_lost(&task) || store_common_errors(s, collection, &known, &common, e));
         if (ok) {
             task.common = &common;
-            task.quotes = &quotes;
             detect_task(rules, scratch, &task, &a, &found);
             ok = store_task_findings(s, collection, tasks->items[i], &found.findings, NULL, 0, &changed, e);
         }

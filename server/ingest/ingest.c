@@ -246,9 +246,7 @@ static bool detect_tasks(void *ctx, int i, struct err *e)
         bool changed;
         if (!store_task_summary(w->store, o->collection, id, &w->arena, &task, e))
             return stop_all(p);
-        const struct quotes quotes = store_quotes(w->store);
         task.common = &p->common;
-        task.quotes = &quotes;
         detect_task(o->rules, w->scratch, &task, &w->arena, &found);
         if (!store_task_findings(w->store, o->collection, id, &found.findings, NULL, 0, &changed, e))
             return stop_all(p);

@@ -132,9 +132,7 @@ static bool scan_tasks(void *ctx, int i, struct err *e)
         bool changed;
         if (!store_task_summary(w->store, o->collection, s->tasks.items[at], &w->arena, &task, e))
             break;
-        const struct quotes quotes = store_quotes(w->store);
         task.common = &s->common;
-        task.quotes = &quotes;
         detect_task(o->rules, w->scratch, &task, &w->arena, &found);
         if (!store_task_findings(w->store, o->collection, s->tasks.items[at], &found.findings, o->only, o->nonly, &changed, e))
             break;

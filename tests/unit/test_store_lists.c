@@ -546,6 +546,9 @@ static void tasks_are_listed_with_their_verdict(void **state)
     OK(store_tasks(f->store, &filter, &(struct page){.limit = 1}, &f->a, &rows, &e));
     assert_int_equal(rows.items[0].verdict, TASK_SUSPECT);
     assert_int_equal(rows.items[0].findings[KIND_BROKEN_TASK], 3);
+    assert_int_equal(rows.items[0].nreasons, 1);
+    assert_true(slice_is(rows.items[0].reasons[0].detector, suspect.items[0].detector.ptr));
+    assert_int_equal(number(f, "SELECT json_array_length(reasons) FROM tasks WHERE task_id = 't1'"), 1);
     assert_int_equal(rows.items[0].best.finding.scope, SCOPE_TASK);
     assert_false(rows.items[0].best.has_run);
     assert_true(slice_is(rows.items[0].best.finding.task_id, "t1"));
@@ -557,6 +560,7 @@ static void tasks_are_listed_with_their_verdict(void **state)
     OK(store_review(f->store, &(struct filter){.ids = &rows.items[0].best.finding.id, .nids = 1, .has_findings = -1}, &open, &n, &e));
     OK(store_tasks(f->store, &filter, &(struct page){.limit = 1}, &f->a, &rows, &e));
     assert_int_equal(rows.items[0].verdict, TASK_SOUND);
+    assert_int_equal(rows.items[0].nreasons, 0);
     OK(store_task_findings(f->store, f->collection, S("t1"), &broken, NULL, 0, &changed, &e));
     OK(store_tasks(f->store, &filter, &(struct page){.limit = 1}, &f->a, &rows, &e));
     assert_int_equal(rows.items[0].verdict, TASK_SOUND); /* dismissed by a person: the same evidence stays so */
