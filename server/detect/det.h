@@ -9,9 +9,19 @@
 struct det;
 struct report_value;
 
+struct act;
+struct det_shared {                 /* what several detectors make of a run is made once */
+    struct arena *arena;            /* lives as long as the run is looked at */
+    struct acts {                   /* by transcript; NULL: not made yet */
+        struct act *items;
+        size_t n;
+    } *acts;
+};
+
 struct det_run {                    /* what a detector is given */
     const struct run *run;
     const struct pairs *pairs;      /* which result answers which call, by transcript */
+    struct det_shared *shared;
     struct arena *scratch;          /* emptied after this detector */
     struct arena *arena;            /* findings live here */
     struct findings *findings;

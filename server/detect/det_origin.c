@@ -10,12 +10,13 @@ static bool is_wordy(char c) { return isalnum((unsigned char)c) || (unsigned cha
 
 ptrdiff_t det_find_words(struct slice text, struct slice words, size_t from)
 {
+    unsigned char first = words.len ? fold_byte((unsigned char)words.ptr[0]) : 0;
     for (size_t i = from; words.len && i + words.len <= text.len; i++) {
-        bool inside = i > 0 && is_wordy(text.ptr[i - 1]) && is_wordy(words.ptr[0]);
-        if (inside || fold_byte((unsigned char)text.ptr[i]) != fold_byte((unsigned char)words.ptr[0]) ||
-            !slice_eq_nocase(slice_sub(text, i, words.len), words))
+        if (fold_byte((unsigned char)text.ptr[i]) != first || !slice_eq_nocase(slice_sub(text, i, words.len), words))
             continue;
-        if (i + words.len == text.len || !is_wordy(text.ptr[i + words.len]) || !is_wordy(words.ptr[words.len - 1]))
+        bool inside = i > 0 && is_wordy(text.ptr[i - 1]) && is_wordy(words.ptr[0]);
+        bool goes_on = i + words.len < text.len && is_wordy(text.ptr[i + words.len]) && is_wordy(words.ptr[words.len - 1]);
+        if (!inside && !goes_on)
             return (ptrdiff_t)i;
     }
     return -1;

@@ -163,13 +163,14 @@ static size_t hash_essence(struct slice text, struct slice more, bool numbers, u
     return n;
 }
 
-static struct act *list_actions(struct det_run *d, size_t t, size_t *count)
+static struct acts make_actions(const struct det_run *d, size_t t)
 {
     const struct transcript *transcript = &d->run->transcripts[t];
+    struct arena *arena = d->shared->arena;
     size_t all = 0, n = 0, world = 0;
     for (size_t i = 0; i < transcript->nmessages; i++)
         all += transcript->messages[i].ncalls;
-    struct act *actions = arena_alloc(d->scratch, (all + 1) * sizeof *actions);
+    struct act *actions = arena_alloc(arena, (all + 1) * sizeof *actions);
     for (size_t i = 0; i < transcript->nmessages; i++)
         for (size_t c = 0; c < transcript->messages[i].ncalls; c++) {
             const struct tool_call *call = &transcript->messages[i].calls[c];
@@ -179,7 +180,7 @@ static struct act *list_actions(struct det_run *d, size_t t, size_t *count)
             *a = (struct act){.call = call, .result = result, .span = span_of_call(t, i, c), .world = world};
             if (call->arguments.len < 3)
                 a->span.part = PART_CALL_NAME;
-            a->sketch = sketch_make(d->scratch, call->arguments);
+            a->sketch = sketch_make(arena, call->arguments);
             hash_essence(call->name, call->arguments, true, a->words);
             struct slice text = result ? result->text : SLICE_NONE, error = result ? result->error : SLICE_NONE;
             hash_essence(text, error, true, a->shows);
@@ -190,8 +191,19 @@ static struct act *list_actions(struct det_run *d, size_t t, size_t *count)
             a->steps = has_word(call->name, step_names);
             world += a->changes && !has_failed(result);
         }
-    *count = n;
-    return actions;
+    return (struct acts){actions, n};
+}
+
+/* The calls of a transcript, made once for all detectors. */
+static const struct act *list_actions(const struct det_run *d, size_t t, size_t *count)
+{
+    struct det_shared *shared = d->shared;
+    if (!shared->acts)
+        shared->acts = arena_array(shared->arena, struct acts, d->run->ntranscripts + 1);
+    if (!shared->acts[t].items)
+        shared->acts[t] = make_actions(d, t);
+    *count = shared->acts[t].n;
+    return shared->acts[t].items;
 }
 
 static bool same_words(const struct act *a, const struct act *b) { return memcmp(a->words, b->words, HASH_SIZE) == 0; }

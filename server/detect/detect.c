@@ -233,6 +233,7 @@ static void detect_code(struct detect_scratch *s, const struct rule *rule, const
     arena_reset(&s->event_arena);
     struct det_run d = {.run = run,
                         .pairs = s->view.pairs,
+                        .shared = &s->shared,
                         .scratch = &s->event_arena,
                         .arena = a,
                         .findings = out,
@@ -281,6 +282,7 @@ void detect_run(const struct ruleset *rs, struct detect_scratch *s, const struct
 {
     *out = (struct detect_result){0};
     match_run(s, rs, run);
+    s->shared = (struct det_shared){.arena = &s->arena};
     detect_rules(s, rs, 0, rs->n, false, run, a, &out->findings);
     if (any_over_findings(rs)) {
         struct findings all = {0};

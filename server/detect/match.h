@@ -2,7 +2,7 @@
 #ifndef DETECT_MATCH_H
 #define DETECT_MATCH_H
 
-#include "detect/event.h"
+#include "detect/det.h"
 #include "detect/ruleset.h"
 
 struct occurrence {
@@ -53,6 +53,7 @@ struct detect_scratch {
     const struct gramscan *gramscan;
     const struct ruleset *rs;
     struct view view;
+    struct det_shared shared;
     int64_t regex_us;           /* of this run: spent on patterns, … */
     uint64_t regex_bytes;       /* … the bytes that they looked into, … */
     uint64_t work;              /* … and the comparisons of its conditions */

@@ -2,6 +2,7 @@
  *
  * usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N] [--texts FOLDER]     with RULES only those, not the shipped ones
  *        rules --patterns             the shipped patterns, a JSON object a line
+ *        rules --by-rule DB COLLECTION    what each of the shipped rules costs alone, dearest first
  *        rules --deadline BYTES       hostile patterns on texts of that size: how long a look takes beside its deadline
  *
  * The peer gets every Nth run (0, the default: none): each pattern is looked for in each text in which its rules look for it, the first
@@ -183,21 +184,18 @@ static void look_at(const struct options *o, const struct ruleset *rs, struct de
     t->incomplete += found.nincomplete;
 }
 
-static void over_collection(const struct options *o)
+/* Calls `use` with every run of the collection, each in an arena that is emptied after it. */
+static void for_each_run(const char *db, const char *name, void (*use)(void *context, struct arena *a, struct run *run), void *context)
 {
     struct arena all = {0}, list = {0}, one = {0};
-    struct ruleset *rs = load_rules(o->rules, &all);
-    struct peer peer = peer_new(&all, rs);
-    struct detect_scratch *scratch = detect_scratch_new();
     struct store *store;
     struct err e = {0};
     struct filter filter = FILTER_ANY;
     struct page page = {.limit = 500, .sort = slice_str("imported")};
     struct run_rows rows;
     struct collection_row collection;
-    struct tally t = {0};
-    need(store_open(o->db, STORE_READ, &store, &e), &e);
-    need(store_collection(store, slice_str(o->collection), &all, &collection, &e), &e);
+    need(store_open(db, STORE_READ, &store, &e), &e);
+    need(store_collection(store, slice_str(name), &all, &collection, &e), &e);
     filter.collection = collection.id;
     do {
         arena_reset(&list);
@@ -206,10 +204,38 @@ static void over_collection(const struct options *o)
             struct run run;
             arena_reset(&one);
             need(store_run_load(store, rows.items[i].run.id, &one, &run, &e), &e);
-            look_at(o, rs, scratch, &peer, &one, &run, &t);
+            use(context, &one, &run);
         }
         page.after = arena_dup(&all, rows.end.next);
     } while (page.after.ptr);
+    store_close(store);
+    arena_free(&one);
+    arena_free(&list);
+    arena_free(&all);
+}
+
+struct bench {
+    const struct options *o;
+    const struct ruleset *rs;
+    struct detect_scratch *scratch;
+    struct peer peer;
+    struct tally tally;
+};
+
+static void look_at_next(void *context, struct arena *a, struct run *run)
+{
+    struct bench *b = context;
+    look_at(b->o, b->rs, b->scratch, &b->peer, a, run, &b->tally);
+}
+
+static void over_collection(const struct options *o)
+{
+    struct arena all = {0};
+    struct ruleset *rs = load_rules(o->rules, &all);
+    struct bench b = {.o = o, .rs = rs, .scratch = detect_scratch_new(), .peer = peer_new(&all, rs)};
+    for_each_run(o->db, o->collection, look_at_next, &b);
+    const struct tally t = b.tally;
+    const struct peer peer = b.peer;
     size_t literal_free = 0;
     double sum = 0, worst = 0;
     for (size_t i = 0; i < rs->patterns.n; i++) {
@@ -226,12 +252,70 @@ static void over_collection(const struct options *o)
     for (size_t i = 0; i < rs->patterns.n; i++)
         pcre2_code_free(peer.codes[i]);
     pcre2_match_data_free(peer.data);
-    detect_scratch_free(scratch);
+    detect_scratch_free(b.scratch);
     ruleset_unref(rs);
-    store_close(store);
-    arena_free(&one);
-    arena_free(&list);
     arena_free(&all);
+}
+
+/* ---- what each rule costs ---------------------------------------------------------------------------------------------------- */
+
+struct cost { struct ruleset *only; struct slice id; double seconds; uint64_t looks, findings; };
+struct costs { struct cost *items; size_t n; struct detect_scratch *scratch; };
+
+/* Each set over the same run, one after the other, while it is in memory. */
+static void look_with_each(void *context, struct arena *a, struct run *run)
+{
+    struct costs *all = context;
+    for (size_t i = 0; i < all->n; i++) {
+        struct cost *c = &all->items[i];
+        struct detect_result found;
+        uint64_t looks = all->scratch->regex_calls;
+        double t0 = cpu_seconds();
+        detect_run(c->only, all->scratch, run, a, &found);
+        c->seconds += cpu_seconds() - t0;
+        c->looks += all->scratch->regex_calls - looks;
+        c->findings += found.findings.n;
+    }
+}
+
+static int by_cost(const void *a, const void *b)
+{
+    const struct cost *p = a, *q = b;
+    return p->seconds != q->seconds ? (p->seconds < q->seconds ? 1 : -1) : slice_cmp(p->id, q->id);
+}
+
+/* The first line: all rules together, then no rule at all, whose cost is taken off those of each rule. What rules share, such as one
+ * pattern or the look for literals, is paid by each of them alone: their sum is more than the whole. Rules over findings are left out, as
+ * none of those that they ask is there. */
+static void measure_by_rule(const char *db, const char *collection)
+{
+    struct arena a = {0};
+    struct err e = {0};
+    struct ruleset *rs = load_rules(NULL, &a);
+    struct costs all = {.items = arena_array(&a, struct cost, rs->n + 2), .scratch = detect_scratch_new()};
+    all.items[all.n++] = (struct cost){.only = ruleset_ref(rs), .id = slice_str("all rules")};
+    all.n++;
+    need(ruleset_only(rs, NULL, 0, &all.items[1].only, &e), &e);
+    for (size_t i = 0; i < rs->n; i++)
+        if (ruleset_asks(rs, rs->rules[i]) && rs->rules[i]->scope == SCOPE_RUN && !rs->rules[i]->over_findings) {
+            struct cost *c = &all.items[all.n++];
+            c->id = rs->rules[i]->id;
+            need(ruleset_only(rs, &c->id, 1, &c->only, &e), &e);
+        }
+    for_each_run(db, collection, look_with_each, &all);
+    double nothing = all.items[1].seconds, whole = all.items[0].seconds;
+    for (size_t i = 2; i < all.n; i++)
+        all.items[i].seconds -= nothing;
+    qsort(all.items + 2, all.n - 2, sizeof *all.items, by_cost);
+    printf("%.3f s all rules, %.3f s none\n", whole, nothing);
+    for (size_t i = 2; i < all.n; i++)
+        printf("%8.1f ms %5.1f %% %9llu looks %7llu findings  %.*s\n", all.items[i].seconds * 1e3, 100 * all.items[i].seconds / whole,
+               (unsigned long long)all.items[i].looks, (unsigned long long)all.items[i].findings, SLICE_ARG(all.items[i].id));
+    for (size_t i = 0; i < all.n; i++)
+        ruleset_unref(all.items[i].only);
+    detect_scratch_free(all.scratch);
+    ruleset_unref(rs);
+    arena_free(&a);
 }
 
 /* ---- the patterns, for peers that are other programs ------------------------------------------------------------------------- */
@@ -309,6 +393,10 @@ int main(int argc, char **argv)
         print_patterns();
         return 0;
     }
+    if (argc == 4 && strcmp(argv[1], "--by-rule") == 0) {
+        measure_by_rule(argv[2], argv[3]);
+        return 0;
+    }
     if (argc == 3 && strcmp(argv[1], "--deadline") == 0) {
         measure_deadlines(strtoull(argv[2], NULL, 10));
         return 0;
@@ -325,7 +413,7 @@ int main(int argc, char **argv)
         else if (named < 3)
             *names[named++] = argv[i];
     if (named < 2) {
-        fprintf(stderr, "usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N] [--texts FOLDER] | --patterns | --deadline BYTES\n");
+        fprintf(stderr, "usage: rules DB COLLECTION [RULES.yaml] [--every N] [--times N] [--texts FOLDER] | --patterns | --by-rule DB COLLECTION | --deadline BYTES\n");
         return 2;
     }
     over_collection(&o);
