@@ -284,24 +284,28 @@ static bool find_answer(struct slice text, struct slice target, size_t *at, size
     return false;
 }
 
-/* The first message of `roles` (bits) that holds the text; a number only where no more than `number_most` bytes stand around it. */
+/* The first message of `roles` (bits) that holds the text; a number only where no more than `number_most` bytes stand around it. Behind the
+ * prompt one that was picked off a list of its like is none: going through them all says it too. */
 static bool find_in_messages(const struct run *run, struct slice word, unsigned roles, bool prompt, double number_most, struct span *out)
 {
-    bool number = is_number(word);
-    for (size_t t = 0; t < run->ntranscripts; t++) {
+    bool number = is_number(word), found = false;
+    for (size_t t = 0; t < run->ntranscripts && !(found && prompt); t++) {
         bool spoken = false;
-        for (size_t i = 0; i < run->transcripts[t].nmessages; i++) {
+        for (size_t i = 0; i < run->transcripts[t].nmessages && !(found && prompt); i++) {
             const struct message *m = &run->transcripts[t].messages[i];
             size_t at, len;
             spoken |= m->role == ROLE_ASSISTANT;
             if (prompt == spoken || !(roles & 1u << m->role) || (number && (double)m->text.len > number_most) ||
-                !find_answer(m->text, word, &at, &len) || (!prompt && among_many(m->text, word)))
+                !find_answer(m->text, word, &at, &len))
                 continue;
-            *out = span_of_text(t, i, at, len);
-            return true;
+            if (!prompt && among_many(m->text, word))
+                return false;
+            if (!found)
+                *out = span_of_text(t, i, at, len);
+            found = true;
         }
     }
-    return false;
+    return found;
 }
 
 /* It, most of it, or it with more around. */

@@ -50,7 +50,8 @@ static bool has_word(struct slice text, const char *const words[])
     for (const char *const *w = words; *w; w++)
         firsts |= UINT32_C(1) << ((*w)[0] - 'a');
     for (size_t i = 0; i < text.len; i++) {
-        if (!is_letter(text.ptr[i]) || !(firsts >> (fold_byte((unsigned char)text.ptr[i]) - 'a') & 1) || (i && is_letter(text.ptr[i - 1])))
+        if (!is_letter(text.ptr[i]) || !(firsts >> (fold_byte((unsigned char)text.ptr[i]) - 'a') & 1) ||
+            (i && is_letter(text.ptr[i - 1])))
             continue;
         for (const char *const *w = words; *w; w++) {
             size_t n = 0;
@@ -111,34 +112,42 @@ static bool writes(const struct tool_call *call)
     return has_word(s, change_words);
 }
 
+/* Where a number at `at` ends that may hold points and colons; whether it is a time or a duration. */
+static size_t number_end(struct slice text, size_t at, bool *time)
+{
+    size_t end = at;
+    *time = false;
+    for (; end < text.len; end++) {
+        bool inner = (text.ptr[end] == '.' || text.ptr[end] == ':') && end + 1 < text.len && is_digit(text.ptr[end + 1]);
+        if (!is_digit(text.ptr[end]) && !inner)
+            break;
+        *time |= text.ptr[end] == ':';
+    }
+    struct slice unit = slice_sub(text, end, 3);
+    bool seconds = slice_starts(unit, "s") && (unit.len == 1 || !is_word(fold_byte((unsigned char)unit.ptr[1])));
+    *time |= seconds || slice_starts(unit, "ms") || slice_starts(unit, " se");
+    return end;
+}
+
 /* The bytes of a text that tell it from another: no white space, no numbers of times or, if asked, none at all. */
 static size_t add_essence(struct hash *h, struct slice text, bool numbers)
 {
     char buffer[512];
     size_t used = 0, n = 0;
     text = slice_sub(text, 0, RESULT_MAX);
-    for (size_t i = 0; i < text.len; i++) {
-        if (is_space(text.ptr[i]))
-            continue;
-        if (is_digit(text.ptr[i])) {
-            size_t end = i;
-            bool time = false;
-            while (end < text.len && (is_digit(text.ptr[end]) || ((text.ptr[end] == '.' || text.ptr[end] == ':') && end + 1 < text.len &&
-                                                                    is_digit(text.ptr[end + 1]))))
-                time |= text.ptr[end++] == ':';
-            struct slice unit = slice_sub(text, end, 3);
-            time |= unit.len && (unit.ptr[0] == 's' || slice_starts(unit, "ms") || slice_starts(unit, " se")) &&
-                    !(unit.len > 1 && unit.ptr[0] == 's' && is_word(fold_byte((unsigned char)unit.ptr[1])));
-            if (!numbers || time) {
-                i = end - 1;
+    for (size_t i = 0; i < text.len;) {
+        bool time;
+        size_t end = is_digit(text.ptr[i]) ? number_end(text, i, &time) : i + 1;
+        bool drop = is_digit(text.ptr[i]) ? !numbers || time : is_space(text.ptr[i]);
+        for (; i < end; i++) {
+            if (drop)
                 continue;
+            buffer[used++] = (char)fold_byte((unsigned char)text.ptr[i]);
+            n++;
+            if (used == sizeof buffer) {
+                hash_add(h, slice_of(buffer, used));
+                used = 0;
             }
-        }
-        buffer[used++] = (char)fold_byte((unsigned char)text.ptr[i]);
-        n++;
-        if (used == sizeof buffer) {
-            hash_add(h, slice_of(buffer, used));
-            used = 0;
         }
     }
     hash_add_framed(h, slice_of(buffer, used));

@@ -699,6 +699,36 @@ static void nearly_equal_calls(void **state)
     ruleset_unref(rs);
 }
 
+static void equal_calls_of_one_transcript(void **state)
+{
+    (void)state;
+    struct ruleset *rs = shipped();
+    struct run *run = new_run(2);
+    for (size_t t = 0; t < 2; t++)
+        for (int i = 0; i < 2; i++) {
+            struct message *m = say_in(run, t, ROLE_ASSISTANT, SLICE_NONE);
+            m->calls = arena_array(&arena, struct tool_call, 1);
+            m->calls[0] = (struct tool_call){.name = slice_str("look"), .arguments = slice_str("{\"at\":\"the harbour\"}")};
+            m->ncalls = 1;
+            say_in(run, t, ROLE_TOOL, slice_str("three boats"));
+        }
+    struct detect_result r = detect(rs, run);
+    assert_null(find(&r, "repeated-call")); /* two agents that look twice each */
+
+    run = new_run(1);
+    struct str digits = STR_INIT(1 << 20);
+    for (int i = 0; i < 1 << 19; i++)
+        str_addc(&digits, (char)('0' + i % 10));
+    for (int i = 0; i < 3; i++) {
+        call(run, NULL, "look", "{\"at\":\"the harbour\"}");
+        result(run, NULL, digits.ptr); /* long numbers cost no more than other words */
+    }
+    r = detect(rs, run);
+    assert_non_null(find(&r, "repeated-call"));
+    str_free(&digits);
+    ruleset_unref(rs);
+}
+
 static void noise_in_text(void **state)
 {
     (void)state;
@@ -774,6 +804,54 @@ static void nearly_passed(void **state)
     ruleset_unref(rs);
 }
 
+/* Patterns are tried only near their literals: what they match must be what they match in the whole text. */
+static void literals_lead_to_every_match(void **state)
+{
+    (void)state;
+    static const char *const patterns[] = {
+        "(?:alpha|beta_longer)\\b", "\\w+ gamma", "[^\\n]{0,9}(?:alpha|gamma)$", "(?m)^\\S* ?beta_longer.{0,3}$", "(?s)alpha.{0,40}gamma",
+        "(?:xy|zz)+alpha", "\\s*gamma\\s*alpha", "(?i)a(?:lpha|beta_longer|gamma)", "(?<=alpha )gamma", "(?:gamma |alpha ){2,}", "é?alpha é",
+    };
+    static const char *const words[] = {"alpha", "beta_longer", "gamma", " ", "\n", "xy", "zz", "a", "-", "é", "ALPHA", " alpha ", "word ", "\xc3"};
+    enum { PATTERNS = sizeof patterns / sizeof *patterns, ROUNDS = 3000 };
+    struct str text = STR_INIT(1 << 14);
+    struct regex *res[PATTERNS];
+    struct rule_problems problems = {0};
+    struct ruleset *rs;
+    size_t matched = 0;
+    for (int i = 0; i < PATTERNS; i++) {
+        assert_true(regex_compile(slice_str(patterns[i]), 0, &res[i], NULL));
+        str_printf(&text, "---\nid: p%02d\ntitle: t\nbehavior: gibberish\nevents: { e: { on: user, text: '%s' } }\nfind: e\n", i, patterns[i]);
+    }
+    ruleset_parse(arena_dup(&arena, str_slice(&text)), slice_str("p"), &arena, &problems, &rs);
+    assert_int_equal(problems.n, 0);
+    struct regex_scratch *own = regex_scratch_new();
+    struct run *run = new_run(1);
+    for (int round = 0; round < ROUNDS; round++) {
+        run->transcripts->nmessages = 0;
+        str_reset(&text);
+        for (int n = round % 60; n > 0; n--)
+            str_addz(&text, words[roll(sizeof words / sizeof *words)]);
+        struct slice said = str_slice(&text);
+        say_in(run, 0, ROLE_USER, said);
+        match_run(scratch, rs, run);
+        for (size_t i = 0; i < rs->n; i++) {
+            const struct occurrences *o = &scratch->occurrences[rs->rules[i]->events[0]->index];
+            struct regex_match m;
+            bool yes = regex_find(res[i], own, said, 0, 0, &m) == REGEX_YES;
+            matched += yes;
+            if (o->n != yes || (yes && o->items[0].nspans && (o->items[0].spans[0].start != m.start || o->items[0].spans[0].end != m.end)))
+                fail_msg("%s in \"%.*s\"", patterns[i], SLICE_ARG(said));
+        }
+    }
+    assert_true(matched > ROUNDS);
+    for (int i = 0; i < PATTERNS; i++)
+        regex_free(res[i]);
+    regex_scratch_free(own);
+    ruleset_unref(rs);
+    str_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -792,7 +870,9 @@ int main(void)
         cmocka_unit_test(structure),
         cmocka_unit_test(answers_in_other_dress),
         cmocka_unit_test(answers_seen_leaked_and_invented),
+        cmocka_unit_test(literals_lead_to_every_match),
         cmocka_unit_test(nearly_equal_calls),
+        cmocka_unit_test(equal_calls_of_one_transcript),
         cmocka_unit_test(noise_in_text),
         cmocka_unit_test(nearly_passed),
     };

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { MESSAGES_MAX = 12, ROUNDS = 20000 };
+enum { MESSAGES_MAX = 12, ROUNDS = 8000 };
 
 static struct arena arena;
 static uint64_t seed = 0x9e3779b97f4a7c15u;
