@@ -35,7 +35,7 @@ allowed() {
 allowed 'server/base/*.[ch]' 'base'
 allowed 'server/text/*.[ch]' 'base|text'
 allowed 'server/client/*.[ch]' 'base|client'
-allowed 'server/transcript/*.[ch]' 'base|transcript'
+allowed 'server/transcript/*.[ch]' 'base|text|transcript'
 allowed 'storage/*.[ch]' 'base|text|transcript|storage'
 allowed 'server/detect/*.[ch]' 'base|text|transcript|detect'
 for f in server/ingest/*.[ch]; do

@@ -33,6 +33,7 @@ static struct evidence of_score(struct arena *a, const struct run_summary *run, 
 struct measure {
     const char *name, *unit;
     double (*of)(const struct run_summary *run); /* NAN: not known */
+    double little;                               /* so much makes no difference: 0 and 1 are not far apart */
 };
 
 static double calls_of(const struct run_summary *run) { return run->calls; }
@@ -44,10 +45,18 @@ static double seconds_of(const struct run_summary *run)
     return clock_parse(run->started_at, &from) && clock_parse(run->ended_at, &to) && to > from ? (double)(to - from) / 1e6 : NAN;
 }
 
+/* Of so few results one error is a large share. */
+static double failed_of(const struct run_summary *run)
+{
+    enum { RESULTS_LEAST = 5 };
+    return run->results < RESULTS_LEAST ? NAN : 100.0 * run->failed / run->results;
+}
+
 static const struct measure measures[] = {
-    {"calls", "calls", calls_of},
-    {"tokens", "tokens", tokens_of},
-    {"seconds", "s", seconds_of},
+    {"calls", "calls", calls_of, 3},
+    {"tokens", "tokens", tokens_of, 100},
+    {"seconds", "s", seconds_of, 10},
+    {"failed", "% of the results are errors", failed_of, 20},
 };
 enum { MEASURES = sizeof measures / sizeof *measures };
 
@@ -65,7 +74,7 @@ static void measure_all(struct det_task *d, const struct measure *m, struct off 
     for (size_t i = 0; i < d->task->nruns; i++) {
         double x = m->of(&d->task->runs[i]);
         if (!isnan(x))
-            all[n++] = log1p(x);
+            all[n++] = log(m->little + x);
     }
     if (n < det_count_of(d->rule, "attempts") || !n)
         return;
@@ -74,10 +83,10 @@ static void measure_all(struct det_task *d, const struct measure *m, struct off 
         all[i] = fabs(all[i] - median);
     double spread = fmax(stats_median(all, n), narrowest);
     for (size_t i = 0; i < d->task->nruns; i++) {
-        double x = m->of(&d->task->runs[i]), z = isnan(x) ? 0 : normal * (log1p(x) - median) / spread;
-        bool far = fabs(z) >= det_number(d->rule, "z") && fabs(log1p(x) - median) >= log(det_number(d->rule, "factor"));
+        double x = m->of(&d->task->runs[i]), z = isnan(x) ? 0 : normal * (log(m->little + x) - median) / spread;
+        bool far = fabs(z) >= det_number(d->rule, "z") && fabs(log(m->little + x) - median) >= log(det_number(d->rule, "factor"));
         if (far && fabs(z) > fabs(worst[i].z))
-            worst[i] = (struct off){.run = i, .measure = m, .value = x, .median = expm1(median), .z = z};
+            worst[i] = (struct off){.run = i, .measure = m, .value = x, .median = fmax(exp(median) - m->little, 0), .z = z};
     }
 }
 

@@ -918,7 +918,7 @@ def test_a_thought_without_words_comes_back_as_none():
 
 def test_findings_of_tasks_come_back_in_their_order():
     h = Home()
-    rows = [{"id": f"{task}-{n}", "task_id": f"task {task}", "success": False,
+    rows = [{"id": f"{task}-{n}", "task_id": f"task {task}", "success": False, "model": f"model {n % 2}",
              "scores": [{"name": "match", "value": 0, "answer": f"answer {task}", "target": "another"}],
              "transcripts": [{"messages": [{"role": "user", "content": f"What of {task}?"}, {"role": "assistant", "content": f"answer {task}"}]}]}
             for task in (5, 2, 7, 1, 8, 3, 6, 4) for n in range(6)]

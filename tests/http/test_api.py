@@ -419,7 +419,7 @@ def test_detectors_explain_themselves():
     s = sample()
     items = s.get("detectors")["items"]
     assert len(items) > 20 and len({d["id"] for d in items}) == len(items)
-    assert all(d["why"] and d["behavior"] and (d["code"] or "find:" in d["source"]) for d in items)
+    assert all(d["why"] and d["behavior"] and ("find:" in d["text"] or "code:" in d["text"]) for d in items)
     seen = {f["detector"] for f in s.all("collections/sample/findings")}
     assert seen <= {d["id"] for d in items}
     s.ask("POST", "collections/sample/scans", {"only": ["no-such-detector"]}).problem(400, "no-such-detector")

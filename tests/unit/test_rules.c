@@ -466,8 +466,8 @@ static void the_shipped_pack_is_sound(void **state)
         struct detector_info info;
         ruleset_info(rs, i, &info);
         kinds[info.kind]++;
-        if (!info.why.len || !info.unsure.len || !info.title.len || !info.tests_hit || !info.tests_clean)
-            fail_msg("%.*s lacks a title, why, unsure, or tests that hit and that are clean", SLICE_ARG(info.id));
+        if (!info.why.len || !info.unsure.len || !info.title.len || !info.source.len || !info.tests_hit || !info.tests_clean)
+            fail_msg("%.*s lacks a title, why, unsure, source, or tests that hit and that are clean", SLICE_ARG(info.id));
     }
     for (int k = 0; k < KIND_COUNT; k++)
         assert_true(kinds[k] > 0);

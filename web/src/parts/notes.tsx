@@ -71,7 +71,7 @@ function Note({
             {current && finding.message && finding.message !== finding.title && <p class="sub">{finding.message}</p>}
             {full && (
                 <p class="by" title={`version ${finding.detector_version}`}>
-                    {finding.scope === 'task' ? 'about the whole task, ' : ''}
+                    {finding.scope === 'run' ? '' : `about the whole ${finding.scope}, `}
                     {finding.detector.startsWith('judge') ? '' : 'rule '}
                     {finding.detector}
                 </p>

@@ -277,7 +277,7 @@ function Chips({
                         <KindMark kind={finding.kind} label />
                         {finding.behavior}
                         {group.length > 1 && <span class="dim">{num(group.length)}</span>}
-                        {finding.scope === 'task' && <span class="dim">task</span>} <SeverityMark severity={finding.severity} />
+                        {finding.scope !== 'run' && <span class="dim">{finding.scope}</span>} <SeverityMark severity={finding.severity} />
                         <small>{addresses(group.flatMap(f => f.evidence.filter(e => e.run == null || e.run === run)))}</small>
                     </button>
                 );
