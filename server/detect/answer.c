@@ -547,6 +547,11 @@ static bool same_verdict(struct slice x, struct slice y)
 
 /* ---- all together ------------------------------------------------------------------------------------------------ */
 
+size_t answer_cost(struct slice given, struct slice expected)
+{
+    return 1 + (slice_sub(given, 0, ANSWER_MAX).len + slice_sub(expected, 0, ANSWER_MAX).len) / 256;
+}
+
 enum form answer_compare(struct arena *a, struct slice given, struct slice expected)
 {
     given = slice_trim(slice_sub(given, 0, ANSWER_MAX));

@@ -7,25 +7,29 @@
 #include "transcript/summary.h"
 
 struct det;
+struct detect_scratch;
 struct report_value;
 
 struct act;
+struct answers;
 struct det_shared {                 /* what several detectors make of a run is made once */
     struct arena *arena;            /* lives as long as the run is looked at */
     struct acts {                   /* by transcript; NULL: not made yet */
         struct act *items;
         size_t n;
     } *acts;
+    struct answers *answers;        /* det_answer.c; NULL: not made yet */
 };
 
 struct det_run {                    /* what a detector is given */
     const struct run *run;
     const struct pairs *pairs;      /* which result answers which call, by transcript */
     struct det_shared *shared;
-    struct arena *scratch;          /* emptied after this detector */
+    struct arena *scratch;          /* emptied after this detector, or by it */
     struct arena *arena;            /* findings live here */
     struct findings *findings;
     const struct rule *rule;        /* title, behaviour, severity, parameters … */
+    struct detect_scratch *of;      /* det_incomplete lists there */
 };
 
 struct det_task {                   /* the same for a task */
@@ -86,6 +90,9 @@ struct slice det_percent(struct arena *a, double share);
 /* One finding with the spans that show it; spans that show nothing are left out, and without any there is no finding. `title` NULL:
  * the rule's. `capture` and `value` say what it is about, so that findings about a task can be grouped by it; may be NULL. */
 void det_report(struct det_run *d, const char *title, const char *capture, struct slice value, const struct span *spans, size_t n);
+
+/* Lists that the detector could not finish on this run; once for each reason. */
+void det_incomplete(struct det_run *d, const char *reason);
 
 /* Places of one kind, gathered for one finding. */
 enum { PLACES_SHOWN = 8 };

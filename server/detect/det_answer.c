@@ -4,7 +4,11 @@
 #include "detect/quantity.h"
 #include "text/literal.h"
 
-enum { SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SCORES_MOST = 64, SUBMISSIONS_MOST = 256 };
+enum {
+    SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SCORES_MOST = 64, SUBMISSIONS_MOST = 256,
+    LIST_MAX = 4 * ANSWER_MAX,  /* bytes of a list of targets; a longer one is a text */
+    COMPARED_MAX = 8000,        /* what all comparisons in a run may cost (answer_cost) */
+};
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
 
@@ -12,6 +16,24 @@ struct submission {
     struct slice text;
     struct span place;
     uint32_t order;     /* messages before it, over all transcripts */
+};
+struct expected {
+    struct slice text;
+    size_t score;
+};
+struct shown { /* what was expected, and what was given */
+    bool found;
+    struct span spans[2];
+};
+struct answers { /* of a run, for all the detectors here; in the arena of det_shared */
+    struct submission *given;
+    size_t ngiven;
+    struct submission last;     /* where nothing was submitted: its last words; no text: none */
+    struct expected *expected; /* in the order of the scores */
+    size_t nexpected;
+    size_t compared;
+    bool classified, cut;
+    struct shown first[FORM_NEAR + 1]; /* where an answer is first given in that form */
 };
 
 /* The first string in a call's arguments; the whole text where they are no JSON. */
@@ -76,24 +98,23 @@ static bool last_words(struct det_run *d, struct submission *out)
 }
 
 /* In their order; the first ones, where there are very many. */
-static struct submission *submissions(struct det_run *d, size_t *n)
+static void find_submissions(struct det_run *d, struct answers *to)
 {
-    struct submission *list = NULL;
+    struct arena *a = d->shared->arena;
     size_t cap = 0;
     uint32_t order = 0;
-    *n = 0;
     for (size_t t = 0; t < d->run->ntranscripts; t++)
         for (size_t i = 0; i < d->run->transcripts[t].nmessages; i++, order++)
-            for (size_t c = 0; c < d->run->transcripts[t].messages[i].ncalls && *n < SUBMISSIONS_MOST; c++) {
+            for (size_t c = 0; c < d->run->transcripts[t].messages[i].ncalls && to->ngiven < SUBMISSIONS_MOST; c++) {
                 struct slice text;
                 const struct tool_call *call = &d->run->transcripts[t].messages[i].calls[c];
+                arena_reset(d->scratch);
                 if (!submitted(d->scratch, call, &text))
                     continue;
                 struct span place = span_of_call(t, i, c);
-                list = arena_grow(d->scratch, list, *n, &cap, sizeof *list);
-                list[(*n)++] = (struct submission){text, span_opening(d->run, place), order};
+                to->given = arena_grow(a, to->given, to->ngiven, &cap, sizeof *to->given);
+                to->given[to->ngiven++] = (struct submission){arena_dup(a, text), span_opening(d->run, place), order};
             }
-    return list;
 }
 
 static struct span score_span(const struct run *run, size_t i, enum part part)
@@ -104,84 +125,134 @@ static struct span score_span(const struct run *run, size_t i, enum part part)
 }
 
 /* Expected answers are one text, or a JSON list of them. */
-static bool next_target(struct arena *a, struct slice target, size_t nth, struct slice *out)
+static void find_expected(struct det_run *d, struct answers *to)
 {
-    struct jvalue *v = NULL;
-    if (nth >= TARGETS_MOST)
-        return false;
-    if (!slice_starts(target, "[") || !jread(a, target, NULL, NULL, &v, NULL) || v->type != J_ARRAY) {
-        *out = slice_trim(target);
-        return nth == 0 && out->len > 0;
+    static const struct jlimits limits = {.depth = 16, .nodes = LIST_MAX};
+    struct arena *a = d->shared->arena;
+    size_t cap = 0;
+    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
+        struct slice target = d->run->scores[i].target;
+        struct jvalue *v = NULL;
+        arena_reset(d->scratch);
+        bool list = slice_starts(target, "[") && target.len <= LIST_MAX && jread(d->scratch, target, &limits, NULL, &v, NULL) && v->type == J_ARRAY;
+        for (size_t k = 0; k < (list ? v->n : 1) && k < TARGETS_MOST; k++) {
+            struct slice text = list ? arena_dup(a, jtext(jat(v, k))) : slice_trim(target);
+            if (!text.len)
+                continue;
+            to->expected = arena_grow(a, to->expected, to->nexpected, &cap, sizeof *to->expected);
+            to->expected[to->nexpected++] = (struct expected){text, i};
+        }
     }
-    *out = jtext(jat(v, nth));
-    return nth < v->n;
+}
+
+static struct answers *answers_of(struct det_run *d)
+{
+    struct answers *all = d->shared->answers;
+    if (all)
+        return all;
+    all = d->shared->answers = arena_new(d->shared->arena, struct answers);
+    find_submissions(d, all);
+    find_expected(d, all);
+    if (!all->ngiven && !last_words(d, &all->last))
+        all->last.text = SLICE_NONE;
+    return all;
+}
+
+/* False: this and the comparisons before it cost more than those of a run may. What it takes is gone with the next one. */
+static bool may_compare(struct det_run *d, struct slice given, struct slice expected)
+{
+    struct answers *all = answers_of(d);
+    arena_reset(d->scratch);
+    all->compared += answer_cost(given, expected);
+    return all->compared <= COMPARED_MAX;
+}
+
+static void too_many(struct det_run *d)
+{
+    det_incomplete(d, "the run has more answers to compare than are looked at");
 }
 
 /* ---- right content, wrong form ----------------------------------------------------------------------------------- */
 
-/* Where the given answer, or something submitted, is the expected one in that form: what was expected, and what was given. */
-static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
+/* Keeps where an answer is first given in a form. */
+static void classify(struct det_run *d, struct slice given, struct slice expected, struct span left, struct span right)
 {
-    size_t n;
-    const struct submission *list = submissions(d, &n);
-    struct submission last;
-    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
-        const struct score *score = &d->run->scores[i];
-        if (n == 0 && !score->answer.ptr && last_words(d, &last))
-            list = &last, n = 1;
-        struct slice target;
-        for (size_t t = 0; next_target(d->scratch, score->target, t, &target); t++) {
-            spans[0] = score_span(d->run, i, PART_SCORE_TARGET);
-            spans[1] = score_span(d->run, i, PART_SCORE_ANSWER);
-            if (answer_compare(d->scratch, score->answer, target) == wanted)
-                return true;
-            for (size_t k = 0; k < n; k++) {
-                spans[1] = list[k].place;
-                if (answer_compare(d->scratch, list[k].text, target) == wanted)
-                    return true;
-            }
-        }
-    }
-    return false;
+    struct answers *all = answers_of(d);
+    all->cut = all->cut || !may_compare(d, given, expected);
+    struct shown *first = all->cut ? NULL : &all->first[answer_compare(d->scratch, given, expected)];
+    if (first && !first->found)
+        *first = (struct shown){true, {left, right}};
 }
 
-/* Where a run passes with its last submission and had the same in another form refused before: both. */
-static bool find_corrected(struct det_run *d, struct span spans[2])
+/* The given answer and everything submitted beside each expected one. */
+static void classify_failed(struct det_run *d, const struct answers *all)
 {
-    size_t n;
-    const struct submission *list = submissions(d, &n);
-    for (size_t k = 0; k + 1 < n; k++) {
-        enum form form = answer_compare(d->scratch, list[k].text, list[n - 1].text);
-        spans[0] = list[k].place;
-        spans[1] = list[n - 1].place;
-        if (form == FORM_DRESSED || form == FORM_GARBLED)
-            return true;
+    const struct submission *list = all->given;
+    size_t n = all->ngiven;
+    for (size_t i = 0; i < all->nexpected && !all->cut; i++) {
+        size_t at = all->expected[i].score;
+        struct slice answer = d->run->scores[at].answer, expected = all->expected[i].text;
+        struct span target = score_span(d->run, at, PART_SCORE_TARGET);
+        if (n == 0 && !answer.ptr && all->last.text.len)
+            list = &all->last, n = 1;
+        classify(d, answer, expected, target, score_span(d->run, at, PART_SCORE_ANSWER));
+        for (size_t k = 0; k < n; k++)
+            classify(d, list[k].text, expected, target, list[k].place);
     }
-    return false;
+}
+
+/* Where a run passes with its last submission and had the same in another form refused before. */
+static void classify_passed(struct det_run *d, const struct answers *all)
+{
+    bool found = false;
+    for (size_t k = 0; k + 1 < all->ngiven && !found; k++) {
+        const struct submission *last = &all->given[all->ngiven - 1];
+        classify(d, all->given[k].text, last->text, all->given[k].place, last->place);
+        found = all->first[FORM_DRESSED].found || all->first[FORM_GARBLED].found;
+    }
+}
+
+/* What was given in each form; once for a run. */
+static const struct shown *forms_of(struct det_run *d)
+{
+    struct answers *all = answers_of(d);
+    if (!all->classified)
+        (d->run->success == VERDICT_FAILED ? classify_failed : classify_passed)(d, all);
+    all->classified = true;
+    if (all->cut)
+        too_many(d);
+    return all->first;
+}
+
+static void report_form(struct det_run *d, const struct shown *shown)
+{
+    if (shown->found)
+        det_report(d, NULL, NULL, SLICE_NONE, shown->spans, 2);
 }
 
 void det_garbled_key(struct det_run *d)
 {
-    struct span spans[2];
-    if (d->run->success == VERDICT_FAILED && find_form(d, FORM_GARBLED, spans))
-        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+    if (d->run->success == VERDICT_FAILED)
+        report_form(d, &forms_of(d)[FORM_GARBLED]);
 }
 
 /* Also strict-grader: a right answer that was refused for its form is both. */
 void det_wrong_form(struct det_run *d)
 {
-    struct span spans[2];
-    bool failed = d->run->success == VERDICT_FAILED;
-    if (failed ? !find_form(d, FORM_GARBLED, spans) && find_form(d, FORM_DRESSED, spans) : find_corrected(d, spans))
-        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+    const struct shown *first = forms_of(d);
+    if (!first[FORM_GARBLED].found)
+        report_form(d, &first[FORM_DRESSED]);
+    else if (d->run->success != VERDICT_FAILED)
+        report_form(d, &first[FORM_GARBLED]);
 }
 
 void det_near_form(struct det_run *d)
 {
-    struct span spans[2];
-    if (d->run->success == VERDICT_FAILED && !find_form(d, FORM_GARBLED, spans) && !find_form(d, FORM_DRESSED, spans) &&
-        find_form(d, FORM_NEAR, spans))
-        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+    if (d->run->success != VERDICT_FAILED)
+        return;
+    const struct shown *first = forms_of(d);
+    if (!first[FORM_GARBLED].found && !first[FORM_DRESSED].found)
+        report_form(d, &first[FORM_NEAR]);
 }
 
 /* ---- the expected answer elsewhere in the transcript ------------------------------------------------------------- */
@@ -308,26 +379,29 @@ static bool find_in_messages(const struct run *run, struct slice word, unsigned 
     return found;
 }
 
-/* It, most of it, or it with more around. */
+/* It, most of it, or it with more around. Yes, too, where it cannot be told any more. */
 static bool says(struct det_run *d, struct slice text, struct slice target)
 {
     size_t at;
+    if (!may_compare(d, text, target)) {
+        too_many(d);
+        return true;
+    }
     return answer_compare(d->scratch, text, target) != FORM_OTHER || answer_stands(text, target, &at) ||
            (text.len <= 4 * target.len && answer_is_part(d->scratch, text, target));
 }
 
 static bool given(struct det_run *d, struct slice answer, struct slice target)
 {
-    size_t n, at;
-    const struct submission *list = submissions(d, &n);
+    const struct answers *all = answers_of(d);
     bool yes = says(d, answer, target);
-    for (size_t k = 0; k < n && !yes; k++)
-        yes = says(d, list[k].text, target);
+    for (size_t k = 0; k < all->ngiven && !yes; k++)
+        yes = says(d, all->given[k].text, target);
     /* Where the source knows of no answer, the last words are it; an empty one was looked for and not there. */
     struct span last;
-    struct submission words;
-    if (!yes && n == 0 && !answer.ptr && span_last(d->run, &last) && last.message >= 0)
-        yes = answer_stands(span_text(d->run, &last), target, &at) || (last_words(d, &words) && says(d, words.text, target));
+    size_t at;
+    if (!yes && all->ngiven == 0 && !answer.ptr && span_last(d->run, &last) && last.message >= 0)
+        yes = answer_stands(span_text(d->run, &last), target, &at) || (all->last.text.len && says(d, all->last.text, target));
     return yes;
 }
 
@@ -336,19 +410,18 @@ void det_answer_seen(struct det_run *d)
     double least = det_number(d->rule, "letters"), most = det_number(d->rule, "short");
     if (d->run->success != VERDICT_FAILED)
         return;
-    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
-        struct slice target;
-        for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
-            struct span spans[2], prompt;
-            if (!(is_distinct(target, least) || is_number(target)) ||
-                find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, most, &prompt) ||
-                !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, most, &spans[0]) ||
-                given(d, d->run->scores[i].answer, target))
-                continue;
-            spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
-            det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
-            return;
-        }
+    const struct answers *all = answers_of(d);
+    for (size_t i = 0; i < all->nexpected; i++) {
+        struct slice target = all->expected[i].text;
+        struct span spans[2], prompt;
+        if (!(is_distinct(target, least) || is_number(target)) ||
+            find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, most, &prompt) ||
+            !find_in_messages(d->run, target, 1u << ROLE_TOOL | 1u << ROLE_ASSISTANT | 1u << ROLE_USER, false, most, &spans[0]) ||
+            given(d, d->run->scores[all->expected[i].score].answer, target))
+            continue;
+        spans[1] = score_span(d->run, all->expected[i].score, PART_SCORE_TARGET);
+        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+        return;
     }
 }
 
@@ -386,20 +459,18 @@ static bool find_leak(struct det_run *d, struct slice target, struct span spans[
 void det_leaked_answer(struct det_run *d)
 {
     double least = det_number(d->rule, "letters");
-    for (size_t i = 0; i < d->run->nscores && i < SCORES_MOST; i++) {
-        struct slice target;
-        for (size_t t = 0; next_target(d->scratch, d->run->scores[i].target, t, &target); t++) {
-            struct span spans[2];
-            struct slice inner = answer_unwrap(target);
-            /* In the prompt, flags and keys only: the words of an ordinary answer may well stand in its question. */
-            bool key = (double)inner.len >= least + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
-            if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, 0, &spans[0])) &&
-                !(is_distinct(target, least) && find_leak(d, target, spans)))
-                continue;
-            spans[1] = score_span(d->run, i, PART_SCORE_TARGET);
-            det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
-            return;
-        }
+    const struct answers *all = answers_of(d);
+    for (size_t i = 0; i < all->nexpected; i++) {
+        struct span spans[2];
+        struct slice target = all->expected[i].text, inner = answer_unwrap(target);
+        /* In the prompt, flags and keys only: the words of an ordinary answer may well stand in its question. */
+        bool key = (double)inner.len >= least + 2 && inner.len < target.len && !memchr(inner.ptr, ' ', inner.len);
+        if (!(key && find_in_messages(d->run, target, 1u << ROLE_SYSTEM | 1u << ROLE_USER, true, 0, &spans[0])) &&
+            !(is_distinct(target, least) && find_leak(d, target, spans)))
+            continue;
+        spans[1] = score_span(d->run, all->expected[i].score, PART_SCORE_TARGET);
+        det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+        return;
     }
 }
 
@@ -455,11 +526,11 @@ void det_unseen_answer(struct det_run *d)
     if (d->run->success != VERDICT_FAILED)
         return;
     double least = det_number(d->rule, "letters"), most = det_number(d->rule, "longest"), answers = det_number(d->rule, "answers");
-    size_t n;
-    const struct submission *list = submissions(d, &n);
+    const struct answers *all = answers_of(d);
+    const struct submission *list = all->given;
     struct span spans[SHOWN_MOST];
     size_t shown = 0, looked = 0;
-    for (size_t i = 0; i < n && looked < answers && shown < SHOWN_MOST; i++) {
+    for (size_t i = 0; i < all->ngiven && looked < answers && shown < SHOWN_MOST; i++) {
         if (!is_key(list[i].text, least, most))
             continue;
         looked++; /* each is a look through the whole run */

@@ -228,6 +228,11 @@ void det_report(struct det_run *d, const char *title, const char *capture, struc
         *findings_add(a, d->findings) = made;
 }
 
+void det_incomplete(struct det_run *d, const char *reason)
+{
+    match_incomplete(d->of, d->rule->id, reason);
+}
+
 static void detect_code(struct detect_scratch *s, const struct rule *rule, const struct run *run, struct arena *a, struct findings *out)
 {
     arena_reset(&s->event_arena);
@@ -237,7 +242,8 @@ static void detect_code(struct detect_scratch *s, const struct rule *rule, const
                         .scratch = &s->event_arena,
                         .arena = a,
                         .findings = out,
-                        .rule = rule};
+                        .rule = rule,
+                        .of = s};
     size_t from = out->n;
     rule->code->run(&d);
     if (out->n - from > FINDINGS_MAX) {

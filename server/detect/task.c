@@ -104,16 +104,32 @@ static struct evidence score_evidence(struct arena *a, const struct run_summary 
 }
 
 /* Answers that are the same in another dress go by the first of them. */
-enum { DRESSED_MAX = 64 }; /* of more different answers, those that come late stand for themselves */
+enum {
+    SCORES_MOST = 64,        /* of a run that are looked at */
+    DRESSED_MAX = 64,        /* of more different answers, those that come late stand for themselves, … */
+    COMPARED_MAX = 50000,    /* … as they do once all comparisons have cost so much (answer_cost) */
+};
 struct dressed {
+    struct arena *step;      /* emptied before each comparison */
+    size_t compared;
     struct slice first[DRESSED_MAX];
     size_t n;
 };
 
-static struct slice undress(struct arena *a, struct dressed *d, struct slice answer)
+static enum form compare(struct dressed *d, struct slice given, struct slice expected)
 {
-    for (size_t i = 0; i < d->n; i++) {
-        enum form form = answer_compare(a, answer, d->first[i]);
+    arena_reset(d->step);
+    d->compared += answer_cost(given, expected);
+    return answer_compare(d->step, given, expected);
+}
+
+static struct slice undress(struct dressed *d, struct slice answer)
+{
+    for (size_t i = 0; i < d->n; i++)
+        if (slice_eq(answer, d->first[i]))
+            return d->first[i];
+    for (size_t i = 0; i < d->n && d->compared < COMPARED_MAX; i++) {
+        enum form form = compare(d, answer, d->first[i]);
         if (form == FORM_SAME || form == FORM_DRESSED)
             return d->first[i];
     }
@@ -122,18 +138,19 @@ static struct slice undress(struct arena *a, struct dressed *d, struct slice ans
     return answer;
 }
 
-static void find_answers(struct arena *a, const struct task_cond *t, const struct task_summary *task, struct shares *out)
+/* No answer is looked at any more once the comparisons with what was expected have cost twice that. */
+static void find_answers(struct arena *a, struct arena *step, const struct task_cond *t, const struct task_summary *task, struct shares *out)
 {
-    struct dressed dressed = {.n = 0};
+    struct dressed dressed = {.step = step};
     for (size_t i = 0; i < task->nruns; i++) {
         const struct run_summary *run = &task->runs[i];
-        for (size_t k = 0; counts(run, t->agree_of) && k < run->nscores; k++) {
+        for (size_t k = 0; counts(run, t->agree_of) && k < run->nscores && k < SCORES_MOST && dressed.compared < 2 * COMPARED_MAX; k++) {
             const struct score *score = &run->scores[k];
             struct slice answer = slice_trim(score->answer);
-            if (answer.len && answer_compare(a, answer, score->target) == FORM_OTHER)
+            if (answer.len && compare(&dressed, answer, score->target) == FORM_OTHER)
                 add_shared(
                     a, out,
-                    (struct shared){.value = undress(a, &dressed, answer), .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
+                    (struct shared){.value = undress(&dressed, answer), .run = i, .made = score_evidence(a, run, score, "answer", score->answer)});
         }
     }
     settle(out);
@@ -267,7 +284,7 @@ static void detect_rule(struct detect_scratch *s, const struct rule *rule, const
     size_t agreed_from = 0, agreed_end = 0;
     struct model best = {0}, worst = {0};
     if (t->agree) {
-        find_answers(&s->arena, t, task, &answers);
+        find_answers(&s->arena, &s->event_arena, t, task, &answers);
         if (!agreement(t, task, &answers, &agreed_from, &agreed_end))
             return;
     }

@@ -1256,6 +1256,40 @@ def test_score_says_what_is_missing():
     assert done.returncode == 2 and done.stdout == "" and "NOT SCORED" in done.stderr, done
 
 
+def hostile_import(rows):
+    """Puts in runs made to be dear, in little memory (`ulimit`, of addresses) and time."""
+    h = Home()
+    path = h.file("hostile.jsonl", jsonl(rows))
+    started = time.time()
+    done = subprocess.run(["sh", "-c", 'ulimit -v 1500000; exec "$0" "$@"', PROGRAM, "--db", h.db, "import", path, "-c", "x"],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+    assert time.time() - started < 10, time.time() - started
+    return h
+
+
+def test_a_long_list_of_expected_answers_is_read_once():
+    hostile_import([chat("r", success=False, target="[" + "1," * 500000 + "1]", answer="x")])
+
+
+def test_answers_are_compared_within_a_budget():
+    word = lambda i: (f"word{i} " * 800)[:3900]
+    messages = [{"role": "user", "content": "q"}]
+    for i in range(256):
+        call = {"id": f"s{i}", "type": "function", "function": {"name": "submit", "arguments": json.dumps({"answer": word(i)})}}
+        messages += [{"role": "assistant", "content": "", "tool_calls": [call]}, {"role": "tool", "tool_call_id": f"s{i}", "content": "no"}]
+    h = hostile_import([{"id": "r", "success": False, "messages": messages, "answer": "a", "target": json.dumps([word(1000 + i) for i in range(32)])}])
+    assert "more answers to compare" in h.run("incomplete", "-c", "x"), "a limit that is met is listed"
+
+
+def test_scores_of_a_run_are_bounded():
+    scores = [{"name": f"s{i}", "value": False, "answer": f"answer number {i} of it, in {i * 7} words", "target": f"target {i} of the others"}
+              for i in range(50000)]
+    turns = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "done"}]
+    runs = [{"external_id": f"r{i}", "task_id": "t", "success": False, "scores": scores, "transcripts": [{"messages": turns}]} for i in range(2)]
+    hostile_import([{"telltale": 1, "collection": {"name": "x"}}, *runs])
+
+
 def main():
     names = sys.argv[2:]
     passed = failed = 0
