@@ -96,6 +96,9 @@ static void wrong_names_are_told(void **state)
 static void findings_are_events(void **state)
 {
     (void)state;
+    /* A pack's rules may speak of what the shipped ones find. */
+    check(HEAD "events: {f: {on: finding, detector: {is: refused}}}\nfind: f\n"
+          "tests: {hit: [[{user: do it}, {assistant: \"I'm sorry, but I can't assist with that.\"}]], clean: [[{user: do it}, {assistant: Done.}]]}\n", NULL);
     static const char first[] = "- {id: a, title: 'about {w}', behavior: gave-up, events: {e: {on: user, text: 'w(?P<w>\\w)'}}, find: e}\n";
     const char *rules = arena_printf(&arena, "%s- id: b\n  title: t\n  behavior: gave-up\n"
         "  events: {f: {on: finding, detector: {is: a}, behavior: gave-up, severity: medium, kind: odd_behavior, title: about, capture.w: '(?P<w>.)'}, u: {on: user, text: 'x(?P<w>\\w)'}}\n"
@@ -204,9 +207,18 @@ static void wrong_settings_are_told(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         rulebook_free(load(rows[i].settings, rows[i].problem));
+    /* Of two problems neither hides the other, whichever block of settings it stands in. */
+    write_file("mine.yaml", "id: mine\ntitle: t\nbehavior: gave-up\nparameters: {w: x}\nevents: {e: {on: user, text: '${w}'}}\nfind: e\n");
     struct rule_problems problems = {0};
     struct rulebook *b;
     struct err e;
+    const struct rulebook_options both = {.config = write_file("telltale.yaml", "rules: mine.yaml\ndisable: nobody\ncollections: {a: {detectors: {mine: {parameters: {w: '('}}}}}\n")};
+    assert_true(rulebook_load(&both, &arena, &problems, &b, &e));
+    assert_int_equal(problems.n, 2);
+    assert_non_null(strstr(problems.items[0].message.ptr, "nobody"));
+    assert_non_null(strstr(problems.items[1].message.ptr, "parenthesis"));
+    rulebook_free(b);
+    problems = (struct rule_problems){0};
     const struct rulebook_options o = {.config = "/nonexistent/telltale.yaml"};
     assert_false(rulebook_load(&o, &arena, &problems, &b, &e));
     unlink(arena_printf(&arena, "%s/mine.yaml", folder).ptr);
