@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -44,6 +45,48 @@ static void tests_by_hand(void **state)
     near(high - low, 1);
     near(stats_median(v, 4), 2.5);
     near(stats_median(v, 3), 2);
+}
+
+static double log_choose(size_t n, size_t k) { return lgamma((double)n + 1) - lgamma((double)k + 1) - lgamma((double)(n - k) + 1); }
+
+/* The definition: all tables that are no likelier. */
+static double fisher(size_t x, size_t n1, size_t m1, size_t n)
+{
+    double sum = 0, own = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t k = n1 + m1 > n ? n1 + m1 - n : 0; k <= n1 && k <= m1; k++) {
+            double p = log_choose(m1, k) + log_choose(n - m1, n1 - k) - log_choose(n, n1);
+            if (!pass && k == x)
+                own = p;
+            if (pass && p <= own + 1e-7)
+                sum += exp(p);
+        }
+    return sum < 1 ? sum : 1;
+}
+
+static void fisher_is_what_it_is_defined_as(void **state)
+{
+    static const size_t large[][4] = {{130, 300, 500, 1500}, {70, 300, 500, 1500}, {0, 40, 900, 1000}, {999, 1000, 1000, 2000}, {3, 3000, 3, 5000}};
+    (void)state;
+    for (size_t n = 1; n <= 14; n++)
+        for (size_t n1 = 0; n1 <= n; n1++)
+            for (size_t m1 = 0; m1 <= n; m1++)
+                for (size_t x = n1 + m1 > n ? n1 + m1 - n : 0; x <= n1 && x <= m1; x++)
+                    near(stats_fisher(x, n1, m1, n), fisher(x, n1, m1, n));
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        double p = fisher(large[i][0], large[i][1], large[i][2], large[i][3]);
+        assert_true(fabs(stats_fisher(large[i][0], large[i][1], large[i][2], large[i][3]) - p) <= 1e-9 * p);
+    }
+}
+
+static void fisher_of_a_million_runs_is_quick(void **state)
+{
+    enum { MILLION = 1000000, TESTS = 200 };
+    clock_t before = clock();
+    (void)state;
+    for (size_t i = 0; i < TESTS; i++)
+        assert_true(stats_fisher(MILLION / 2 + 300 + i, MILLION, MILLION, 2 * MILLION) < 0.5);
+    assert_true(clock() - before < 2 * CLOCKS_PER_SEC); /* a walk over all tables takes a minute */
 }
 
 /* ---- runs that are made ---------------------------------------------------------------------------------------------- */
@@ -221,6 +264,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tests_by_hand),
+        cmocka_unit_test(fisher_is_what_it_is_defined_as),
+        cmocka_unit_test(fisher_of_a_million_runs_is_quick),
         cmocka_unit_test(nothing_is_found_in_nothing),
         cmocka_unit_test(tasks_are_no_models),
         cmocka_unit_test(what_was_planted_is_found_once),
