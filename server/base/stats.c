@@ -85,7 +85,7 @@ void strata_add(struct strata *s, size_t x, size_t n1, size_t m1, size_t n)
     s->low += (double)least(n1, m1, n);
     s->high += (double)most(n1, m1);
     s->share += (double)x * out / total;
-    s->difference += ((double)x * out - (double)(m1 - x) * in) / total;
+    s->others += (double)(m1 - x) * in / total;
     s->weight += in * out / total;
     s->n++;
 }

@@ -16,9 +16,8 @@ struct strata {
     double a;               /* in the group, with the mark */
     double e, v;            /* what a would be, and its variance, were the mark blind to the group */
     double low, high;       /* the least and most that a could be */
-    double share;           /* of the group with the mark, weighted by n1 n0 / N, before division by `weight` */
-    double difference;      /* of it and the others' share, weighted so (Mantel-Haenszel risk difference) */
-    double weight;
+    double share, others;   /* with the mark, of the group and of the others: Σ w p, where w = n1 n0 / N. Divided by `weight` they are */
+    double weight;          /* standardised shares, and their difference the Mantel-Haenszel risk difference: Σ w */
     size_t n;               /* strata that say something */
 };
 /* A stratum of N with n1 in the group and m1 with the mark, x of them in the group. */
