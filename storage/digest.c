@@ -29,7 +29,8 @@ static bool action_number(struct store *s, int64_t collection, struct slice name
     q = db_prepare(s->db,
         "INSERT INTO action (collection, number, name)"
         " SELECT $1, next, CASE WHEN next < $2 THEN $3 ELSE '" OTHER_NAME "' END"
-        " FROM (SELECT coalesce(max(number) + 1, 0) AS next FROM action WHERE collection = $1) WHERE true"
+        " FROM (SELECT coalesce((SELECT number + 1 FROM action WHERE collection = $1 ORDER BY number DESC LIMIT 1), 0) AS next)"
+        " WHERE true"
         " ON CONFLICT (collection, name) DO UPDATE SET number = number RETURNING number", e);
     bind_int(q, collection);
     bind_int(q, NAMES_MOST);

@@ -1278,7 +1278,7 @@ def test_arguments_of_many_elements_are_read_one_call_at_a_time():
 
 
 def test_tools_of_ever_new_names_are_bounded():
-    """All names of a collection are read for what is shown of a run, and once for each task they were: 70 s for 4,000 of these."""
+    """They come from whoever wrote the transcript, and all of a collection are read to show one run."""
     h = Home()
     runs = [{"id": f"r{t}", "task_id": f"t{t}", "messages": [{"role": "user", "content": "q"},
             *(call(f"tool_{t}_{i}", "{}", f"s{i}") for i in range(15))]} for t in range(2000)]
