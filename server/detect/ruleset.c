@@ -243,25 +243,23 @@ static void link_events(struct ruleset *rs, const struct pattern_table *patterns
     for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
         n += rs->rules[i]->nevents;
     rs->triggers = arena_array(&rs->arena, struct event_def *, n + 1);
+    rs->record = arena_array(&rs->arena, struct event_def *, n + 1);
     rs->triggered = arena_array(&rs->arena, uint32_t, patterns->n + 1);
-    for (int kind = 0; kind < EVENT_KINDS; kind++)
-        rs->always[kind] = arena_array(&rs->arena, struct event_def *, n + 1);
     for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
         for (size_t k = 0; ruleset_asks(rs, rs->rules[i]) && k < rs->rules[i]->nevents; k++) {
             struct event_def *def = rs->rules[i]->events[k];
             for (size_t m = 0; m < def->nmatchers; m++)
                 if (def->matchers[m].pattern)
                     used[def->matchers[m].pattern->index] = true;
-            if (def->late) /* its literals are looked for, but it waits for its lead */
-                continue;
             if (def->trigger >= 0) {
                 rs->triggers[ntriggers++] = def;
                 rs->triggered[def->matchers[def->trigger].pattern->index + 1]++;
                 continue;
             }
+            if (def->kinds == EVENT_BIT(EVENT_END))
+                rs->record[rs->nrecord++] = def;
             for (int kind = 0; kind < EVENT_KINDS; kind++)
-                if (def->kinds & EVENT_BIT(kind))
-                    rs->always[kind][rs->nalways[kind]++] = def;
+                rs->nalways[kind] += def->kinds & EVENT_BIT(kind) ? 1 : 0;
         }
     qsort(rs->triggers, ntriggers, sizeof(struct event_def *), by_trigger);
     for (size_t i = 0; i < patterns->n; i++)
