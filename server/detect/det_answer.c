@@ -7,7 +7,8 @@
 enum {
     SHOWN_MOST = 8, COMMAND_STARTS = 64, TARGETS_MOST = 32, SCORES_MOST = 64, SUBMISSIONS_MOST = 256,
     LIST_MAX = 4 * ANSWER_MAX,  /* bytes of a list of targets; a longer one is a text */
-    COMPARED_MAX = 8000,        /* what all comparisons in a run may cost (answer_cost) */
+    COMPARED_MAX = 8000,        /* what all comparisons in a run may cost (answer_cost), … */
+    SEARCH_BYTES = 65536,       /* … of which looking for a word in so many bytes is 1 */
 };
 
 /* ---- what was submitted ------------------------------------------------------------------------------------------ */
@@ -174,14 +175,45 @@ static void too_many(struct det_run *d)
 
 /* ---- right content, wrong form ----------------------------------------------------------------------------------- */
 
+/* The word of word{…}, absent where it is none. */
+static struct slice wrapper_of(struct slice s)
+{
+    size_t n = 0;
+    s = slice_trim(s);
+    while (n < s.len && (answer_is_alnum((unsigned char)s.ptr[n]) || s.ptr[n] == '_'))
+        n++;
+    return n && n < s.len && s.ptr[n] == '{' && s.ptr[s.len - 1] == '}' ? slice_sub(s, 0, n) : SLICE_NONE;
+}
+
+/* Another wrapper than the one that the task itself spells out is a slip of the agent's: no grader need take it. */
+static bool is_mistyped(struct det_run *d, struct slice given, struct slice expected)
+{
+    struct slice name = wrapper_of(given), right = wrapper_of(expected);
+    if (!name.ptr || !right.ptr || slice_eq(name, right))
+        return false;
+    struct slice spelt = arena_printf(d->scratch, "%.*s{", SLICE_ARG(right));
+    for (size_t t = 0; t < d->run->ntranscripts; t++)
+        for (size_t i = 0; i < d->run->transcripts[t].nmessages && d->run->transcripts[t].messages[i].role != ROLE_ASSISTANT; i++) {
+            struct slice text = d->run->transcripts[t].messages[i].text;
+            answers_of(d)->compared += text.len / SEARCH_BYTES;
+            if (slice_find(text, spelt) >= 0)
+                return true;
+        }
+    return false;
+}
+
 /* Keeps where an answer is first given in a form. */
 static void classify(struct det_run *d, struct slice given, struct slice expected, struct span left, struct span right)
 {
     struct answers *all = answers_of(d);
     all->cut = all->cut || !may_compare(d, given, expected);
-    struct shown *first = all->cut ? NULL : &all->first[answer_compare(d->scratch, given, expected)];
-    if (first && !first->found)
-        *first = (struct shown){true, {left, right}};
+    if (all->cut)
+        return;
+    enum form form = answer_compare(d->scratch, given, expected);
+    if (form == FORM_DRESSED && is_mistyped(d, given, expected))
+        form = FORM_NEAR;
+    if (!all->first[form].found)
+        all->first[form] = (struct shown){true, {left, right}};
 }
 
 /* The given answer and everything submitted beside each expected one. */
@@ -236,7 +268,6 @@ void det_garbled_key(struct det_run *d)
         report_form(d, &forms_of(d)[FORM_GARBLED]);
 }
 
-/* Also strict-grader: a right answer that was refused for its form is both. */
 void det_wrong_form(struct det_run *d)
 {
     const struct shown *first = forms_of(d);
@@ -244,6 +275,13 @@ void det_wrong_form(struct det_run *d)
         report_form(d, &first[FORM_DRESSED]);
     else if (d->run->success != VERDICT_FAILED)
         report_form(d, &first[FORM_GARBLED]);
+}
+
+/* A right answer that was refused for its form is both; where nothing was graded there is no grader to blame. */
+void det_strict_grader(struct det_run *d)
+{
+    if (d->run->nscores)
+        det_wrong_form(d);
 }
 
 void det_near_form(struct det_run *d)
@@ -318,10 +356,10 @@ static struct slice line_around(struct slice text, size_t at)
     return slice_sub(text, start, end - start);
 }
 
-/* A shell repeats what it cannot do: such a line shows nothing. */
+/* A shell repeats what it cannot do, and a search what else one could look for: such a line shows nothing. */
 static bool is_complaint(struct slice line)
 {
-    static const char *const says[] = {"not found", "No such file", "cannot ", "rror:"};
+    static const char *const says[] = {"not found", "No such file", "cannot ", "rror:", "ould not find", "imilar: [", "imilar results:", "id you mean", "uggestions:"};
     for (size_t i = 0; i < sizeof says / sizeof *says; i++)
         if (slice_find(line, slice_str(says[i])) >= 0)
             return true;
