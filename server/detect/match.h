@@ -70,7 +70,7 @@ struct detect_scratch {
     bool *on;                   /* by event: looked for in this pass … */
     bool *wanted;               /* … by pattern: one of them asks for it … */
     unsigned classes;           /* … texts in which literals of those are looked for … */
-    bool busy[EVENT_KINDS];     /* … kinds that any of them is of … */
+    unsigned busy;              /* … kinds that any of them is of, EVENT_BIT of each … */
     struct event_def **always[EVENT_KINDS]; /* … and those that no literal announces */
     size_t nalways[EVENT_KINDS];
     struct incomplete *incomplete;

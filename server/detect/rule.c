@@ -131,8 +131,17 @@ static bool holds_of_nothing(const struct cond *cond)
 
 /* ---- leads: of events that must occur, the cheapest to look for; the rest waits until one of them does ----------- */
 
-/* How good: nothing is known; what the run's record says, which is read before anything else; announced by a literal. */
-enum lead { LEAD_NONE, LEAD_RECORD, LEAD_LITERAL };
+/* How good: nothing is known; what the run's record says, which is read before anything else; not every message has what its pattern asks
+ * for; announced by a literal. */
+enum lead { LEAD_NONE, LEAD_RECORD, LEAD_PATTERN, LEAD_LITERAL };
+
+static bool has_pattern(const struct event_def *def)
+{
+    for (size_t i = 0; i < def->nmatchers; i++)
+        if (def->matchers[i].pattern && !def->matchers[i].negate)
+            return true;
+    return false;
+}
 
 static enum lead lead_of_event(const struct event_def *def)
 {
@@ -140,11 +149,16 @@ static enum lead lead_of_event(const struct event_def *def)
         return LEAD_NONE; /* nothing is found before the rule's other events are */
     if (def->kinds == EVENT_BIT(EVENT_END))
         return LEAD_RECORD;
-    return def->trigger >= 0 ? LEAD_LITERAL : LEAD_NONE;
+    return def->trigger >= 0 ? LEAD_LITERAL : has_pattern(def) ? LEAD_PATTERN : LEAD_NONE;
 }
 
-/* Of several of which any will do: all must be looked for. */
-static enum lead lead_of_both(enum lead a, enum lead b) { return a == LEAD_NONE || b == LEAD_NONE ? LEAD_NONE : a > b ? a : b; }
+/* Of several of which any will do: all must be looked for, so they are as good as the worst; but the record costs nothing. */
+static enum lead lead_of_both(enum lead a, enum lead b)
+{
+    if (a == LEAD_RECORD || b == LEAD_RECORD)
+        return a == LEAD_NONE || b == LEAD_NONE ? LEAD_NONE : a > b ? a : b;
+    return a < b ? a : b;
+}
 
 static enum lead lead_of_events(const struct of *of)
 {
@@ -213,17 +227,23 @@ static enum lead find_leads(struct arena *a, const struct cond *cond, struct of 
     return LEAD_NONE;
 }
 
-/* Behind literals all others wait. */
+/* Behind literals all others wait; behind patterns, those that are tried everywhere too. */
+static bool waits(const struct event_def *def, enum lead lead)
+{
+    if (def->kinds == EVENT_BIT(EVENT_END) || def->kinds & EVENT_BIT(EVENT_FINDING)) /* these have a time of their own */
+        return false;
+    return lead == LEAD_LITERAL || (lead == LEAD_PATTERN && def->trigger < 0 && has_pattern(def));
+}
+
 static void set_leads(struct arena *a, struct rule *rule)
 {
     enum lead lead = find_leads(a, rule->find, &rule->leads);
     if (lead == LEAD_NONE)
         rule->leads = (struct of){0};
-    for (size_t i = 0; i < rule->nevents && lead == LEAD_LITERAL; i++) {
-        struct event_def *def = rule->events[i];
-        def->late = def->kinds != EVENT_BIT(EVENT_END) && !(def->kinds & EVENT_BIT(EVENT_FINDING)); /* these have a time of their own */
+    for (size_t i = 0; i < rule->nevents; i++) {
+        rule->events[i]->late = waits(rule->events[i], lead);
         for (size_t k = 0; k < rule->leads.n; k++)
-            def->late &= rule->leads.defs[k] != def;
+            rule->events[i]->late &= rule->leads.defs[k] != rule->events[i];
     }
 }
 

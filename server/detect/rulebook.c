@@ -74,9 +74,11 @@ static bool read_all(struct rulebook *b, const struct rulebook_options *o, struc
     if (config && !settings_read(config, &b->arena, a, problems, &b->settings, e))
         return false;
     pack_add_shipped(&b->arena, &b->files, false);
-    for (size_t i = 0; i < b->settings.rules.n; i++)
-        if (!pack_add_path(&b->arena, &b->files, arena_strdup(a, b->settings.rules.items[i]), e))
-            return false;
+    for (size_t i = 0; i < b->settings.npacks; i++) {
+        const struct settings_pack *p = &b->settings.packs[i];
+        if (!pack_add_path(&b->arena, &b->files, p->path, e))
+            return err_prefix(e, "%.*s:%d:%d: rules", SLICE_ARG(b->settings.file), p->node->line, p->node->column);
+    }
     for (size_t i = 0; i < o->npaths; i++)
         if (!pack_add_path(&b->arena, &b->files, o->paths[i], e))
             return false;

@@ -243,6 +243,7 @@ static void link_events(struct ruleset *rs, const struct pattern_table *patterns
     for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
         n += rs->rules[i]->nevents;
     rs->triggers = arena_array(&rs->arena, struct event_def *, n + 1);
+    rs->record = arena_array(&rs->arena, struct event_def *, n + 1);
     rs->triggered = arena_array(&rs->arena, uint32_t, patterns->n + 1);
     for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
         for (size_t k = 0; ruleset_asks(rs, rs->rules[i]) && k < rs->rules[i]->nevents; k++) {
@@ -255,6 +256,8 @@ static void link_events(struct ruleset *rs, const struct pattern_table *patterns
                 rs->triggered[def->matchers[def->trigger].pattern->index + 1]++;
                 continue;
             }
+            if (def->kinds == EVENT_BIT(EVENT_END))
+                rs->record[rs->nrecord++] = def;
             for (int kind = 0; kind < EVENT_KINDS; kind++)
                 rs->nalways[kind] += def->kinds & EVENT_BIT(kind) ? 1 : 0;
         }
