@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -49,6 +50,14 @@ class Home:
         assert done.returncode == status, f"{args}: exit {done.returncode}, not {status}\n{done.stdout[-2000:]!r}\n{done.stderr[-2000:]!r}"
         self.stderr = done.stderr.decode()
         return done.stdout.decode()
+
+    def run_within(self, seconds, megabytes, *args):
+        """Seconds of processor time: how busy the machine is does not count."""
+        child = subprocess.Popen([PROGRAM, "--db", self.db, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0, (args, child.returncode)
+        assert used.ru_utime + used.ru_stime < seconds and used.ru_maxrss < megabytes << 10, (args, used)
 
     def json(self, *args, **kw):
         return json.loads(self.run(*args, "--json", **kw))
@@ -1254,6 +1263,29 @@ def test_score_says_what_is_missing():
     score = [sys.executable, os.path.join(ROOT, "tests", "bench", "score.py"), PROGRAM, "/nowhere/labels.tsv"]
     done = subprocess.run(score, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stdout == "" and "NOT SCORED" in done.stderr, done
+
+
+def call(name, arguments, id="c"):
+    function = {"name": name, "arguments": arguments}
+    return {"role": "assistant", "content": "", "tool_calls": [{"id": id, "type": "function", "function": function}]}
+
+
+def test_arguments_of_many_elements_are_read_one_call_at_a_time():
+    h = Home()
+    calls = [call("x", "[" + "1," * 130000 + "1]", f"c{i}") for i in range(100)]
+    path = h.file("a.jsonl", jsonl([{"id": "r", "messages": [{"role": "user", "content": "q"}, *calls]}]))
+    h.run_within(30, 500, "import", path, "-c", "c")
+
+
+def test_tools_of_ever_new_names_are_bounded():
+    """They come from whoever wrote the transcript, and all of a collection are read to show one run."""
+    h = Home()
+    runs = [{"id": f"r{t}", "task_id": f"t{t}", "messages": [{"role": "user", "content": "q"},
+            *(call(f"tool_{t}_{i}", "{}", f"s{i}") for i in range(15))]} for t in range(2000)]
+    h.run_within(15, 500, "import", h.file("a.jsonl", jsonl(runs)), "-c", "c")
+    with sqlite3.connect(h.db) as db:
+        names = [name for name, in db.execute("SELECT name FROM action ORDER BY number")]
+    assert len(names) == 16385 and names[0].startswith("tool_") and names[-1] == "other", names[-3:]
 
 
 def main():
