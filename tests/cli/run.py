@@ -860,6 +860,48 @@ def test_rules_of_ones_own():
     assert len(ids) >= 15 and "missing-program" in ids
 
 
+def test_a_gate_with_broken_rules_or_settings_does_not_scan():
+    h = Home()
+    runs = h.file("a.jsonl", jsonl([chat("1", "good day")]))
+    h.run("scan", runs, "--fail-on", "high", "--rules", h.file("good.yaml", RULE))
+    broken = {"--config": ["detecors: {}", "- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
+                           "collections: {other: {disable: no-such}}", "disable: [unclosed"],
+              "--rules": [RULE.replace("on: user", "on: usr"), RULE.replace("hello'}", "(hello'}"), b"id: caf\xe9"]}
+    for option, texts in broken.items():
+        for text in texts:
+            path = h.file("broken.yaml", text)
+            for gate in ("--fail-on", "high"), ("--strict",):
+                assert h.run("scan", runs, option, path, *gate, status=2) == ""
+                assert "broken.yaml:" in h.stderr and "nothing was scanned" in h.stderr, (text, h.stderr)
+            h.run("scan", runs, option, path)
+            assert "broken.yaml:" in h.stderr, (text, h.stderr)
+
+
+def test_a_scan_that_read_nothing_is_not_green():
+    h = Home()
+    os.mkdir(os.path.join(h.path, "empty"))
+    for path in os.path.join(h.path, "empty"), h.file("LICENSE", "You may do with this what you like.\n" * 40):
+        for gate in ("--fail-on", "high"), ():
+            assert h.run("scan", path, *gate, status=3) == ""
+            assert "0 runs read" in h.stderr, h.stderr
+    h.run("scan", h.file("cut.json", '{"messages": [{"role": "user", "content": "he'), "--fail-on", "high", status=1)
+    assert "0 runs of 1 files read" in h.stderr, h.stderr
+    h.file("logs/a.jsonl", jsonl([chat("1"), chat("2")]))
+    h.file("logs/b.jsonl", jsonl([chat("3")]))
+    h.run("scan", os.path.join(h.path, "logs"))
+    assert "3 runs of 2 files read" in h.stderr, h.stderr
+
+
+def test_settings_of_a_collection_hold_for_files_of_its_name():
+    h = Home()
+    rules = h.file("own.yaml", RULE)
+    settings = h.file("s.yaml", "collections: {nightly: {detectors: {says-hello: {severity: low}}}}\n")
+    h.file("nightly/a.jsonl", jsonl([chat("1")]))
+    for more, severity in ((), "low"), (("-c", "other"), "high"):
+        found = h.lines("scan", os.path.join(h.path, "nightly"), "--rules", rules, "--config", settings, "--only", "says-hello", *more)
+        assert [f["severity"] for f in found] == [severity], found
+
+
 def test_settings_hold_for_the_collections_that_they_name():
     h = Home()
     h.file("rules/mine.yaml", "lists: {greetings: [hello, hi]}\n---\nid: greets\ntitle: 'greets ${least} times'\nbehavior: off-task\n"
@@ -1286,6 +1328,17 @@ def test_tools_of_ever_new_names_are_bounded():
     with sqlite3.connect(h.db) as db:
         names = [name for name, in db.execute("SELECT name FROM action ORDER BY number")]
     assert len(names) == 16385 and names[0].startswith("tool_") and names[-1] == "other", names[-3:]
+
+
+def test_more_unfinished_than_a_buffer_holds_is_whole_or_refused():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("r")])), "-c", "c")
+    rule = "almost-passed"
+    with sqlite3.connect(h.db) as db:
+        db.executemany("INSERT INTO incomplete SELECT n, ?, ? FROM run", [(f"d{i}", "x" * 66000) for i in range(1100)])
+    sarif = json.loads(h.run("scan", "-c", "c", "--only", rule, "--output", "sarif"))
+    assert len(sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == 1100
+    assert h.run("scan", "-c", "c", "--only", rule, "--json", status=1) == "" and "64 MB" in h.stderr
 
 
 def main():
