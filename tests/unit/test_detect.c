@@ -313,6 +313,49 @@ static void results_find_their_calls(void **state)
     assert_memory_equal(p->results, results, sizeof results);
 }
 
+static void calls_of_one_id_are_answered_newest_first(void **state)
+{
+    (void)state;
+    struct run *run = new_run(1);
+    call(run, "c", "f", "{}"); /* 0 */
+    call(run, "c", "f", "{}");
+    result(run, "c", ""); /* 2: of the newest message */
+    result(run, "c", "");
+    result(run, "c", "");      /* 4: all are answered */
+    call(run, "c", "f", "{}"); /* 5: the id is taken up again */
+    say(run, ROLE_USER, "");
+    call(run, "d", "f", "{}");
+    result(run, "c", "");
+    result(run, "c", "");
+    const struct pairs *p = pairs_make(&arena, run);
+    static const int32_t results[] = {3, 2, 8, -1};
+    assert_memory_equal(p->results, results, sizeof results);
+}
+
+/* What is answered is not walked over again: else this would take minutes. */
+static void many_results_of_one_id_are_paired_in_time(void **state)
+{
+    (void)state;
+    enum { CALLS = 100000, RESULTS = 300000 };
+    struct run *run = new_run(1);
+    struct transcript *t = &run->transcripts[0];
+    t->messages = arena_array(&arena, struct message, RESULTS + 2);
+    t->messages[0].role = ROLE_ASSISTANT;
+    t->messages[0].calls = arena_array(&arena, struct tool_call, CALLS);
+    t->messages[0].ncalls = CALLS;
+    for (size_t i = 0; i < CALLS; i++)
+        t->messages[0].calls[i].call_id = slice_str("c");
+    for (size_t i = 1; i <= RESULTS; i++)
+        t->messages[i] = (struct message){.role = ROLE_TOOL, .tool_call_id = slice_str("c")};
+    t->nmessages = RESULTS + 1;
+    int64_t began = clock_monotonic_us();
+    const struct pairs *p = pairs_make(&arena, run);
+    assert_true(clock_monotonic_us() - began < 5000000);
+    assert_int_equal(p->results[0], 1);
+    assert_int_equal(p->results[CALLS - 1], CALLS);
+    assert_int_equal(p->answers[RESULTS].message, -1);
+}
+
 /* ---- limits and work --------------------------------------------------------------------------------------------- */
 
 static void a_limit_is_told(void **state)
@@ -861,6 +904,8 @@ int main(void)
         cmocka_unit_test(findings_are_ordered_by_detector_then_place),
         cmocka_unit_test(task_findings_cite_their_runs),
         cmocka_unit_test(results_find_their_calls),
+        cmocka_unit_test(calls_of_one_id_are_answered_newest_first),
+        cmocka_unit_test(many_results_of_one_id_are_paired_in_time),
         cmocka_unit_test(a_limit_is_told),
         cmocka_unit_test(a_costly_condition_is_told),
         cmocka_unit_test(work_does_not_grow_with_rules),
