@@ -402,6 +402,35 @@ static void a_costly_condition_is_told(void **state)
     ruleset_unref(rs);
 }
 
+/* What a condition denies is asked of many solutions: neither what one asking took nor the sorting may add up. */
+static void what_is_denied_is_asked_within_bounds(void **state)
+{
+    (void)state;
+    static const char *const denied[] = {"b", "c"}; /* b binds nothing that a has bound, c does */
+    struct run *run = new_run(1);
+    run->transcripts[0].messages = arena_array(&arena, struct message, 60000);
+    for (int i = 0; i < 4000; i++)
+        say_in(run, 0, ROLE_USER, arena_printf(&arena, "alpha%d ", i));
+    for (int i = 0; i < 50000; i++)
+        say_in(run, 0, ROLE_USER, arena_printf(&arena, "beta%d ", 2 * i));
+    for (size_t i = 0; i < 2; i++) {
+        char text[600];
+        snprintf(text, sizeof text,
+                 "id: x\ntitle: '{n}'\nbehavior: guessing\nseverity: low\nevents:\n  a: {on: user, text: 'alpha(?P<n>\\d+) '}\n"
+                 "  b: {on: user, text: 'beta(?P<k>\\d+) '}\n  c: {on: user, text: 'beta(?P<n>\\d+) '}\n"
+                 "find: {and: [{any: a}, {not: {count: {of: %s, at_least: 60000}}}]}\n", denied[i]);
+        struct ruleset *rs = rules(text);
+        int64_t began = clock_monotonic_us();
+        struct detect_result r = detect(rs, run);
+        assert_true(clock_monotonic_us() - began < 5000000);
+        assert_true(scratch->arena.total < 60 << 20);
+        assert_int_equal(r.findings.n, i == 0 ? 50 : 0);
+        assert_int_equal(r.nincomplete, 1);
+        assert_int_equal(strstr(r.incomplete[0].reason.ptr, "too many comparisons") != NULL, i == 1);
+        ruleset_unref(rs);
+    }
+}
+
 static struct ruleset *many_rules(int n)
 {
     struct str text = STR_INIT(8 << 20);
@@ -908,6 +937,7 @@ int main(void)
         cmocka_unit_test(many_results_of_one_id_are_paired_in_time),
         cmocka_unit_test(a_limit_is_told),
         cmocka_unit_test(a_costly_condition_is_told),
+        cmocka_unit_test(what_is_denied_is_asked_within_bounds),
         cmocka_unit_test(work_does_not_grow_with_rules),
         cmocka_unit_test(what_matches_is_found_among_many),
         cmocka_unit_test(threads_share_a_set),
