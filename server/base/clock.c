@@ -18,6 +18,13 @@ int64_t clock_monotonic_us(void)
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
+int64_t clock_coarse_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* Days since 1970-01-01 of a date in the proleptic Gregorian calendar, and back, counting years from 1 March so that the
  * leap day comes last: 365 y + y/4 - y/100 + y/400 days before year y, (153 m + 2) / 5 before month m. */
 static int64_t days_of(int64_t year, int month, int day)

@@ -3,29 +3,74 @@
 #include <math.h>
 #include <stdlib.h>
 
-static double log_choose(size_t n, size_t k)
+static double log_factorial(size_t n)
 {
     int sign; /* lgamma() sets a global */
-    return lgamma_r((double)n + 1, &sign) - lgamma_r((double)k + 1, &sign) - lgamma_r((double)(n - k) + 1, &sign);
-}
-
-static double log_hypergeometric(size_t x, size_t n1, size_t m1, size_t n)
-{
-    return log_choose(m1, x) + log_choose(n - m1, n1 - x) - log_choose(n, n1);
+    return lgamma_r((double)n + 1, &sign);
 }
 
 static size_t least(size_t n1, size_t m1, size_t n) { return n1 + m1 > n ? n1 + m1 - n : 0; }
 static size_t most(size_t n1, size_t m1) { return n1 < m1 ? n1 : m1; }
 
+struct margins {
+    size_t n1, m1, n;
+};
+
+/* What of a table's log probability depends on x; the rest is the same for all tables of these margins. */
+static double log_weight(const struct margins *t, size_t x)
+{
+    return -log_factorial(x) - log_factorial(t->n1 - x) - log_factorial(t->m1 - x) - log_factorial(t->n - t->n1 - (t->m1 - x));
+}
+
+/* The x nearest to the mode, from there to the end, that is no likelier than `limit` says; false: none is. */
+static bool nearest(const struct margins *t, size_t mode, size_t end, double limit, size_t *x)
+{
+    size_t likelier = mode;
+    *x = end;
+    if (log_weight(t, end) > limit)
+        return false;
+    for (;;) {
+        size_t middle = *x > likelier ? likelier + (*x - likelier) / 2 : likelier - (likelier - *x) / 2;
+        if (middle == likelier)
+            return true;
+        if (log_weight(t, middle) > limit)
+            likelier = middle;
+        else
+            *x = middle;
+    }
+}
+
+/* The sum of the probabilities from x on to the end, of tables that become less likely: each follows from the one before. */
+static double tail(const struct margins *t, size_t x, bool up, double log_p)
+{
+    static const double nothing = 1e-18;
+    size_t low = least(t->n1, t->m1, t->n), high = most(t->n1, t->m1);
+    double sum = 1, term = 1;
+    while (x != (up ? high : low) && term > nothing * sum) {
+        size_t k = up ? x : x - 1; /* of k and k + 1 */
+        double ratio = (double)(t->n1 - k) * (double)(t->m1 - k) / ((double)(k + 1) * (double)(t->n - t->n1 - (t->m1 - k) + 1));
+        term *= up ? ratio : 1 / ratio;
+        sum += term;
+        x = up ? x + 1 : x - 1;
+    }
+    return exp(log_p) * sum;
+}
+
 double stats_fisher(size_t x, size_t n1, size_t m1, size_t n)
 {
     static const double alike = 1e-7; /* probabilities that differ by rounding alone count as equal */
-    double own = log_hypergeometric(x, n1, m1, n), sum = 0;
-    for (size_t k = least(n1, m1, n); k <= most(n1, m1); k++) {
-        double p = log_hypergeometric(k, n1, m1, n);
-        if (p <= own + alike)
-            sum += exp(p);
-    }
+    const struct margins t = {n1, m1, n};
+    size_t low = least(n1, m1, n), high = most(n1, m1);
+    size_t mode = (size_t)(((double)n1 + 1) * ((double)m1 + 1) / ((double)n + 2));
+    double own = log_weight(&t, x), limit = own + alike;
+    if (log_weight(&t, mode) <= limit)
+        return 1;
+    double all = log_factorial(n) - log_factorial(n1) - log_factorial(n - n1) - log_factorial(m1) - log_factorial(n - m1);
+    bool up = x > mode;
+    double sum = tail(&t, x, up, own - all);
+    size_t other;
+    if (nearest(&t, mode, up ? low : high, limit, &other))
+        sum += tail(&t, other, !up, log_weight(&t, other) - all);
     return sum < 1 ? sum : 1;
 }
 
@@ -39,7 +84,8 @@ void strata_add(struct strata *s, size_t x, size_t n1, size_t m1, size_t n)
     s->v += in * out * with * without / (total * total * (total - 1));
     s->low += (double)least(n1, m1, n);
     s->high += (double)most(n1, m1);
-    s->difference += ((double)x * out - (double)(m1 - x) * in) / total;
+    s->share += (double)x * out / total;
+    s->others += (double)(m1 - x) * in / total;
     s->weight += in * out / total;
     s->n++;
 }

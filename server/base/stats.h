@@ -7,7 +7,7 @@
 
 /* The two-sided P of Fisher's exact test that x or a less likely number of the n1 in a group are among the m1 of all N that have a mark:
  * the sum of all hypergeometric probabilities that are not greater than that of x (R. A. Fisher, 1935; A. Agresti, Categorical Data
- * Analysis, 3.5). Linear in min(n1, m1). */
+ * Analysis, 3.5). Takes a number of steps of the order of the square root of n: tails are summed until they add nothing. */
 double stats_fisher(size_t x, size_t n1, size_t m1, size_t n);
 
 /* The Cochran-Mantel-Haenszel test of one mark in two groups over strata, with continuity correction: X² = (|A - E| - 1/2)² / V, of one
@@ -16,8 +16,8 @@ struct strata {
     double a;               /* in the group, with the mark */
     double e, v;            /* what a would be, and its variance, were the mark blind to the group */
     double low, high;       /* the least and most that a could be */
-    double difference;      /* of the shares with the mark, weighted by n1 n0 / N (Mantel-Haenszel risk difference), before division */
-    double weight;          /* by this */
+    double share, others;   /* with the mark, of the group and of the others: Σ w p, where w = n1 n0 / N. Divided by `weight` they are */
+    double weight;          /* standardised shares, and their difference the Mantel-Haenszel risk difference: Σ w */
     size_t n;               /* strata that say something */
 };
 /* A stratum of N with n1 in the group and m1 with the mark, x of them in the group. */

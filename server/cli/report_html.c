@@ -117,7 +117,7 @@ static void write_quote(struct page_writer *w, const struct evidence *ev, struct
 {
     struct slice quote = slice_cut(ev->quote, QUOTE_BYTES);
     bool stands = ev->end <= part.len && ev->start <= ev->end && slice_eq(slice_sub(part, ev->start, ev->end - ev->start), ev->quote);
-    put(w, "<pre>");
+    put(w, "<pre tabindex=\"0\">"); /* it scrolls: the keyboard must reach it */
     if (stands) {
         size_t from = ev->start > CONTEXT_BYTES ? ev->start - CONTEXT_BYTES : 0;
         while (from < ev->start && ((unsigned char)part.ptr[from] & 0xc0) == 0x80)

@@ -18,7 +18,11 @@ enum {
 
 struct cell {                /* an n-gram in a group */
     struct strata strata;
-    size_t with, others;     /* runs with it, where the group and others ran the same task */
+    size_t with;             /* runs with it, of either side, where the group and others ran the same task */
+    size_t told;             /* strata that say something: some runs have it, some do not */
+    struct {
+        uint32_t x, n1, m1, n;
+    } last;                  /* of these, as strata_add has it */
 };
 
 struct candidate {
@@ -32,8 +36,7 @@ struct group {
     struct slice name;
     size_t runs, now;        /* in all, in this stratum */
     size_t in, out;          /* in strata where it can be compared: its runs, the others' */
-    double weight;
-    size_t strata;           /* how many those are */
+    double weight;           /* Σ w of those (struct strata) */
 };
 
 struct model_runs {
@@ -65,6 +68,14 @@ struct contrast {
     size_t nfound, found_cap;
     size_t unshown;
 };
+
+static void *zeros(size_t n, size_t size)
+{
+    void *p = calloc(n, size);
+    if (!p)
+        abort();
+    return p;
+}
 
 /* ---- n-grams --------------------------------------------------------------------------------------------------------- */
 
@@ -149,18 +160,16 @@ static int by_runs(const void *a, const void *b)
     return x->runs != y->runs ? (x->runs < y->runs ? 1 : -1) : slice_cmp(x->name, y->name);
 }
 
-/* The groups that are compared, and how many runs an n-gram must stand in for a difference of `gap` to be possible. */
+/* The groups that are compared, and how many runs an n-gram must stand in to be looked at. */
 static bool choose_groups(struct contrast *c)
 {
     enum { SMALLEST = 100 }; /* a group is a hundredth of all runs */
-    size_t smallest = c->runs;
     qsort(c->counts, c->nmodels, sizeof *c->counts, by_runs);
     for (size_t i = 0; i < c->nmodels && i < GROUPS_MAX; i++) {
         const struct model_runs *m = &c->counts[i];
         if (m->runs < c->wish.at_least || m->runs * SMALLEST < c->runs)
             break;
         c->groups[c->ngroups++] = (struct group){.name = m->name, .runs = m->runs};
-        smallest = m->runs < smallest ? m->runs : smallest;
     }
     if (c->wish.by == CONTRAST_OUTCOME && c->ngroups == 2 && slice_is(c->groups[1].name, "pass")) {
         struct group swap = c->groups[0];
@@ -168,29 +177,72 @@ static bool choose_groups(struct contrast *c)
         c->groups[1] = swap;
     }
     c->mirrored = c->nmodels == 2 && c->ngroups == 2;
-    double floor = c->wish.gap * (double)smallest;
-    c->threshold = (uint32_t)(floor > (double)c->wish.at_least ? floor : (double)c->wish.at_least);
+    c->threshold = c->wish.at_least < UINT32_MAX ? (uint32_t)c->wish.at_least : UINT32_MAX;
     return c->ngroups > 1 || (c->ngroups == 1 && c->wish.by == CONTRAST_MODEL && c->nmodels > 1);
 }
 
 /* ---- pass 1: tables of each task -------------------------------------------------------------------------------------- */
 
+static uint32_t count_of(const struct contrast *c, uint64_t key) { return c->sketch[mix(key) % SKETCH]; }
+
+/* Where it stands in the table, or would. */
+static uint32_t *slot_of(struct contrast *c, uint64_t key)
+{
+    size_t at = mix(key);
+    while (c->table[at % TABLE] && c->candidates[c->table[at % TABLE] - 1].key != key)
+        at++;
+    return &c->table[at % TABLE];
+}
+
+static int by_count(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* The table is full: the rarer half goes, and is not let in again. Of all that stay, every run was counted. */
+static void raise_threshold(struct contrast *c)
+{
+    uint32_t *counts = zeros(c->n, sizeof *counts);
+    size_t kept = 0;
+    for (size_t i = 0; i < c->n; i++)
+        counts[i] = count_of(c, c->candidates[i].key);
+    qsort(counts, c->n, sizeof *counts, by_count);
+    c->threshold = counts[c->n / 2] + 1;
+    free(counts);
+    for (size_t i = 0; i < c->n; i++)
+        if (count_of(c, c->candidates[i].key) >= c->threshold) {
+            struct candidate one = c->candidates[i];
+            c->candidates[i] = c->candidates[kept]; /* whose cells are used again */
+            c->candidates[kept++] = one;
+        }
+    c->n = kept;
+    c->ntouched = 0;
+    memset(c->table, 0, TABLE * sizeof *c->table);
+    for (size_t i = 0; i < c->n; i++) {
+        *slot_of(c, c->candidates[i].key) = (uint32_t)i + 1;
+        if (c->candidates[i].touched)
+            c->touched[c->ntouched++] = (uint32_t)i;
+    }
+}
+
 static struct candidate *candidate_of(struct contrast *c, uint64_t key)
 {
-    if (c->sketch[mix(key) % SKETCH] < c->threshold)
-        return NULL;
-    for (size_t at = mix(key);; at++) {
-        uint32_t *slot = &c->table[at % TABLE];
-        if (*slot && c->candidates[*slot - 1].key != key)
-            continue;
-        if (!*slot) {
-            if (c->n == CANDIDATES_MAX)
-                return NULL;
-            c->candidates[c->n] = (struct candidate){.key = key, .cells = arena_array(&c->arena, struct cell, c->ngroups)};
-            *slot = (uint32_t)++c->n;
-        }
+    uint32_t *slot = slot_of(c, key);
+    if (*slot)
         return &c->candidates[*slot - 1];
+    if (count_of(c, key) >= c->threshold && c->n == CANDIDATES_MAX) {
+        raise_threshold(c);
+        slot = slot_of(c, key);
     }
+    if (count_of(c, key) < c->threshold)
+        return NULL;
+    struct candidate *one = &c->candidates[c->n];
+    struct cell *cells = one->cells ? one->cells : arena_array(&c->arena, struct cell, c->ngroups);
+    memset(cells, 0, c->ngroups * sizeof *cells);
+    *one = (struct candidate){.key = key, .cells = cells};
+    *slot = (uint32_t)++c->n;
+    return one;
 }
 
 static void add_run(struct contrast *c, const struct run_summary *run, uint64_t *grams)
@@ -223,9 +275,13 @@ static void close_candidate(struct contrast *c, struct candidate *one, size_t to
         size_t n1 = c->groups[g].now, x = one->now[g];
         if (!n1 || n1 == total)
             continue;
-        strata_add(&one->cells[g].strata, x, n1, with, total);
-        one->cells[g].with += x;
-        one->cells[g].others += with - x;
+        struct cell *cell = &one->cells[g];
+        strata_add(&cell->strata, x, n1, with, total);
+        cell->with += with;
+        if (with && with < total) {
+            cell->told++;
+            cell->last.x = (uint32_t)x, cell->last.n1 = (uint32_t)n1, cell->last.m1 = (uint32_t)with, cell->last.n = (uint32_t)total;
+        }
     }
     memset(one->now, 0, sizeof one->now);
     one->touched = false;
@@ -245,7 +301,6 @@ static void close_stratum(struct contrast *c)
             group->in += group->now;
             group->out += total - group->now;
             group->weight += (double)group->now * (double)(total - group->now) / (double)total;
-            group->strata++;
         }
         group->now = 0;
     }
@@ -255,23 +310,28 @@ static void close_stratum(struct contrast *c)
 
 /* ---- what differs ----------------------------------------------------------------------------------------------------- */
 
+static bool cancelled(const atomic_bool *cancel) { return cancel && atomic_load(cancel); }
+
 struct tested {
     struct candidate *candidate;
     size_t group;
     double p, difference;
 };
 
+/* That it stands in too few runs for a difference of `gap` says nothing of which runs those are: it is not tested, and costs the others no
+ * power. The difference is Σ x n0 / N - …, divided by the weight; no more than its runs. */
 static bool test(const struct contrast *c, struct candidate *one, size_t g, struct tested *out)
 {
     const struct group *group = &c->groups[g];
     const struct cell *cell = &one->cells[g];
-    if (group->in < c->wish.at_least || group->out < c->wish.at_least || cell->with + cell->others < c->wish.at_least ||
-        cell->strata.v <= 0 || group->weight <= 0)
+    const struct strata *s = &cell->strata;
+    if (group->in < c->wish.at_least || group->out < c->wish.at_least || cell->with < c->wish.at_least || !cell->told ||
+        (double)cell->with < c->wish.gap * group->weight)
         return false;
-    if (group->strata > 1 && !strata_hold(&cell->strata))
+    if (cell->told > 1 && !strata_hold(s))
         return false;
-    *out = (struct tested){.candidate = one, .group = g, .difference = cell->strata.difference / group->weight};
-    out->p = group->strata == 1 ? stats_fisher(cell->with, group->in, cell->with + cell->others, group->in + group->out) : strata_p(&cell->strata);
+    *out = (struct tested){.candidate = one, .group = g, .difference = (s->share - s->others) / group->weight};
+    out->p = cell->told == 1 ? stats_fisher(cell->last.x, cell->last.n1, cell->last.m1, cell->last.n) : strata_p(s);
     return true;
 }
 
@@ -305,12 +365,12 @@ static void keep(struct contrast *c, const struct tested *t)
 {
     struct contrast_found f = {.more = t->difference > 0, .p = t->p};
     const struct group *group = &c->groups[t->group];
-    const struct cell *cell = &t->candidate->cells[t->group];
+    const struct strata *s = &t->candidate->cells[t->group].strata;
     size_t same = 0;
     f.group = group->name;
     f.length = unpack(t->candidate->key, f.gram);
-    f.share = (double)cell->with / (double)group->in;
-    f.others = (double)cell->others / (double)group->out;
+    f.share = s->share / group->weight;
+    f.others = s->others / group->weight;
     f.runs = group->in;
     if (c->mirrored && !f.more) { /* the other one has it more often, which is the shorter thing to say */
         double share = f.share;
@@ -331,15 +391,17 @@ static void keep(struct contrast *c, const struct tested *t)
     c->found[c->nfound++] = f;
 }
 
-static void find(struct contrast *c)
+static void find(struct contrast *c, const atomic_bool *cancel)
 {
     size_t tests = c->mirrored ? 1 : c->ngroups, n = 0;
     struct arena scratch = {0};
     struct tested *all = arena_array(&scratch, struct tested, c->n * tests);
     double *p = arena_array(&scratch, double, c->n * tests);
-    for (size_t i = 0; i < c->n; i++)
+    for (size_t i = 0; i < c->n && !cancelled(cancel); i++)
         for (size_t g = 0; g < tests; g++)
             n += test(c, &c->candidates[i], g, &all[n]);
+    if (cancelled(cancel))
+        n = 0;
     for (size_t i = 0; i < n; i++)
         p[i] = all[i].p;
     double limit = stats_bh(p, n, c->wish.q);
@@ -378,14 +440,6 @@ static void show(struct contrast *c, const struct run_summary *run)
 }
 
 /* ---- the contract ----------------------------------------------------------------------------------------------------- */
-
-static void *zeros(size_t n, size_t size)
-{
-    void *p = calloc(n, size);
-    if (!p)
-        abort();
-    return p;
-}
 
 struct contrast *contrast_new(const struct contrast_wish *wish)
 {
@@ -439,7 +493,7 @@ void contrast_feed(struct contrast *c, int pass, const struct task_summary *piec
     free(grams);
 }
 
-bool contrast_turn(struct contrast *c, int pass)
+bool contrast_turn(struct contrast *c, int pass, const atomic_bool *cancel)
 {
     if (pass == 0) {
         if (!choose_groups(c))
@@ -451,7 +505,7 @@ bool contrast_turn(struct contrast *c, int pass)
     }
     if (pass == 1) {
         close_stratum(c);
-        find(c);
+        find(c, cancel);
     }
     return c->unshown > 0;
 }

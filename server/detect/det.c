@@ -37,7 +37,7 @@ const struct det dets[] = {
     {.name = "outlier", .revision = 1, .task = det_outlier},
     {.name = "shared-error", .revision = 1, .task = det_shared_error},
     {.name = "lenient-grader", .revision = 1, .task = det_lenient_grader},
-    {.name = "contrast", .revision = 1, .over = &over_contrast},
+    {.name = "contrast", .revision = 2, .over = &over_contrast},
     {.name = "streak", .revision = 1, .over = &over_streak},
     {.name = "same-answer", .revision = 1, .over = &over_same_answer},
 };

@@ -6,6 +6,8 @@
 #include "detect/event.h"
 #include "transcript/summary.h"
 
+#include <stdatomic.h>
+
 struct det;
 struct report_value;
 
@@ -46,7 +48,8 @@ struct det_over {                   /* for a whole collection, when it was seen 
 struct over {
     void *(*begin)(const struct rule *rule);
     void (*feed)(void *state, int pass, const struct task_summary *piece);
-    bool (*turn)(void *state, int pass);    /* a pass has ended: is another one needed? NULL: none ever is */
+    /* A pass has ended: is another one needed? Returns soon where `cancel` (may be NULL) says so. NULL: none ever is. */
+    bool (*turn)(void *state, int pass, const atomic_bool *cancel);
     void (*end)(void *state, struct det_over *d);
     void (*free)(void *state);
 };

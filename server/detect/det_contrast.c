@@ -47,10 +47,10 @@ static void feed(void *state, int pass, const struct task_summary *piece)
     contrast_feed(c->contrast, pass, piece);
 }
 
-static bool turn(void *state, int pass)
+static bool turn(void *state, int pass, const atomic_bool *cancel)
 {
     struct contrasting *c = state;
-    return contrast_turn(c->contrast, pass) && pass + 1 < CONTRAST_PASSES;
+    return contrast_turn(c->contrast, pass, cancel) && pass + 1 < CONTRAST_PASSES;
 }
 
 /* "bash: sed → submit": a tool is named once for the programs that follow each other in it. */

@@ -394,12 +394,12 @@ static struct group *find_group(const struct limits *l, struct group *open, size
                                 const struct act **same, double *alike_same)
 {
     struct group *to = NULL, *near = NULL;
-    double best = 0, nearest = 0;
+    double best = 0, nearest = 0, need = needed(l, a), least = need < CLOSE ? need : CLOSE;
     for (size_t k = 0; k < n; k++)
         for (size_t s = 0; s < open[k].nseen && (double)(at - open[k].all.at) <= l->within; s++) {
             const struct act *b = open[k].seen[s];
-            double alike = slice_eq(b->call->name, a->call->name) ? sketch_likeness(&b->sketch, &a->sketch) : 0;
-            if (alike > best && alike >= needed(l, a) && same_outcome(b, a))
+            double alike = slice_eq(b->call->name, a->call->name) ? sketch_likeness(&b->sketch, &a->sketch, least) : 0;
+            if (alike > best && alike >= need && same_outcome(b, a))
                 best = alike, to = &open[k], *same = b;
             if (alike > nearest && alike >= CLOSE && a->sketch.n >= LINE_CALL)
                 nearest = alike, near = &open[k];
@@ -461,7 +461,7 @@ static bool is_again(const struct act *a, const struct act *b, double likeness)
         return false;
     if (same_words(a, b))
         return memcmp(a->shows, b->shows, HASH_SIZE) == 0;
-    return a->result && same_outcome(a, b) && sketch_likeness(&a->sketch, &b->sketch) >= likeness;
+    return a->result && same_outcome(a, b) && sketch_likeness(&a->sketch, &b->sketch, likeness) >= likeness;
 }
 
 /* The calls [at, at + period) are so many different ones. */
@@ -469,7 +469,7 @@ static bool is_varied(const struct act *actions, size_t at, size_t period, doubl
 {
     for (size_t i = at + 1; i < at + period; i++)
         if (slice_eq(actions[i].call->name, actions[at].call->name) &&
-            sketch_likeness(&actions[i].sketch, &actions[at].sketch) >= likeness)
+            sketch_likeness(&actions[i].sketch, &actions[at].sketch, likeness) >= likeness)
             return false;
     return true;
 }
@@ -557,14 +557,18 @@ static struct slice find_deed(struct slice text)
     return deed;
 }
 
-/* What a reply is compared by. False: it is not looked at. */
+/* Is it looked at? Not where it is a thought: the call that follows is compared itself. */
+static bool is_reply(const struct transcript *transcript, size_t i, double shortest)
+{
+    const struct message *m = &transcript->messages[i], *next = i + 1 < transcript->nmessages ? m + 1 : NULL;
+    return m->role == ROLE_ASSISTANT && !m->ncalls && (double)m->text.len >= shortest && m->text.ptr[0] != '{' &&
+           !(next && next->ncalls && next->role == ROLE_ASSISTANT);
+}
+
+/* What a reply is compared by. False: nothing. */
 static bool read_reply(struct det_run *d, const struct transcript *transcript, size_t i, struct reply *r)
 {
     const struct message *m = &transcript->messages[i], *next = i + 1 < transcript->nmessages ? m + 1 : NULL;
-    if (m->role != ROLE_ASSISTANT || m->ncalls || (double)m->text.len < det_number(d->rule, "shortest") || m->text.ptr[0] == '{')
-        return false;
-    if (next && next->ncalls && next->role == ROLE_ASSISTANT) /* a thought; the call that follows is compared itself */
-        return false;
     struct slice deed = find_deed(m->text);
     *r = (struct reply){.at = i, .sketch = sketch_make(d->scratch, deed.ptr ? deed : m->text)};
     if (deed.ptr && next && next->role != ROLE_ASSISTANT)
@@ -575,19 +579,25 @@ static bool read_reply(struct det_run *d, const struct transcript *transcript, s
 void det_repeated_reply(struct det_run *d)
 {
     double least = det_number(d->rule, "likeness"), within = det_number(d->rule, "within");
+    double shortest = det_number(d->rule, "shortest"), times = det_number(d->rule, "times");
     for (size_t t = 0; t < d->run->ntranscripts; t++) {
         const struct transcript *transcript = &d->run->transcripts[t];
+        size_t replies = 0;
+        for (size_t i = 0; i < transcript->nmessages; i++)
+            replies += is_reply(transcript, i, shortest);
+        if ((double)replies < times)
+            continue;
         struct reply *open = arena_alloc(d->scratch, OPEN * sizeof *open), reply;
         size_t opened = 0;
         for (size_t i = 0; i < transcript->nmessages; i++) {
-            if (!read_reply(d, transcript, i, &reply))
+            if (!is_reply(transcript, i, shortest) || !read_reply(d, transcript, i, &reply))
                 continue;
             struct reply *to = NULL;
             double best = 0;
             for (size_t k = 0; k < opened && k < OPEN; k++) {
                 if ((double)(i - open[k].at) > within || memcmp(open[k].outcome, reply.outcome, HASH_SIZE) != 0)
                     continue;
-                double alike = sketch_likeness(&open[k].sketch, &reply.sketch);
+                double alike = sketch_likeness(&open[k].sketch, &reply.sketch, least);
                 if (alike >= least && alike > best)
                     best = alike, to = &open[k];
             }

@@ -30,6 +30,8 @@ void detect_scratch_free(struct detect_scratch *s)
     free(s->occurrences);
     free(s->evaluated);
     free(s->hits);
+    free(s->on);
+    free(s->wanted);
     free(s);
 }
 

@@ -8,6 +8,8 @@
 #include "transcript/finding.h"
 #include "transcript/summary.h"
 
+#include <stdatomic.h>
+
 /* ---- rule sets: immutable once loaded, shared by threads, reference-counted ------------------------------------------ */
 struct ruleset;
 
@@ -85,8 +87,8 @@ void detect_over_free(struct detect_over *o);
 /* The detectors whose findings must be in what is fed. */
 const struct slice *detect_over_asks(const struct detect_over *o, size_t *n);
 void detect_over_feed(struct detect_over *o, const struct task_summary *piece);
-/* All was fed: must it be fed again? */
-bool detect_over_turn(struct detect_over *o);
+/* All was fed: must it be fed again? Where `cancel` (may be NULL) is set meanwhile it returns soon, and what was found is not all. */
+bool detect_over_turn(struct detect_over *o, const atomic_bool *cancel);
 void detect_over_end(struct detect_over *o, const struct quotes *quotes, struct arena *a, struct detect_result *out);
 
 /* All detectors of scope task over one task. Each finding has evidence from the runs that it speaks of. */

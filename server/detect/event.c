@@ -126,6 +126,7 @@ void view_reset(struct view *v)
 {
     arena_reset(v->arena);
     v->parsed[0] = v->parsed[1] = NULL;
+    v->metadata = SLICE_NONE, v->metadata_json = NULL;
 }
 
 static const struct jvalue *parse(struct view *v, struct slice text)
@@ -421,7 +422,9 @@ bool view_value(struct view *v, const struct event *e, enum field field, struct 
     case FIELD_FINISH_REASON: return give_text(out, m->finish_reason, (struct span){0});
     case FIELD_METADATA: {
         struct slice metadata = call ? call->metadata : score ? score->metadata : m ? m->metadata : SLICE_NONE;
-        return give_json(out, find_path(parse(v, metadata), key), metadata, (struct span){0});
+        if (metadata.ptr != v->metadata.ptr || metadata.len != v->metadata.len)
+            v->metadata = metadata, v->metadata_json = parse(v, metadata);
+        return give_json(out, find_path(v->metadata_json, key), metadata, (struct span){0});
     }
     case FIELD_RESULT_TEXT:
     case FIELD_RESULT_ERROR: return give_of_result(v, e, field, nth, out);

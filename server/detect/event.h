@@ -76,6 +76,8 @@ struct view {                   /* what reading fields needs; lives as long as o
     struct arena *arena;        /* emptied after each event */
     const struct tool_call *parsed[2];      /* arguments that were parsed for this event … */
     const struct jvalue *arguments[2];      /* … NULL: not JSON */
+    struct slice metadata;                  /* the same for what is said about the event */
+    const struct jvalue *metadata_json;
 };
 void view_reset(struct view *v); /* before each event */
 

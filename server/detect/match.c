@@ -66,7 +66,7 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
     for (uint32_t i = s->rs->bucket[bucket]; i < s->rs->bucket[bucket + 1]; i++) {
         const struct literal_ref *ref = &s->rs->literals[i];
         bool goes_on = !ref->next || (at + LITERAL_MIN < text.len && fold_byte((unsigned char)text.ptr[at + LITERAL_MIN]) == ref->next);
-        if (!goes_on || !(ref->classes & classes) || at < ref->gram)
+        if (!goes_on || !(ref->classes & classes) || at < ref->gram || !s->wanted[ref->pattern])
             continue;
         struct pattern_state *state = &s->patterns[ref->pattern];
         size_t place = at - ref->gram;
@@ -84,7 +84,7 @@ static void look_into_bucket(struct detect_scratch *s, struct slice text, size_t
 /* `class`: whose set of grams it is, one of `classes`, which the text is of. */
 static void look_for_literals(struct detect_scratch *s, struct slice text, unsigned class, unsigned classes)
 {
-    if (!(classes & s->rs->classes))
+    if (!(classes & s->classes))
         return;
     uint16_t places[GRAMSCAN_BYTES];
     for (size_t from = 0; from + LITERAL_MIN <= text.len; from += GRAMSCAN_BYTES) {
@@ -157,7 +157,8 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
     bool near = p->needs.n && state->seen == s->stamp && slice_same(state->near, text);
     const struct reach *reaches = near ? state->reaches : &whole;
     size_t n = near ? state->nreaches : 1, most = p->groups ? MATCHES_DISTINCT : 1, from = 0;
-    int64_t began = clock_monotonic_us(), deadline = began + patience(s, state, text.len);
+    /* Most looks take less than a tick of this clock; those in which it ticks make up for the others. */
+    int64_t began = clock_coarse_us(), deadline = began + patience(s, state, text.len);
     if (deadline <= began) {
         pattern_off(s, p, "a pattern took too much time in this run; the rest of the run was not looked at with it");
         return;
@@ -178,7 +179,7 @@ static void find_all(struct detect_scratch *s, const struct pattern *p, struct s
             reaches++, n--;
         }
     }
-    int64_t spent = clock_monotonic_us() - began;
+    int64_t spent = clock_coarse_us() - began;
     state->spent_us += spent, s->regex_us += spent;
     state->bytes += text.len, s->regex_bytes += text.len;
 }
@@ -397,9 +398,15 @@ static void match_from(struct matching *x, size_t at)
     }
 }
 
+/* In the middle of a transcript, where nobody asks for it. */
+static bool is_outside(const struct detect_scratch *s, const struct event_def *def, const struct event *e)
+{
+    return e->transcript >= 0 && e->message >= def->head && e->message < (int64_t)s->view.run->transcripts[e->transcript].nmessages - def->tail;
+}
+
 static void look_at(struct detect_scratch *s, const struct event_def *def, const struct event *e)
 {
-    if (!(def->kinds & EVENT_BIT(e->kind)) || s->evaluated[def->index] == s->stamp)
+    if (!s->on[def->index] || !(def->kinds & EVENT_BIT(e->kind)) || s->evaluated[def->index] == s->stamp || is_outside(s, def, e))
         return;
     s->evaluated[def->index] = s->stamp;
     struct occurrences *list = &s->occurrences[def->index];
@@ -432,7 +439,7 @@ static void look_into_texts(struct detect_scratch *s, const struct event *e)
     const struct tool_call *call = &e->m->calls[e->nth];
     look_for_literals(s, call->name, CLASS_NAME, 1u << CLASS_NAME);
     look_for_literals(s, call->arguments, CLASS_ARGS, 1u << CLASS_ARGS | 1u << CLASS_VALUES);
-    if (s->rs->classes & 1u << CLASS_VALUES) {
+    if (s->classes & 1u << CLASS_VALUES) {
         struct slice values[UNESCAPED_MAX];
         size_t n = view_unescaped(&s->view, call, values, UNESCAPED_MAX);
         for (size_t i = 0; i < n; i++)
@@ -444,20 +451,16 @@ static void pass(struct detect_scratch *s, struct event *e)
 {
     const struct ruleset *rs = s->rs;
     e->order++;
-    if (s->second && !s->nlate[e->kind])
+    if (!(s->busy & EVENT_BIT(e->kind)))
         return;
     view_reset(&s->view);
     s->stamp++;
     look_into_texts(s, e);
-    for (size_t i = 0; s->second && i < s->nlate[e->kind]; i++)
-        look_at(s, s->late[e->kind][i], e);
-    if (s->second)
-        return;
     for (size_t i = 0; i < s->nhits; i++)
         for (uint32_t k = rs->triggered[s->hits[i]]; k < rs->triggered[s->hits[i] + 1]; k++)
             look_at(s, rs->triggers[k], e);
-    for (size_t i = 0; i < rs->nalways[e->kind]; i++)
-        look_at(s, rs->always[e->kind][i], e);
+    for (size_t i = 0; i < s->nalways[e->kind]; i++)
+        look_at(s, s->always[e->kind][i], e);
 }
 
 static void pass_message(struct detect_scratch *s, struct event *e)
@@ -491,11 +494,13 @@ static void prepare(struct detect_scratch *s, const struct ruleset *rs)
     if (s->npatterns < table->n) {
         s->patterns = grown(s->patterns, s->npatterns, table->n, sizeof *s->patterns);
         s->hits = grown(s->hits, s->npatterns, table->n, sizeof *s->hits);
+        s->wanted = grown(s->wanted, s->npatterns, table->n, sizeof *s->wanted);
         s->npatterns = table->n;
     }
     if (s->ndefs < table->ndefs) {
         s->occurrences = grown(s->occurrences, s->ndefs, table->ndefs, sizeof *s->occurrences);
         s->evaluated = grown(s->evaluated, s->ndefs, table->ndefs, sizeof *s->evaluated);
+        s->on = grown(s->on, s->ndefs, table->ndefs, sizeof *s->on);
         s->ndefs = table->ndefs;
     }
     if (s->ndefs)
@@ -521,6 +526,41 @@ static void pass_run(struct detect_scratch *s, const struct run *run)
     s->order = e.order;
 }
 
+/* The record of the run, before anything else: what it says decides which rules can hold at all. */
+static void pass_record(struct detect_scratch *s, const struct run *run)
+{
+    uint32_t before = (run->error.len > 0) + (uint32_t)run->nscores;
+    for (size_t t = 0; t < run->ntranscripts; t++)
+        for (size_t i = 0; i < run->transcripts[t].nmessages; i++) {
+            const struct message *m = &run->transcripts[t].messages[i];
+            before += 1 + (m->reasoning.len > 0) + (uint32_t)m->ncalls + (m->error.len > 0);
+        }
+    struct event e = {.kind = EVENT_END, .order = before, .transcript = -1, .message = -1};
+    pass(s, &e);
+}
+
+/* ---- which events are looked for: rules that cannot hold any more ask for none ------------------------------------- */
+
+enum turn {
+    TURN_RECORD,    /* events of the run's record only (ruleset: record) */
+    TURN_RUN,       /* all others, but … */
+    TURN_LATE,      /* … those that wait for a lead */
+    TURN_FINDINGS,
+};
+
+static bool is_of_record(const struct event_def *def) { return def->kinds == EVENT_BIT(EVENT_END); }
+
+static bool is_its_turn(const struct event_def *def, enum turn turn)
+{
+    switch (turn) {
+    case TURN_RECORD: return is_of_record(def);
+    case TURN_RUN: return !is_of_record(def) && !def->late;
+    case TURN_LATE: return def->late;
+    case TURN_FINDINGS: return def->kinds & EVENT_BIT(EVENT_FINDING);
+    }
+    return false;
+}
+
 static bool occurs(const struct detect_scratch *s, const struct of *of)
 {
     for (size_t i = 0; i < of->n; i++)
@@ -529,26 +569,104 @@ static bool occurs(const struct detect_scratch *s, const struct of *of)
     return false;
 }
 
-/* The late events of rules whose leads occurred. */
-static bool find_late(struct detect_scratch *s)
+/* All of them are of the record, and none is there. */
+static bool is_missing(const struct detect_scratch *s, const struct of *of)
+{
+    for (size_t i = 0; i < of->n; i++)
+        if (!is_of_record(of->defs[i]))
+            return false;
+    return of->n && !occurs(s, of);
+}
+
+/* As far as the record tells. */
+static bool may_hold(const struct detect_scratch *s, const struct cond *cond)
 {
     bool any = false;
-    size_t cap[EVENT_KINDS] = {0};
-    memset(s->nlate, 0, sizeof s->nlate);
-    memset(s->late, 0, sizeof s->late);
-    for (size_t i = 0; i < s->rs->n + s->rs->nhelpers; i++) {
+    switch (cond->type) {
+    case COND_ANY:
+    case COND_EDGE:
+    case COND_REPEAT: return !is_missing(s, &cond->of);
+    case COND_COUNT:
+    case COND_DISTINCT: return cond->at_least <= 0 || !is_missing(s, &cond->of);
+    case COND_ABSENT:
+    case COND_RATIO: return !is_missing(s, &cond->other);
+    case COND_SEQUENCE:
+        for (size_t i = 0; i < cond->nsteps; i++)
+            if (!cond->steps[i].negate && is_missing(s, &cond->steps[i].of))
+                return false;
+        return true;
+    case COND_AND:
+        for (size_t i = 0; i < cond->nkids; i++)
+            if (!may_hold(s, cond->kids[i]))
+                return false;
+        return true;
+    case COND_OR:
+        for (size_t i = 0; i < cond->nkids && !any; i++)
+            any = may_hold(s, cond->kids[i]);
+        return any;
+    case COND_NOT: return true;
+    }
+    return true;
+}
+
+/* Whether `except: {run: …}` holds, for all that the rule could find: it captures nothing, and `find` does not speak of it. */
+static bool is_excepted(const struct detect_scratch *s, const struct rule *rule)
+{
+    for (size_t i = 0; i < rule->nexcepts; i++) {
+        const struct cond *cond = rule->excepts[i];
+        for (size_t k = 0; cond->type == COND_ANY && k < cond->of.n; k++) {
+            const struct event_def *def = cond->of.defs[k];
+            const struct occurrences *list = &s->occurrences[def->index];
+            bool bound = false;
+            for (int n = 0; list->n && n < rule->ncaptures; n++)
+                bound |= list->items[0].captures[n].ptr != NULL;
+            if (is_of_record(def) && def->name.len == 0 && list->n && !bound)
+                return true;
+        }
+    }
+    return false;
+}
+
+static void turn_on(struct detect_scratch *s, struct event_def *def)
+{
+    s->on[def->index] = true;
+    for (size_t m = 0; m < def->nmatchers; m++) {
+        const struct pattern *p = def->matchers[m].pattern;
+        if (p) {
+            s->wanted[p->index] = true;
+            s->classes |= p->needs.n ? p->classes : 0;
+        }
+    }
+    s->busy |= def->kinds;
+    for (unsigned rest = def->trigger < 0 ? def->kinds : 0; rest; rest &= rest - 1) {
+        int kind = __builtin_ctz(rest);
+        s->always[kind][s->nalways[kind]++] = def;
+    }
+}
+
+static bool is_open(const struct detect_scratch *s, const struct rule *rule)
+{
+    return rule->find && ruleset_asks(s->rs, rule) && !is_excepted(s, rule) && may_hold(s, rule->find);
+}
+
+static void begin_turn(struct detect_scratch *s, enum turn turn)
+{
+    if (s->ndefs)
+        memset(s->on, 0, s->ndefs * sizeof *s->on);
+    if (s->npatterns)
+        memset(s->wanted, 0, s->npatterns * sizeof *s->wanted);
+    memset(s->nalways, 0, sizeof s->nalways);
+    s->busy = s->classes = 0;
+    for (size_t i = 0; turn == TURN_RECORD && i < s->rs->nrecord; i++)
+        turn_on(s, s->rs->record[i]);
+    for (size_t i = 0; turn != TURN_RECORD && i < s->rs->n + s->rs->nhelpers; i++) {
         const struct rule *rule = s->rs->rules[i];
-        if (!ruleset_asks(s->rs, rule) || !occurs(s, &rule->leads))
+        if ((turn == TURN_LATE && !occurs(s, &rule->leads)) || (turn == TURN_FINDINGS && !rule->over_findings) || !is_open(s, rule))
             continue;
         for (size_t k = 0; k < rule->nevents; k++)
-            for (int kind = 0; rule->events[k]->late && kind < EVENT_KINDS; kind++)
-                if (rule->events[k]->kinds & EVENT_BIT(kind)) {
-                    s->late[kind] = arena_grow(&s->arena, s->late[kind], s->nlate[kind], &cap[kind], sizeof(struct event_def *));
-                    s->late[kind][s->nlate[kind]++] = rule->events[k];
-                    any = true;
-                }
+            if (is_its_turn(rule->events[k], turn))
+                turn_on(s, rule->events[k]);
     }
-    return any;
 }
 
 void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct run *run)
@@ -560,19 +678,22 @@ void match_run(struct detect_scratch *s, const struct ruleset *rs, const struct 
     s->regex_us = 0, s->regex_bytes = 0, s->work = 0;
     s->incomplete = NULL, s->nincomplete = s->incomplete_cap = 0;
     s->view = (struct view){.run = run, .pairs = pairs_make(&s->arena, run), .arena = &s->event_arena};
-    s->second = false;
+    for (int kind = 0; kind < EVENT_KINDS; kind++)
+        s->always[kind] = arena_alloc(&s->arena, (rs->nalways[kind] + 1) * sizeof *s->always[kind]);
+    begin_turn(s, TURN_RECORD);
+    pass_record(s, run);
+    begin_turn(s, TURN_RUN);
     pass_run(s, run);
-    if (find_late(s)) {
-        s->second = true;
+    begin_turn(s, TURN_LATE);
+    if (s->busy)
         pass_run(s, run);
-    }
     view_reset(&s->view);
 }
 
 void match_findings(struct detect_scratch *s, const struct findings *found)
 {
     struct event e = {.kind = EVENT_FINDING, .order = s->order, .transcript = -1, .message = -1};
-    s->second = false;
+    begin_turn(s, TURN_FINDINGS);
     for (size_t i = 0; i < found->n; i++) {
         e.finding = &found->items[i];
         pass(s, &e);

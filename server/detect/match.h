@@ -67,9 +67,12 @@ struct detect_scratch {
     uint32_t order;             /* of the run's last event */
     uint32_t *hits;
     size_t nhits;
-    bool second;                /* pass: late events only */
-    struct event_def **late[EVENT_KINDS];
-    size_t nlate[EVENT_KINDS];
+    bool *on;                   /* by event: looked for in this pass … */
+    bool *wanted;               /* … by pattern: one of them asks for it … */
+    unsigned classes;           /* … texts in which literals of those are looked for … */
+    unsigned busy;              /* … kinds that any of them is of, EVENT_BIT of each … */
+    struct event_def **always[EVENT_KINDS]; /* … and those that no literal announces */
+    size_t nalways[EVENT_KINDS];
     struct incomplete *incomplete;
     size_t nincomplete, incomplete_cap;
     uint64_t regex_calls;       /* since its birth, for tests */

@@ -27,6 +27,7 @@ struct reader {
     struct arena *report;  /* and problems here */
     struct rule_problems *problems;
     struct slice file, rule;
+    const char *one_map; /* the text is no list of rules but one map of keys: what is expected, in words; else NULL */
 };
 
 /* Lists a problem at that place and returns false, so that a reader can `return node_problem(…)`. */

@@ -73,12 +73,12 @@ void detect_over_feed(struct detect_over *o, const struct task_summary *piece)
             o->items[i].over->feed(o->items[i].state, o->pass, piece);
 }
 
-bool detect_over_turn(struct detect_over *o)
+bool detect_over_turn(struct detect_over *o, const atomic_bool *cancel)
 {
     bool more = false;
     for (size_t i = 0; i < o->n; i++) {
         struct looking *l = &o->items[i];
-        l->done = l->done || !l->over->turn || !l->over->turn(l->state, o->pass);
+        l->done = l->done || !l->over->turn || !l->over->turn(l->state, o->pass, cancel);
         more |= !l->done;
     }
     o->pass++;

@@ -131,29 +131,41 @@ static bool holds_of_nothing(const struct cond *cond)
 
 /* ---- leads: of events that must occur, the cheapest to look for; the rest waits until one of them does ----------- */
 
-/* How good: nothing is known; a verdict, which every other run has; known by its literals; what few runs' records say. */
-enum lead { LEAD_NONE, LEAD_VERDICT, LEAD_LITERAL, LEAD_RECORD };
+/* How good: nothing is known; what the run's record says, which is read before anything else; not every message has what its pattern asks
+ * for; announced by a literal. */
+enum lead { LEAD_NONE, LEAD_RECORD, LEAD_PATTERN, LEAD_LITERAL };
+
+static bool has_pattern(const struct event_def *def)
+{
+    for (size_t i = 0; i < def->nmatchers; i++)
+        if (def->matchers[i].pattern && !def->matchers[i].negate)
+            return true;
+    return false;
+}
 
 static enum lead lead_of_event(const struct event_def *def)
 {
     if (def->kinds & EVENT_BIT(EVENT_FINDING))
         return LEAD_NONE; /* nothing is found before the rule's other events are */
-    if (def->kinds != EVENT_BIT(EVENT_END))
-        return def->trigger >= 0 ? LEAD_LITERAL : LEAD_NONE;
-    for (size_t i = 0; i < def->nmatchers; i++)
-        if (def->matchers[i].field != FIELD_SUCCESS && !def->matchers[i].negate)
-            return LEAD_RECORD;
-    return LEAD_VERDICT;
+    if (def->kinds == EVENT_BIT(EVENT_END))
+        return LEAD_RECORD;
+    return def->trigger >= 0 ? LEAD_LITERAL : has_pattern(def) ? LEAD_PATTERN : LEAD_NONE;
+}
+
+/* Of several of which any will do: all must be looked for, so they are as good as the worst; but the record costs nothing. */
+static enum lead lead_of_both(enum lead a, enum lead b)
+{
+    if (a == LEAD_RECORD || b == LEAD_RECORD)
+        return a == LEAD_NONE || b == LEAD_NONE ? LEAD_NONE : a > b ? a : b;
+    return a < b ? a : b;
 }
 
 static enum lead lead_of_events(const struct of *of)
 {
-    enum lead worst = LEAD_RECORD;
-    for (size_t i = 0; i < of->n; i++) {
-        enum lead one = lead_of_event(of->defs[i]);
-        worst = one < worst ? one : worst;
-    }
-    return of->n ? worst : LEAD_NONE;
+    enum lead all = of->n ? LEAD_RECORD : LEAD_NONE;
+    for (size_t i = 0; i < of->n; i++)
+        all = lead_of_both(all, lead_of_event(of->defs[i]));
+    return all;
 }
 
 static void add_leads(struct arena *a, struct of *to, const struct of *from)
@@ -206,7 +218,7 @@ static enum lead find_leads(struct arena *a, const struct cond *cond, struct of 
         for (size_t i = 0; i < cond->nkids; i++) {
             struct of kid;
             enum lead one = find_leads(a, cond->kids[i], &kid);
-            best = one < best ? one : best;
+            best = lead_of_both(best, one);
             add_leads(a, leads, &kid);
         }
         return cond->nkids ? best : LEAD_NONE;
@@ -215,19 +227,45 @@ static enum lead find_leads(struct arena *a, const struct cond *cond, struct of 
     return LEAD_NONE;
 }
 
-/* Behind a rare lead all others wait; behind a verdict, those that no literal announces. */
+/* Behind literals all others wait; behind patterns, those that are tried everywhere too. */
+static bool waits(const struct event_def *def, enum lead lead)
+{
+    if (def->kinds == EVENT_BIT(EVENT_END) || def->kinds & EVENT_BIT(EVENT_FINDING)) /* these have a time of their own */
+        return false;
+    return lead == LEAD_LITERAL || (lead == LEAD_PATTERN && def->trigger < 0 && has_pattern(def));
+}
+
 static void set_leads(struct arena *a, struct rule *rule)
 {
     enum lead lead = find_leads(a, rule->find, &rule->leads);
     if (lead == LEAD_NONE)
         rule->leads = (struct of){0};
-    for (size_t i = 0; i < rule->nevents && lead != LEAD_NONE; i++) {
-        struct event_def *def = rule->events[i];
-        def->late = lead > LEAD_VERDICT || (def->trigger < 0 && def->kinds != EVENT_BIT(EVENT_END));
-        def->late &= !(def->kinds & EVENT_BIT(EVENT_FINDING)); /* asked of findings, after both passes */
+    for (size_t i = 0; i < rule->nevents; i++) {
+        rule->events[i]->late = waits(rule->events[i], lead);
         for (size_t k = 0; k < rule->leads.n; k++)
-            def->late &= rule->leads.defs[k] != def;
+            rule->events[i]->late &= rule->leads.defs[k] != rule->events[i];
     }
+}
+
+/* ---- where events are asked for: in all messages, or only in the first or last few --------------------------------- */
+
+static void ask_in(const struct of *of, int64_t head, int64_t tail)
+{
+    for (size_t i = 0; i < of->n; i++) {
+        of->defs[i]->head = head > of->defs[i]->head ? head : of->defs[i]->head;
+        of->defs[i]->tail = tail > of->defs[i]->tail ? tail : of->defs[i]->tail;
+    }
+}
+
+static void set_edges(const struct cond *cond)
+{
+    bool edge = cond->type == COND_EDGE;
+    ask_in(&cond->of, !edge ? INT64_MAX : cond->first ? cond->at_most : 0, !edge ? INT64_MAX : cond->first ? 0 : cond->at_most);
+    ask_in(&cond->other, INT64_MAX, INT64_MAX);
+    for (size_t i = 0; i < cond->nsteps; i++)
+        ask_in(&cond->steps[i].of, INT64_MAX, INT64_MAX);
+    for (size_t i = 0; i < cond->nkids; i++)
+        set_edges(cond->kids[i]);
 }
 
 static bool read_conditions(struct compiler *c, const struct node *rule)
@@ -249,6 +287,9 @@ static bool read_conditions(struct compiler *c, const struct node *rule)
             return false;
     c->rule->always = holds_of_nothing(c->rule->find);
     set_leads(c->r->a, c->rule);
+    set_edges(c->rule->find);
+    for (size_t i = 0; i < c->rule->nexcepts; i++)
+        set_edges(c->rule->excepts[i]);
     return true;
 }
 

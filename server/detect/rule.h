@@ -100,6 +100,7 @@ struct event_def {
     size_t nmatchers;
     int trigger;           /* the matcher whose pattern makes this worth looking at; -1: every event of its kinds */
     bool late;             /* looked for only where one of the rule's leads occurred */
+    int64_t head, tail;    /* asked for in so many of the first and last messages of a transcript */
     struct key *keys;
     size_t nkeys, keys_cap;
 };

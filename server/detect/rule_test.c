@@ -456,7 +456,7 @@ static size_t try_over(struct bench *b, const struct rule *rule, const struct ru
     struct detect_over *over = detect_over_new(only);
     do
         feed(&m, over, &quotes);
-    while (detect_over_turn(over));
+    while (detect_over_turn(over, NULL));
     detect_over_end(over, &quotes, &b->arena, &result);
     detect_over_free(over);
     if (!shown_stands(&m, &result.findings))

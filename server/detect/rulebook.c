@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { SETS_KEPT = 64 };        /* of collections beyond, each import compiles its own */
+
 struct made {                   /* for collections to which the same blocks of settings apply */
     uint64_t blocks;
     struct ruleset *set;
@@ -22,11 +24,42 @@ struct rulebook {
     size_t n, cap;
 };
 
-static struct ruleset *make(struct rulebook *b, uint64_t blocks, struct arena *a, struct rule_problems *problems)
+/* Takes over the set. */
+static struct ruleset *keep(struct rulebook *b, uint64_t blocks, struct ruleset *set)
 {
     b->made = arena_grow(&b->arena, b->made, b->n, &b->cap, sizeof *b->made);
-    b->made[b->n] = (struct made){blocks, ruleset_make(&b->files, &b->settings, blocks, a, problems)};
-    return b->made[b->n++].set;
+    b->made[b->n++] = (struct made){blocks, set};
+    return set;
+}
+
+static struct ruleset *find(struct rulebook *b, uint64_t blocks)
+{
+    for (size_t i = 0; i < b->n; i++)
+        if (b->made[i].blocks == blocks)
+            return b->made[i].set;
+    return NULL;
+}
+
+static bool is_told(const struct rule_problems *problems, const struct rule_problem *p)
+{
+    for (size_t i = 0; i < problems->n; i++) {
+        const struct rule_problem *q = &problems->items[i];
+        if (q->line == p->line && q->column == p->column && slice_eq(q->file, p->file) && slice_eq(q->message, p->message))
+            return true;
+    }
+    return false;
+}
+
+/* What the settings of a collection break is told when they are read, not when it is scanned. */
+static void try_block(struct rulebook *b, uint64_t blocks, struct arena *a, struct rule_problems *problems)
+{
+    struct rule_problems found = {0};
+    ruleset_unref(ruleset_make(&b->files, &b->settings, blocks, a, &found));
+    for (size_t i = 0; i < found.n; i++)
+        if (!is_told(problems, &found.items[i])) {
+            problems->items = arena_grow(a, problems->items, problems->n, &problems->cap, sizeof *problems->items);
+            problems->items[problems->n++] = found.items[i];
+        }
 }
 
 static const char *config_path(const struct rulebook_options *o)
@@ -41,9 +74,11 @@ static bool read_all(struct rulebook *b, const struct rulebook_options *o, struc
     if (config && !settings_read(config, &b->arena, a, problems, &b->settings, e))
         return false;
     pack_add_shipped(&b->arena, &b->files, false);
-    for (size_t i = 0; i < b->settings.rules.n; i++)
-        if (!pack_add_path(&b->arena, &b->files, arena_strdup(a, b->settings.rules.items[i]), e))
-            return false;
+    for (size_t i = 0; i < b->settings.npacks; i++) {
+        const struct settings_pack *p = &b->settings.packs[i];
+        if (!pack_add_path(&b->arena, &b->files, p->path, e))
+            return err_prefix(e, "%.*s:%d:%d: rules", SLICE_ARG(b->settings.file), p->node->line, p->node->column);
+    }
     for (size_t i = 0; i < o->npaths; i++)
         if (!pack_add_path(&b->arena, &b->files, o->paths[i], e))
             return false;
@@ -61,18 +96,10 @@ bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct rul
         return false;
     }
     uint64_t all = settings_blocks(&b->settings, SLICE_NONE);
-    settings_check(&b->settings, make(b, all, a, problems), a, problems);
-    for (size_t i = 0; i < b->settings.n; i++) { /* what a collection's parameters break is told now, not when it is scanned */
-        struct rule_problems more = {0};
-        if (all >> i & 1)
-            continue;
-        struct ruleset *set = ruleset_make(&b->files, &b->settings, all | UINT64_C(1) << i, a, &more);
-        for (size_t k = problems->n; k < more.n; k++) {
-            problems->items = arena_grow(a, problems->items, problems->n, &problems->cap, sizeof *problems->items);
-            problems->items[problems->n++] = more.items[k];
-        }
-        ruleset_unref(set);
-    }
+    settings_check(&b->settings, keep(b, all, ruleset_make(&b->files, &b->settings, all, a, problems)), a, problems);
+    for (size_t i = 0; i < b->settings.n; i++)
+        if (!(all >> i & 1))
+            try_block(b, all | UINT64_C(1) << i, a, problems);
     *out = b;
     return true;
 }
@@ -91,17 +118,21 @@ void rulebook_free(struct rulebook *b)
 struct ruleset *rulebook_for(struct rulebook *b, struct slice collection)
 {
     uint64_t blocks = settings_blocks(&b->settings, collection);
-    struct ruleset *set = NULL;
     pthread_mutex_lock(&b->lock);
-    for (size_t i = 0; i < b->n && !set; i++)
-        set = b->made[i].blocks == blocks ? b->made[i].set : NULL;
-    if (!set) {
+    struct ruleset *set = find(b, blocks), *made = NULL;
+    pthread_mutex_unlock(&b->lock);
+    if (!set) { /* outside the lock, on which every import waits */
         struct arena unused = {0}; /* problems were told when the book was read */
         struct rule_problems problems = {0};
-        set = make(b, blocks, &unused, &problems);
+        made = ruleset_make(&b->files, &b->settings, blocks, &unused, &problems);
         arena_free(&unused);
     }
-    ruleset_ref(set);
+    pthread_mutex_lock(&b->lock);
+    set = find(b, blocks);
+    if (!set && b->n < SETS_KEPT)
+        set = keep(b, blocks, ruleset_ref(made));
+    struct ruleset *out = set ? ruleset_ref(set) : ruleset_ref(made);
     pthread_mutex_unlock(&b->lock);
-    return set;
+    ruleset_unref(made);
+    return out;
 }

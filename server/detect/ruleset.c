@@ -47,20 +47,21 @@ struct opened {
     struct rule_texts texts;
     struct slice name;
     size_t pack;
+    bool only_names;
 };
 
 static struct opened open_file(struct ruleset *rs, const struct pack_file *file, struct definitions *packs, struct arena *report,
                                struct rule_problems *problems)
 {
     struct reader r = {.a = &rs->arena, .report = report, .problems = problems, .file = file->name};
-    struct opened out = {.name = file->name, .pack = file->pack};
+    struct opened out = {.name = file->name, .pack = file->pack, .only_names = file->only_names};
     struct rule_texts all = {0};
     node_read(&r, file->text, &all);
     out.texts.items = all.items;
     for (size_t i = 0; i < all.n; i++)
         if (definitions_are(&all.items[i].node))
             definitions_read(&r, &all.items[i].node, &packs[file->pack]);
-        else if (!file->only_names)
+        else
             out.texts.items[out.texts.n++] = all.items[i];
     return out;
 }
@@ -83,6 +84,35 @@ static void add_rules(struct ruleset *rs, const struct opened *file, const struc
             node_problem(&r, &text.node, "there is a rule '%.*s' in this file already, in line %d", SLICE_ARG(rule->id), rs->rules[twin]->line);
         else
             add_rule(rs, rule);
+    }
+}
+
+static void add_helper(struct ruleset *rs, const struct rule *rule)
+{
+    if (!rule->enabled || rule->scope != SCOPE_RUN || rule->over_findings || find_rule(rs, rule->id) < rs->n)
+        return;
+    append_rule(rs, rule);
+    rs->nhelpers++;
+}
+
+/* Rules over findings need those that find: all of scope run, as nobody can say which. */
+static bool needs_helpers(const struct ruleset *rs)
+{
+    for (size_t i = 0; i < rs->n; i++)
+        if (rs->rules[i]->over_findings)
+            return true;
+    return false;
+}
+
+/* The rules of files that lend only their names. */
+static void compile_helpers(struct ruleset *rs, const struct opened *file, const struct definitions *names, struct arena *report,
+                            struct rule_problems *problems)
+{
+    struct reader r = {.a = &rs->arena, .report = report, .problems = problems, .file = file->name};
+    for (size_t i = 0; i < file->texts.n; i++) {
+        const struct rule *rule = rule_compile(&r, &rs->patterns, names, &file->texts.items[i]);
+        if (rule)
+            add_helper(rs, rule);
     }
 }
 
@@ -151,11 +181,16 @@ struct ruleset *ruleset_make(const struct pack_files *files, const struct settin
         opened[i] = open_file(rs, &files->items[i], packs, report, problems);
     bool whole = true; /* else rules may ask for others that are left out on purpose */
     for (size_t i = 0; i < files->n; i++) {
-        add_rules(rs, &opened[i], &packs[opened[i].pack], settings, blocks, report, problems);
-        whole &= !files->items[i].only_names;
+        if (!opened[i].only_names)
+            add_rules(rs, &opened[i], &packs[opened[i].pack], settings, blocks, report, problems);
+        whole &= !opened[i].only_names;
     }
     if (whole)
         check_asks(rs, report, problems);
+    bool lent = needs_helpers(rs);
+    for (size_t i = 0; lent && i < files->n; i++)
+        if (opened[i].only_names)
+            compile_helpers(rs, &opened[i], &packs[opened[i].pack], report, problems);
     link(rs);
     return rs;
 }
@@ -235,25 +270,23 @@ static void link_events(struct ruleset *rs, const struct pattern_table *patterns
     for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
         n += rs->rules[i]->nevents;
     rs->triggers = arena_array(&rs->arena, struct event_def *, n + 1);
+    rs->record = arena_array(&rs->arena, struct event_def *, n + 1);
     rs->triggered = arena_array(&rs->arena, uint32_t, patterns->n + 1);
-    for (int kind = 0; kind < EVENT_KINDS; kind++)
-        rs->always[kind] = arena_array(&rs->arena, struct event_def *, n + 1);
     for (size_t i = 0; i < rs->n + rs->nhelpers; i++)
         for (size_t k = 0; ruleset_asks(rs, rs->rules[i]) && k < rs->rules[i]->nevents; k++) {
             struct event_def *def = rs->rules[i]->events[k];
             for (size_t m = 0; m < def->nmatchers; m++)
                 if (def->matchers[m].pattern)
                     used[def->matchers[m].pattern->index] = true;
-            if (def->late) /* its literals are looked for, but it waits for its lead */
-                continue;
             if (def->trigger >= 0) {
                 rs->triggers[ntriggers++] = def;
                 rs->triggered[def->matchers[def->trigger].pattern->index + 1]++;
                 continue;
             }
+            if (def->kinds == EVENT_BIT(EVENT_END))
+                rs->record[rs->nrecord++] = def;
             for (int kind = 0; kind < EVENT_KINDS; kind++)
-                if (def->kinds & EVENT_BIT(kind))
-                    rs->always[kind][rs->nalways[kind]++] = def;
+                rs->nalways[kind] += def->kinds & EVENT_BIT(kind) ? 1 : 0;
         }
     qsort(rs->triggers, ntriggers, sizeof(struct event_def *), by_trigger);
     for (size_t i = 0; i < patterns->n; i++)
@@ -315,17 +348,11 @@ void ruleset_unref(struct ruleset *rs)
     free(rs);
 }
 
-/* Rules over findings need those that find: all of scope run, as nobody can say which. */
 static void add_helpers(struct ruleset *part, const struct ruleset *whole)
 {
-    bool asked = false;
-    for (size_t i = 0; i < part->n; i++)
-        asked |= part->rules[i]->over_findings;
-    for (size_t i = 0; asked && i < whole->n; i++)
-        if (whole->rules[i]->enabled && whole->rules[i]->scope == SCOPE_RUN && !whole->rules[i]->over_findings && find_rule(part, whole->rules[i]->id) == part->n) {
-            append_rule(part, whole->rules[i]);
-            part->nhelpers++;
-        }
+    bool needed = needs_helpers(part);
+    for (size_t i = 0; needed && i < whole->n + whole->nhelpers; i++)
+        add_helper(part, whole->rules[i]);
 }
 
 bool ruleset_only(const struct ruleset *rs, const struct slice *ids, size_t n, struct ruleset **out, struct err *e)

@@ -33,8 +33,9 @@ struct ruleset {
     struct literal_ref *literals;
     uint32_t *triggered;                /* patterns + 1 offsets into triggers[] */
     struct event_def **triggers;        /* events worth looking at once their pattern's literal was seen */
-    struct event_def **always[EVENT_KINDS];
-    size_t nalways[EVENT_KINDS];
+    struct event_def **record;          /* nrecord events that are about the run's record, and nothing else */
+    size_t nrecord;
+    size_t nalways[EVENT_KINDS];        /* events of a kind that are worth a look whatever its text says */
     unsigned classes;                   /* of texts in which any literal is looked for */
 };
 

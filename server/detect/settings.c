@@ -4,8 +4,18 @@
 
 #include <fnmatch.h>
 
+enum { IDS_TOLD = 20 };         /* of a list's unknown ids, so many are told one by one */
+static const double NUMBER_MOST = 1e9;
+
+static bool is_glob(struct slice s)
+{
+    return memchr(s.ptr, '*', s.len) || memchr(s.ptr, '?', s.len) || memchr(s.ptr, '[', s.len) || memchr(s.ptr, '\\', s.len);
+}
+
 static bool is_name_of(struct slice glob, struct slice name)
 {
+    if (!glob.len || !is_glob(glob))
+        return slice_eq(glob, name);
     char pattern[256], text[256];
     if (glob.len >= sizeof pattern || name.len >= sizeof text)
         return false;
@@ -16,42 +26,47 @@ static bool is_name_of(struct slice glob, struct slice name)
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
-static bool read_ids(struct reader *r, const struct node *block, const char *key)
+static const struct node *of_type(const struct node *node, enum node_type type)
 {
-    const struct node *each, *node = node_get(block, key);
-    size_t n = node_each(node, &each);
-    struct slice unused;
-    for (size_t i = 0; i < n; i++)
-        if (!node_string(r, &each[i], key, &unused))
-            return false;
-    return true;
+    return node && node->type == type ? node : NULL;
 }
 
-static bool read_detectors(struct reader *r, const struct node *block)
+static bool is_severity(const struct node *node)
 {
-    static const char *const known[] = {"severity", "parameters", NULL};
+    enum severity unused;
+    return of_type(node, NODE_STRING) && severity_parse(node->text, &unused);
+}
+
+/* What of it cannot be read is told; the rest holds. */
+static void read_detectors(struct reader *r, const struct node *block)
+{
+    static const char *const known[] = {"enabled", "severity", "parameters", NULL};
     const struct node *map = node_get(block, "detectors");
     if (map && map->type != NODE_MAP)
-        return node_problem(r, map, "detectors: a map of ids was expected, but this is %s", node_what(map));
-    for (size_t i = 0; map && i < map->n; i++) {
-        const struct node *one = &map->items[i], *severity = node_get(one, "severity"), *parameters = node_get(one, "parameters");
-        enum severity unused;
-        if (one->type != NODE_MAP)
-            return node_problem(r, one, "a map with severity or parameters was expected, but this is %s", node_what(one));
-        if (!node_known_keys(r, one, "a detector", known))
-            return false;
-        if (severity && !severity_parse(severity->text, &unused))
-            return node_problem(r, severity, "severity is low, medium or high");
+        node_problem(r, map, "detectors: a map of ids was expected, but this is %s", node_what(map));
+    for (size_t i = 0; of_type(map, NODE_MAP) && i < map->n; i++) {
+        const struct node *one = &map->items[i];
+        const struct node *enabled = node_get(one, "enabled"), *severity = node_get(one, "severity"), *parameters = node_get(one, "parameters");
+        struct slice id = map->keys[i].text;
+        if (one->type != NODE_MAP) {
+            node_problem(r, one, "%.*s: a map with enabled, severity or parameters was expected, but this is %s", SLICE_ARG(id), node_what(one));
+            continue;
+        }
+        node_known_keys(r, one, "a detector", known);
+        if (enabled && enabled->type != NODE_BOOL)
+            node_problem(r, enabled, "%.*s: enabled is true or false, but this is %s", SLICE_ARG(id), node_what(enabled));
+        if (severity && !is_severity(severity))
+            node_problem(r, severity, "%.*s: severity is low, medium or high, but this is %s%s%.*s%s", SLICE_ARG(id),
+                         severity->text.len ? "" : node_what(severity), severity->text.len ? "'" : "", SLICE_ARG(severity->text),
+                         severity->text.len ? "'" : "");
         if (parameters && parameters->type != NODE_MAP)
-            return node_problem(r, parameters, "parameters: a map of names was expected, but this is %s", node_what(parameters));
+            node_problem(r, parameters, "%.*s: parameters: a map of names was expected, but this is %s", SLICE_ARG(id), node_what(parameters));
     }
-    return true;
 }
 
 static void read_block(struct reader *r, const struct node *node, struct slice collections, struct settings *out)
 {
-    if (!read_ids(r, node, "disable") || !read_ids(r, node, "enable") || !read_detectors(r, node))
-        return;
+    read_detectors(r, node);
     if (out->n == SETTINGS_BLOCKS) {
         node_problem(r, node, "more than %d blocks of settings", SETTINGS_BLOCKS - 1);
         return;
@@ -70,8 +85,9 @@ static void read_paths(struct reader *r, const char *path, const struct node *no
         if (!node_string(r, &each[i], "rules", &rules))
             continue;
         bool beside = slash && rules.len && rules.ptr[0] != '/';
-        out->rules.items = arena_grow(r->a, out->rules.items, out->rules.n, &out->rules.cap, sizeof *out->rules.items);
-        out->rules.items[out->rules.n++] = beside ? arena_printf(r->a, "%.*s/%.*s", (int)(slash - path), path, SLICE_ARG(rules)) : arena_dup(r->a, rules);
+        rules = beside ? arena_printf(r->a, "%.*s/%.*s", (int)(slash - path), path, SLICE_ARG(rules)) : rules;
+        out->packs = arena_grow(r->a, out->packs, out->npacks, &out->packs_cap, sizeof *out->packs);
+        out->packs[out->npacks++] = (struct settings_pack){arena_strdup(r->a, rules), &each[i]};
     }
 }
 
@@ -82,6 +98,7 @@ bool settings_read(const char *path, struct arena *a, struct arena *report, stru
     struct reader r = {.a = a, .report = report, .problems = problems, .file = arena_dup(a, slice_str(path))};
     struct rule_texts texts = {0};
     struct slice text;
+    r.one_map = "telltale.yaml is a map of keys (rules, disable, enable, detectors, collections)";
     *out = (struct settings){.file = r.file};
     if (!pack_file_read(a, path, &text, e))
         return false;
@@ -151,7 +168,25 @@ static struct node with(struct arena *a, const struct node *map, const char *key
     return out;
 }
 
-static bool same_type(const struct node *a, const struct node *b) { return a->type == b->type; }
+static bool is_share(struct slice name, const struct node *was)
+{
+    return (slice_starts(name, "share") || slice_starts(name, "likeness")) && was->number >= 0 && was->number <= 1;
+}
+
+/* Whether a parameter that was this by default can be that; what of it cannot is told where there is a reader. */
+static bool fits(struct reader *r, struct slice name, const struct node *was, const struct node *now)
+{
+    if (was->type != now->type)
+        return r && node_problem(r, now, "%s was expected, as its default is, but this is %s", node_what(was), node_what(now));
+    if (now->type != NODE_NUMBER)
+        return true;
+    bool share = is_share(name, was);
+    double least = was->number < 0 ? -NUMBER_MOST : 0, most = share ? 1 : NUMBER_MOST;
+    if (now->number >= least && now->number <= most)
+        return true;
+    return r && node_problem(r, now, "%.*s is %s from %.0f to %.0f, but this is %.*s", SLICE_ARG(name), share ? "a share" : "a number", least, most,
+                             SLICE_ARG(now->text));
+}
 
 static struct node with_parameters(struct arena *a, const struct node *rule, const struct node *overrides)
 {
@@ -162,7 +197,7 @@ static struct node with_parameters(struct arena *a, const struct node *rule, con
     for (size_t i = 0; i < overrides->n; i++) {
         const char *name = arena_strdup(a, overrides->keys[i].text);
         const struct node *was = node_get(defaults, name);
-        if (was && same_type(was, &overrides->items[i]))
+        if (was && fits(NULL, overrides->keys[i].text, was, &overrides->items[i]))
             parameters = with(a, &parameters, name, overrides->items[i]);
     }
     return with(a, rule, "parameters", parameters);
@@ -176,10 +211,13 @@ struct node settings_apply(const struct settings *s, uint64_t blocks, struct are
         if (!(blocks >> i & 1))
             continue;
         const struct node *block = s->blocks[i].node, *one = node_get(node_get(block, "detectors"), name), *severity = node_get(one, "severity");
+        const struct node *enabled = of_type(node_get(one, "enabled"), NODE_BOOL);
         bool off = lists(block, "disable", id), on = lists(block, "enable", id);
         if (on || off)
             out = with(a, &out, "enabled", (struct node){.type = NODE_BOOL, .boolean = on, .text = slice_str(on ? "true" : "false")});
-        if (severity)
+        if (enabled)
+            out = with(a, &out, "enabled", *enabled);
+        if (is_severity(severity))
             out = with(a, &out, "severity", *severity);
         out = with_parameters(a, &out, node_get(one, "parameters"));
     }
@@ -199,21 +237,28 @@ static const struct rule *rule_named(const struct ruleset *rs, struct slice glob
 static void check_ids(struct reader *r, const struct ruleset *rs, const struct node *block, const char *key)
 {
     const struct node *each;
-    size_t n = node_each(node_get(block, key), &each);
-    for (size_t i = 0; i < n; i++)
-        if (!rule_named(rs, each[i].text))
-            node_problem(r, &each[i], "%s: there is no detector '%.*s'; telltale rules list names them", key, SLICE_ARG(each[i].text));
+    struct slice id;
+    size_t n = node_each(node_get(block, key), &each), unknown = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (rule_named(rs, each[i].text))
+            continue;
+        if (++unknown <= IDS_TOLD && node_string(r, &each[i], key, &id))
+            node_problem(r, &each[i], "%s: there is no detector '%.*s'; telltale rules list names them", key, SLICE_ARG(id));
+    }
+    if (unknown > IDS_TOLD)
+        node_problem(r, each, "%s: and %zu more that are no detectors", key, unknown - IDS_TOLD);
 }
 
 static void check_parameters(struct reader *r, const struct rule *rule, const struct node *overrides)
 {
     for (size_t i = 0; overrides && i < overrides->n; i++) {
-        const struct node *was = node_get(rule->parameters, arena_strdup(r->report, overrides->keys[i].text));
+        struct slice name = overrides->keys[i].text;
+        const struct node *was = node_get(rule->parameters, arena_strdup(r->report, name));
         if (!was)
             node_problem(r, &overrides->keys[i], "the detector '%.*s' has no parameter '%.*s'; telltale rules show %.*s shows them", SLICE_ARG(rule->id),
-                         SLICE_ARG(overrides->keys[i].text), SLICE_ARG(rule->id));
-        else if (!same_type(was, &overrides->items[i]))
-            node_problem(r, &overrides->items[i], "%s was expected, as its default is, but this is %s", node_what(was), node_what(&overrides->items[i]));
+                         SLICE_ARG(name), SLICE_ARG(rule->id));
+        else
+            fits(r, name, was, &overrides->items[i]);
     }
 }
 
@@ -221,7 +266,7 @@ void settings_check(const struct settings *s, const struct ruleset *rs, struct a
 {
     struct reader r = {.a = report, .report = report, .problems = problems, .file = s->file};
     for (size_t i = 0; i < s->n; i++) {
-        const struct node *block = s->blocks[i].node, *detectors = node_get(block, "detectors");
+        const struct node *block = s->blocks[i].node, *detectors = of_type(node_get(block, "detectors"), NODE_MAP);
         check_ids(&r, rs, block, "disable");
         check_ids(&r, rs, block, "enable");
         for (size_t k = 0; detectors && k < detectors->n; k++) {
@@ -229,7 +274,7 @@ void settings_check(const struct settings *s, const struct ruleset *rs, struct a
             for (size_t n = 0; n < rs->n && !rule; n++)
                 rule = slice_eq(rs->rules[n]->id, detectors->keys[k].text) ? rs->rules[n] : NULL;
             if (rule)
-                check_parameters(&r, rule, node_get(&detectors->items[k], "parameters"));
+                check_parameters(&r, rule, of_type(node_get(&detectors->items[k], "parameters"), NODE_MAP));
             else
                 node_problem(&r, &detectors->keys[k], "there is no detector '%.*s'; telltale rules list names them", SLICE_ARG(detectors->keys[k].text));
         }

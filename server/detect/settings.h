@@ -3,7 +3,7 @@
  *     rules: [my-rules/]                # more packs, beside this file
  *     disable: [prompt-leak, "task-*"]  # ids; * and ? stand for any letters
  *     enable: [chatty-finish]
- *     detectors: { repeated-call: { severity: low, parameters: { times: 6 } } }
+ *     detectors: { repeated-call: { enabled: true, severity: low, parameters: { times: 6 } } }
  *     collections: { "ctf*": { disable: […], enable: […], detectors: {…} } }
  *
  * A collection's blocks are applied in their order, on top of what holds for all. */
@@ -18,9 +18,14 @@ struct settings_block {
     struct slice collections;   /* of whose names; absent: all */
     const struct node *node;    /* with disable, enable, detectors */
 };
+struct settings_pack {
+    const char *path;           /* made relative to where the program runs */
+    const struct node *node;
+};
 struct settings {
     struct slice file;
-    struct slices rules;        /* paths of packs, made relative to where the program runs */
+    struct settings_pack *packs;
+    size_t npacks, packs_cap;
     struct settings_block blocks[SETTINGS_BLOCKS];
     size_t n;
 };
@@ -32,7 +37,7 @@ uint64_t settings_blocks(const struct settings *s, struct slice collection);
 /* The rule as these blocks have it: severity, parameters and `enabled` in its node replaced. What does not fit the rule is left as the
  * rule has it (settings_check says so). */
 struct node settings_apply(const struct settings *s, uint64_t blocks, struct arena *a, struct slice id, const struct node *rule);
-/* Lists what speaks of detectors or parameters that there are not, or gives a parameter another type of value. */
+/* Lists what speaks of detectors or parameters that there are not, or gives a parameter a value that it cannot have. */
 void settings_check(const struct settings *s, const struct ruleset *rs, struct arena *report, struct rule_problems *problems);
 
 #endif

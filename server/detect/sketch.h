@@ -16,7 +16,8 @@ enum { SKETCH_MAX = 128 };
  * the same word. In `a`. */
 struct sketch sketch_make(struct arena *a, struct slice text);
 
-/* The share, from 0 to 1, of what either has that both have. Exact for short texts, within a few percent for long ones. */
-double sketch_likeness(const struct sketch *a, const struct sketch *b);
+/* The share, from 0 to 1, of what either has that both have. Exact for short texts, within a few percent for long ones. Where
+ * it is below `least` it may be 0: most texts are told apart by their first few hashes. */
+double sketch_likeness(const struct sketch *a, const struct sketch *b, double least);
 
 #endif

@@ -14,6 +14,7 @@ enum { TEXT_MAX = 4 << 20, DEPTH_MAX = 48 };
 struct builder {
     yaml_parser_t parser;
     struct reader *r;
+    struct slice text;
     int lines_before; /* of the document's first line in the file */
     int depth;
 };
@@ -23,14 +24,33 @@ static struct node node_at(const struct builder *b, const yaml_mark_t *mark)
     return (struct node){.line = b->lines_before + (int)mark->line + 1, .column = (int)mark->column + 1};
 }
 
+/* libyaml tells of bytes that it cannot read only how many stand before them. */
+static struct node node_at_byte(const struct builder *b, size_t offset)
+{
+    struct node at = {.line = b->lines_before + 1, .column = 1};
+    for (size_t i = 0; i < offset && i < b->text.len; i++) {
+        if (b->text.ptr[i] == '\n')
+            at.line++, at.column = 1;
+        else if (((unsigned char)b->text.ptr[i] & 0xC0) != 0x80)
+            at.column++;
+    }
+    return at;
+}
+
 static bool next_event(struct builder *b, yaml_event_t *event)
 {
     if (yaml_parser_parse(&b->parser, event))
         return true;
     struct node at = node_at(b, &b->parser.problem_mark);
     const char *problem = b->parser.problem ? b->parser.problem : "cannot be read";
-    if (b->parser.error == YAML_READER_ERROR)
-        return node_problem(b->r, NULL, "this is no UTF-8 text: %s", problem);
+    if (b->parser.error == YAML_READER_ERROR) {
+        at = node_at_byte(b, b->parser.problem_offset);
+        if (slice_sub(b->text, b->parser.problem_offset, b->text.len).len && !b->text.ptr[b->parser.problem_offset])
+            return node_problem(b->r, &at, "a NUL byte cannot stand in YAML");
+        if (slice_starts(slice_str(problem), "control"))
+            return node_problem(b->r, &at, "a control character cannot stand in YAML");
+        return node_problem(b->r, &at, "this is no UTF-8 text: %s", problem);
+    }
     return node_problem(b->r, &at, "this is not YAML: %s%s%s", b->parser.context ? b->parser.context : "",
                         b->parser.context ? ", " : "", problem);
 }
@@ -282,12 +302,12 @@ static struct slice dedent(struct arena *a, struct slice s, size_t by)
 
 static void add_rules(struct builder *b, struct slice text, const struct node *root, struct rule_texts *out)
 {
-    const struct node *first;
-    size_t n = node_each(root, &first);
+    const struct node *first = root;
+    size_t n = b->r->one_map ? 1 : node_each(root, &first);
     for (size_t i = 0; i < n; i++) {
         if (first[i].type != NODE_MAP) {
-            node_problem(b->r, &first[i], "a rule is a map of keys (id, title, behavior, …), but this is %s",
-                         node_what(&first[i]));
+            node_problem(b->r, &first[i], "%s, but this is %s",
+                         b->r->one_map ? b->r->one_map : "a rule is a map of keys (id, title, behavior, …)", node_what(&first[i]));
             continue;
         }
         size_t start = node_offset(text, b->lines_before, &first[i]);
@@ -302,7 +322,7 @@ static void add_rules(struct builder *b, struct slice text, const struct node *r
 
 static void read_document(struct reader *r, struct slice text, int lines_before, struct rule_texts *out)
 {
-    struct builder b = {.r = r, .lines_before = lines_before};
+    struct builder b = {.r = r, .text = text, .lines_before = lines_before};
     if (!yaml_parser_initialize(&b.parser))
         abort(); /* out of memory */
     yaml_parser_set_encoding(&b.parser, YAML_UTF8_ENCODING);

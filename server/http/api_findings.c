@@ -239,7 +239,7 @@ static bool try_over(struct trial *t, struct arena *a, struct err *e)
     wish.detectors = detect_over_asks(trying.over, &wish.ndetectors);
     do
         ok = store_collection_feed(t->r->store, t->collection, &wish, e);
-    while (ok && detect_over_turn(trying.over));
+    while (ok && detect_over_turn(trying.over, NULL));
     if (ok) {
         detect_over_end(trying.over, &quotes, a, &result);
         show(t, &result.findings, NULL);

@@ -84,6 +84,7 @@ struct look_options {
 };
 bool ingest_look(const struct look_options *options, uint64_t *findings, struct err *e);
 
+#define INGEST_SAMPLE "sample"
 /* Loads the sample collection that is inside the program, as collection "sample", and detects. Twice changes nothing. */
 bool ingest_sample(const char *db, const struct ruleset *rules, struct arena *a, struct collection_row *collection, struct ingest_report *report,
                    struct err *e);

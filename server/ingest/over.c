@@ -12,11 +12,17 @@ struct feeding {
     const atomic_bool *cancel;
 };
 
+static bool goes_on(const atomic_bool *cancel, struct err *e)
+{
+    return !cancel || !atomic_load(cancel) ||
+           err_set(e, ERR_CANCELLED, "the look at the collection was cut short; the next import or scan does it");
+}
+
 static bool feed(void *ctx, const struct task_summary *piece, struct err *e)
 {
     const struct feeding *f = ctx;
-    if (f->cancel && atomic_load(f->cancel))
-        return err_set(e, ERR_CANCELLED, "the look at the collection was cut short; the next import or scan does it");
+    if (!goes_on(f->cancel, e))
+        return false;
     detect_over_feed(f->over, piece);
     return true;
 }
@@ -34,7 +40,8 @@ bool over_run(struct store *s, const struct over_wish *wish, uint64_t *findings,
         fed.detectors = detect_over_asks(feeding.over, &fed.ndetectors);
         do
             ok = store_collection_feed(s, wish->collection, &fed, e);
-        while (ok && detect_over_turn(feeding.over));
+        while (ok && detect_over_turn(feeding.over, wish->cancel));
+        ok = ok && goes_on(wish->cancel, e);
         if (ok)
             detect_over_end(feeding.over, &quotes, &a, &found);
     }

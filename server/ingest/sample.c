@@ -48,7 +48,7 @@ static bool find_or_add(const char *db, struct arena *a, struct collection_row *
     if (!store_open(db, STORE_WRITE, &store, e))
         return false;
     const struct collection_row row = {
-        .name = slice_str("sample"),
+        .name = slice_str(INGEST_SAMPLE),
         .description = slice_str("Workbench, a small benchmark of command-line tasks written for Telltale: two models, several attempts a task."),
     };
     struct err why = {0};

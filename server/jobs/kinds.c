@@ -176,7 +176,7 @@ static bool sample_run(struct job *job, struct str *result, struct err *e)
 {
     struct collection_row collection;
     struct ingest_report report = {0};
-    struct ruleset *rules = rulebook_for(job->options->rules, SLICE_NONE);
+    struct ruleset *rules = rulebook_for(job->options->rules, slice_str(INGEST_SAMPLE));
     bool ok = ingest_sample(job->options->db, rules, job->arena, &collection, &report, e);
     ruleset_unref(rules);
     if (!ok)

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -31,7 +32,7 @@ static void tests_by_hand(void **state)
     assert_int_equal(s.n, 2);
     assert_false(strata_hold(&(struct strata){.e = 3, .high = 9}));
     assert_true(strata_hold(&s));
-    near(s.difference / s.weight, ((10 * 30 - 5 * 20) / 50.0 + (8 * 20 - 4 * 10) / 30.0) / (20 * 30 / 50.0 + 10 * 20 / 30.0));
+    near((s.share - s.others) / s.weight, ((10 * 30 - 5 * 20) / 50.0 + (8 * 20 - 4 * 10) / 30.0) / (20 * 30 / 50.0 + 10 * 20 / 30.0));
     near(stats_bh(p, 5, 0.05), 0.04);                     /* the fourth: 0.04 <= 4/5 of 0.05 */
     near(stats_bh(p, 5, 0.01), -1);                       /* 0.005 > 1/5 of 0.01, and so on */
     stats_wilson(5, 10, &low, &high);
@@ -44,6 +45,48 @@ static void tests_by_hand(void **state)
     near(high - low, 1);
     near(stats_median(v, 4), 2.5);
     near(stats_median(v, 3), 2);
+}
+
+static double log_choose(size_t n, size_t k) { return lgamma((double)n + 1) - lgamma((double)k + 1) - lgamma((double)(n - k) + 1); }
+
+/* The definition: all tables that are no likelier. */
+static double fisher(size_t x, size_t n1, size_t m1, size_t n)
+{
+    double sum = 0, own = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t k = n1 + m1 > n ? n1 + m1 - n : 0; k <= n1 && k <= m1; k++) {
+            double p = log_choose(m1, k) + log_choose(n - m1, n1 - k) - log_choose(n, n1);
+            if (!pass && k == x)
+                own = p;
+            if (pass && p <= own + 1e-7)
+                sum += exp(p);
+        }
+    return sum < 1 ? sum : 1;
+}
+
+static void fisher_is_what_it_is_defined_as(void **state)
+{
+    static const size_t large[][4] = {{130, 300, 500, 1500}, {70, 300, 500, 1500}, {0, 40, 900, 1000}, {999, 1000, 1000, 2000}, {3, 3000, 3, 5000}};
+    (void)state;
+    for (size_t n = 1; n <= 14; n++)
+        for (size_t n1 = 0; n1 <= n; n1++)
+            for (size_t m1 = 0; m1 <= n; m1++)
+                for (size_t x = n1 + m1 > n ? n1 + m1 - n : 0; x <= n1 && x <= m1; x++)
+                    near(stats_fisher(x, n1, m1, n), fisher(x, n1, m1, n));
+    for (size_t i = 0; i < sizeof large / sizeof *large; i++) {
+        double p = fisher(large[i][0], large[i][1], large[i][2], large[i][3]);
+        assert_true(fabs(stats_fisher(large[i][0], large[i][1], large[i][2], large[i][3]) - p) <= 1e-9 * p);
+    }
+}
+
+static void fisher_of_a_million_runs_is_quick(void **state)
+{
+    enum { MILLION = 1000000, TESTS = 200 };
+    clock_t before = clock();
+    (void)state;
+    for (size_t i = 0; i < TESTS; i++)
+        assert_true(stats_fisher(MILLION / 2 + 300 + i, MILLION, MILLION, 2 * MILLION) < 0.5);
+    assert_true(clock() - before < 2 * CLOCKS_PER_SEC); /* a walk over all tables takes a minute */
 }
 
 /* ---- runs that are made ---------------------------------------------------------------------------------------------- */
@@ -92,7 +135,7 @@ static struct contrast *look(struct world *w, const size_t *first, const struct 
                 const struct task_summary piece = {.task = (int64_t)t + 1, .runs = &w->runs[from], .nruns = n < 5 ? n : 5};
                 contrast_feed(c, pass, &piece);
             }
-        if (!contrast_turn(c, pass))
+        if (!contrast_turn(c, pass, NULL))
             break;
     }
     return c;
@@ -217,14 +260,161 @@ static void of_two_one_is_told(void **state)
     free(w);
 }
 
+/* ---- runs of which each action is said --------------------------------------------------------------------------------- */
+
+enum { MARK = 100, PLAIN = 7 };
+
+/* n runs of a task, each of one action: `with` of them the mark. */
+static void add_marked(struct world *w, const char *model, size_t n, size_t with)
+{
+    for (size_t i = 0; i < n; i++, w->n++) {
+        w->actions[w->n][0] = (struct action_ref){i < with ? MARK : PLAIN, 0};
+        w->runs[w->n] = (struct run_summary){.run = slice_of("00000000-0000-0000-0000-000000000000", 36), .model = slice_str(model),
+                                             .actions = w->actions[w->n], .nactions = 1};
+    }
+}
+
+static const struct contrast_found *of_mark(const struct contrast *c)
+{
+    size_t n;
+    const struct contrast_found *f = contrast_results(c, &n);
+    for (size_t i = 0; i < n; i++)
+        if (f[i].length == 1 && f[i].gram[0] == MARK)
+            return &f[i];
+    return NULL;
+}
+
+/* In each of two tasks a has it more often, in both together less often, for b ran the task where it is frequent. */
+static void shares_are_of_the_same_tasks(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    size_t first[TASKS + 1] = {0};
+    (void)state;
+    add_marked(w, "a", 10, 10);
+    add_marked(w, "b", 90, 63);
+    first[1] = w->n;
+    add_marked(w, "a", 90, 45);
+    add_marked(w, "b", 10, 1);
+    for (size_t t = 2; t <= TASKS; t++)
+        first[t] = w->n;
+    struct contrast *c = look(w, first, &by_model);
+    const struct contrast_found *f = of_mark(c);
+    assert_non_null(f);
+    assert_true(f->more && slice_is(f->group, "a"));
+    near(f->share, (1 + 0.5) / 2);
+    near(f->others, (0.7 + 0.1) / 2);
+    contrast_free(c);
+    free(w);
+}
+
+/* One of two tasks says something of the mark, too few runs for the asymptotic test: Fisher's is exact. */
+static void one_task_that_says_something_is_tested_exactly(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    size_t first[TASKS + 1] = {0};
+    (void)state;
+    add_marked(w, "a", 8, 8);
+    add_marked(w, "b", 8, 0);
+    first[1] = w->n;
+    add_marked(w, "a", 8, 0);
+    add_marked(w, "b", 8, 0);
+    for (size_t t = 2; t <= TASKS; t++)
+        first[t] = w->n;
+    struct contrast *c = look(w, first, &by_model);
+    const struct contrast_found *f = of_mark(c);
+    assert_non_null(f);
+    near(f->p, stats_fisher(8, 8, 8, 16));
+    near(f->share, 0.5);
+    contrast_free(c);
+    free(w);
+}
+
+/* Most runs of both have no others to be compared with: what differs in the few that have is seen. */
+static void runs_of_other_tasks_hide_nothing(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    size_t first[TASKS + 1] = {0};
+    (void)state;
+    add_marked(w, "a", 16, 16);
+    add_marked(w, "b", 16, 0);
+    first[1] = w->n;
+    add_marked(w, "a", 100, 0);
+    first[2] = w->n;
+    add_marked(w, "b", 100, 0);
+    for (size_t t = 3; t <= TASKS; t++)
+        first[t] = w->n;
+    struct contrast *c = look(w, first, &by_model);
+    assert_non_null(of_mark(c));
+    contrast_free(c);
+    free(w);
+}
+
+/* Forty thousand n-grams are frequent enough; that of the last task is in most runs. */
+static void the_last_task_is_seen_too(void **state)
+{
+    enum { LONG = 1990, PAIRS = 7, OFTEN = 20 };
+    struct world *w = calloc(1, sizeof *w);
+    struct action_ref *actions = calloc((size_t)LONG * PAIRS, sizeof *actions);
+    size_t first[TASKS + 1] = {0};
+    struct contrast_wish wish = by_model;
+    (void)state;
+    wish.at_least = 2;
+    for (uint32_t i = 0; i < LONG * PAIRS; i++)
+        actions[i] = (struct action_ref){1000 + i, i % LONG};
+    for (size_t t = 0; t < PAIRS; t++) {
+        for (int k = 0; k < 2; k++) {
+            add_marked(w, k ? "a" : "b", 1, 0);
+            w->runs[w->n - 1].actions = &actions[t * LONG];
+            w->runs[w->n - 1].nactions = LONG;
+        }
+        first[t + 1] = w->n;
+    }
+    add_marked(w, "a", OFTEN, OFTEN);
+    add_marked(w, "b", OFTEN, 0);
+    for (size_t t = PAIRS + 1; t <= TASKS; t++)
+        first[t] = w->n;
+    struct contrast *c = look(w, first, &wish);
+    assert_non_null(of_mark(c));
+    contrast_free(c);
+    free(actions);
+    free(w);
+}
+
+static void a_cancel_is_seen_while_it_tests(void **state)
+{
+    struct world *w = calloc(1, sizeof *w);
+    struct contrast *c = contrast_new(&by_model);
+    atomic_bool cancel = true;
+    size_t n;
+    (void)state;
+    add_marked(w, "a", 20, 20);
+    add_marked(w, "b", 20, 0);
+    const struct task_summary piece = {.task = 1, .runs = w->runs, .nruns = w->n};
+    contrast_feed(c, 0, &piece);
+    assert_true(contrast_turn(c, 0, &cancel));
+    contrast_feed(c, 1, &piece);
+    assert_false(contrast_turn(c, 1, &cancel));
+    contrast_results(c, &n);
+    assert_int_equal(n, 0);
+    contrast_free(c);
+    free(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(tests_by_hand),
+        cmocka_unit_test(fisher_is_what_it_is_defined_as),
+        cmocka_unit_test(fisher_of_a_million_runs_is_quick),
         cmocka_unit_test(nothing_is_found_in_nothing),
         cmocka_unit_test(tasks_are_no_models),
         cmocka_unit_test(what_was_planted_is_found_once),
         cmocka_unit_test(of_two_one_is_told),
+        cmocka_unit_test(shares_are_of_the_same_tasks),
+        cmocka_unit_test(one_task_that_says_something_is_tested_exactly),
+        cmocka_unit_test(runs_of_other_tasks_hide_nothing),
+        cmocka_unit_test(the_last_task_is_seen_too),
+        cmocka_unit_test(a_cancel_is_seen_while_it_tests),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -475,6 +475,42 @@ static void work_does_not_grow_with_rules(void **state)
     assert_int_equal(calls[0], calls[1]);
 }
 
+/* How often this rule looks into a run of 300 replies, and whether it finds. */
+static uint64_t looks_of(const char *find, int success, size_t findings)
+{
+    struct str text = STR_INIT(1 << 16);
+    str_printf(&text, "id: r\ntitle: t\nbehavior: gave-up\nevents: { a: { on: assistant, text: '[0-9]' }, rare: { on: user, text: '[?]' }, "
+                      "full: { on: end, limit: '(?P<l>.+)' } }\n%s\n", find);
+    struct ruleset *rs = rules(text.ptr);
+    str_free(&text);
+    struct run *run = new_run(1);
+    run->success = success;
+    for (int i = 0; i < 300; i++)
+        say(run, ROLE_ASSISTANT, "7");
+    uint64_t before = scratch->regex_calls;
+    assert_int_equal(detect(rs, run).findings.n, findings);
+    uint64_t looks = scratch->regex_calls - before;
+    ruleset_unref(rs);
+    return looks;
+}
+
+static void what_cannot_hold_is_not_looked_for(void **state)
+{
+    (void)state;
+    assert_int_equal(looks_of("find: a", VERDICT_PASSED, 1), 300);
+    assert_int_equal(looks_of("find: { any: a, run: { success: false } }", VERDICT_PASSED, 0), 0);
+    assert_int_equal(looks_of("find: { any: a, run: { success: false } }", VERDICT_FAILED, 1), 300);
+    assert_int_equal(looks_of("find: a\nexcept: { run: { success: true } }", VERDICT_PASSED, 0), 0);
+    assert_int_equal(looks_of("find: a\nexcept: { run: { success: true } }", VERDICT_FAILED, 1), 300);
+    assert_int_equal(looks_of("find: { or: [{ any: a }, { run: { success: false } }] }", VERDICT_PASSED, 1), 300);
+    assert_int_equal(looks_of("find: { or: [{ any: [a, full] }] }", VERDICT_PASSED, 1), 300);
+    assert_int_equal(looks_of("find: { last: { of: a, in: 2 } }", VERDICT_PASSED, 1), 2);
+    assert_int_equal(looks_of("find: { first: { of: a, in: 3 } }", VERDICT_PASSED, 1), 3);
+    assert_int_equal(looks_of("find: { first: { of: a, in: 3 }, last: { of: a, in: 2 } }", VERDICT_PASSED, 1), 5);
+    assert_int_equal(looks_of("find: { last: { of: a, in: 2 } }\nexcept: { count: { of: a, at_least: 999 } }", VERDICT_PASSED, 1), 300);
+    assert_int_equal(looks_of("find: { any: rare, none: a }", VERDICT_PASSED, 0), 0);
+}
+
 static void what_matches_is_found_among_many(void **state)
 {
     (void)state;
@@ -939,6 +975,7 @@ int main(void)
         cmocka_unit_test(a_costly_condition_is_told),
         cmocka_unit_test(what_is_denied_is_asked_within_bounds),
         cmocka_unit_test(work_does_not_grow_with_rules),
+        cmocka_unit_test(what_cannot_hold_is_not_looked_for),
         cmocka_unit_test(what_matches_is_found_among_many),
         cmocka_unit_test(threads_share_a_set),
         cmocka_unit_test(any_run_ends_in_findings_that_stand),

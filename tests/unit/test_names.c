@@ -96,6 +96,9 @@ static void wrong_names_are_told(void **state)
 static void findings_are_events(void **state)
 {
     (void)state;
+    /* A pack's rules may speak of what the shipped ones find. */
+    check(HEAD "events: {f: {on: finding, detector: {is: refused}}}\nfind: f\n"
+          "tests: {hit: [[{user: do it}, {assistant: \"I'm sorry, but I can't assist with that.\"}]], clean: [[{user: do it}, {assistant: Done.}]]}\n", NULL);
     static const char first[] = "- {id: a, title: 'about {w}', behavior: gave-up, events: {e: {on: user, text: 'w(?P<w>\\w)'}}, find: e}\n";
     const char *rules = arena_printf(&arena, "%s- id: b\n  title: t\n  behavior: gave-up\n"
         "  events: {f: {on: finding, detector: {is: a}, behavior: gave-up, severity: medium, kind: odd_behavior, title: about, capture.w: '(?P<w>.)'}, u: {on: user, text: 'x(?P<w>\\w)'}}\n"
@@ -194,19 +197,59 @@ static void wrong_settings_are_told(void **state)
     static const struct { const char *settings, *problem; } rows[] = {
         {"disable: [nobody]\n", "1:11 disable: there is no detector 'nobody'"},
         {"detectors: {nobody: {severity: low}}\n", "1:13 there is no detector 'nobody'"},
-        {"detectors: {refused: {severity: grave}}\n", "1:33 severity is low, medium or high"},
+        {"detectors: {refused: {severity: grave}}\n", "1:33 refused: severity is low, medium or high, but this is 'grave'"},
+        {"detectors: {refused: {enabled: 3}}\n", "1:32 refused: enabled is true or false, but this is a number"},
+        {"detectors: {similar-action: {parameters: {times: 1e30}}}\n", "1:50 times is a number from 0 to 1000000000, but this is 1e30"},
+        {"detectors: {similar-action: {parameters: {times: -5}}}\n", "1:50 times is a number from 0 to"},
+        {"detectors: {similar-action: {parameters: {likeness: 1.5}}}\n", "1:53 likeness is a share from 0 to 1, but this is 1.5"},
+        {"detectors: [refused]\n", "1:12 detectors: a map of ids was expected"},
+        {"disable: [[a]]\n", "1:11 disable must be a text"},
+        {"disable: [\n  a\xff]\n", "2:4 this is no UTF-8 text"},
+        {"disable: [\n  a\x01]\n", "2:4 a control character cannot stand in YAML"},
         {"detectors: {similar-action: {parameters: {often: 3}}}\n", "1:43 the detector 'similar-action' has no parameter 'often'"},
         {"detectors: {similar-action: {parameters: {times: x}}}\n", "1:50 a number was expected"},
         {"detecters: {}\n", "1:1 telltale.yaml has no key 'detecters'; did you mean 'detectors'?"},
         {"collections: {a: {rules: x}}\n", "1:19 a collection has no key 'rules'"},
         {"collections: {a: {disable: nobody}}\n", "1:28 disable: there is no detector 'nobody'"},
-        {"- a\n", "1:3 a rule is a map of keys"},
+        {"- a\n", "1:1 telltale.yaml is a map of keys (rules, disable, enable, detectors, collections), but this is a list"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         rulebook_free(load(rows[i].settings, rows[i].problem));
+    /* One that cannot be read hides no other, and the rest holds. */
+    struct rule_problems told = {0};
+    struct rulebook *rest;
+    struct err e;
+    const struct rulebook_options grave = {.config = write_file("telltale.yaml", "disable: nobody\ndetectors: {refused: {severity: grave, enabled: false}}\n")};
+    assert_true(rulebook_load(&grave, &arena, &told, &rest, &e));
+    assert_int_equal(told.n, 2);
+    assert_false(info_of(rest, "any", "refused").enabled);
+    rulebook_free(rest);
+    struct str many = STR_INIT(1 << 20);
+    str_printf(&many, "disable: [");
+    for (int i = 0; i < 3000; i++)
+        str_printf(&many, "nobody-%d, ", i);
+    str_printf(&many, "nobody]\n%c", 0);
+    told = (struct rule_problems){0};
+    const struct rulebook_options flood = {.config = write_file("telltale.yaml", str_slice(&many).ptr)};
+    assert_true(rulebook_load(&flood, &arena, &told, &rest, &e));
+    assert_int_equal(told.n, 21);
+    assert_non_null(strstr(told.items[20].message.ptr, "and 2981 more"));
+    rulebook_free(rest);
+    str_free(&many);
+    const struct rulebook_options missing = {.config = write_file("telltale.yaml", "disable: refused\nrules: [nowhere/]\n")};
+    assert_false(rulebook_load(&missing, &arena, &told, &rest, &e));
+    assert_non_null(strstr(e.text, "telltale.yaml:2:9: rules: "));
+    /* Of two problems neither hides the other, whichever block of settings it stands in. */
+    write_file("mine.yaml", "id: mine\ntitle: t\nbehavior: gave-up\nparameters: {w: x}\nevents: {e: {on: user, text: '${w}'}}\nfind: e\n");
     struct rule_problems problems = {0};
     struct rulebook *b;
-    struct err e;
+    const struct rulebook_options both = {.config = write_file("telltale.yaml", "rules: mine.yaml\ndisable: nobody\ncollections: {a: {detectors: {mine: {parameters: {w: '('}}}}}\n")};
+    assert_true(rulebook_load(&both, &arena, &problems, &b, &e));
+    assert_int_equal(problems.n, 2);
+    assert_non_null(strstr(problems.items[0].message.ptr, "nobody"));
+    assert_non_null(strstr(problems.items[1].message.ptr, "parenthesis"));
+    rulebook_free(b);
+    problems = (struct rule_problems){0};
     const struct rulebook_options o = {.config = "/nonexistent/telltale.yaml"};
     assert_false(rulebook_load(&o, &arena, &problems, &b, &e));
     unlink(arena_printf(&arena, "%s/mine.yaml", folder).ptr);
