@@ -8,6 +8,10 @@
 
 /* ---- writing --------------------------------------------------------------------------------------------------------- */
 
+/* Names are the word of whoever wrote the transcript: past so many of a collection, new ones are one. */
+enum { NAMES_MOST = 1 << 14 };
+#define OTHER_NAME "other"
+
 /* The number of a name, given to it now where it has none. */
 static bool action_number(struct store *s, int64_t collection, struct slice name, uint64_t *out, struct err *e)
 {
@@ -23,16 +27,21 @@ static bool action_number(struct store *s, int64_t collection, struct slice name
     if (step == STEP_ERROR)
         return false;
     q = db_prepare(s->db,
-        "INSERT INTO action (collection, number, name) VALUES ($1, (SELECT coalesce(max(number) + 1, 0) FROM action WHERE collection = $1), $2)"
-        " RETURNING number", e);
+        "INSERT INTO action (collection, number, name)"
+        " SELECT $1, next, CASE WHEN next < $2 THEN $3 ELSE '" OTHER_NAME "' END"
+        " FROM (SELECT coalesce((SELECT number + 1 FROM action WHERE collection = $1 ORDER BY number DESC LIMIT 1), 0) AS next)"
+        " WHERE true"
+        " ON CONFLICT (collection, name) DO UPDATE SET number = number RETURNING number", e);
     bind_int(q, collection);
+    bind_int(q, NAMES_MOST);
     bind_text(q, name);
     while ((step = stmt_step(q, e)) == STEP_ROW)
         *out = (uint64_t)take_int(q);
     return step == STEP_DONE;
 }
 
-static bool pack_actions(struct store *s, int64_t collection, const struct actions *actions, struct arena *a, struct slice *out, struct err *e)
+static bool pack_actions(struct store *s, int64_t collection, const struct actions *actions, struct arena *a, struct slice *out,
+                         struct err *e)
 {
     unsigned char *bytes = arena_alloc(a, actions->n * VARINT_MAX + 1);
     uint64_t *numbers = arena_array(a, uint64_t, actions->n + 1);
@@ -72,7 +81,8 @@ bool digest_write(struct store *s, int64_t collection, int64_t run, const struct
     bool ok = pack_actions(s, collection, &digest->actions, &a, &actions, e);
     if (ok) {
         struct stmt *q = db_prepare(s->db,
-            "INSERT OR REPLACE INTO run_digest (run, revision, results, failed, answer, actions, errors) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+            "INSERT OR REPLACE INTO run_digest (run, revision, results, failed, answer, actions, errors)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
         int64_t answer;
         memcpy(&answer, &digest->answer, sizeof answer);
         bind_int(q, run);
@@ -184,7 +194,8 @@ bool action_names_load(struct store *s, int64_t collection, struct arena *a, str
 static bool place_calls(struct store *s, int64_t run, struct run_action *actions, size_t n, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT c.id & 67108863, m.transcript, c.message - t.first, c.position FROM tool_call c JOIN message m ON m.id = (c.id >> 26 << 26) | c.message"
+        "SELECT c.id & 67108863, m.transcript, c.message - t.first, c.position"
+        " FROM tool_call c JOIN message m ON m.id = (c.id >> 26 << 26) | c.message"
         " JOIN transcript t ON t.id = (c.id >> 26 << 26) | m.transcript WHERE c.id BETWEEN $1 AND $2 ORDER BY c.id", e);
     bind_int(q, child_first(run));
     bind_int(q, child_last(run));

@@ -94,15 +94,16 @@ static bool load_said(struct store *s, int64_t n, struct arena *a, struct run_su
     return true;
 }
 
-static bool load_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e)
+/* Without the names of actions: those of a whole collection, which no rule about a task reads. */
+static bool load_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out,
+                         struct err *e)
 {
     int64_t key;
     struct loaded list = {0};
-    struct action_names *names = arena_new(a, struct action_names);
     struct quotes *quotes = arena_new(a, struct quotes);
     *quotes = store_quotes(s);
-    *out = (struct task_summary){.task_id = arena_dup(a, task_id), .actions = names, .quotes = quotes};
-    if (!collection_find(s, collection, &key, e) || !task_find(s, key, task_id, &out->task, e) || !action_names_load(s, key, a, names, e))
+    *out = (struct task_summary){.task_id = arena_dup(a, task_id), .quotes = quotes};
+    if (!collection_find(s, collection, &key, e) || !task_find(s, key, task_id, &out->task, e))
         return false;
     if (!out->task)
         return err_set(e, ERR_NOT_FOUND, "there is no task \"%.*s\"", SLICE_ARG(task_id));
@@ -119,7 +120,8 @@ static bool load_summary(struct store *s, struct slice collection, struct slice 
     return step == STEP_DONE;
 }
 
-bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out, struct err *e)
+bool store_task_summary(struct store *s, struct slice collection, struct slice task_id, struct arena *a, struct task_summary *out,
+                        struct err *e)
 {
     return db_read(s->db, e) && db_end(s->db, load_summary(s, collection, task_id, a, out, e), e);
 }
@@ -197,8 +199,9 @@ static bool load_wanted(struct feed *f, int64_t run, int64_t task, struct findin
 {
     if (!f->wish->ndetectors)
         return true;
-    struct stmt *q = run ? db_prepare(f->store->db, "SELECT id, detector, captures FROM finding WHERE run = $1 AND status <> 2 ORDER BY n", e)
-                         : db_prepare(f->store->db, "SELECT id, detector, captures FROM finding WHERE task = $1 AND scope = 1 AND status <> 2 ORDER BY n", e);
+    static const char of_run[] = "SELECT id, detector, captures FROM finding WHERE run = $1 AND status <> 2 ORDER BY n";
+    static const char of_task[] = "SELECT id, detector, captures FROM finding WHERE task = $1 AND scope = 1 AND status <> 2 ORDER BY n";
+    struct stmt *q = db_prepare(f->store->db, run ? of_run : of_task, e);
     bind_int(q, run ? run : task);
     size_t cap = 0;
     enum step step;
@@ -207,7 +210,8 @@ static bool load_wanted(struct feed *f, int64_t run, int64_t task, struct findin
         if (!is_among(detector, f->wish->detectors, f->wish->ndetectors))
             continue;
         *out = arena_grow(&f->a, *out, *n, &cap, sizeof **out);
-        (*out)[(*n)++] = (struct finding){.id = arena_dup(&f->a, id), .detector = arena_dup(&f->a, detector), .captures = arena_dup(&f->a, captures)};
+        (*out)[(*n)++] = (struct finding){
+            .id = arena_dup(&f->a, id), .detector = arena_dup(&f->a, detector), .captures = arena_dup(&f->a, captures)};
     }
     return step == STEP_DONE;
 }
@@ -216,9 +220,10 @@ static bool load_wanted(struct feed *f, int64_t run, int64_t task, struct findin
 static bool load_chunk(struct feed *f, int64_t collection, struct task_summary *task, int64_t *last, struct err *e)
 {
     struct loaded list = {0};
-    struct stmt *q = task->task
-        ? db_prepare(f->store->db, "SELECT " SUMMARY_COLUMNS " WHERE r.task = $1 AND r.n > $2 ORDER BY r.n LIMIT $3", e)
-        : db_prepare(f->store->db, "SELECT " SUMMARY_COLUMNS " WHERE r.collection = $1 AND r.n > $2 AND r.task IS NULL ORDER BY r.n LIMIT $3", e);
+    static const char of_task[] = "SELECT " SUMMARY_COLUMNS " WHERE r.task = $1 AND r.n > $2 ORDER BY r.n LIMIT $3";
+    static const char of_none[] =
+        "SELECT " SUMMARY_COLUMNS " WHERE r.collection = $1 AND r.n > $2 AND r.task IS NULL ORDER BY r.n LIMIT $3";
+    struct stmt *q = db_prepare(f->store->db, task->task ? of_task : of_none, e);
     bind_int(q, task->task ? task->task : collection);
     bind_int(q, *last);
     bind_int(q, CHUNK_RUNS);

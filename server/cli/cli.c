@@ -91,6 +91,7 @@ static bool open_book(struct cli *cli, struct err *e)
     struct rule_problems problems = {0};
     if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e))
         return false;
+    cli->nproblems = problems.n;
     for (size_t i = 0; i < problems.n; i++) {
         const struct rule_problem *p = &problems.items[i];
         fprintf(stderr, "%.*s:%d:%d: %.*s\n", SLICE_ARG(p->file), p->line, p->column, SLICE_ARG(p->message));

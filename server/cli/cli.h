@@ -50,6 +50,7 @@ struct cli {
     struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
     size_t noptions;
     struct rulebook *book;    /* NULL until rules are asked for */
+    size_t nproblems;         /* in its rules and settings */
 };
 
 /* Set by SIGINT and SIGTERM; long work looks at it. */

@@ -35,6 +35,20 @@ static struct slice scan_name(const struct cli *cli)
     return !name.len || slice_is(name, ".") || slice_is(name, "..") || slice_is(name, "-") ? slice_str("scan") : name;
 }
 
+/* How much was read; files without a run are no ground to say that nothing was found. */
+static bool tell_read(const struct cli *cli, const struct ingest_report *report, struct err *e)
+{
+    uint64_t runs = 0;
+    for (size_t i = 0; i < PUT_OUTCOMES; i++)
+        runs += report->runs[i];
+    bool refused = report->rejected || report->files_failed;
+    if (!runs && !refused)
+        return err_set(e, ERR_NOT_FOUND, "0 runs read: there is no transcript in these %llu files", (unsigned long long)report->files_total);
+    if (!cli->quiet || !runs)
+        fprintf(stderr, "%llu runs of %llu files read\n", (unsigned long long)runs, (unsigned long long)report->files_total);
+    return true;
+}
+
 /* Files with no database kept: a database in a temporary folder that goes when the findings are printed. */
 static bool import_paths(struct cli *cli, const char *db, const struct ruleset *rules, int jobs, struct collection_row *collection, bool *refused,
                          struct err *e)
@@ -46,7 +60,7 @@ static bool import_paths(struct cli *cli, const char *db, const struct ruleset *
     struct store *store;
     if (!store_open(db, STORE_WRITE, &store, e))
         return false;
-    bool ok = store_collection_want(store, scan_name(cli), &cli->arena, collection, e);
+    bool ok = store_collection_want(store, collection->name, &cli->arena, collection, e);
     store_close(store);
     const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .replace = true, .jobs = jobs, .cancel = &cli_stop};
     struct ingest_report report;
@@ -56,7 +70,7 @@ static bool import_paths(struct cli *cli, const char *db, const struct ruleset *
         const struct ingest_error *x = &report.errors[i];
         fprintf(stderr, "%.*s%s%.*s: %.*s\n", SLICE_ARG(x->source), x->location.len ? ", " : "", SLICE_ARG(x->location), SLICE_ARG(x->message));
     }
-    return ok;
+    return ok && tell_read(cli, &report, e);
 }
 
 static bool rescan(struct cli *cli, const char *db, const struct ruleset *rules, const struct slices *only, int jobs,
@@ -98,6 +112,8 @@ static bool tell_incomplete(struct cli *cli, struct store *store, const struct f
         page.after = rows.end.next;
     } while (ok && page.after.ptr && cli->output == OUTPUT_JSON);
     jsonw_end(&j);
+    if (ok && text.full)
+        ok = err_set(e, ERR_TOO_LARGE, "what detectors could not finish takes more than %d MB of JSON", TEXT_BYTES >> 20);
     *more = arena_dup(&cli->arena, str_slice(&text));
     str_free(&text);
     return ok;
@@ -158,10 +174,12 @@ int cmd_scan(struct cli *cli)
             ok = cli_collection(cli, store, &collection, &e);
             store_close(store);
         }
-    } else if (ok && cli_option(cli, "collection")) {
-        collection.name = slice_str(cli_option(cli, "collection"));
+    } else if (ok) {
+        collection.name = scan_name(cli);
     }
     ok = ok && cli_rules(cli, collection.name, &all, &e);
+    if (ok && cli->nproblems && (fail_on || cli_flag(cli, "strict")))
+        ok = err_set(&e, ERR_USAGE, "nothing was scanned: the rules or settings have problems (%zu)", cli->nproblems);
     if (ok)
         ok = only.n ? ruleset_only(all, only.items, only.n, &rules, &e) : (rules = ruleset_ref(all), true);
     if (ok && cli->nargs) {

@@ -30,6 +30,7 @@ static const struct option_row scan_options[] = {
     RULES_OPTIONS,
     {0, "only", "ID,...", "only these detectors"},
     {0, "fail-on", "LEVEL", "exit 1 when there is a finding of this severity or over: low, medium, high"},
+    {0, "strict", NULL, "scan nothing, exit 2, when there are problems in rules or settings; --fail-on does so too"},
     {0, "baseline", "FILE", "findings that stand in FILE are known: they are marked and do not fail"},
     {0, "write-baseline", "FILE", "write all current findings to FILE, for --baseline"},
     {0, "changed-since", "RUN", "only findings of runs newer than RUN (an id or external id) or than a time; see above"},

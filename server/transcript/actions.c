@@ -16,11 +16,13 @@ static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 /* Is one of the words in a tool's name (run_shell_command, executeBash) that of a shell? */
 static bool names_shell(struct slice name)
 {
-    static const char *const words[] = {"bash", "sh", "zsh", "shell", "terminal", "console", "exec", "execute", "command", "cmd", "powershell"};
+    static const char *const words[] = {
+        "bash", "sh", "zsh", "shell", "terminal", "console", "exec", "execute", "command", "cmd", "powershell"};
     for (size_t i = 0; i < name.len;) {
         size_t start = i;
-        for (i++; i < name.len && is_letter(name.ptr[i]) && is_letter(name.ptr[start]) && !(is_upper(name.ptr[i]) && !is_upper(name.ptr[i - 1]));)
-            i++;
+        for (i++; i < name.len && is_letter(name.ptr[i]) && is_letter(name.ptr[start]); i++)
+            if (is_upper(name.ptr[i]) && !is_upper(name.ptr[i - 1]))
+                break;
         for (size_t k = 0; k < sizeof words / sizeof *words; k++)
             if (slice_eq_nocase(slice_sub(name, start, i - start), slice_str(words[k])))
                 return true;
@@ -66,9 +68,10 @@ static void add_action(struct arena *a, struct actions *out, struct slice tool, 
     out->items[out->n++] = (struct action){name, call};
 }
 
-void actions_of_call(struct arena *a, const struct tool_call *call, uint32_t place, struct actions *out)
+void actions_of_call(struct arena *a, struct arena *scratch, const struct tool_call *call, uint32_t place, struct actions *out)
 {
-    static const char *const commands[] = {"command", "cmd", "commands", "script", "bash_command", "shell_command", "keystrokes", "input", "code", NULL};
+    static const char *const commands[] = {
+        "command", "cmd", "commands", "script", "bash_command", "shell_command", "keystrokes", "input", "code", NULL};
     static const char *const verbs[] = {"action", "command", "operation", "op", "method", "subcommand", "mode", "type", NULL};
     struct slice tool = slice_cut(slice_trim(call->name), ACTION_MAX - SHELL_PROGRAM_MAX - 2);
     struct slice line = SLICE_NONE, verb = SLICE_NONE;
@@ -78,17 +81,18 @@ void actions_of_call(struct arena *a, const struct tool_call *call, uint32_t pla
         tool = slice_str("?");
     if (call->parse_error.ptr) {
         line = shell ? call->arguments : SLICE_NONE;
-    } else if (call->arguments.len <= ARGUMENTS_MAX && jread(a, call->arguments, NULL, NULL, &v, NULL)) {
-        line = v->type != J_OBJECT ? argument_text(a, v) : first_text(a, v, commands);
-        verb = first_text(a, v, verbs);
+    } else if (call->arguments.len <= ARGUMENTS_MAX && jread(scratch, call->arguments, NULL, NULL, &v, NULL)) {
+        line = v->type != J_OBJECT ? argument_text(scratch, v) : first_text(scratch, v, commands);
+        verb = first_text(scratch, v, verbs);
     }
     struct slice programs[ACTIONS_OF_CALL];
     size_t n = shell && line.len && !(is_verb(line) && slice_eq(line, jstr(jget(v, "command"))) && jget(v, "path"))
-                   ? shell_programs(a, line, programs, ACTIONS_OF_CALL) : 0;
+                   ? shell_programs(scratch, line, programs, ACTIONS_OF_CALL) : 0;
     for (size_t i = 0; i < n; i++)
         add_action(a, out, tool, programs[i], place);
     if (!n)
         add_action(a, out, tool, !shell && is_verb(verb) ? verb : SLICE_NONE, place);
+    arena_reset(scratch);
 }
 
 /* ---- error lines ----------------------------------------------------------------------------------------------------- */
@@ -144,7 +148,8 @@ uint64_t error_line_hash(struct slice line)
             while (i < line.len && is_path(line.ptr[i]))
                 i++;
             hash = add_byte(hash, '/');
-        } else if (!inside && (hex >= HEX_LEAST || (prefix && hex > prefix)) && (start + hex == line.len || !is_letter(line.ptr[start + hex]))) {
+        } else if (!inside && (hex >= HEX_LEAST || (prefix && hex > prefix)) &&
+                   (start + hex == line.len || !is_letter(line.ptr[start + hex]))) {
             i = start + hex;
             hash = add_byte(hash, '0');
         } else if (is_digit(c)) {
@@ -162,15 +167,16 @@ uint64_t error_line_hash(struct slice line)
 /* Words by which a line says that something went wrong in the world around the agent, and those by which it does not count: the
  * exceptions of a language, which are for the agent's own code and tests to raise. */
 static const char *const error_words[] = {
-    "error", "Error", "ERROR", "Exception", "exception:", "fatal", "Fatal", "FATAL", "cannot ", "Cannot ", "can't ", "could not ", "Could not ",
-    "couldn't ", "not found", "no such ", "No such ", "denied", "connection refused", "Connection refused", "timed out", "timeout", "Timeout",
-    "TIMEOUT", "failed to ", "Failed to ", "unable to ", "Unable to ", "not permitted", "unavailable", "unreachable", "unsupported",
+    "error", "Error", "ERROR", "Exception", "exception:", "fatal", "Fatal", "FATAL", "cannot ", "Cannot ", "can't ", "could not ",
+    "Could not ", "couldn't ", "not found", "no such ", "No such ", "denied", "connection refused", "Connection refused", "timed out",
+    "timeout", "Timeout", "TIMEOUT", "failed to ", "Failed to ", "unable to ", "Unable to ", "not permitted", "unavailable", "unreachable", "unsupported",
     "not supported", "no space left", "No space left", "out of memory", "Out of memory", "Killed", "was killed", "egmentation fault",
     "ead-only", "not installed", "not exist",
 };
 static const char *const own_words[] = {
     "AssertionError", "ValueError", "TypeError", "NameError", "KeyError", "IndexError", "AttributeError", "SyntaxError",
-    "IndentationError", "ZeroDivisionError", "UnboundLocalError", "RecursionError", "Traceback", "0 errors", "no error", "No error", "errors=",
+    "IndentationError", "ZeroDivisionError", "UnboundLocalError", "RecursionError", "Traceback", "0 errors", "no error", "No error",
+    "errors=",
 };
 enum { ERROR_WORDS = sizeof error_words / sizeof *error_words, OWN_WORDS = sizeof own_words / sizeof *own_words };
 
@@ -296,7 +302,7 @@ void run_digest_make(struct arena *a, const struct run *run, struct run_digest *
         for (size_t i = 0; i < run->transcripts[t].nmessages; i++, message++) {
             const struct message *m = &run->transcripts[t].messages[i];
             for (size_t c = 0; c < m->ncalls; c++)
-                actions_of_call(&scratch, &m->calls[c], calls++, &out->actions);
+                actions_of_call(a, &scratch, &m->calls[c], calls++, &out->actions);
             seen += m->role == ROLE_TOOL;
             struct error_line place = {.message = message, .late = seen + LATE_RESULTS > out->results};
             bool failed = m->role == ROLE_TOOL && add_lines(&lines, m->text, place);
@@ -305,10 +311,6 @@ void run_digest_make(struct arena *a, const struct run *run, struct run_digest *
             out->failed += failed && m->role == ROLE_TOOL;
         }
     add_lines(&lines, run->error, (struct error_line){.message = UINT32_MAX, .late = true});
-    struct action *kept = arena_array(a, struct action, out->actions.n);
-    for (size_t i = 0; i < out->actions.n; i++)
-        kept[i] = (struct action){arena_dup(a, out->actions.items[i].name), out->actions.items[i].call};
-    out->actions = (struct actions){kept, out->actions.n, out->actions.n};
     out->errors = arena_array(a, struct error_line, lines.n);
     out->nerrors = lines.n;
     for (size_t i = 0; i < lines.n; i++)

@@ -22,8 +22,9 @@ struct actions {
 };
 
 /* A call's actions: the programs of a shell's command (text/shell.h), else the tool, with the argument that says which of its actions is
- * meant (action, command, operation) where there is one. At least one. Names live in `a`. */
-void actions_of_call(struct arena *a, const struct tool_call *call, uint32_t place, struct actions *out);
+ * meant (action, command, operation) where there is one. At least one. Names and list live in `a`; `scratch` is reset at the end: arguments
+ * read as JSON take forty times their size. */
+void actions_of_call(struct arena *a, struct arena *scratch, const struct tool_call *call, uint32_t place, struct actions *out);
 
 /* A line that speaks of an error in a tool's result, a message's error or the run's. */
 struct error_line {

@@ -67,7 +67,7 @@ struct task_summary {
     int64_t task;              /* what common_errors knows it by; 0: none */
     struct run_summary *runs;
     size_t nruns;
-    const struct action_names *actions;
+    const struct action_names *actions; /* NULL but where a whole collection is looked at */
     const struct common_errors *common; /* NULL: nothing is known of other tasks */
     const struct quotes *quotes;
     struct finding *findings;  /* of scope task, not dismissed, without evidence: where a whole collection is looked at */

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import tarfile
@@ -49,6 +50,14 @@ class Home:
         assert done.returncode == status, f"{args}: exit {done.returncode}, not {status}\n{done.stdout[-2000:]!r}\n{done.stderr[-2000:]!r}"
         self.stderr = done.stderr.decode()
         return done.stdout.decode()
+
+    def run_within(self, seconds, megabytes, *args):
+        """Seconds of processor time: how busy the machine is does not count."""
+        child = subprocess.Popen([PROGRAM, "--db", self.db, *args], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0, (args, child.returncode)
+        assert used.ru_utime + used.ru_stime < seconds and used.ru_maxrss < megabytes << 10, (args, used)
 
     def json(self, *args, **kw):
         return json.loads(self.run(*args, "--json", **kw))
@@ -851,6 +860,48 @@ def test_rules_of_ones_own():
     assert len(ids) >= 15 and "missing-program" in ids
 
 
+def test_a_gate_with_broken_rules_or_settings_does_not_scan():
+    h = Home()
+    runs = h.file("a.jsonl", jsonl([chat("1", "good day")]))
+    h.run("scan", runs, "--fail-on", "high", "--rules", h.file("good.yaml", RULE))
+    broken = {"--config": ["detecors: {}", "- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
+                           "collections: {other: {disable: no-such}}", "disable: [unclosed"],
+              "--rules": [RULE.replace("on: user", "on: usr"), RULE.replace("hello'}", "(hello'}"), b"id: caf\xe9"]}
+    for option, texts in broken.items():
+        for text in texts:
+            path = h.file("broken.yaml", text)
+            for gate in ("--fail-on", "high"), ("--strict",):
+                assert h.run("scan", runs, option, path, *gate, status=2) == ""
+                assert "broken.yaml:" in h.stderr and "nothing was scanned" in h.stderr, (text, h.stderr)
+            h.run("scan", runs, option, path)
+            assert "broken.yaml:" in h.stderr, (text, h.stderr)
+
+
+def test_a_scan_that_read_nothing_is_not_green():
+    h = Home()
+    os.mkdir(os.path.join(h.path, "empty"))
+    for path in os.path.join(h.path, "empty"), h.file("LICENSE", "You may do with this what you like.\n" * 40):
+        for gate in ("--fail-on", "high"), ():
+            assert h.run("scan", path, *gate, status=3) == ""
+            assert "0 runs read" in h.stderr, h.stderr
+    h.run("scan", h.file("cut.json", '{"messages": [{"role": "user", "content": "he'), "--fail-on", "high", status=1)
+    assert "0 runs of 1 files read" in h.stderr, h.stderr
+    h.file("logs/a.jsonl", jsonl([chat("1"), chat("2")]))
+    h.file("logs/b.jsonl", jsonl([chat("3")]))
+    h.run("scan", os.path.join(h.path, "logs"))
+    assert "3 runs of 2 files read" in h.stderr, h.stderr
+
+
+def test_settings_of_a_collection_hold_for_files_of_its_name():
+    h = Home()
+    rules = h.file("own.yaml", RULE)
+    settings = h.file("s.yaml", "collections: {nightly: {detectors: {says-hello: {severity: low}}}}\n")
+    h.file("nightly/a.jsonl", jsonl([chat("1")]))
+    for more, severity in ((), "low"), (("-c", "other"), "high"):
+        found = h.lines("scan", os.path.join(h.path, "nightly"), "--rules", rules, "--config", settings, "--only", "says-hello", *more)
+        assert [f["severity"] for f in found] == [severity], found
+
+
 def test_settings_hold_for_the_collections_that_they_name():
     h = Home()
     h.file("rules/mine.yaml", "lists: {greetings: [hello, hi]}\n---\nid: greets\ntitle: 'greets ${least} times'\nbehavior: off-task\n"
@@ -1254,6 +1305,40 @@ def test_score_says_what_is_missing():
     score = [sys.executable, os.path.join(ROOT, "tests", "bench", "score.py"), PROGRAM, "/nowhere/labels.tsv"]
     done = subprocess.run(score, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and done.stdout == "" and "NOT SCORED" in done.stderr, done
+
+
+def call(name, arguments, id="c"):
+    function = {"name": name, "arguments": arguments}
+    return {"role": "assistant", "content": "", "tool_calls": [{"id": id, "type": "function", "function": function}]}
+
+
+def test_arguments_of_many_elements_are_read_one_call_at_a_time():
+    h = Home()
+    calls = [call("x", "[" + "1," * 130000 + "1]", f"c{i}") for i in range(100)]
+    path = h.file("a.jsonl", jsonl([{"id": "r", "messages": [{"role": "user", "content": "q"}, *calls]}]))
+    h.run_within(30, 500, "import", path, "-c", "c")
+
+
+def test_tools_of_ever_new_names_are_bounded():
+    """They come from whoever wrote the transcript, and all of a collection are read to show one run."""
+    h = Home()
+    runs = [{"id": f"r{t}", "task_id": f"t{t}", "messages": [{"role": "user", "content": "q"},
+            *(call(f"tool_{t}_{i}", "{}", f"s{i}") for i in range(15))]} for t in range(2000)]
+    h.run_within(15, 500, "import", h.file("a.jsonl", jsonl(runs)), "-c", "c")
+    with sqlite3.connect(h.db) as db:
+        names = [name for name, in db.execute("SELECT name FROM action ORDER BY number")]
+    assert len(names) == 16385 and names[0].startswith("tool_") and names[-1] == "other", names[-3:]
+
+
+def test_more_unfinished_than_a_buffer_holds_is_whole_or_refused():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("r")])), "-c", "c")
+    rule = "almost-passed"
+    with sqlite3.connect(h.db) as db:
+        db.executemany("INSERT INTO incomplete SELECT n, ?, ? FROM run", [(f"d{i}", "x" * 66000) for i in range(1100)])
+    sarif = json.loads(h.run("scan", "-c", "c", "--only", rule, "--output", "sarif"))
+    assert len(sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == 1100
+    assert h.run("scan", "-c", "c", "--only", rule, "--json", status=1) == "" and "64 MB" in h.stderr
 
 
 def main():

@@ -82,23 +82,25 @@ static void actions_of_tools(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct arena a = {0};
+        struct arena a = {0}, scratch = {0};
         struct actions out = {0};
         struct str all = STR_INIT(1000);
         const struct tool_call call = {.name = slice_str(cases[i].tool), .arguments = slice_str(cases[i].arguments)};
-        actions_of_call(&a, &call, 7, &out);
+        actions_of_call(&a, &scratch, &call, 7, &out);
         for (size_t k = 0; k < out.n; k++) {
             assert_int_equal(out.items[k].call, 7);
             str_printf(&all, "%s%.*s", k ? "," : "", SLICE_ARG(out.items[k].name));
         }
         assert_string_equal(all.ptr, cases[i].actions);
         str_free(&all);
+        arena_free(&scratch);
         arena_free(&a);
     }
-    struct arena a = {0};
+    struct arena a = {0}, scratch = {0};
     struct actions out = {0};
-    actions_of_call(&a, &(struct tool_call){.name = S("bash"), .arguments = S("ls -l"), .parse_error = S("no JSON")}, 0, &out);
+    actions_of_call(&a, &scratch, &(struct tool_call){.name = S("bash"), .arguments = S("ls -l"), .parse_error = S("no JSON")}, 0, &out);
     assert_true(slice_is(out.items[0].name, "bash: ls"));
+    arena_free(&scratch);
     arena_free(&a);
 }
 
