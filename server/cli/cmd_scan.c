@@ -112,6 +112,8 @@ static bool tell_incomplete(struct cli *cli, struct store *store, const struct f
         page.after = rows.end.next;
     } while (ok && page.after.ptr && cli->output == OUTPUT_JSON);
     jsonw_end(&j);
+    if (ok && text.full)
+        ok = err_set(e, ERR_TOO_LARGE, "what detectors could not finish takes more than %d MB of JSON", TEXT_BYTES >> 20);
     *more = arena_dup(&cli->arena, str_slice(&text));
     str_free(&text);
     return ok;

@@ -1,5 +1,5 @@
-/* SARIF 2.1.0 (OASIS), as code scanning services read it: https://docs.oasis-open.org/sarif/sarif/v2.1.0/. A rule is a detector, a result is a
- * finding, a location is the file that the run was read from. Only what the source says is written: a line where a run is a line of its
+/* SARIF 2.1.0 (OASIS), as code scanning services read it: https://docs.oasis-open.org/sarif/sarif/v2.1.0/. A rule is a detector, a result
+ * is a finding, a location is the file that the run was read from. Only what the source says is written: a line where a run is a line of its
  * file, else no region. */
 #include "base/jsonw.h"
 #include "cli/report.h"
@@ -32,7 +32,7 @@ static void kuri(struct jsonw *j, const char *key, struct slice path)
         str_addz(&uri, "file://");
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.ptr[i];
-        if (isalnum(c) || strchr("-._~/", c))
+        if (isalnum(c) || (c && strchr("-._~/", c)))
             str_addc(&uri, (char)c);
         else
             str_printf(&uri, "%%%02X", c);
@@ -248,7 +248,7 @@ static void write_absent(struct jsonw *j, const struct baseline_line *line)
 }
 
 /* Detectors that hit a limit: what they did not see is not said to be fine. */
-static bool write_invocation(struct jsonw *j, const struct report *r, struct arena *a, struct err *e)
+static bool write_invocation(struct jsonw *j, struct str *text, const struct report *r, struct arena *a, struct err *e)
 {
     struct incomplete_rows rows;
     struct page page = {.limit = 1000};
@@ -267,13 +267,15 @@ static bool write_invocation(struct jsonw *j, const struct report *r, struct are
             const struct incomplete_row *row = &rows.items[i];
             jsonw_object(j);
             jsonw_kstrz(j, "level", "warning");
-            ktext(j, "message", arena_printf(a, "run %.*s: %.*s", SLICE_ARG(row->external_id.len ? row->external_id : row->run), SLICE_ARG(row->reason)));
+            struct slice run = row->external_id.len ? row->external_id : row->run;
+            ktext(j, "message", arena_printf(a, "run %.*s: %.*s", SLICE_ARG(run), SLICE_ARG(row->reason)));
             jsonw_key(j, "associatedRule");
             jsonw_object(j);
             jsonw_kstr(j, "id", row->detector);
             jsonw_end(j);
             jsonw_end(j);
         }
+        ok = ok && report_print(text, e);
         page.after = rows.end.next;
     } while (ok && page.after.ptr);
     jsonw_end(j);
@@ -302,7 +304,7 @@ bool report_sarif(struct report *r, struct err *e)
     write_rules(&j, r->rules);
     jsonw_end(&j);
     jsonw_end(&j);
-    bool ok = write_invocation(&j, r, &a, e);
+    bool ok = write_invocation(&j, &text, r, &a, e);
     jsonw_key(&j, "results");
     jsonw_array(&j);
     for (size_t i = 0; ok && i < r->n; i++) {

@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { CATALOGUE_BYTES = 16 << 20 };
+enum { CATALOGUE_BYTES = 16 << 20, REAL_DIGITS = 15 }; /* so many a double keeps: 0.05 is written as it was read */
 
 /* To --to, else to stdout. `mode` as of fopen. */
 static int write_out(struct cli *cli, struct slice text, const char *mode)
@@ -88,7 +88,7 @@ static void add_parameters(struct str *out, struct slice json)
     const char *key, *separator = "- parameters: ";
     json_t *value;
     json_object_foreach(object, key, value) {
-        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
         str_addz(out, separator);
         add_plain(out, slice_str(key));
         str_addc(out, ' ');

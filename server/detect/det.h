@@ -118,6 +118,7 @@ void det_other_tool(struct det_run *d);
 void det_nameless_call(struct det_run *d);
 void det_missing_id(struct det_run *d);
 void det_wrong_form(struct det_run *d); /* det_answer.c */
+void det_strict_grader(struct det_run *d);
 void det_near_form(struct det_run *d);
 void det_garbled_key(struct det_run *d);
 void det_answer_seen(struct det_run *d);

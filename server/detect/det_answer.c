@@ -119,6 +119,36 @@ static bool next_target(struct arena *a, struct slice target, size_t nth, struct
 
 /* ---- right content, wrong form ----------------------------------------------------------------------------------- */
 
+/* The word of word{…}, absent where it is none. */
+static struct slice wrapper_of(struct slice s)
+{
+    size_t n = 0;
+    s = slice_trim(s);
+    while (n < s.len && (answer_is_alnum((unsigned char)s.ptr[n]) || s.ptr[n] == '_'))
+        n++;
+    return n && n < s.len && s.ptr[n] == '{' && s.ptr[s.len - 1] == '}' ? slice_sub(s, 0, n) : SLICE_NONE;
+}
+
+/* Another wrapper than the one that the task itself spells out is a slip of the agent's: no grader need take it. */
+static bool is_mistyped(const struct det_run *d, struct slice given, struct slice expected)
+{
+    struct slice name = wrapper_of(given), right = wrapper_of(expected);
+    if (!name.ptr || !right.ptr || slice_eq(name, right))
+        return false;
+    struct slice spelt = arena_printf(d->scratch, "%.*s{", SLICE_ARG(right));
+    for (size_t t = 0; t < d->run->ntranscripts; t++)
+        for (size_t i = 0; i < d->run->transcripts[t].nmessages && d->run->transcripts[t].messages[i].role != ROLE_ASSISTANT; i++)
+            if (slice_find(d->run->transcripts[t].messages[i].text, spelt) >= 0)
+                return true;
+    return false;
+}
+
+static enum form form_of(const struct det_run *d, struct slice given, struct slice expected)
+{
+    enum form form = answer_compare(d->scratch, given, expected);
+    return form == FORM_DRESSED && is_mistyped(d, given, expected) ? FORM_NEAR : form;
+}
+
 /* Where the given answer, or something submitted, is the expected one in that form: what was expected, and what was given. */
 static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
 {
@@ -133,11 +163,11 @@ static bool find_form(struct det_run *d, enum form wanted, struct span spans[2])
         for (size_t t = 0; next_target(d->scratch, score->target, t, &target); t++) {
             spans[0] = score_span(d->run, i, PART_SCORE_TARGET);
             spans[1] = score_span(d->run, i, PART_SCORE_ANSWER);
-            if (answer_compare(d->scratch, score->answer, target) == wanted)
+            if (form_of(d, score->answer, target) == wanted)
                 return true;
             for (size_t k = 0; k < n; k++) {
                 spans[1] = list[k].place;
-                if (answer_compare(d->scratch, list[k].text, target) == wanted)
+                if (form_of(d, list[k].text, target) == wanted)
                     return true;
             }
         }
@@ -151,7 +181,7 @@ static bool find_corrected(struct det_run *d, struct span spans[2])
     size_t n;
     const struct submission *list = submissions(d, &n);
     for (size_t k = 0; k + 1 < n; k++) {
-        enum form form = answer_compare(d->scratch, list[k].text, list[n - 1].text);
+        enum form form = form_of(d, list[k].text, list[n - 1].text);
         spans[0] = list[k].place;
         spans[1] = list[n - 1].place;
         if (form == FORM_DRESSED || form == FORM_GARBLED)
@@ -167,13 +197,19 @@ void det_garbled_key(struct det_run *d)
         det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
 }
 
-/* Also strict-grader: a right answer that was refused for its form is both. */
 void det_wrong_form(struct det_run *d)
 {
     struct span spans[2];
     bool failed = d->run->success == VERDICT_FAILED;
     if (failed ? !find_form(d, FORM_GARBLED, spans) && find_form(d, FORM_DRESSED, spans) : find_corrected(d, spans))
         det_report(d, NULL, NULL, SLICE_NONE, spans, 2);
+}
+
+/* A right answer that was refused for its form is both; where nothing was graded there is no grader to blame. */
+void det_strict_grader(struct det_run *d)
+{
+    if (d->run->nscores)
+        det_wrong_form(d);
 }
 
 void det_near_form(struct det_run *d)
@@ -247,10 +283,10 @@ static struct slice line_around(struct slice text, size_t at)
     return slice_sub(text, start, end - start);
 }
 
-/* A shell repeats what it cannot do: such a line shows nothing. */
+/* A shell repeats what it cannot do, and a search what else one could look for: such a line shows nothing. */
 static bool is_complaint(struct slice line)
 {
-    static const char *const says[] = {"not found", "No such file", "cannot ", "rror:"};
+    static const char *const says[] = {"not found", "No such file", "cannot ", "rror:", "ould not find", "imilar: [", "imilar results:", "id you mean", "uggestions:"};
     for (size_t i = 0; i < sizeof says / sizeof *says; i++)
         if (slice_find(line, slice_str(says[i])) >= 0)
             return true;

@@ -4,7 +4,7 @@
 
 #include <ctype.h>
 
-enum { ANSWER_LEAST = 2, PART_LEAST = 3, PARTS_MOST = 8 };
+enum { PART_LEAST = 3, PARTS_MOST = 8 };
 
 static bool is_wordy(char c) { return isalnum((unsigned char)c) || (unsigned char)c >= 0x80; }
 
@@ -31,6 +31,15 @@ static struct slice strip(struct slice s)
     return s;
 }
 
+/* Does it stand nowhere by chance? A plain small word may ("but"), and so may what is short ("50"). */
+static bool is_telling(struct slice s, double shortest)
+{
+    bool plain = true;
+    for (size_t i = 0; i < s.len; i++)
+        plain &= s.ptr[i] >= 'a' && s.ptr[i] <= 'z';
+    return (double)s.len >= shortest && !plain;
+}
+
 /* What stands behind the last "final answer:" of the last messages, and where. */
 static bool find_final(const struct det_run *d, size_t index, struct slice *answer, struct span *place)
 {
@@ -47,7 +56,7 @@ static bool find_final(const struct det_run *d, size_t index, struct slice *answ
         struct slice rest = slice_sub(text, end, text.len);
         const char *line = rest.len ? memchr(rest.ptr, '\n', rest.len) : NULL;
         *answer = strip(line ? slice_sub(rest, 0, (size_t)(line - rest.ptr)) : rest);
-        if (answer->len < ANSWER_LEAST || !((double)answer->len <= longest))
+        if (!is_telling(*answer, det_number(d->rule, "shortest")) || !((double)answer->len <= longest))
             return false;
         *place = span_of_text(index, i, (size_t)(answer->ptr - text.ptr), answer->len);
         return true;

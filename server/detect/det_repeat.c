@@ -303,11 +303,21 @@ static size_t word_end(struct slice s, size_t at)
     return at;
 }
 
-/* Equal but for one word that holds a letter (or a number): a name, a hash, a file. To try one after another is no repetition. What stands
- * after "as" only names a result. */
+/* A long number or a hash: a value that nobody varies to say the same in other words. */
+static bool is_value(struct slice word)
+{
+    enum { VALUE_LEAST = 16 };
+    bool digit = false;
+    for (size_t i = 0; i < word.len; i++)
+        digit |= word.ptr[i] >= '0' && word.ptr[i] <= '9';
+    return digit && word.len >= VALUE_LEAST;
+}
+
+/* Equal but for one word that holds a letter (or a number): a name, a hash, a file; or for other values, and what goes with them. To try one
+ * after another is no repetition. What stands after "as" only names a result. */
 static bool is_swept(struct slice a, struct slice b, bool numbers)
 {
-    size_t i = 0, k = 0, differ = 0;
+    size_t i = 0, k = 0, differ = 0, values = 0, bare = 0;
     bool named = false;
     while (i < a.len && k < b.len) {
         size_t p = word_end(a, i), q = word_end(b, k);
@@ -322,13 +332,14 @@ static bool is_swept(struct slice a, struct slice b, bool numbers)
             bool letter = false;
             for (size_t n = 0; n < x.len; n++)
                 letter |= is_letter(x.ptr[n]);
-            if ((!letter && !numbers) || ++differ > 1)
-                return false;
+            differ++;
+            bare += !letter && !numbers;
+            values += is_value(x) && is_value(y);
         }
         named = slice_eq_nocase(x, slice_str("as"));
         i = p, k = q;
     }
-    return i == a.len && k == b.len && differ == 1;
+    return i == a.len && k == b.len && (values > 0 || (differ == 1 && !bare));
 }
 
 /* A result from which nothing is learnt: it says nothing, or only that something went wrong. */

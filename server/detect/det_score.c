@@ -66,23 +66,49 @@ void det_almost_passed(struct det_run *d)
     }
 }
 
+/* A value that is a number. */
+static bool read_value(struct slice value, double *out)
+{
+    char text[32], *stop;
+    if (value.len == 0 || value.len >= sizeof text)
+        return false;
+    memcpy(text, value.ptr, value.len);
+    text[value.len] = 0;
+    *out = strtod(text, &stop);
+    return !*stop;
+}
+
+/* Scores of that name say how well it went, and 1 is all of it. */
+static bool is_grade(struct slice name)
+{
+    static const char *const words[] = {"reward", "score", "accuracy", "acc", "grade", "correct", "correctness", "success", "pass", "passed", "resolved", "match",
+                                        "f1", "recall", "precision", "iou", "bleu", "rouge", "similarity", "quality", "result", "tests"};
+    for (size_t i = 0; i < name.len;) {
+        size_t end = i;
+        while (end < name.len && !strchr("_-. /:", name.ptr[end]))
+            end++;
+        for (size_t k = 0; k < sizeof words / sizeof *words; k++)
+            if (slice_eq_nocase(slice_sub(name, i, end - i), slice_str(words[k])))
+                return true;
+        i = end + 1;
+    }
+    return false;
+}
+
 void det_score_near_one(struct det_run *d)
 {
-    double least = det_number(d->rule, "least");
+    double least = det_number(d->rule, "least"), best = 0;
+    struct span span = {.transcript = -1, .message = -1, .part = PART_SCORE_VALUE};
     if (d->run->success != VERDICT_FAILED)
         return;
     for (uint32_t i = 0; i < d->run->nscores; i++) {
-        struct slice value = d->run->scores[i].value;
-        char text[32], *stop;
-        if (value.len == 0 || value.len >= sizeof text)
+        const struct score *score = &d->run->scores[i];
+        double x;
+        if (!is_grade(score->name) || !read_value(score->value, &x) || !(x >= least) || x >= 1 || x <= best)
             continue;
-        memcpy(text, value.ptr, value.len);
-        text[value.len] = 0;
-        double x = strtod(text, &stop);
-        if (*stop || !(x >= least) || x >= 1)
-            continue;
-        struct span span = {.transcript = -1, .message = -1, .nth = i, .part = PART_SCORE_VALUE, .end = (uint32_t)value.len};
-        det_report(d, NULL, "score", value, &span, 1);
-        return;
+        best = x;
+        span.nth = i, span.end = (uint32_t)score->value.len;
     }
+    if (best > 0)
+        det_report(d, NULL, "score", d->run->scores[span.nth].value, &span, 1);
 }

@@ -31,7 +31,7 @@ static struct evidence of_score(struct arena *a, const struct run_summary *run, 
 /* Sizes are told apart on a logarithmic scale, by their distance from the median in median absolute deviations (B. Iglewicz, D. Hoaglin,
  * How to Detect and Handle Outliers, 1993: 0.6745 makes that a z score). */
 struct measure {
-    const char *name, *unit;
+    const char *name, *one, *unit; /* one: the unit of 1 */
     double (*of)(const struct run_summary *run); /* NAN: not known */
     double little;                               /* so much makes no difference: 0 and 1 are not far apart */
 };
@@ -53,10 +53,10 @@ static double failed_of(const struct run_summary *run)
 }
 
 static const struct measure measures[] = {
-    {"calls", "calls", calls_of, 3},
-    {"tokens", "tokens", tokens_of, 100},
-    {"seconds", "s", seconds_of, 10},
-    {"failed", "% of the results are errors", failed_of, 20},
+    {"calls", "call", "calls", calls_of, 3},
+    {"tokens", "token", "tokens", tokens_of, 100},
+    {"seconds", "s", "s", seconds_of, 10},
+    {"failed", "% of the results are errors", "% of the results are errors", failed_of, 20},
 };
 enum { MEASURES = sizeof measures / sizeof *measures };
 
@@ -90,6 +90,12 @@ static void measure_all(struct det_task *d, const struct measure *m, struct off 
     }
 }
 
+static struct slice value_text(struct arena *a, const struct off *off)
+{
+    double shown = round(off->value);
+    return arena_printf(a, "%.0f %s", shown, shown == 1 ? off->measure->one : off->measure->unit);
+}
+
 void det_outlier(struct det_task *d)
 {
     struct off *worst = arena_array(d->scratch, struct off, d->task->nruns + 1);
@@ -102,7 +108,7 @@ void det_outlier(struct det_task *d)
             continue;
         const struct report_value values[] = {
             {slice_str("measure"), slice_str(worst[i].measure->name)},
-            {slice_str("value"), arena_printf(d->arena, "%.0f %s", worst[i].value, worst[i].measure->unit)},
+            {slice_str("value"), value_text(d->arena, &worst[i])},
             {slice_str("median"), arena_printf(d->arena, "%.0f", worst[i].median)},
             {slice_str("runs"), arena_printf(d->arena, "%zu", d->task->nruns)},
             {slice_str("run"), run->external_id.len ? run->external_id : run->run},

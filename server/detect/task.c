@@ -1,5 +1,6 @@
 /* Rules of scope task: what many runs of one task have in common, from their summaries. */
 #include "base/jsonw.h"
+#include "base/stats.h"
 #include "detect/answer.h"
 #include "detect/det.h"
 #include "detect/match.h"
@@ -7,7 +8,7 @@
 
 #include <stdlib.h>
 
-enum { RUNS_SHOWN = 100, FINDINGS_MAX = 50 };
+enum { PIECES = 100, PIECES_OF_A_RUN = 2, FINDINGS_MAX = 50 };
 
 static bool counts(const struct run_summary *run, enum of_runs of)
 {
@@ -27,7 +28,8 @@ static size_t count_runs(const struct task_summary *task, enum of_runs of)
 struct shared {                     /* of one run */
     struct slice value;
     size_t run;
-    const struct evidence *evidence; /* `nevidence` of the finding, or one made here */
+    const struct evidence *evidence; /* `nevidence` of the finding; without it, the one made here */
+    size_t nevidence;
     struct evidence made;
 };
 struct shares {
@@ -85,7 +87,7 @@ static void find_having(struct arena *a, const struct task_cond *t, const struct
                 asked = slice_eq(f->detector, t->having[h]);
             struct slice value = asked && t->by.ptr ? capture_of(a, f, t->by) : slice_str("");
             if (asked && value.ptr && f->nevidence)
-                add_shared(a, out, (struct shared){.value = value, .run = i, .evidence = &f->evidence[0]});
+                add_shared(a, out, (struct shared){.value = value, .run = i, .evidence = f->evidence, .nevidence = f->nevidence});
         }
     }
     settle(out);
@@ -141,15 +143,18 @@ static void find_answers(struct arena *a, const struct task_cond *t, const struc
 
 /* ---- one finding ------------------------------------------------------------------------------------------------- */
 
+/* What a finding says often takes two pieces, such as what was expected and what was given. */
 static void show(struct arena *a, const struct task_summary *task, struct finding *f, const struct shared *one)
 {
-    if (f->nevidence == RUNS_SHOWN)
-        return;
+    const struct evidence *pieces = one->evidence ? one->evidence : &one->made;
+    size_t n = one->evidence ? one->nevidence : 1;
     if (!f->evidence)
-        f->evidence = arena_array(a, struct evidence, RUNS_SHOWN);
-    struct evidence *e = &f->evidence[f->nevidence++];
-    *e = one->evidence ? *one->evidence : one->made;
-    e->run = task->runs[one->run].run;
+        f->evidence = arena_array(a, struct evidence, PIECES);
+    for (size_t i = 0; i < n && i < PIECES_OF_A_RUN && f->nevidence < PIECES; i++) {
+        struct evidence *e = &f->evidence[f->nevidence++];
+        *e = pieces[i];
+        e->run = task->runs[one->run].run;
+    }
 }
 
 static void finish(struct arena *a, const struct rule *rule, const struct task_summary *task, struct finding f,
@@ -254,7 +259,8 @@ static bool difference(struct arena *a, const struct task_cond *t, const struct 
         if (seen++ == 0 || rate(&models[k]) < rate(worst))
             *worst = models[k];
     }
-    return seen > 1 && rate(best) - rate(worst) >= t->differs_gap && rate(best) > rate(worst);
+    return seen > 1 && rate(best) - rate(worst) >= t->differs_gap && rate(best) > rate(worst) &&
+           stats_extremes(best->passed, best->known, worst->passed, worst->known, seen) <= t->differs_p;
 }
 
 static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct task_summary *task, struct arena *a,

@@ -308,6 +308,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
     PAGE("/runs/{id}"),
+    PAGE("/rules"),
     PAGE("/settings"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},

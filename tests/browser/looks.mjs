@@ -42,7 +42,7 @@ export async function loadSample(browser, base) {
     return { collection, summary, findings, runs, path: '/c/' + encodeURIComponent(collection.name) };
 }
 
-export async function lookChecks(browser, base, { path, findings, summary, runs }) {
+export async function lookChecks(browser, base, { path, collection, findings, summary, runs }) {
     const cited =
         findings.find(f => f.evidence.length > 1 && f.run && f.evidence[0].message != null) ??
         findings.find(f => f.run && f.evidence[0]?.message != null);
@@ -56,6 +56,9 @@ export async function lookChecks(browser, base, { path, findings, summary, runs 
         tasks: path + '/tasks',
         reader: `/runs/${plain.id}`,
         evidence: `/runs/${cited.run.id}?finding=${cited.id}`,
+        detectors: '/rules',
+        'detectors here': `/rules?c=${encodeURIComponent(collection.name)}`,
+        'one detector': `/rules?rule=${cited.detector}&c=${encodeURIComponent(collection.name)}`,
         settings: '/settings',
         unknown: '/runs/00000000-0000-0000-0000-000000000000',
     };

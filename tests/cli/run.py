@@ -1349,6 +1349,17 @@ def test_tools_of_ever_new_names_are_bounded():
     assert len(names) == 16385 and names[0].startswith("tool_") and names[-1] == "other", names[-3:]
 
 
+def test_more_unfinished_than_a_buffer_holds_is_whole_or_refused():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([chat("r")])), "-c", "c")
+    rule = "almost-passed"
+    with sqlite3.connect(h.db) as db:
+        db.executemany("INSERT INTO incomplete SELECT n, ?, ? FROM run", [(f"d{i}", "x" * 66000) for i in range(1100)])
+    sarif = json.loads(h.run("scan", "-c", "c", "--only", rule, "--output", "sarif"))
+    assert len(sarif["runs"][0]["invocations"][0]["toolExecutionNotifications"]) == 1100
+    assert h.run("scan", "-c", "c", "--only", rule, "--json", status=1) == "" and "64 MB" in h.stderr
+
+
 def main():
     names = sys.argv[2:]
     passed = failed = 0

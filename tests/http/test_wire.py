@@ -137,7 +137,7 @@ def test_garbage_ends_in_an_answer_or_a_close():
 
 def test_every_answer_has_its_security_headers():
     s = sample()
-    for path in ("/", "/c/sample", "/c/a%2Fb/runs", "/runs/x", "/settings", "/api/v1/collections", "/nothing", "/metrics", "/openapi.json"):
+    for path in ("/", "/c/sample", "/c/a%2Fb/runs", "/runs/x", "/rules", "/settings", "/api/v1/collections", "/nothing", "/metrics", "/openapi.json"):
         h = s.ask("GET", path).headers
         assert h["x-content-type-options"] == "nosniff" and h["referrer-policy"] == "no-referrer", (path, h)
         assert h["content-security-policy"].startswith("default-src 'none'") and "frame-ancestors 'none'" in h["content-security-policy"], (path, h)

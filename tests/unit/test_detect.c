@@ -275,6 +275,13 @@ static void task_findings_cite_their_runs(void **state)
     assert_int_equal(t->nevidence, 2);
     assert_true(slice_is(t->evidence[0].run, "r1") && slice_is(t->evidence[1].run, "r3") && slice_is(t->evidence[1].quote, "xxd"));
     assert_int_equal(t->evidence[1].message, 2);
+    struct evidence more[] = {e[0], e[0], e[0]}; /* two pieces are enough */
+    more[1].quote = slice_str("which xxd");
+    f.evidence = more, f.nevidence = 3;
+    detect_task(rs, scratch, &task, &arena, &r);
+    t = &r.findings.items[0];
+    assert_int_equal(t->nevidence, 4);
+    assert_true(slice_is(t->evidence[1].run, "r1") && slice_is(t->evidence[1].quote, "which xxd") && slice_is(t->evidence[2].run, "r3"));
     runs[1].success = VERDICT_PASSED;
     detect_task(rs, scratch, &task, &arena, &r);
     assert_int_equal(r.findings.n, 0);
@@ -830,6 +837,7 @@ static void nearly_passed(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct run *run = new_run(1);
         score(run, cases[i].value, NULL, NULL);
+        run->scores[0].name = slice_str("s.reward");
         run->scores[0].explanation = slice_str(cases[i].explanation);
         struct detect_result r = detect(rs, run);
         const struct finding *f = find(&r, "almost-passed") ? find(&r, "almost-passed") : find(&r, "score-near-one");

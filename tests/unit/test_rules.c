@@ -203,7 +203,7 @@ static const char *const rules[] = {
     "- {id: task, title: 'all say {answer}', behavior: wrong-key, scope: task, find: {agree_on: {field: answer, at_least: 2, share_at_least: 0.6}, pass_rate_at_most: 0},\n"
     "   tests: {hit: [[[{score: {answer: ' x', target: y}}, {end: {success: false}}], [{score: {answer: x, target: y}}, {end: {success: false}}]]],\n"
     "           clean: [[[{score: {answer: x}}, {end: {success: false}}], [{score: {answer: z}}, {end: {success: false}}]]]}}\n",
-    "- {id: task, title: '{better} beats {worse}', behavior: ambiguous-task, scope: task, find: {differs_by: {field: model, pass_rate_gap: 0.9}, runs_at_least: 2},\n"
+    "- {id: task, title: '{better} beats {worse}', behavior: ambiguous-task, scope: task, find: {differs_by: {field: model, pass_rate_gap: 0.9, p: 1}, runs_at_least: 2},\n"
     "   tests: {hit: [[[{score: {value: 1}}, {end: {success: true, model: a}}], [{score: {value: 0}}, {end: {success: false, model: b}}]]],\n"
     "           clean: [[[{score: {value: 1}}, {end: {success: true, model: a}}], [{score: {value: 1}}, {end: {success: true, model: b}}]]]}}\n",
 };

@@ -431,7 +431,7 @@ export const api = {
         call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
     reviewMany: (ids: string[], change: { status?: Status; note?: string }) =>
         call<{ changed: number }>('POST', '/findings/review', { body: { ids, ...change } }),
-    detectors: (signal?: AbortSignal) => get<List<Detector>>('/detectors', undefined, signal),
+    detectors: (signal?: AbortSignal, collection?: string | null) => get<List<Detector>>('/detectors', { collection }, signal),
     sample: () => call<Job>('POST', '/sample', { body: {} }),
     job: (id: string, signal?: AbortSignal) => get<Job>('/jobs' + pathOf(id), undefined, signal),
     jobs: (signal?: AbortSignal) => get<List<Job>>('/jobs', { limit: 50 }, signal),

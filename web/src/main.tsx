@@ -3,6 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { CollectionsPage } from './pages/collections';
 import { FindingsPage } from './pages/findings';
 import { ReaderPage } from './pages/reader';
+import { RulesPage } from './pages/rules';
 import { RunsPage } from './pages/runs';
 import { SettingsPage } from './pages/settings';
 import { StoryPage } from './pages/story';
@@ -38,6 +39,8 @@ function App(): JSX.Element {
             return <TasksPage key={page.collection} name={page.collection} />;
         case 'run':
             return <ReaderPage key={page.run} id={page.run} />;
+        case 'rules':
+            return <RulesPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':

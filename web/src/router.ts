@@ -102,12 +102,13 @@ export type Page =
     | { name: 'collections' }
     | { name: 'story' | 'runs' | 'findings' | 'tasks'; collection: string }
     | { name: 'run'; run: string }
-    | { name: 'settings' }
+    | { name: 'rules' | 'settings' }
     | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
     const parts = path.split('/').slice(1).map(decode);
     if (path === '/') return { name: 'collections' };
+    if (path === '/rules') return { name: 'rules' };
     if (path === '/settings') return { name: 'settings' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
     if (parts[0] === 'c' && parts[1]) {

@@ -1,9 +1,8 @@
-// Theme, jobs, and the detectors there are.
+// Theme and jobs.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, type JobState } from '../api';
-import { num, time } from '../format';
-import { KindMark, SeverityMark } from '../parts/marks';
+import { time } from '../format';
 import { Failure, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { setTheme, theme, type Theme } from '../theme';
@@ -17,7 +16,6 @@ export function SettingsPage(): JSX.Element {
                 <h1 class="page-title">Settings and jobs</h1>
                 <Look />
                 <Jobs />
-                <Rules />
             </main>
         </Shell>
     );
@@ -113,54 +111,6 @@ function Jobs(): JSX.Element {
                     </table>
                 </div>
             )}
-        </section>
-    );
-}
-
-function Rules(): JSX.Element {
-    const { data, error, again } = useAsk('detectors', signal => api.detectors(signal));
-    return (
-        <section class="panel" aria-label="Detectors">
-            <header>
-                <h2>Detectors</h2>
-                {data && <span class="dim">{num(data.items.length)}; what each flags, and what it cannot tell</span>}
-            </header>
-            {error && (
-                <div class="pad">
-                    <Failure error={error} again={again} />
-                </div>
-            )}
-            <table class="grid-t rules-t">
-                <thead>
-                    <tr>
-                        <th>Detector</th>
-                        <th>Severity</th>
-                        <th>Scope</th>
-                        <th>Why</th>
-                        <th>What it cannot tell</th>
-                    </tr>
-                </thead>
-                <tbody>
-                    {data?.items.map(rule => (
-                        <tr key={rule.id}>
-                            <td>
-                                <KindMark kind={rule.kind} label /> <b>{rule.id}</b>
-                                <br />
-                                <span class="dim">
-                                    {rule.behavior}
-                                    {rule.code ? ', code' : ''}
-                                </span>
-                            </td>
-                            <td>
-                                <SeverityMark severity={rule.severity} />
-                            </td>
-                            <td>{rule.scope}</td>
-                            <td class="sub">{rule.why}</td>
-                            <td class="sub">{rule.unsure}</td>
-                        </tr>
-                    ))}
-                </tbody>
-            </table>
         </section>
     );
 }

@@ -81,7 +81,18 @@ function Sentence({ summary: s, to }: { summary: Summary; to: To }): JSX.Element
                     {s.broken_tasks === 1 ? '1 task looks broken' : `${num(s.broken_tasks)} tasks look broken`}
                 </a>
             ) : (
-                'No task looks broken'
+                <>
+                    No task looks broken
+                    {s.kinds.broken_task.findings > 0 && (
+                        <>
+                            ;{' '}
+                            <a class="to-b" href={to('findings', { kind: 'broken_task' })}>
+                                {count(s.kinds.broken_task.findings, 'finding')} in {count(s.kinds.broken_task.runs, 'run')}
+                            </a>{' '}
+                            {s.kinds.broken_task.findings === 1 ? 'speaks' : 'speak'} of one
+                        </>
+                    )}
+                </>
             )}
             ,{' '}
             {odd > 0 ? (
@@ -210,12 +221,12 @@ function ByModel({ summary: s, to }: { summary: Summary; to: To }): JSX.Element 
                     <tbody>
                         {shown.map(row => (
                             <tr key={row.model}>
-                                <td class="one" title={row.model ?? undefined}>
+                                <td class="model" title={row.model == null ? undefined : visible(row.model.slice(0, 400))}>
                                     {row.model == null ? (
                                         <span class="dim">unknown</span>
                                     ) : (
                                         <a class="ink" href={to('runs', { model: row.model })}>
-                                            {row.model}
+                                            {visible(row.model.slice(0, 200))}
                                         </a>
                                     )}
                                 </td>
@@ -276,8 +287,8 @@ function BrokenTasks({ summary: s, tasks, to }: { summary: Summary; tasks: Task[
                     <li key={task.task_id}>
                         <a href={(task.best && placeOf(task.best)) ?? to('runs', { task: task.task_id })}>
                             <span class="l1">
-                                <b class="id" title={task.task_id}>
-                                    {task.task_id}
+                                <b class="id" title={visible(task.task_id.slice(0, 400))}>
+                                    {visible(task.task_id.slice(0, 400))}
                                 </b>
                                 <span class="one sub" title={task.best?.title}>
                                     {visible(task.best?.title ?? task.gist ?? '')}

@@ -133,18 +133,20 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
                     {from > 0 && <Gap rows={from} height={height} />}
                     {tasks.slice(from, until).map((task, i) => (
                         <tr key={task.task_id} aria-rowindex={from + i + 2} class="row">
-                            <td class={`verdict v-${task.verdict}`} title={visible(task.reasons.map(r => r.title).join('\n'))}>
+                            <td class={`verdict v-${task.verdict}`}>
                                 {task.verdict === 'broken' && <KindMark kind="broken_task" />}
                                 {task.verdict}
                             </td>
                             <td class="wide">
                                 <a class="ink" href={to(task)}>
-                                    <b class="one">{task.task_id}</b>
-                                    <span class="one sub">{visible(task.gist ?? '')}</span>
+                                    <b class="one" title={visible(task.task_id.slice(0, 400))}>
+                                        {visible(task.task_id.slice(0, 400))}
+                                    </b>
+                                    {task.gist?.trim() !== task.task_id.trim() && <span class="one sub">{visible(task.gist ?? '')}</span>}
                                 </a>
                             </td>
                             <td class="best">
-                                {task.best ? (
+                                {task.best && task.verdict !== 'sound' ? (
                                     <a class="ink rank-line" href={placeOf(task.best) ?? to(task)}>
                                         <span class="one sub">
                                             <KindMark kind={task.best.kind} /> {visible(task.best.title)}
@@ -156,7 +158,9 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
                                         />
                                     </a>
                                 ) : (
-                                    <span class="dim">none</span>
+                                    <span class="dim">
+                                        {task.best ? 'findings in runs, too few to blame the task' : 'none'}
+                                    </span>
                                 )}
                             </td>
                             <td class="num" title={failsOf(task)}>

@@ -108,6 +108,10 @@ function Context({
     const [total, setTotal] = useState(0);
     const [error, setError] = useState<ApiError | null>(null);
     const [turn, setTurn] = useState(0);
+    const [loaded, setLoaded] = useState(false);
+    useEffect(() => {
+        if (loaded) document.querySelector('.ctx mark.now')?.scrollIntoView({ block: 'center' });
+    }, [loaded]);
     const places = useMemo(
         () => [...new Set(group.items.map(item => item.evidence.message!))].sort((a, b) => a - b).slice(0, MOST_PLACES),
         [group],
@@ -137,7 +141,8 @@ function Context({
             if (range[0] <= last[1] + 1) last[1] = Math.max(last[1], range[1]);
             else ranges.push(range);
         }
-        Promise.all(ranges.map(([from, to]) => load(from, to, stop.signal))).catch(
+        Promise.all(ranges.map(([from, to]) => load(from, to, stop.signal))).then(
+            () => setLoaded(true),
             e => !stop.signal.aborted && setError(asApiError(e)),
         );
         return () => stop.abort();

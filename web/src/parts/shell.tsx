@@ -56,12 +56,15 @@ export function Shell({
     collection,
     name,
     tab,
+    rules,
     children,
 }: {
     /** Whose tabs to show: its counts, and its name for the time until they are known. */
     collection?: Collection;
     name?: string;
     tab?: Tab;
+    /** The page of detectors is the one shown. */
+    rules?: boolean;
     children: ComponentChildren;
 }): JSX.Element {
     const [palette, setPalette] = useState(false);
@@ -103,6 +106,15 @@ export function Shell({
                     </nav>
                 )}
                 <div class="right">
+                    <nav class="all-pages" aria-label="Telltale">
+                        <a
+                            href={'/rules' + (shown == null ? '' : '?' + new URLSearchParams({ c: shown }))}
+                            aria-current={rules ? 'page' : undefined}
+                        >
+                            Detectors
+                        </a>
+                        <a href="/settings">Settings</a>
+                    </nav>
                     <button class="goto" type="button" title="Go to anything" onClick={() => setPalette(true)}>
                         <svg viewBox="0 0 16 16" aria-hidden="true">
                             <circle cx="7" cy="7" r="4.5" />
