@@ -311,6 +311,39 @@ static bool same_review(const struct finding *a, const struct finding *b)
     return a->status == b->status && slice_eq(a->note, b->note) && slice_eq(a->reviewer, b->reviewer);
 }
 
+/* A review outlives the absence of its finding: a rule that is switched off, or left out of one scan. */
+static bool keep_review(struct store *s, const struct subject *subject, const struct item *from, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "INSERT OR REPLACE INTO kept_review (id, collection, run, task, words, status, reviewer, note) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", e);
+    bind_text(q, from->finding.id);
+    bind_int(q, subject->collection);
+    bind_count(q, subject->run ? subject->run : -1);
+    bind_count(q, !subject->run && subject->task ? subject->task : -1);
+    bind_blob(q, slice_of((const char *)from->words, HASH_SIZE));
+    bind_int(q, from->finding.status);
+    bind_text(q, from->finding.reviewer);
+    bind_text(q, from->finding.note);
+    return stmt_run(q, e);
+}
+
+/* What was kept of a finding that is made again; a review that it has already is the newer one. */
+static bool restore_review(struct store *s, struct item *now, struct arena *a, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "DELETE FROM kept_review WHERE id = $1 AND words = $2 RETURNING status, reviewer, note", e);
+    bind_text(q, now->finding.id);
+    bind_blob(q, slice_of((const char *)now->words, HASH_SIZE));
+    enum step step = stmt_step(q, e);
+    if (step == STEP_ROW && !is_reviewed(&now->finding)) {
+        now->finding.status = (enum finding_status)take_int(q);
+        now->finding.reviewer = take_text(q, a);
+        now->finding.note = take_text(q, a);
+    }
+    if (step == STEP_ROW)
+        step = stmt_step(q, e); /* to its end, else nothing is deleted */
+    return step == STEP_DONE;
+}
+
 static bool change_items(struct store *s, const struct subject *subject, struct item *before, size_t nbefore, struct item *now, size_t nnow,
                          bool look, struct arena *a, bool *changed, struct err *e)
 {
@@ -328,6 +361,8 @@ static bool change_items(struct store *s, const struct subject *subject, struct 
         *changed = true;
         if (look)
             return true;
+        if (!same[i] && !restore_review(s, &now[i], a, e))
+            return false;
         if (!(same[i] ? update_one(s, subject, same[i]->key, &now[i].finding, e) : insert_one(s, subject, &now[i].finding, e)))
             return false;
     }
@@ -337,6 +372,8 @@ static bool change_items(struct store *s, const struct subject *subject, struct 
         *changed = true;
         if (look)
             return true;
+        if (is_reviewed(&before[i].finding) && !before[i].reviewed && !keep_review(s, subject, &before[i], e))
+            return false;
         if (!drop_one(s, before[i].key, e))
             return false;
     }

@@ -74,6 +74,11 @@ double stats_fisher(size_t x, size_t n1, size_t m1, size_t n)
     return sum < 1 ? sum : 1;
 }
 
+double stats_extremes(size_t x1, size_t n1, size_t x0, size_t n0, size_t k)
+{
+    return stats_fisher(x1, n1, x1 + x0, n1 + n0) * (double)k * (double)(k - 1) / 2;
+}
+
 void strata_add(struct strata *s, size_t x, size_t n1, size_t m1, size_t n)
 {
     if (n < 2 || n1 == 0 || n1 == n)

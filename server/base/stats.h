@@ -10,6 +10,10 @@
  * Analysis, 3.5). Takes a number of steps of the order of the square root of n: tails are summed until they add nothing. */
 double stats_fisher(size_t x, size_t n1, size_t m1, size_t n);
 
+/* Of k groups, the two that lie farthest apart: Fisher's P of x1 of n1 against x0 of n0, times the k (k - 1) / 2 pairs there are to choose
+ * from (Bonferroni). 1 or more: such a difference is what chance makes. */
+double stats_extremes(size_t x1, size_t n1, size_t x0, size_t n0, size_t k);
+
 /* The Cochran-Mantel-Haenszel test of one mark in two groups over strata, with continuity correction: X² = (|A - E| - 1/2)² / V, of one
  * degree of freedom (N. Mantel, W. Haenszel, J. Natl. Cancer Inst. 22, 1959). */
 struct strata {

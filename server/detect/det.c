@@ -39,8 +39,8 @@ const struct det dets[] = {
     {.name = "shared-error", .revision = 1, .task = det_shared_error},
     {.name = "lenient-grader", .revision = 1, .task = det_lenient_grader},
     {.name = "contrast", .revision = 2, .over = &over_contrast},
-    {.name = "streak", .revision = 1, .over = &over_streak},
-    {.name = "same-answer", .revision = 1, .over = &over_same_answer},
+    {.name = "streak", .revision = 2, .over = &over_streak},
+    {.name = "same-answer", .revision = 2, .over = &over_same_answer},
 };
 const size_t det_count = sizeof dets / sizeof *dets;
 

@@ -18,6 +18,9 @@ static void *zeros(size_t n, size_t size)
 
 /* ---- streak: runs that began one after the other and have such a finding ------------------------------------------------- */
 
+/* Of runs that began at the same time (many sources know the second alone) none is after the other: they stand in a row if all
+ * of them have it, and end one if not. */
+
 struct moment {
     int64_t started;
     bool struck;
@@ -78,6 +81,7 @@ static void streak_feed(void *state, int pass, const struct task_summary *piece)
     }
 }
 
+/* By finding only so that always the same ones are shown. */
 static int by_start(const void *a, const void *b)
 {
     const struct moment *x = a, *y = b;
@@ -105,10 +109,13 @@ static void streak_end(void *state, struct det_over *d)
     if (!s->n || s->struck == s->n) /* all of them: there is no row in that */
         return;
     qsort(s->items, s->n, sizeof *s->items, by_start);
-    for (size_t i = 0; i < s->n; i++) {
-        row = s->items[i].struck ? row + 1 : 0;
+    for (size_t from = 0, to; from < s->n; from = to) {
+        size_t struck = 0;
+        for (to = from; to < s->n && s->items[to].started == s->items[from].started; to++)
+            struck += s->items[to].struck;
+        row = struck == to - from ? row + struck : 0;
         if (row > best)
-            best = row, end = i + 1;
+            best = row, end = to;
     }
     double p = (double)s->struck / (double)s->n;
     if (best < det_count_of(d->rule, "at_least") || !best || !(chance(s->n, p, best) <= det_number(d->rule, "chance")))
@@ -132,6 +139,9 @@ const struct over over_streak = {.begin = streak_begin, .feed = streak_feed, .en
 
 /* ---- same-answer: one answer in many tasks, mostly wrong ------------------------------------------------------------------ */
 
+/* ANSWERS_MAX answers are counted. Past that, those of one task are forgotten, and their count begins anew if they come again; where
+ * nearly all are of several tasks, answers that come for the first time are no longer counted. */
+
 struct given {
     uint64_t hash;
     size_t tasks, runs, passed;
@@ -146,6 +156,7 @@ struct answers {
     size_t n, tasks;            /* tasks: in which anything was answered */
     int64_t task;
     bool any, counted;
+    bool full;                  /* no room can be made */
 };
 enum { ANSWERS_TABLE = 1 << 14, ANSWERS_MAX = ANSWERS_TABLE / 2 };
 
@@ -165,7 +176,8 @@ static void answers_free(void *state)
     free(s);
 }
 
-/* Where the table is full, answers that one task alone has seen so far make room: an answer of many tasks comes again. */
+/* Where the table is full, answers that one task alone has seen so far make room: an answer of many tasks comes again. Where that is less
+ * than a quarter, making room would soon cost more than all the counting. */
 static void make_room(struct answers *s)
 {
     struct given *old = s->items;
@@ -181,6 +193,7 @@ static void make_room(struct answers *s)
         s->n++;
     }
     free(old);
+    s->full = s->n > ANSWERS_MAX - ANSWERS_MAX / 4;
 }
 
 static struct given *given_of(struct answers *s, uint64_t hash)
@@ -190,10 +203,10 @@ static struct given *given_of(struct answers *s, uint64_t hash)
         at = (at + 1) % ANSWERS_TABLE;
     if (s->items[at].hash)
         return &s->items[at];
+    if (s->full)
+        return NULL;
     if (s->n == ANSWERS_MAX) {
         make_room(s);
-        if (s->n == ANSWERS_MAX)
-            return NULL;
         return given_of(s, hash);
     }
     s->n++;

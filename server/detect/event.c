@@ -13,7 +13,7 @@ struct pairing { /* of one transcript */
     struct pairs *pairs;
     int32_t *message_of;    /* per call */
     uint32_t *older;        /* per call: the one before it with the same id, NONE at the end */
-    uint32_t *slots;        /* id → newest call */
+    uint32_t *slots;        /* id → newest call, but for answered ones */
     size_t mask;
     int32_t latest;         /* the newest message with calls, -1 before the first */
     uint32_t next;          /* of its calls: all before this one are answered */
@@ -36,6 +36,16 @@ static size_t slot_of(const struct pairing *p, struct slice id)
     return slot;
 }
 
+/* The newest call with an id that waits for its result. Answered ones leave their list, so that no walk meets them twice; the oldest
+ * stays, as its slot must not become free. */
+static uint32_t newest_open(struct pairing *p, struct slice id)
+{
+    uint32_t *call = &p->slots[slot_of(p, id)];
+    while (*call != NONE && p->pairs->results[*call] >= 0 && p->older[*call] != NONE)
+        *call = p->older[*call];
+    return *call != NONE && p->pairs->results[*call] < 0 ? *call : NONE;
+}
+
 static uint32_t find_call(struct pairing *p, const struct message *m)
 {
     uint32_t end = p->latest < 0 ? 0 : p->pairs->first[p->latest] + (uint32_t)p->t->messages[p->latest].ncalls;
@@ -53,10 +63,7 @@ static uint32_t find_call(struct pairing *p, const struct message *m)
     }
     if (!m->tool_call_id.len)
         return open;
-    uint32_t i = p->slots[slot_of(p, m->tool_call_id)];
-    while (i != NONE && p->pairs->results[i] >= 0)
-        i = p->older[i];
-    return i;
+    return newest_open(p, m->tool_call_id);
 }
 
 static void pair_transcript(struct arena *a, const struct transcript *t, struct pairs *out)

@@ -1,5 +1,6 @@
 /* Rules of scope collection: what many runs and tasks have in common. */
 #include "base/map.h"
+#include "base/stats.h"
 #include "detect/det.h"
 #include "detect/report.h"
 #include "detect/ruleset.h"
@@ -299,18 +300,24 @@ static void tell(struct telling *t, const struct group *group, size_t at, const 
 static void tell_difference(struct telling *t, const struct group *group)
 {
     const struct over_cond *o = t->c->cond;
-    size_t most = SIZE_MAX, least = SIZE_MAX;
+    size_t most = SIZE_MAX, least = SIZE_MAX, compared = 0;
     double shares[VALUES_MAX];
     for (size_t i = 0; i < t->c->ntotals; i++) {
         if (t->c->totals[i].runs < o->differs_at_least)
             continue;
+        compared++;
         shares[i] = share_of(o, &group->cells[i], &t->c->totals[i]);
         if (most == SIZE_MAX || shares[i] > shares[most])
             most = i;
         if (least == SIZE_MAX || shares[i] < shares[least])
             least = i;
     }
-    if (most != SIZE_MAX && shares[most] - shares[least] >= o->gap && most != least && totals_hold(o, &t->c->totals[most]) &&
+    if (most == SIZE_MAX || most == least || shares[most] - shares[least] < o->gap)
+        return;
+    const struct total *all = t->c->totals;
+    double p = stats_extremes((size_t)group->cells[most].count, (size_t)all[most].runs, (size_t)group->cells[least].count,
+                              (size_t)all[least].runs, compared);
+    if (p <= o->p && totals_hold(o, &t->c->totals[most]) &&
         cell_holds(o, &group->cells[most], &t->c->totals[most]))
         tell(t, group, most, &t->c->totals[least], shares[least]);
 }

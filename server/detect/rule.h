@@ -156,9 +156,11 @@ struct task_cond {          /* every part that is asked must hold */
     double agree_share;
     enum of_runs agree_of;
     bool differs;           /* pass rates of models that differ */
-    double differs_gap;
+    double differs_gap, differs_p;
     int64_t differs_at_least;
 };
+
+#define DIFFERS_P 0.05      /* where differs_by says nothing of p */
 
 enum over_field { OVER_ALL, OVER_MODEL, OVER_AGENT };
 struct over_having {
@@ -177,7 +179,7 @@ struct over_cond {          /* of scope collection: every part that is asked mus
     double pass_rate_at_least, pass_rate_at_most;
     int64_t runs_at_least, tasks_at_least;
     bool differs;                               /* values of `field` against each other, in place of each by itself */
-    double gap;
+    double gap, p;                              /* p: of such a difference by chance */
     int64_t differs_at_least;                   /* runs of a value */
 };
 

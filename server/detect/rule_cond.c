@@ -323,6 +323,7 @@ static bool read_differs(struct compiler *c, const struct node *node, struct tas
 {
     t->differs = true;
     t->differs_gap = node_number_of(node, "pass_rate_gap", 1);
+    t->differs_p = node_number_of(node, "p", DIFFERS_P);
     t->differs_at_least = node_count_of(node, "at_least", 1);
     return compile_capture(c, node, slice_str("better"), false) >= 0 && compile_capture(c, node, slice_str("worse"), false) >= 0;
 }

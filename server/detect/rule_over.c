@@ -53,6 +53,7 @@ static bool read_differs(struct compiler *c, const struct node *map, struct over
         return node_problem(c->r, map, "differs_by speaks of all runs: those of runs then have no field of their own");
     o->differs = true;
     o->gap = node_number_of(map, "share_gap", 1);
+    o->p = node_number_of(map, "p", DIFFERS_P);
     o->differs_at_least = node_count_of(map, "at_least", 1);
     for (int i = 0; captures[i]; i++)
         if (compile_capture(c, map, slice_str(captures[i]), false) < 0)

@@ -117,27 +117,54 @@ static void compile_helpers(struct ruleset *rs, const struct opened *file, const
 }
 
 /* A rule that asks for findings of a rule that there is not could never find anything. */
-static void drop_unanswerable(struct ruleset *rs, struct arena *report, struct rule_problems *problems)
+static bool is_answerable(const struct ruleset *rs, const struct rule *rule, struct reader *r)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < rs->n; i++) {
-        const struct rule *rule = rs->rules[i];
-        struct reader r = {.report = report, .problems = problems, .file = rule->file, .rule = rule->id};
-        bool good = true;
-        const struct node at_rule = {.line = rule->line};
-        for (size_t k = 0; k < rule->nasks && good; k++) {
-            size_t at = find_rule(rs, rule->asks[k]);
-            const struct node *where = rule->task ? rule->task->at : &at_rule;
-            if (at == rs->n)
-                good = node_problem(&r, where, "having: there is no rule '%.*s'", SLICE_ARG(rule->asks[k]));
-            else if (rs->rules[at]->scope >= rule->scope || (rule->scope == SCOPE_TASK && rs->rules[at]->scope != SCOPE_RUN))
-                good = node_problem(&r, where, "having: '%.*s' is no rule of %s", SLICE_ARG(rule->asks[k]),
-                                    rule->scope == SCOPE_TASK ? "scope run" : "smaller scope");
-        }
-        if (good)
-            rs->rules[kept++] = rule;
+    const struct node *where = rule->task ? rule->task->at : &(const struct node){.line = rule->line};
+    for (size_t i = 0; i < rule->nasks; i++) {
+        size_t at = find_rule(rs, rule->asks[i]);
+        if (at == rs->n)
+            return node_problem(r, where, "having: there is no rule '%.*s'", SLICE_ARG(rule->asks[i]));
+        if (rs->rules[at]->scope >= rule->scope || (rule->scope == SCOPE_TASK && rs->rules[at]->scope != SCOPE_RUN))
+            return node_problem(r, where, "having: '%.*s' is no rule of %s", SLICE_ARG(rule->asks[i]),
+                                rule->scope == SCOPE_TASK ? "scope run" : "smaller scope");
     }
-    rs->n = kept;
+    return true;
+}
+
+/* One that asks only for disabled rules may yet be run by name (ruleset_only): it is told, and stays. */
+static void tell_if_unfed(const struct ruleset *rs, const struct rule *rule, struct reader *r)
+{
+    const struct node *where = rule->task ? rule->task->at : &(const struct node){.line = rule->line};
+    bool fed = !rule->nasks || !rule->enabled;
+    for (size_t i = 0; i < rule->nasks; i++)
+        fed |= rs->rules[find_rule(rs, rule->asks[i])]->enabled;
+    if (!fed)
+        node_problem(r, where, "having: '%.*s' is disabled%s: this rule finds nothing", SLICE_ARG(rule->asks[0]),
+                     rule->nasks > 1 ? ", and so are the others" : "");
+}
+
+static struct reader reader_of(const struct rule *rule, struct arena *report, struct rule_problems *problems)
+{
+    return (struct reader){.report = report, .problems = problems, .file = rule->file, .rule = rule->id};
+}
+
+static void check_asks(struct ruleset *rs, struct arena *report, struct rule_problems *problems)
+{
+    size_t before, kept;
+    do { /* without the rules that go, others may have none to ask */
+        before = rs->n;
+        kept = 0;
+        for (size_t i = 0; i < before; i++) {
+            struct reader r = reader_of(rs->rules[i], report, problems);
+            if (is_answerable(rs, rs->rules[i], &r))
+                rs->rules[kept++] = rs->rules[i];
+        }
+        rs->n = kept;
+    } while (kept < before);
+    for (size_t i = 0; i < rs->n; i++) {
+        struct reader r = reader_of(rs->rules[i], report, problems);
+        tell_if_unfed(rs, rs->rules[i], &r);
+    }
 }
 
 static void link(struct ruleset *rs);
@@ -159,7 +186,7 @@ struct ruleset *ruleset_make(const struct pack_files *files, const struct settin
         whole &= !opened[i].only_names;
     }
     if (whole)
-        drop_unanswerable(rs, report, problems);
+        check_asks(rs, report, problems);
     bool lent = needs_helpers(rs);
     for (size_t i = 0; lent && i < files->n; i++)
         if (opened[i].only_names)

@@ -18,6 +18,14 @@ bool solve_work(struct solver *x, uint64_t steps)
     return false;
 }
 
+bool solve_sort_work(struct solver *x, size_t n)
+{
+    uint64_t rounds = 0;
+    for (size_t most = 1; most < n; most *= 2)
+        rounds++;
+    return solve_work(x, n * rounds);
+}
+
 /* ---- captures ---------------------------------------------------------------------------------------------------- */
 
 bool solve_agree(const struct solver *x, const struct slice *a, const struct slice *b)
@@ -30,7 +38,7 @@ bool solve_agree(const struct solver *x, const struct slice *a, const struct sli
 
 struct slice *solve_merge(struct solver *x, const struct slice *a, const struct slice *b)
 {
-    struct slice *out = arena_array(&x->s->arena, struct slice, (size_t)x->rule->ncaptures + 1);
+    struct slice *out = arena_array(x->arena, struct slice, (size_t)x->rule->ncaptures + 1);
     for (int i = 0; i < x->rule->ncaptures; i++)
         out[i] = a && a[i].ptr ? a[i] : b ? b[i] : SLICE_NONE;
     return out;
@@ -44,7 +52,7 @@ struct solution *solve_add(struct solver *x, struct solutions *list, const struc
         match_incomplete(x->s, x->rule->id, "the condition holds in more than 4096 ways; the rest is left out");
         return NULL;
     }
-    list->items = arena_grow(&x->s->arena, list->items, list->n, &list->cap, sizeof *list->items);
+    list->items = arena_grow(x->arena, list->items, list->n, &list->cap, sizeof *list->items);
     list->items[list->n] = (struct solution){.captures = solve_merge(x, a, b)};
     return &list->items[list->n++];
 }
@@ -64,7 +72,7 @@ void solve_show(struct solver *x, struct solution *s, const struct occurrence *o
     for (size_t i = 0; x->shown == SHOWN && i < s->nshows; i++)
         if (s->shows[i] == o)
             return;
-    s->shows = arena_grow(&x->s->arena, s->shows, s->nshows, &s->cap, sizeof(const struct occurrence *));
+    s->shows = arena_grow(x->arena, s->shows, s->nshows, &s->cap, sizeof(const struct occurrence *));
     s->shows[s->nshows++] = o;
 }
 
@@ -87,7 +95,7 @@ struct hits solve_gather(struct solver *x, const struct of *of, const struct sli
         most += x->s->occurrences[of->defs[i]->index].n;
     if (!solve_work(x, most))
         return out;
-    out.items = arena_alloc(&x->s->arena, (most + 1) * sizeof *out.items);
+    out.items = arena_alloc(x->arena, (most + 1) * sizeof *out.items);
     for (size_t i = 0; i < of->n; i++) {
         const struct occurrences *list = &x->s->occurrences[of->defs[i]->index];
         for (size_t k = 0; k < list->n; k++) {
@@ -97,8 +105,10 @@ struct hits solve_gather(struct solver *x, const struct of *of, const struct sli
                 out.items[out.n] = (struct hit){o, key, out.n}, out.n++;
         }
     }
-    if (of->n > 1)
+    if (of->n > 1) {
+        out.n = solve_sort_work(x, out.n) ? out.n : 0;
         qsort(out.items, out.n, sizeof *out.items, by_order);
+    }
     return out;
 }
 
@@ -176,7 +186,73 @@ static bool denies(const struct cond *cond)
     return any;
 }
 
-/* What must not be is asked last, of each solution with its captures. */
+static bool speaks_of(const struct cond *cond, const struct event_def *def)
+{
+    const struct of *lists[] = {&cond->of, &cond->other};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < lists[i]->n; k++)
+            if (lists[i]->defs[k] == def)
+                return true;
+    for (size_t i = 0; i < cond->nsteps; i++)
+        for (size_t k = 0; k < cond->steps[i].of.n; k++)
+            if (cond->steps[i].of.defs[k] == def)
+                return true;
+    for (size_t i = 0; i < cond->nkids; i++)
+        if (speaks_of(cond->kids[i], def))
+            return true;
+    return false;
+}
+
+/* A bit for each capture that an event can bind. */
+static unsigned captures_bound(const struct event_def *def)
+{
+    unsigned out = 0;
+    for (size_t i = 0; i < def->nmatchers; i++) {
+        const struct matcher *m = &def->matchers[i];
+        for (size_t k = 0; k < m->nbinds; k++)
+            out |= 1u << m->binds[k].capture;
+        if (m->op == OP_SAME)
+            out |= 1u << m->capture;
+    }
+    return out;
+}
+
+/* Do its events bind a capture that one of these solutions has bound? */
+static bool depends_on(const struct solver *x, const struct cond *cond, const struct solutions *so_far)
+{
+    unsigned bound = 0, binds = 0;
+    for (size_t i = 0; i < so_far->n; i++)
+        for (int k = 0; k < x->rule->ncaptures; k++)
+            bound |= so_far->items[i].captures[k].ptr ? 1u << k : 0;
+    for (size_t i = 0; i < x->rule->nevents; i++)
+        if (speaks_of(cond, x->rule->events[i]))
+            binds |= captures_bound(x->rule->events[i]);
+    return bound & binds;
+}
+
+/* Those of the solutions for which a condition that denies something holds too: asked once, or where it depends on their captures of
+ * each of them. What one asking took is freed before the next. */
+static struct solutions join_denied(struct solver *x, const struct cond *cond, const struct solutions *so_far)
+{
+    bool depends = depends_on(x, cond, so_far);
+    struct solutions ways = {0}, both = {0};
+    struct arena own = {0}, *outer = x->arena;
+    for (size_t i = 0; i < so_far->n && !x->over; i++) {
+        const struct solutions one = {.items = &so_far->items[i], .n = 1};
+        if (i == 0 || depends) {
+            arena_reset(&own);
+            ways = (struct solutions){0};
+            x->arena = &own;
+            solve(x, cond, depends ? one.items->captures : NULL, &ways);
+            x->arena = outer;
+        }
+        join(x, &one, &ways, &both);
+    }
+    arena_free(&own);
+    return both;
+}
+
+/* What must not be is asked last, of the solutions with their captures. */
 static void solve_and(struct solver *x, const struct cond *cond, const struct slice *given, struct solutions *out)
 {
     struct solutions so_far = {0};
@@ -189,17 +265,9 @@ static void solve_and(struct solver *x, const struct cond *cond, const struct sl
         join(x, &so_far, &ways, &both);
         so_far = both;
     }
-    for (size_t i = 0; i < cond->nkids; i++) {
-        if (!denies(cond->kids[i]))
-            continue;
-        struct solutions both = {0};
-        for (size_t k = 0; k < so_far.n && !x->over; k++) {
-            struct solutions ways = {0}, one = {.items = &so_far.items[k], .n = 1};
-            solve(x, cond->kids[i], so_far.items[k].captures, &ways);
-            join(x, &one, &ways, &both);
-        }
-        so_far = both;
-    }
+    for (size_t i = 0; i < cond->nkids; i++)
+        if (denies(cond->kids[i]))
+            so_far = join_denied(x, cond->kids[i], &so_far);
     for (size_t i = 0; i < so_far.n && !x->over; i++)
         keep_solution(x, out, &so_far.items[i]);
 }
@@ -228,23 +296,6 @@ static void solve(struct solver *x, const struct cond *cond, const struct slice 
 }
 
 /* ---- except ------------------------------------------------------------------------------------------------------ */
-
-static bool speaks_of(const struct cond *cond, const struct event_def *def)
-{
-    const struct of *lists[] = {&cond->of, &cond->other};
-    for (size_t i = 0; i < 2; i++)
-        for (size_t k = 0; k < lists[i]->n; k++)
-            if (lists[i]->defs[k] == def)
-                return true;
-    for (size_t i = 0; i < cond->nsteps; i++)
-        for (size_t k = 0; k < cond->steps[i].of.n; k++)
-            if (cond->steps[i].of.defs[k] == def)
-                return true;
-    for (size_t i = 0; i < cond->nkids; i++)
-        if (speaks_of(cond->kids[i], def))
-            return true;
-    return false;
-}
 
 /* Takes those occurrences that `find` asks about out of play. False: the exception speaks of none of them. */
 static bool set_aside(struct solver *x, const struct cond *except, const struct solutions *ways)
@@ -284,7 +335,7 @@ void solve_rule(struct detect_scratch *s, const struct rule *rule, struct soluti
         occurs = s->occurrences[rule->events[i]->index].n > 0;
     if (!occurs)
         return;
-    struct solver x = {.s = s, .rule = rule, .shown = SIZE_MAX};
+    struct solver x = {.s = s, .rule = rule, .arena = &s->arena, .shown = SIZE_MAX};
     struct solutions whole = {0}, ways = {0}; /* exceptions that take away whole findings; ways in which the rule holds */
     for (size_t i = 0; i < rule->nexcepts; i++) {
         struct solutions found = {0};

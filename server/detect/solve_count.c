@@ -49,12 +49,13 @@ static struct hits *make_groups(struct solver *x, struct hits hits, struct group
 {
     g->x = x;
     *n = 0;
+    hits.n = solve_sort_work(x, hits.n) ? hits.n : 0;
     if (hits.n)
         qsort_r(hits.items, hits.n, sizeof *hits.items, by_group, g);
     size_t count = hits.n > 0;
     for (size_t i = 1; i < hits.n; i++)
         count += compare_hits(g, &hits.items[i - 1], &hits.items[i]) != 0;
-    struct hits *groups = arena_array(&x->s->arena, struct hits, count + 1);
+    struct hits *groups = arena_array(x->arena, struct hits, count + 1);
     for (size_t i = 0; i < hits.n; i++) {
         if (i == 0 || compare_hits(g, &hits.items[i - 1], &hits.items[i]) != 0)
             groups[(*n)++] = (struct hits){&hits.items[i], 0};
@@ -166,7 +167,7 @@ static const struct slice *captures_of(struct solver *x, const struct cond *cond
 {
     if (!group.n || !group.items[0].o->captures || cond->keyed)
         return group.n ? group.items[0].o->captures : NULL;
-    struct slice *out = arena_array(&x->s->arena, struct slice, (size_t)x->rule->ncaptures);
+    struct slice *out = arena_array(x->arena, struct slice, (size_t)x->rule->ncaptures);
     for (size_t i = 0; i < cond->nby; i++)
         out[cond->by[i]] = group.items[0].o->captures[cond->by[i]];
     return out;
@@ -195,7 +196,7 @@ void solve_distinct(struct solver *x, const struct cond *cond, const struct slic
     struct grouping g = {.keyed = true, .by = &nothing};
     size_t n;
     struct hits *groups = make_groups(x, solve_gather(x, &cond->of, given, true), &g, &n);
-    struct solution *s = in_bounds(cond, n) ? solve_add(x, out, given, NULL) : NULL;
+    struct solution *s = in_bounds(cond, n) && !x->over ? solve_add(x, out, given, NULL) : NULL;
     for (size_t i = 0; s && i < n; i++)
         solve_show(x, s, groups[i].items[0].o);
 }
@@ -232,7 +233,7 @@ void solve_repeat(struct solver *x, const struct cond *cond, const struct slice 
 {
     struct hits hits = solve_gather(x, &cond->of, given, true);
     count_once(x, &hits, true); /* no event repeats itself */
-    struct hits *streaks = arena_array(&x->s->arena, struct hits, hits.n + 1);
+    struct hits *streaks = arena_array(x->arena, struct hits, hits.n + 1);
     size_t n = 0;
     for (size_t i = 0; i < hits.n;) {
         size_t len = streak(&hits, i, cond->period);

@@ -7,6 +7,7 @@
 struct solver {
     struct detect_scratch *s;
     const struct rule *rule;
+    struct arena *arena; /* for what is made on the way */
     size_t shown;       /* how much of what took part is kept: all of it, for `except` */
     uint64_t work;
     bool over;          /* the work was too much: what is found so far stands */
@@ -14,6 +15,8 @@ struct solver {
 
 /* So many steps of work; false once there was too much of it. */
 bool solve_work(struct solver *x, uint64_t steps);
+/* The same for sorting n things. */
+bool solve_sort_work(struct solver *x, size_t n);
 
 /* ---- captures: NULL binds none ----------------------------------------------------------------------------------- */
 

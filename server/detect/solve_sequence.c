@@ -171,7 +171,7 @@ static bool is_inside(struct search *q, const struct occurrence *start, const st
 
 void solve_sequence(struct solver *x, const struct cond *cond, const struct slice *given, struct solutions *out)
 {
-    struct arena *a = &x->s->arena;
+    struct arena *a = x->arena;
     struct search q = {.x = x, .cond = cond, .steps = arena_array(a, struct hits, cond->nsteps)};
     for (size_t i = 0; i < cond->nsteps; i++)
         q.steps[i] = gather_by(&q, &cond->steps[i].of, given);

@@ -1,5 +1,6 @@
 /* Rules of scope task: what many runs of one task have in common, from their summaries. */
 #include "base/jsonw.h"
+#include "base/stats.h"
 #include "detect/answer.h"
 #include "detect/det.h"
 #include "detect/match.h"
@@ -275,7 +276,8 @@ static bool difference(struct arena *a, const struct task_cond *t, const struct 
         if (seen++ == 0 || rate(&models[k]) < rate(worst))
             *worst = models[k];
     }
-    return seen > 1 && rate(best) - rate(worst) >= t->differs_gap && rate(best) > rate(worst);
+    return seen > 1 && rate(best) - rate(worst) >= t->differs_gap && rate(best) > rate(worst) &&
+           stats_extremes(best->passed, best->known, worst->passed, worst->known, seen) <= t->differs_p;
 }
 
 static void detect_rule(struct detect_scratch *s, const struct rule *rule, const struct task_summary *task, struct arena *a,

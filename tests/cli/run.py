@@ -860,6 +860,25 @@ def test_rules_of_ones_own():
     assert len(ids) >= 15 and "missing-program" in ids
 
 
+def test_a_review_outlives_a_scan_without_its_rule():
+    h = Home()
+    rules = h.file("own.yaml", RULE)
+    h.run("import", h.file("a.jsonl", jsonl([chat("1")])), "-c", "c", "--rules", rules)
+    lines = h.run("export", "-c", "c").splitlines()
+    said = [json.loads(line) for line in lines]
+    for line in said:
+        for f in line.get("findings", []):
+            f.update(status="dismissed", note="known", reviewer="ann")
+    h.run("import", h.file("reviewed.jsonl", jsonl(said)), "-c", "back")
+    reviewed = h.run("export", "-c", "back")
+    assert '"known"' in reviewed
+    h.run("scan", "-c", "back")
+    assert '"known"' not in h.run("export", "-c", "back")
+    h.run("scan", "-c", "back", "--rules", rules)
+    again = [f for f in h.lines("findings", "-c", "back") if f["detector"] == "says-hello"]
+    assert [(f["status"], f["note"], f["reviewer"]) for f in again] == [("dismissed", "known", "ann")], again
+
+
 def test_a_gate_with_broken_rules_or_settings_does_not_scan():
     h = Home()
     runs = h.file("a.jsonl", jsonl([chat("1", "good day")]))

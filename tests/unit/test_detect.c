@@ -320,6 +320,49 @@ static void results_find_their_calls(void **state)
     assert_memory_equal(p->results, results, sizeof results);
 }
 
+static void calls_of_one_id_are_answered_newest_first(void **state)
+{
+    (void)state;
+    struct run *run = new_run(1);
+    call(run, "c", "f", "{}"); /* 0 */
+    call(run, "c", "f", "{}");
+    result(run, "c", ""); /* 2: of the newest message */
+    result(run, "c", "");
+    result(run, "c", "");      /* 4: all are answered */
+    call(run, "c", "f", "{}"); /* 5: the id is taken up again */
+    say(run, ROLE_USER, "");
+    call(run, "d", "f", "{}");
+    result(run, "c", "");
+    result(run, "c", "");
+    const struct pairs *p = pairs_make(&arena, run);
+    static const int32_t results[] = {3, 2, 8, -1};
+    assert_memory_equal(p->results, results, sizeof results);
+}
+
+/* What is answered is not walked over again: else this would take minutes. */
+static void many_results_of_one_id_are_paired_in_time(void **state)
+{
+    (void)state;
+    enum { CALLS = 100000, RESULTS = 300000 };
+    struct run *run = new_run(1);
+    struct transcript *t = &run->transcripts[0];
+    t->messages = arena_array(&arena, struct message, RESULTS + 2);
+    t->messages[0].role = ROLE_ASSISTANT;
+    t->messages[0].calls = arena_array(&arena, struct tool_call, CALLS);
+    t->messages[0].ncalls = CALLS;
+    for (size_t i = 0; i < CALLS; i++)
+        t->messages[0].calls[i].call_id = slice_str("c");
+    for (size_t i = 1; i <= RESULTS; i++)
+        t->messages[i] = (struct message){.role = ROLE_TOOL, .tool_call_id = slice_str("c")};
+    t->nmessages = RESULTS + 1;
+    int64_t began = clock_monotonic_us();
+    const struct pairs *p = pairs_make(&arena, run);
+    assert_true(clock_monotonic_us() - began < 5000000);
+    assert_int_equal(p->results[0], 1);
+    assert_int_equal(p->results[CALLS - 1], CALLS);
+    assert_int_equal(p->answers[RESULTS].message, -1);
+}
+
 /* ---- limits and work --------------------------------------------------------------------------------------------- */
 
 static void a_limit_is_told(void **state)
@@ -364,6 +407,35 @@ static void a_costly_condition_is_told(void **state)
     struct detect_result r = detect(rs, run);
     assert_int_equal(r.nincomplete, 1);
     ruleset_unref(rs);
+}
+
+/* What a condition denies is asked of many solutions: neither what one asking took nor the sorting may add up. */
+static void what_is_denied_is_asked_within_bounds(void **state)
+{
+    (void)state;
+    static const char *const denied[] = {"b", "c"}; /* b binds nothing that a has bound, c does */
+    struct run *run = new_run(1);
+    run->transcripts[0].messages = arena_array(&arena, struct message, 60000);
+    for (int i = 0; i < 4000; i++)
+        say_in(run, 0, ROLE_USER, arena_printf(&arena, "alpha%d ", i));
+    for (int i = 0; i < 50000; i++)
+        say_in(run, 0, ROLE_USER, arena_printf(&arena, "beta%d ", 2 * i));
+    for (size_t i = 0; i < 2; i++) {
+        char text[600];
+        snprintf(text, sizeof text,
+                 "id: x\ntitle: '{n}'\nbehavior: guessing\nseverity: low\nevents:\n  a: {on: user, text: 'alpha(?P<n>\\d+) '}\n"
+                 "  b: {on: user, text: 'beta(?P<k>\\d+) '}\n  c: {on: user, text: 'beta(?P<n>\\d+) '}\n"
+                 "find: {and: [{any: a}, {not: {count: {of: %s, at_least: 60000}}}]}\n", denied[i]);
+        struct ruleset *rs = rules(text);
+        int64_t began = clock_monotonic_us();
+        struct detect_result r = detect(rs, run);
+        assert_true(clock_monotonic_us() - began < 5000000);
+        assert_true(scratch->arena.total < 60 << 20);
+        assert_int_equal(r.findings.n, i == 0 ? 50 : 0);
+        assert_int_equal(r.nincomplete, 1);
+        assert_int_equal(strstr(r.incomplete[0].reason.ptr, "too many comparisons") != NULL, i == 1);
+        ruleset_unref(rs);
+    }
 }
 
 static struct ruleset *many_rules(int n)
@@ -905,8 +977,11 @@ int main(void)
         cmocka_unit_test(findings_are_ordered_by_detector_then_place),
         cmocka_unit_test(task_findings_cite_their_runs),
         cmocka_unit_test(results_find_their_calls),
+        cmocka_unit_test(calls_of_one_id_are_answered_newest_first),
+        cmocka_unit_test(many_results_of_one_id_are_paired_in_time),
         cmocka_unit_test(a_limit_is_told),
         cmocka_unit_test(a_costly_condition_is_told),
+        cmocka_unit_test(what_is_denied_is_asked_within_bounds),
         cmocka_unit_test(work_does_not_grow_with_rules),
         cmocka_unit_test(what_cannot_hold_is_not_looked_for),
         cmocka_unit_test(what_matches_is_found_among_many),

@@ -3,6 +3,8 @@
 
 #include "store_fixture.h"
 
+#include <time.h>
+
 static const char rules_text[] =
     "- {id: slip, title: a slip, behavior: error-ignored, events: {a: {on: assistant, text: slip}}, find: a,"
     " tests: {hit: [[{assistant: slip}]], clean: [[{assistant: ok}]]}}\n"
@@ -186,6 +188,34 @@ static void a_look_is_cut_short(void **state)
     ruleset_unref(rs);
 }
 
+/* Answers that each two tasks gave fill the table: what comes then is not worth making room for it again and again. */
+static void many_answers_cost_little(void **state)
+{
+    enum { ANSWERS = 30000 };
+    static const char text[] = "- {id: same, title: '{answer}', behavior: guessing, scope: collection, code: same-answer,"
+                               " parameters: {tasks: 2, share: 0.5, pass_rate: 0, at_most: 5},"
+                               " tests: {hit: [[[{assistant: x}]]], clean: [[[{assistant: ok}]]]}}\n";
+    struct fixture *f = *state;
+    struct rule_problems problems = {0};
+    struct ruleset *rs;
+    struct run_summary *runs = arena_array(&f->a, struct run_summary, ANSWERS);
+    ruleset_parse(S(text), S("r.yaml"), &f->a, &problems, &rs);
+    if (problems.n)
+        fail_msg("%.*s", SLICE_ARG(problems.items[0].message));
+    struct detect_over *over = detect_over_new(rs);
+    clock_t before = clock();
+    for (uint64_t i = 0; i < ANSWERS; i++) /* the same in both tasks, by twos: so that neither is of one task for long */
+        runs[i] = (struct run_summary){.run = S("r"), .success = VERDICT_FAILED, .answer = (i + 1) * UINT64_C(0x9e3779b97f4a7c15)};
+    for (size_t i = 0; i < ANSWERS; i++)
+        for (int64_t task = 1; task <= 2; task++) {
+            const struct task_summary piece = {.task_id = task == 1 ? S("a") : S("b"), .task = task, .runs = &runs[i], .nruns = 1};
+            detect_over_feed(over, &piece);
+        }
+    assert_true(clock() - before < 2 * CLOCKS_PER_SEC);
+    detect_over_free(over);
+    ruleset_unref(rs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +223,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_was_seen_is_not_looked_at_again, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_server_puts_it_off, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_look_is_cut_short, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(many_answers_cost_little, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

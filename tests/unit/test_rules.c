@@ -1,5 +1,6 @@
 /* The rule language: what each word means (by the tests that rules carry), and what is said of a rule that is wrong. */
 #include "detect/match.h"
+#include "detect/pack.h"
 
 #include <glob.h>
 #include <setjmp.h>
@@ -203,7 +204,7 @@ static const char *const rules[] = {
     "- {id: task, title: 'all say {answer}', behavior: wrong-key, scope: task, find: {agree_on: {field: answer, at_least: 2, share_at_least: 0.6}, pass_rate_at_most: 0},\n"
     "   tests: {hit: [[[{score: {answer: ' x', target: y}}, {end: {success: false}}], [{score: {answer: x, target: y}}, {end: {success: false}}]]],\n"
     "           clean: [[[{score: {answer: x}}, {end: {success: false}}], [{score: {answer: z}}, {end: {success: false}}]]]}}\n",
-    "- {id: task, title: '{better} beats {worse}', behavior: ambiguous-task, scope: task, find: {differs_by: {field: model, pass_rate_gap: 0.9}, runs_at_least: 2},\n"
+    "- {id: task, title: '{better} beats {worse}', behavior: ambiguous-task, scope: task, find: {differs_by: {field: model, pass_rate_gap: 0.9, p: 1}, runs_at_least: 2},\n"
     "   tests: {hit: [[[{score: {value: 1}}, {end: {success: true, model: a}}], [{score: {value: 0}}, {end: {success: false, model: b}}]]],\n"
     "           clean: [[[{score: {value: 1}}, {end: {success: true, model: a}}], [{score: {value: 1}}, {end: {success: true, model: b}}]]]}}\n",
 };
@@ -396,6 +397,51 @@ static void source_is_the_rule_as_it_stands(void **state)
 
 /* ---- sets -------------------------------------------------------------------------------------------------------- */
 
+/* Without the names of the shipped pack: only then is every rule known that may be asked for. */
+static struct ruleset *parse_alone(const char *text, struct rule_problems *problems)
+{
+    struct pack_files files = {0};
+    *problems = (struct rule_problems){0};
+    pack_add_text(&arena, &files, slice_str("r.yaml"), slice_str(text));
+    return ruleset_make(&files, NULL, 0, &arena, problems);
+}
+
+static void rules_that_ask_for_nothing_are_told(void **state)
+{
+    (void)state;
+    /* Judged in the order of the file, the first still has one to ask. */
+    static const char chain[] =
+        "id: outer\ntitle: t\nbehavior: gave-up\nscope: collection\nfind: {tasks: {having: inner, at_least: 2}}\n---\n"
+        "id: inner\ntitle: t\nbehavior: gave-up\nscope: task\nfind: {runs: {having: nobody}}\n---\n"
+        "id: mine\ntitle: t\nbehavior: gave-up\nevents: {a: {on: user}}\nfind: a\n";
+    struct rule_problems problems;
+    struct ruleset *rs = parse_alone(chain, &problems);
+    assert_int_equal(ruleset_count(rs), 1);
+    assert_int_equal(problems.n, 2);
+    assert_non_null(strstr(problems.items[0].message.ptr, "no rule 'nobody'"));
+    assert_non_null(strstr(problems.items[1].message.ptr, "no rule 'inner'"));
+    ruleset_unref(rs);
+
+    static const struct { const char *having, *enabled; size_t problems; } asking[] = {
+        {"off", "true", 1}, {"[off, off2]", "true", 1}, {"[off, on]", "true", 0}, {"off", "false", 0},
+    };
+    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++) {
+        char text[800];
+        snprintf(text, sizeof text,
+                 "id: off\ntitle: t\nbehavior: gave-up\nenabled: false\nevents: {a: {on: user}}\nfind: a\n---\n"
+                 "id: off2\ntitle: t\nbehavior: gave-up\nenabled: false\nevents: {a: {on: user}}\nfind: a\n---\n"
+                 "id: on\ntitle: t\nbehavior: gave-up\nevents: {a: {on: user}}\nfind: a\n---\n"
+                 "id: asks\ntitle: t\nbehavior: gave-up\nscope: task\nenabled: %s\nfind: {runs: {having: %s}}\n",
+                 asking[i].enabled, asking[i].having);
+        rs = parse_alone(text, &problems);
+        assert_int_equal(ruleset_count(rs), 4); /* it can be run by name */
+        assert_int_equal(problems.n, asking[i].problems);
+        if (problems.n)
+            assert_non_null(strstr(problems.items[0].message.ptr, "having: 'off' is disabled"));
+        ruleset_unref(rs);
+    }
+}
+
 static void sets_are_loaded_replaced_and_cut(void **state)
 {
     (void)state;
@@ -493,6 +539,7 @@ int main(void)
         cmocka_unit_test(hostile_text_ends_in_problems),
         cmocka_unit_test(json_is_the_same_model),
         cmocka_unit_test(source_is_the_rule_as_it_stands),
+        cmocka_unit_test(rules_that_ask_for_nothing_are_told),
         cmocka_unit_test(sets_are_loaded_replaced_and_cut),
         cmocka_unit_test(the_shipped_pack_is_sound),
     };

@@ -508,7 +508,8 @@ static void blocks_are_small_and_neighbours_share_them(void **state)
 /* ---- gone ------------------------------------------------------------------------------------------------------------ */
 
 static const char *const tables[] = {"task", "task_model", "run", "run_detail", "run_tag", "score", "transcript", "message", "tool_call", "blob",
-                                     "message_blob", "block", "block_hash", "block_run", "finding", "span", "incomplete", "file"};
+                                     "message_blob", "block", "block_hash", "block_run", "finding", "span", "incomplete", "file",
+                                     "kept_review"};
 
 static void nothing_is_left_of_a_deleted_run(void **state)
 {

@@ -369,6 +369,34 @@ static void a_scan_keeps_what_people_said(void **state)
     FAILS(ERR_NOT_FOUND, store_run_findings(f->store, S("none"), SLICE_NONE, &other, NULL, 0, &only, 1, &changed, &e));
 }
 
+static void a_review_outlives_its_rules_absence(void **state)
+{
+    struct fixture *f = *state;
+    struct findings first = {0}, none = {0}, other = {0};
+    bool changed;
+    add_finding(f, &first, "a", KIND_ODD_BEHAVIOR, SEVERITY_LOW, 1, 3, "What");
+    add_finding(f, &other, "a", KIND_ODD_BEHAVIOR, SEVERITY_LOW, 1, 3, "Else");
+    put_run(f, simple_run(f, S("r"), S("x")), "/x/a", 0, true, &first);
+    struct slice run = all_runs(f).items[0].run.id;
+    confirm(f, findings_of(f, FILTER_ANY, NULL).items[0].finding.id);
+    for (int turn = 0; turn < 2; turn++) {
+        OK(store_run_findings(f->store, run, SLICE_NONE, &none, NULL, 0, NULL, 0, &changed, &e));
+        assert_int_equal(findings_of(f, FILTER_ANY, NULL).n, 0);
+        OK(store_run_findings(f->store, run, SLICE_NONE, &first, NULL, 0, NULL, 0, &changed, &e));
+        struct finding_rows back = findings_of(f, FILTER_ANY, NULL);
+        assert_int_equal(back.items[0].finding.status, STATUS_CONFIRMED);
+        assert_true(slice_is(back.items[0].finding.note, "seen"));
+        assert_true(slice_is(back.items[0].finding.reviewer, "ann"));
+        OK(store_run_findings(f->store, run, SLICE_NONE, &first, NULL, 0, NULL, 0, &changed, &e));
+        assert_false(changed);
+    }
+    /* Other words at the same place were never reviewed. */
+    OK(store_run_findings(f->store, run, SLICE_NONE, &none, NULL, 0, NULL, 0, &changed, &e));
+    OK(store_run_findings(f->store, run, SLICE_NONE, &other, NULL, 0, NULL, 0, &changed, &e));
+    assert_int_equal(findings_of(f, FILTER_ANY, NULL).items[0].finding.status, STATUS_OPEN);
+    OK(store_run_delete(f->store, run, &e));
+}
+
 /* A scan that read a run, and writes after an import brought other text under its name. */
 static void findings_of_an_older_text_are_refused(void **state)
 {
@@ -684,6 +712,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(findings_are_listed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(reviews_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_scan_keeps_what_people_said, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_review_outlives_its_rules_absence, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_incomplete_is_listed_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(findings_of_an_older_text_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_review_follows_its_words, set_up, tear_down),

@@ -107,6 +107,12 @@ function Search({ value }: { value: string }): JSX.Element {
     );
 }
 
+/** Why the verdict is what it is: what was found of the task as a whole, else the weightiest finding. */
+function reasonsOf(task: Task): string[] {
+    const reasons = task.reasons.map(reason => visible(reason.title ?? reason.detector));
+    return reasons.length ? reasons : [visible(task.best?.title ?? '')];
+}
+
 function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string }): JSX.Element {
     const narrow = useNarrow();
     const height = narrow ? 120 : 46;
@@ -120,7 +126,7 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
                     <tr>
                         <th class="w-v">Verdict</th>
                         <th class="w-t">Task</th>
-                        <th>Best evidence</th>
+                        <th>Why, and the words</th>
                         <th class="num w-n">Runs</th>
                         <th class="num w-p">Passed %</th>
                         <th class="w-b">
@@ -147,9 +153,9 @@ function TaskTable({ tasks, to }: { tasks: Task[]; to: (task: Task) => string })
                             </td>
                             <td class="best">
                                 {task.best && task.verdict !== 'sound' ? (
-                                    <a class="ink rank-line" href={placeOf(task.best) ?? to(task)}>
+                                    <a class="ink rank-line" href={placeOf(task.best) ?? to(task)} title={reasonsOf(task).join('\n')}>
                                         <span class="one sub">
-                                            <KindMark kind={task.best.kind} /> {visible(task.best.title)}
+                                            <KindMark kind={task.best.kind} /> {reasonsOf(task).join(' · ')}
                                         </span>
                                         <Quote
                                             evidence={task.best.evidence[0]}
