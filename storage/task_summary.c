@@ -152,21 +152,29 @@ static bool add_common(struct store *s, int64_t task, struct arena *a, struct co
     return step == STEP_DONE;
 }
 
+/* The collection's tasks by id. */
+static bool tasks_of(struct store *s, int64_t collection, struct arena *a, int64_t **tasks, size_t *n, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM task WHERE collection = $1 ORDER BY task_id", e);
+    size_t cap = 0;
+    *tasks = NULL, *n = 0;
+    bind_int(q, collection);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        *tasks = arena_grow(a, *tasks, *n, &cap, sizeof **tasks);
+        (*tasks)[(*n)++] = take_int(q);
+    }
+    return step == STEP_DONE;
+}
+
 static bool load_common(struct store *s, struct slice collection, struct arena *a, struct common_errors *out, struct err *e)
 {
-    int64_t key, *tasks = NULL;
-    size_t n = 0, cap = 0, kept = 0;
+    int64_t key, *tasks;
+    size_t n, kept = 0;
     *out = (struct common_errors){0};
     if (!collection_find(s, collection, &key, e))
         return false;
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM task WHERE collection = $1 ORDER BY task_id", e);
-    bind_int(q, key);
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        tasks = arena_grow(a, tasks, n, &cap, sizeof *tasks);
-        tasks[n++] = take_int(q);
-    }
-    if (step != STEP_DONE)
+    if (!tasks_of(s, key, a, &tasks, &n, e))
         return false;
     for (size_t i = 0; i < n && i < COMMON_TASKS; i++)
         if (!add_common(s, tasks[n <= COMMON_TASKS ? i : i * n / COMMON_TASKS], a, out, e))
@@ -267,18 +275,11 @@ static bool feed_task(struct feed *f, int64_t collection, int64_t n, struct err 
 
 static bool feed_all(struct feed *f, struct slice collection, struct arena *a, struct err *e)
 {
-    int64_t key, *tasks = NULL;
-    size_t n = 0, cap = 0;
+    int64_t key, *tasks;
+    size_t n;
     if (!collection_find(f->store, collection, &key, e) || !action_names_load(f->store, key, a, &f->names, e))
         return false;
-    struct stmt *q = db_prepare(f->store->db, "SELECT n FROM task WHERE collection = $1 ORDER BY task_id", e);
-    bind_int(q, key);
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        tasks = arena_grow(a, tasks, n, &cap, sizeof *tasks);
-        tasks[n++] = take_int(q);
-    }
-    if (step != STEP_DONE)
+    if (!tasks_of(f->store, key, a, &tasks, &n, e))
         return false;
     for (size_t i = 0; i < n; i++)
         if (!feed_task(f, key, tasks[i], e))
