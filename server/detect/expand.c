@@ -119,15 +119,6 @@ static bool expand_definition(struct expansion *x, const struct node *at, const 
     return good;
 }
 
-static void add_escaped(struct str *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] && strchr("\\^$.[]|()?*+{}#", text.ptr[i]))
-            str_addc(out, '\\');
-        str_addc(out, text.ptr[i]);
-    }
-}
-
 static bool add_value(struct expansion *x, const struct node *at, struct str *out, struct slice name)
 {
     const struct definition *d = resolve(x, at, name);
@@ -140,11 +131,7 @@ static bool add_value(struct expansion *x, const struct node *at, struct str *ou
     }
     if (value.type != NODE_LIST || value.n == 0)
         return node_problem(x->r, x->at ? x->at : at, "the %s '%.*s' has no text that could stand here", d->what, SLICE_ARG(name));
-    for (size_t i = 0; i < value.n; i++) {
-        str_addz(out, i ? "|" : "(?:");
-        add_escaped(out, value.items[i].text);
-    }
-    str_addc(out, ')');
+    node_alternation(out, &value);
     return true;
 }
 

@@ -41,6 +41,22 @@ size_t node_each(const struct node *node, const struct node **first)
     return !node ? 0 : node->type == NODE_LIST ? node->n : 1;
 }
 
+void node_alternation(struct str *out, const struct node *texts)
+{
+    const struct node *each;
+    size_t n = node_each(texts, &each);
+    for (size_t i = 0; i < n; i++) {
+        str_addz(out, i ? "|" : "(?:");
+        for (size_t k = 0; k < each[i].text.len; k++) {
+            char c = each[i].text.ptr[k];
+            if (c && strchr("\\^$.[]|()?*+{}#", c))
+                str_addc(out, '\\');
+            str_addc(out, c);
+        }
+    }
+    str_addc(out, ')');
+}
+
 const char *node_what(const struct node *node)
 {
     switch (node->type) {

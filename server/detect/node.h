@@ -70,6 +70,9 @@ bool node_flag_of(const struct node *map, const char *key, bool otherwise);
 /* One or many: a list is its items, anything else a list of itself. */
 size_t node_each(const struct node *node, const struct node **first);
 
+/* A pattern that matches any of these texts (a list, or one) and nothing else: `(?:a\.b|c)`. */
+void node_alternation(struct str *out, const struct node *texts);
+
 /* JSON text with sorted keys, without the top-level key `without` (may be NULL): equal for what means the same. */
 void node_canonical(struct str *out, const struct node *node, const char *without);
 

@@ -297,18 +297,7 @@ static bool add_literals(struct compiler *c, struct event_def *def, size_t *cap,
     if (n == 1)
         return add_regex(c, def, cap, each, m, each->text, flags | REGEX_LITERAL);
     struct str pattern = STR_INIT(60 << 10);
-    str_addz(&pattern, "(?:");
-    for (size_t i = 0; i < n; i++) {
-        struct slice text = each[i].text;
-        if (i)
-            str_addc(&pattern, '|');
-        for (size_t k = 0; k < text.len; k++) {
-            if (strchr("\\^$.[]|()?*+{}#", text.ptr[k]) && text.ptr[k])
-                str_addc(&pattern, '\\');
-            str_addc(&pattern, text.ptr[k]);
-        }
-    }
-    str_addc(&pattern, ')');
+    node_alternation(&pattern, node);
     bool good = !pattern.full || node_problem(c->r, node, "the literals are larger than 60 KB together");
     struct slice text = arena_dup(c->r->a, str_slice(&pattern));
     str_free(&pattern);
