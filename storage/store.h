@@ -45,22 +45,33 @@ struct page_end {
     int64_t total;        /* or TOTAL_UNKNOWN */
 };
 
-/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them. */
+/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them, an empty word in it what has none. */
+struct filter_pair { struct slice key, value; };
+enum { FILTER_PAIRS = 8 };
 struct filter {
     struct slice collection;                    /* id; required except where ids name rows */
     bool anywhere;                              /* or where all collections are meant */
     struct slice kind, behavior, detector, severity, status, scope;
     struct slice task, model, agent, tag, success; /* success: true|false|unknown */
-    struct slice exit_status, format;
+    struct slice exit_status, format, attempt;
+    struct slice stopped_by;                    /* the data model's "limit"; that word is a page's size */
     struct slice run;                           /* findings of one run */
     struct slice q;                             /* words in name, task, external id, exit status, error, title */
     int has_findings;                           /* 1 yes, 0 no, -1 any: set it to -1 */
-    struct { struct slice key, value; } meta[8]; /* metadata.KEY = value */
-    size_t nmeta;
+    struct filter_pair meta[FILTER_PAIRS];      /* metadata.KEY = value */
+    struct filter_pair scores[FILTER_PAIRS];    /* the first score of that name = value */
+    struct filter_pair ranges[FILTER_PAIRS];    /* field, "LOW..HIGH": both ends count, either may be missing */
+    size_t nmeta, nscores, nranges;
     const struct slice *ids;                    /* only these rows */
     size_t nids;
 };
 #define FILTER_ANY ((struct filter){.has_findings = -1})
+/* Sets what REST, the command line and judging jobs call `name`: a member of the above, has_findings, meta.KEY, score.NAME, range.FIELD (a
+ * field with numbers or times: messages, calls, tokens, cost, duration in seconds, findings, attempt, started_at, ended_at, score.NAME,
+ * meta.KEY). The slices must live as long as the filter. ERR_USAGE: there is no such name, or too many, or no such range. */
+bool filter_set(struct filter *f, struct slice name, struct slice value, struct err *e);
+/* The same the other way round: name and value of the i-th thing that is set; false after the last. The name lives in `a`. */
+bool filter_get(const struct filter *f, size_t i, struct arena *a, struct slice *name, struct slice *value);
 
 /* ---- collections ---------------------------------------------------------------------------------------------------- */
 

@@ -114,7 +114,12 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "success", "VALUE", "true, false, unknown"}, \
     {0, "tag", "TAG", "a tag"}, \
     {0, "q", "WORDS", "words in name, task, id, status, error or title"}, \
+    {0, "exit-status", "STATUS", "how it ended"}, \
+    {0, "format", "NAME", "the format that it was read from"}, \
     {0, "meta", "KEY=VALUE", "a field of the metadata; may repeat"}, \
+    {0, "score", "NAME=VALUE", "a score; may repeat"}, \
+    {0, "range", "FIELD=LOW..HIGH", "messages, calls, tokens, cost, duration (seconds), findings, attempt, started_at, ended_at, score.NAME " \
+     "or meta.KEY between these, either of which may be missing; may repeat"}, \
     {0, "has-findings", "BOOL", "true: only what has findings"}, \
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}

@@ -26,7 +26,12 @@ const struct param run_filter_params[] = {
     {"run", ARG_TEXT, 0, 100, .about = "id of a run: its findings"},
     {"q", ARG_TEXT, 0, 1000, .about = "words in name, task, external id, exit status, error or title"},
     {"has_findings", ARG_BOOL, .about = "with or without findings that are not dismissed"},
+    {"attempt", ARG_TEXT, 0, 1000, .about = "number of the attempt"},
+    {"stopped_by", ARG_TEXT, 0, 1000, .about = "the limit that ended the run"},
     {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the metadata"},
+    {"score.*", ARG_TEXT, 0, 1000, .about = "score.NAME=VALUE: a score"},
+    {"range.*", ARG_TEXT, 2, 200, .about = "range.FIELD=LOW..HIGH, either end may be missing: messages, calls, tokens, cost, duration (seconds), "
+     "findings, attempt, started_at, ended_at, score.NAME, meta.KEY"},
     {0},
 };
 static const struct param upload_params[] = {
