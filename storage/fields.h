@@ -7,6 +7,13 @@
 /* The filter's list of words for a field of that name; NULL: there is none. */
 struct slice *filter_text(struct filter *f, struct slice name);
 
+/* The numbers of the words of enumerations; success as coalesce(success, 2), so that unknown is a number too. False: it is none. */
+bool filter_kind(struct slice word, int *out);
+bool filter_severity(struct slice word, int *out);
+bool filter_scope(struct slice word, int *out);
+bool filter_status(struct slice word, int *out);
+bool filter_success(struct slice word, int *out);
+
 /* The ends of "LOW..HIGH" for a field, as its column has them: times in milliseconds since 1970 (a date alone is the whole day), durations in
  * seconds. A missing end is infinite. ERR_USAGE. */
 bool field_range(struct slice field, struct slice range, double *low, double *high, struct err *e);

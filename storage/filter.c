@@ -63,32 +63,32 @@ static bool add_names(struct sql *q, const char *column, struct slice list, bool
     return true;
 }
 
-static bool kind_number(struct slice word, int *out)
+bool filter_kind(struct slice word, int *out)
 {
     enum kind kind;
     return kind_parse(word, &kind) && (*out = (int)kind, true);
 }
 
-static bool severity_number(struct slice word, int *out)
+bool filter_severity(struct slice word, int *out)
 {
     enum severity severity;
     return severity_parse(word, &severity) && (*out = (int)severity, true);
 }
 
-static bool scope_number(struct slice word, int *out)
+bool filter_scope(struct slice word, int *out)
 {
     enum scope scope;
     return scope_parse(word, &scope) && (*out = (int)scope, true);
 }
 
-static bool status_number(struct slice word, int *out)
+bool filter_status(struct slice word, int *out)
 {
     enum finding_status status;
     return status_parse(word, &status) && (*out = (int)status, true);
 }
 
 /* A run's success as coalesce(success, 2), so that unknown is a number too. */
-static bool success_number(struct slice word, int *out)
+bool filter_success(struct slice word, int *out)
 {
     *out = slice_is(word, "true") || slice_is(word, "1") ? 1 : slice_is(word, "false") || slice_is(word, "0") ? 0 : slice_is(word, "unknown") ? 2 : -1;
     return *out >= 0;
@@ -187,7 +187,7 @@ static bool add_run(struct sql *q, const struct filter *f, struct err *e)
         add_texts(q, "g.tag", f->tag);
         sql_add(q, ")");
     }
-    if (!add_names(q, "coalesce(r.success, 2)", f->success, success_number, e))
+    if (!add_names(q, "coalesce(r.success, 2)", f->success, filter_success, e))
         return false;
     for (size_t i = 0; i < f->nmeta; i++) {
         if (!field_key(f->meta[i].key, e))
@@ -210,8 +210,8 @@ static bool add_finding(struct sql *q, const struct filter *f, struct err *e)
 {
     add_texts(q, "f.behavior", f->behavior);
     add_texts(q, "f.detector", f->detector);
-    return add_names(q, "f.kind", f->kind, kind_number, e) && add_names(q, "f.severity", f->severity, severity_number, e) &&
-           add_names(q, "f.status", f->status, status_number, e) && add_names(q, "f.scope", f->scope, scope_number, e);
+    return add_names(q, "f.kind", f->kind, filter_kind, e) && add_names(q, "f.severity", f->severity, filter_severity, e) &&
+           add_names(q, "f.status", f->status, filter_status, e) && add_names(q, "f.scope", f->scope, filter_scope, e);
 }
 
 /* That the task of a row is one of those named; an empty name means rows without a task. */

@@ -277,6 +277,8 @@ struct run_rows { struct run_row *items; size_t n; struct page_end end; };
  * attempt, id, imported (the default: newest import first, in the order of the file). */
 bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e);
 bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e);
+/* The ids of all runs that a filter names, ascending: an order that is the same wherever the runs come to. */
+bool store_run_ids(struct store *s, const struct filter *f, struct arena *a, struct slices *out, struct err *e);
 /* What the runs of a collection are known by, in the order in which they came; with `external_id` only those of that name. */
 struct run_name { struct slice id, external_id, file, location; };
 struct run_names { struct run_name *items; size_t n, cap; };
@@ -353,6 +355,32 @@ struct summary {
     int64_t incomplete;                     /* (run, detector) pairs that hit a limit */
 };
 bool store_summary(struct store *s, struct slice collection, struct arena *a, struct summary *out, struct err *e);
+
+/* ---- fields, facets and statistics of runs ------------------------------------------------------------------------------ */
+
+enum field_type { TYPE_TEXT, TYPE_NUMBER, TYPE_BOOL, TYPE_TIME };
+const char *field_type_name(enum field_type type);
+/* A field that runs of a collection have: model, cost, meta.KEY, score.NAME, … `values`: different ones; `runs`: that have one. */
+struct field_row { struct slice field; enum field_type type; bool words; int64_t values, runs; }; /* words: it can be a facet or group */
+struct field_rows { struct field_row *items; size_t n; };
+/* Metadata of more than some hundred keys, or of keys nested deeper than four, is listed in part. */
+bool store_fields(struct store *s, struct slice collection, struct arena *a, struct field_rows *out, struct err *e);
+
+/* How many of the runs that a filter names have which value of a field; what the filter says of that field itself does not count. */
+struct facet_value { struct slice value /* absent: none; of success "unknown" */; int64_t runs, passed, failed; };
+struct facet_row { struct slice field; struct facet_value *values; size_t n; int64_t more; }; /* most runs first; more: values that are left out */
+struct facet_rows { struct facet_row *items; size_t n; int64_t total /* runs that pass the whole filter */; };
+/* `fields`: separated by commas; `limit` values of each at most, 0: 50. ERR_USAGE: a field that has no words. */
+bool store_facets(struct store *s, const struct filter *f, struct slice fields, size_t limit, struct arena *a, struct facet_rows *out, struct err *e);
+
+/* What a number is over the runs of a group that have it. p90: the least value that 90 % of them do not exceed. n 0: nobody has it. */
+struct amount { int64_t n; double sum, mean, median, p90; };
+enum stat_field { STAT_COST, STAT_TOKENS, STAT_DURATION /* milliseconds */, STAT_MESSAGES, STAT_CALLS };
+enum { STAT_FIELDS = 5 };
+struct stat_row { struct slice value; int64_t runs, passed, failed; struct amount stats[STAT_FIELDS]; };
+struct stat_rows { struct stat_row *items; size_t n; int64_t more; };
+/* A row a value of field `by` (absent: one row of all runs), most runs first, `limit` at most (0: 100). */
+bool store_stats(struct store *s, const struct filter *f, struct slice by, size_t limit, struct arena *a, struct stat_rows *out, struct err *e);
 
 /* ---- search and SQL ------------------------------------------------------------------------------------------------- */
 

@@ -62,6 +62,22 @@ static const struct param export_params[] = {
     {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
     {0},
 };
+static const struct param export_fields[] = {
+    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {"ids", ARG_LIST, 0, 10000, .about = "only the runs of these ids"},
+    {"filter", ARG_FILTER, .about = "only the runs that it names"},
+    {0},
+};
+static const struct param facets_params[] = {
+    {"fields", ARG_TEXT, 1, 4096, .required = true, .about = "names of fields, separated by commas: those of /fields that have words"},
+    {"top", ARG_INT, 1, 10000, .about = "values of each at most, those with most runs (default 50)"},
+    {0},
+};
+static const struct param stats_params[] = {
+    {"by", ARG_TEXT, 1, 300, .about = "a field that has words; without it one row for all runs"},
+    {"top", ARG_INT, 1, 10000, .about = "groups at most, those with most runs (default 100)"},
+    {0},
+};
 static const struct param search_params[] = {
     {"q", ARG_TEXT, 1, 4096, .required = true, .about = "words, or with regex=1 a pattern"},
     {"regex", ARG_BOOL, .about = "q is a PCRE2 pattern"},
@@ -341,14 +357,22 @@ const struct route routes[] = {
     {READ(API "/collections/{c}/summary"), .handle = api_summary, .schema = "Summary", .summary = "Counts, pass rates, findings, facets"},
     {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, run_filter_params}, .schema = "[Run]",
      .summary = "Runs of a collection"},
+    {READ(API "/collections/{c}/fields"), .handle = api_fields, .schema = "Fields",
+     .summary = "What runs of a collection can be filtered, grouped and sorted by, metadata and scores too"},
+    {READ(API "/collections/{c}/facets"), .handle = api_facets, .query = {facets_params, run_filter_params}, .schema = "Facets",
+     .summary = "How many runs have which value of a field; what the filter asks of that field itself does not count for it"},
+    {READ(API "/collections/{c}/stats"), .handle = api_stats, .query = {stats_params, run_filter_params}, .schema = "Stats",
+     .summary = "Cost, tokens, time and length of runs, by the values of a field"},
     {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
      .summary = "Tasks of a collection, broken ones first"},
     {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
      .summary = "Findings of a collection"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
-    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
-     .type = "application/jsonl", .summary = "Everything of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
+     .status = 200, .type = "application/jsonl", .summary = "Everything of a collection, or the runs that a filter names"},
+    {.method = "POST", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export_some, .body = BODY_JSON, .fields = export_fields,
+     .status = 200, .type = "application/jsonl", .summary = "The runs of a selection: by ids, by filter, or both"},
     {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
      .summary = "Run the detectors again"},
     {WRITE("POST", API "/runs/tags"), .handle = api_tag, .body = BODY_JSON, .fields = tag_fields, .status = 200, .schema = "Changed",

@@ -60,6 +60,11 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Fields", "{items: [{field: string, type: string, facet: boolean, values: integer, runs: integer}]}"},
+    {"Facets", "{total: integer, facets: [{field: string, values: [{value: string?, runs: integer, passed: integer, failed: integer}], more: integer}]}"},
+    {"Amount", "{n: integer, sum: number, mean: number, median: number, p90: number}"},
+    {"Stats", "{items: [{value: string?, runs: integer, passed: integer, failed: integer, cost_usd: Amount?, tokens: Amount?, duration_ms: Amount?, "
+              "messages: Amount?, calls: Amount?}], more: integer}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
     {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, filename: string?, wish: object?, progress: any, result: any, error: string?, "
             "attempts: integer, created_at: time?, started_at: time?, ended_at: time?}"},

@@ -25,6 +25,9 @@ void view_mark(struct jsonw *j, const struct finding *finding, const struct evid
 /* Another run of the same task, in brief. */
 void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged);
 void view_task(struct jsonw *j, const struct task_row *row);
+void view_fields(struct jsonw *j, const struct field_rows *rows);
+void view_facets(struct jsonw *j, const struct facet_rows *rows);
+void view_stats(struct jsonw *j, const struct stat_rows *rows);
 void view_summary(struct jsonw *j, const struct summary *summary);
 void view_job(struct jsonw *j, const struct job_row *row);
 void view_incomplete(struct jsonw *j, const struct incomplete_row *row); /* a run, a detector, what stopped it */
