@@ -241,6 +241,15 @@ bool columns_select(struct columns *c, struct store *s, const struct filter *f, 
         for (size_t i = 0; i < p.n; i++)
             p.mask[i] &= (findings->x[i] > 0) == (f->has_findings != 0);
     }
+    if (f->exception.ptr) { /* one finding is to be all of it */
+        rest.exception = f->exception;
+        rest.kind = f->kind;
+        rest.behavior = f->behavior;
+        rest.detector = f->detector;
+        rest.severity = f->severity;
+        rest.status = f->status;
+        rest.scope = f->scope;
+    }
     rest.run = f->run;
     rest.q = f->q;
     rest.ids = f->ids;

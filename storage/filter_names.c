@@ -21,6 +21,7 @@ static const struct {
     {"attempt", offsetof(struct filter, attempt)},
     {"stopped_by", offsetof(struct filter, stopped_by)},
     {"run", offsetof(struct filter, run)},
+    {"exception", offsetof(struct filter, exception)},
     {"q", offsetof(struct filter, q)},
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
