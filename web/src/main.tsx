@@ -14,6 +14,7 @@ import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
 import './judges.css';
+import './tree.css';
 import './query.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
