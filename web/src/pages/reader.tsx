@@ -1,7 +1,7 @@
 // One run, message by message: what everything else leads to.
 import type { JSX } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { api, type Evidence, type Finding, type Message, type RunDetail, type Status } from '../api';
+import { api, type Evidence, type Finding, type Message, type Messages, type RunDetail, type Status } from '../api';
 import { useKeys } from '../keys';
 import { FindBar, NOTHING, useFind } from '../parts/find';
 import { Flow, type FlowHandle } from '../parts/flow';
@@ -19,12 +19,24 @@ import { judging } from '../judging';
 import { setLabelling, useLabelling, type Picked } from '../labelling';
 import { Pages } from '../messages';
 import { review, undo } from '../review';
-import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
+import { collectionPath, currentPlace, go, runPath, usePlace, withQuery } from '../router';
 import { toUtf16 } from '../text';
-import { byMessage, isSaid, partsOf, saidId, rowOf, rowsOf, stopsOf, type EvItem, type Hit } from '../transcript';
+import { byMessage, isSaid, partsOf, saidId, rowOf, rowsOf, stopsOf, type EvItem, type Hit, type Row } from '../transcript';
 import { useAsk, useNarrow, useTitle } from '../use';
 
+const EARLY = 16; /* messages: enough for the first screen */
+
+/** What the address points at is asked for beside the run itself; what fails here is asked for again, and then said. */
+function useEarly(run: string): Promise<Messages | null> {
+    return useMemo(() => {
+        const { query, hash } = currentPlace();
+        const from = Math.max(0, (readHash(hash)?.message ?? 0) - 4);
+        return api.messages(run, Number(query.get('t') ?? 0), from, EARLY).catch(() => null);
+    }, [run]);
+}
+
 export function ReaderPage({ id }: { id: string }): JSX.Element {
+    const early = useEarly(id);
     const { data: run, error, again, change } = useAsk('run ' + id, signal => api.run(id, signal));
     const collection = useCollection(run?.collection ?? null);
     useTitle(run ? (run.external_id ?? run.name ?? 'Run') : 'Run');
@@ -37,7 +49,7 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     return (
         <Shell collection={collection} tab="runs">
             {run ? (
-                <Reader run={run} collection={collection ?? { id: run.collection, name: run.collection }} change={change} />
+                <Reader run={run} early={early} collection={collection ?? { id: run.collection, name: run.collection }} change={change} />
             ) : (
                 <main id="main" />
             )}
@@ -60,10 +72,12 @@ function readHash(hash: string): { message: number; span: { part: string; start:
 
 function Reader({
     run,
+    early,
     collection,
     change,
 }: {
     run: RunDetail;
+    early: Promise<Messages | null>;
     collection: { id: string; name: string };
     change: (f: (run: RunDetail) => RunDetail) => void;
 }): JSX.Element {
@@ -102,8 +116,12 @@ function Reader({
     const transcript = Number(place.query.get('t') ?? stop?.evidence.position ?? 0);
     const marks = useMemo(() => run.marks.find(m => m.transcript === transcript)?.marks ?? [], [run.marks, transcript]);
     const rows = useMemo(() => rowsOf(marks), [marks]);
+    const asked = useRef(Number(place.query.get('t') ?? 0)); /* the transcript of which `early` is */
     const pages = useMemo(() => new Pages(run.id, transcript, marks), [run.id, transcript, marks]);
     useEffect(() => () => pages.close(), [pages]);
+    useEffect(() => {
+        if (transcript === asked.current) void early.then(page => page && pages.offer(page));
+    }, [pages, early]);
     const here = useMemo(() => byMessage(stops, transcript), [stops, transcript]);
     const fields = useMemo(() => stops.filter(s => s.evidence.message == null), [stops]);
 
@@ -305,6 +323,22 @@ function Reader({
         return () => void watchers.current.delete(watcher);
     }, []);
 
+    const draw = useCallback(
+        (row: Row, get: (i: number) => Message | undefined) => {
+            const items: EvItem[] = [];
+            for (let m = row.from; m < row.to; m++) items.push(...(here.get(m) ?? NO_ITEMS));
+            return (
+                <Block
+                    row={row}
+                    get={get}
+                    current={current != null && current >= row.from && current < row.to}
+                    notes={items.length ? <Notes items={items} now={now} onGo={toEvidence} onReview={onReview} /> : undefined}
+                />
+            );
+        },
+        [here, current, now, toEvidence, onReview],
+    );
+
     useKeys('Run', [
         { key: ']', does: 'next finding', run: () => step(1) },
         { key: '[', does: 'previous finding', run: () => step(-1) },
@@ -433,22 +467,7 @@ function Reader({
                                     handle={flow}
                                     top={top}
                                     onView={onView}
-                                    draw={(row, get) => {
-                                        const items: EvItem[] = [];
-                                        for (let m = row.from; m < row.to; m++) items.push(...(here.get(m) ?? NO_ITEMS));
-                                        return (
-                                            <Block
-                                                row={row}
-                                                get={get}
-                                                current={current != null && current >= row.from && current < row.to}
-                                                notes={
-                                                    items.length ? (
-                                                        <Notes items={items} now={now} onGo={toEvidence} onReview={onReview} />
-                                                    ) : undefined
-                                                }
-                                            />
-                                        );
-                                    }}
+                                    draw={draw}
                                 />
                             )}
                         </ReadingContext.Provider>
