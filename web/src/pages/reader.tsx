@@ -6,14 +6,16 @@ import { useKeys } from '../keys';
 import { FindBar, NOTHING, useFind } from '../parts/find';
 import { Flow, type FlowHandle } from '../parts/flow';
 import { Judgments, findingOf, ofJudge, saidBy } from '../parts/judgments';
+import { lazy } from '../parts/lazy';
 import { LabelBar } from '../parts/labelbar';
 import { Block, ReadingContext, type Reading } from '../parts/message';
 import { Minimap } from '../parts/minimap';
 import { Notes } from '../parts/notes';
-import { RunHead, SameTask, Transcripts } from '../parts/runhead';
+import { RunHead, SameTask } from '../parts/runhead';
 import { CopyButton, Dialog, DialogHead, FailedPage, copy, toast } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
 import { SpanLink } from '../parts/spanlink';
+import { Timeline } from '../parts/timeline';
 import { FindingContext, FoldedText, Folds, FoldsContext } from '../parts/textpart';
 import { judging } from '../judging';
 import { setLabelling, useLabelling, type Picked } from '../labelling';
@@ -57,6 +59,8 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     );
 }
 
+const AskJudge = lazy(() => import('../parts/askjudge').then(m => m.AskJudge));
+
 const NO_ITEMS: EvItem[] = [];
 const NO_HITS: Hit[] = [];
 
@@ -97,6 +101,7 @@ function Reader({
         if (set) setLabelling({ open: true, set });
     }, []);
     const [picked, setPicked] = useState<Picked | null>(null);
+    const [asking, setAsking] = useState<Picked | null>(null);
     // Whoever labels says it first: what others and judges say would lead them.
     const blind =
         labelling.open && !labelling.shown && !run.labels.some(l => l.set === labelling.set && l.who === labelling.who);
@@ -427,7 +432,17 @@ function Reader({
                         })
                     }
                 />
-                <Transcripts run={run} at={transcript} />
+                <Timeline
+                    run={run}
+                    at={transcript}
+                    stops={stops}
+                    view={view}
+                    onGo={(to, message) => {
+                        if (to !== transcript) return go(runPath(run.id, { transcript: to, message }));
+                        setCurrent(message);
+                        jump(message);
+                    }}
+                />
                 <SameTask run={run} runs={collectionPath(collection, 'runs')} />
                 {finding.open && (
                     <div class="find-box" ref={find}>
@@ -478,7 +493,13 @@ function Reader({
                     transcript={transcript}
                     text={(message, part) => pages.get(message) && partsOf(pages.get(message)!).find(([p]) => p === part)?.[1]}
                     onPick={labelling.open ? setPicked : undefined}
+                    onLabel={words => {
+                        setPicked(words);
+                        setLabelling({ open: true });
+                    }}
+                    onAsk={setAsking}
                 />
+                {asking && <AskJudge run={run.id} words={asking} onClose={() => setAsking(null)} />}
                 {labelling.open && (
                     <LabelBar
                         run={run}

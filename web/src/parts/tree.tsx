@@ -144,7 +144,7 @@ function Branch({
             return (
                 <li>
                     <span>{label}</span>
-                    <div class="long js">
+                    <div class="long js" data-string={`${node.from}-${node.to}`}>
                         <FoldedText id={`${id}:${node.from}`} text={said.text} look="output" marks={inner} />
                     </div>
                 </li>
