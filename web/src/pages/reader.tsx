@@ -59,7 +59,7 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     );
 }
 
-const AskJudge = lazy(() => import('../parts/askjudge').then(m => m.AskJudge));
+const AskJudge = lazy(() => import('../parts/askjudge').then(m => m.AskJudge), true);
 
 const NO_ITEMS: EvItem[] = [];
 const NO_HITS: Hit[] = [];
