@@ -76,7 +76,7 @@ static void take_fact(struct reading *r, struct stmt *q, uint32_t side, struct r
     int64_t from, to;
     bool timed = clock_parse(take_bytes(q), &from);
     timed = clock_parse(take_bytes(q), &to) && timed && to >= from;
-    fact->measure[MEASURE_DURATION] = timed ? (double)((to - from) / 1000) : NAN;
+    fact->measure[MEASURE_DURATION] = timed ? (double)(to - from) / 1000 : NAN;
     fact->exit_status = place_of(r, &r->exits, &r->out->exits, take_bytes(q));
 }
 

@@ -10,7 +10,7 @@ struct pairs_measure {
     size_t n;                 /* units where it is known */
     double mean, low, high;   /* with the 95 % percentile interval of the bootstrap over units; NAN where n is 0 */
     double p;                 /* two-sided, of the sign-flip test of the mean: if the sides are alike, each difference could as well have the other
-                                 sign (R. A. Fisher, The Design of Experiments, 1935, §21). Exact for up to 13 units that differ, else of random
+                                 sign (R. A. Fisher, The Design of Experiments, 1935, §21). Exact for up to 15 units that differ, else of random
                                  flips, at the least 1 in as many */
     double weight;            /* |mean| over its standard error: sorts measures of different units by how sure a difference is */
 };

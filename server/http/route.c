@@ -501,6 +501,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/runs"),
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
+    PAGE("/c/{c}/compare"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
     PAGE("/judges"),

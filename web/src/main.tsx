@@ -14,9 +14,11 @@ import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
 import './judges.css';
+import './compare.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
+const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 
 function App(): JSX.Element {
@@ -39,6 +41,8 @@ function App(): JSX.Element {
             return <FindingsPage key={page.collection} name={page.collection} />;
         case 'tasks':
             return <TasksPage key={page.collection} name={page.collection} />;
+        case 'groups':
+            return <ComparePage key={page.collection} name={page.collection} />;
         case 'run':
             return <ReaderPage key={page.run} id={page.run} />;
         case 'rules':
