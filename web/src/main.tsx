@@ -15,6 +15,8 @@ import './tokens.css';
 import './components.css';
 import './judges.css';
 import './compare.css';
+import './tree.css';
+import './query.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
