@@ -70,13 +70,20 @@ static const struct param export_fields[] = {
     {0},
 };
 static const struct param facets_params[] = {
-    {"fields", ARG_TEXT, 1, 4096, .required = true, .about = "names of fields, separated by commas: those of /fields that have words"},
+    {"fields", ARG_TEXT, 0, 4096, .about = "names of fields, separated by commas: those of /fields that have words"},
     {"top", ARG_INT, 1, 10000, .about = "values of each at most, those with most runs (default 50)"},
     {0},
 };
 static const struct param stats_params[] = {
     {"by", ARG_TEXT, 1, 300, .about = "a field that has words; without it one row for all runs"},
     {"top", ARG_INT, 1, 10000, .about = "groups at most, those with most runs (default 100)"},
+    {0},
+};
+static const struct param compare_params[] = {
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
+                                                         "behavior, detector or meta.KEY"},
+    {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
+    {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
     {0},
 };
 static const struct param search_params[] = {
@@ -380,8 +387,16 @@ const struct route routes[] = {
      .summary = "Cost, tokens, time and length of runs, by the values of a field"},
     {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
      .summary = "Tasks of a collection, broken ones first"},
+    {READ(API "/collections/{c}/tasks/{task}"), .handle = api_task, .schema = "TaskDetail",
+     .summary = "One task: verdict, what its runs answered beside the target, the errors they share"},
     {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
      .summary = "Findings of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/compare", .lane = LANE_LONG, .handle = api_compare, .query = {compare_params, run_filter_params},
+     .status = 200, .schema = "Comparison",
+     .summary = "Two groups of runs over the tasks that both ran: outcome, paired, and what changed, by how sure that is. Differences are b less a"},
+    {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
+     .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
+     .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
@@ -540,6 +555,8 @@ const struct route routes[] = {
     PAGE("/c/{c}/runs"),
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
+    PAGE("/c/{c}/compare"),
+    PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
     PAGE("/judges"),
