@@ -16,6 +16,7 @@ import './components.css';
 import './judges.css';
 import './tree.css';
 import './query.css';
+import './rules.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));

@@ -2,7 +2,8 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, exportUrl, type Run } from '../api';
-import { bytes, count, num } from '../format';
+import { csvCell, saveFile } from '../file';
+import { count, num } from '../format';
 import { go, withQuery } from '../router';
 import { asApiError } from '../use';
 import { COLUMNS, STANDARD, type Column } from './columns';
@@ -163,14 +164,14 @@ export function Selection({
                     Tag
                 </button>
             )}
-            <button class="btn" type="button" onClick={() => save('runs.csv', 'text/csv', csv(chosen(), columns))}>
+            <button class="btn" type="button" onClick={() => saveFile('runs.csv', 'text/csv', csv(chosen(), columns))}>
                 Export CSV
             </button>
             <button
                 class="btn"
                 type="button"
                 onClick={() =>
-                    save(
+                    saveFile(
                         'runs.jsonl',
                         'application/jsonl',
                         chosen()
@@ -188,24 +189,8 @@ export function Selection({
     );
 }
 
-/** A cell that a spreadsheet would take for a formula is kept as text. */
 function csv(runs: Run[], columns: Column[]): string {
-    const cell = (value: string | number | null) => {
-        const text = value == null ? '' : String(value);
-        const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
-        return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-    };
     const lines = [['id', ...columns.map(column => column.id)].join(',')];
-    for (const run of runs) lines.push([cell(run.id), ...columns.map(column => cell(column.text(run)))].join(','));
+    for (const run of runs) lines.push([csvCell(run.id), ...columns.map(column => csvCell(column.text(run)))].join(','));
     return lines.join('\r\n') + '\r\n';
-}
-
-function save(name: string, type: string, text: string): void {
-    const blob = new Blob([text], { type });
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    toast(`${name}, ${bytes(blob.size)}`);
 }
