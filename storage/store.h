@@ -283,8 +283,10 @@ struct run_action {
     uint32_t call;               /* position in its message */
 };
 bool store_run_actions(struct store *s, struct slice run, struct arena *a, struct run_action **out, size_t *n, struct err *e);
-/* One mark a message, for the minimap: role, length of its text in bytes, calls, error. */
-struct message_mark { enum role role; uint32_t bytes, calls; bool error; };
+/* One mark a message, for the minimap and the timeline: role, length of its text in bytes, calls, error, and when it was said
+ * (microseconds since 1970; MARK_NO_TIME where the source does not say). */
+#define MARK_NO_TIME INT64_MIN
+struct message_mark { enum role role; uint32_t bytes, calls; bool error; int64_t at; };
 bool store_marks(struct store *s, struct slice run, int32_t transcript, struct arena *a, struct message_mark **out, size_t *n, struct err *e);
 bool store_run_delete(struct store *s, struct slice id, struct err *e);
 /* Adds (or takes off) a tag on all that the filter names; how many changed. */

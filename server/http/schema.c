@@ -32,7 +32,7 @@ const struct schema schemas[] = {
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
                    "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer}"},
     {"Run", "{" RUN "}"},
-    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]]}], "
+    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]], start: time?, at: [integer?]?}], "
                   "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},
     {"Message", "{index: integer, role: string, text: string?, reasoning: string?, model: string?, timestamp: time?, duration_ms: integer?, "
                 "tokens_in: integer?, tokens_out: integer?, finish_reason: string?, tool_call_id: string?, tool_name: string?, error: string?, "

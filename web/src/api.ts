@@ -146,7 +146,8 @@ export interface Incomplete {
 export interface RunDetail extends Run {
     all_findings: Finding[];
     incomplete: Incomplete[];
-    marks: { transcript: number; marks: Mark[] }[];
+    /** `start` and `at` (milliseconds since it, a message): null where the source has no times. */
+    marks: { transcript: number; marks: Mark[]; start: string | null; at: (number | null)[] | null }[];
     siblings: {
         id: string;
         external_id: string | null;
