@@ -53,6 +53,7 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_task);
 HANDLER(api_incomplete);
 HANDLER(api_export);
 /* api_runs.c */

@@ -49,6 +49,12 @@ const struct schema schemas[] = {
              "verdict: string, reasons: [{finding: uuid, detector: string, severity: string, status: string, title: string?}], "
              "findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
              "best: Finding?}"},
+    {"TaskGroup", "{text: string?, form: string?, last_words: boolean, runs: integer, passed: integer, failed: integer, members: [{run: uuid, "
+                  "external_id: string?, model: string?, success: boolean?, position: integer?, message: integer?}]}"},
+    {"TaskDetail",
+     "{task: Task, findings: [Finding], looked: integer, answers: [TaskGroup], answers_more: integer, "
+     "targets: [{text: string, runs: integer}], targets_more: integer, errors: [TaskGroup], errors_more: integer, "
+     "behaviors: [{behavior: string, kind: string, runs: integer}]}"},
     {"Summary",
      "{collection: Collection, runs: integer, passed: integer, failed: integer, unknown: integer, tasks: integer, models: integer, "
      "messages: integer, tool_calls: integer, tokens_in: integer?, tokens_out: integer?, cost_usd: number?, files: integer, "

@@ -62,6 +62,7 @@ def test_every_answer_is_as_described():
         ("/api/v1/collections/{c}/summary", "get"): ["collections/sample/summary"],
         ("/api/v1/collections/{c}/runs", "get"): [RUNS + "?limit=200"],
         ("/api/v1/collections/{c}/tasks", "get"): ["collections/sample/tasks?limit=1000"],
+        ("/api/v1/collections/{c}/tasks/{task}", "get"): ["collections/sample/tasks/" + urllib.parse.quote(t["task_id"], safe="") for t in s.all("collections/sample/tasks")],
         ("/api/v1/collections/{c}/findings", "get"): ["collections/sample/findings?limit=500"],
         ("/api/v1/collections/{c}/incomplete", "get"): ["collections/sample/incomplete"],
         ("/api/v1/runs/{id}", "get"): [f"runs/{run['id']}"],

@@ -9,8 +9,7 @@ export function csvCell(value: string | number | null | undefined): string {
     return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-export function saveFile(name: string, type: string, text: string): void {
-    const blob = new Blob([text], { type });
+export function saveFile(name: string, blob: Blob): void {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
     link.download = name;

@@ -14,12 +14,14 @@ import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
 import './judges.css';
+import './lists.css';
 import './tree.css';
 import './query.css';
 import './rules.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
+const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 
 function App(): JSX.Element {
@@ -42,6 +44,8 @@ function App(): JSX.Element {
             return <FindingsPage key={page.collection} name={page.collection} />;
         case 'tasks':
             return <TasksPage key={page.collection} name={page.collection} />;
+        case 'task':
+            return <TaskPage key={page.collection + ' ' + page.task} name={page.collection} task={page.task} />;
         case 'run':
             return <ReaderPage key={page.run} id={page.run} />;
         case 'rules':

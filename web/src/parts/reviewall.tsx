@@ -81,7 +81,7 @@ export function ReviewAll({
                 as === 'jsonl'
                     ? items.map(f => JSON.stringify(f) + '\n').join('')
                     : [COLUMNS.map(c => c[0]), ...items.map(f => COLUMNS.map(c => csvCell(c[1](f))))].map(row => row.join(',') + '\r\n').join('');
-            saveFile(`${collection.name}-findings.${as}`, as === 'csv' ? 'text/csv' : 'application/jsonl', text);
+            saveFile(`${collection.name}-findings.${as}`, new Blob([text], { type: as === 'csv' ? 'text/csv' : 'application/jsonl' }));
         } catch (e) {
             setError(asApiError(e));
         }
