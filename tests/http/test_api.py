@@ -65,6 +65,8 @@ def test_every_answer_is_as_described():
         ("/api/v1/collections/{c}/tasks/{task}", "get"): ["collections/sample/tasks/" + urllib.parse.quote(t["task_id"], safe="") for t in s.all("collections/sample/tasks")],
         ("/api/v1/collections/{c}/findings", "get"): ["collections/sample/findings?limit=500"],
         ("/api/v1/collections/{c}/incomplete", "get"): ["collections/sample/incomplete"],
+        ("/api/v1/collections/{c}/compare", "get"): ["collections/sample/compare?by=success&a=true&b=false", "collections/sample/compare?by=model&a=nobody"],
+        ("/api/v1/collections/{c}/contrast", "get"): ["collections/sample/contrast?by=success&a=true&b=false"],
         ("/api/v1/runs/{id}", "get"): [f"runs/{run['id']}"],
         ("/api/v1/runs/{id}/messages", "get"): [f"runs/{run['id']}/messages?limit=500"],
         ("/api/v1/findings/{id}", "get"): [f"findings/{finding['id']}"],
