@@ -4,6 +4,7 @@ import { finish, launch, startServer } from './harness.mjs';
 import { importChecks } from './imports.mjs';
 import { judgingChecks } from './judging.mjs';
 import { lookChecks, loadSample } from './looks.mjs';
+import { queryChecks } from './query.mjs';
 import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
@@ -23,6 +24,7 @@ try {
         await lookChecks(browser, server.base, sample);
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
+        await queryChecks(browser, server.base);
     }
     await importChecks(browser, server.base);
     await judgingChecks(browser, binary, server.base);

@@ -19,6 +19,7 @@ import './query.css';
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
+const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
@@ -50,6 +51,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'query':
+            return <QueryPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':

@@ -102,7 +102,7 @@ export type Page =
     | { name: 'collections' }
     | { name: 'story' | 'runs' | 'findings' | 'tasks'; collection: string }
     | { name: 'run'; run: string }
-    | { name: 'rules' | 'rubrics' | 'settings' }
+    | { name: 'rules' | 'rubrics' | 'settings' | 'query' }
     | { name: 'rubric' | 'agreement'; rubric: string }
     | { name: 'unknown' };
 
@@ -111,6 +111,7 @@ export function pageOf(path: string): Page {
     if (path === '/') return { name: 'collections' };
     if (path === '/rules') return { name: 'rules' };
     if (path === '/judges') return { name: 'rubrics' };
+    if (path === '/query') return { name: 'query' };
     if (path === '/settings') return { name: 'settings' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
     if (parts[0] === 'judges' && parts[1]) {
