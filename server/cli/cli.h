@@ -130,6 +130,7 @@ int cmd_runs(struct cli *cli);
 int cmd_tasks(struct cli *cli);
 int cmd_findings(struct cli *cli);
 int cmd_incomplete(struct cli *cli);
+int cmd_compare(struct cli *cli);
 int cmd_search(struct cli *cli);
 int cmd_sql(struct cli *cli);
 int cmd_rules(struct cli *cli);
@@ -139,5 +140,7 @@ int cmd_labels(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
+int cmd_review(struct cli *cli);
+int cmd_exceptions(struct cli *cli);
 
 #endif

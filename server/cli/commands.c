@@ -56,6 +56,11 @@ static const struct option_row incomplete_options[] = {
     {0, "limit", "N", "at most so many rows"},
     {0},
 };
+static const struct option_row compare_options[] = {
+    {0, "by", "FIELD", "what tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, behavior, detector, meta.KEY"},
+    FILTER_OPTIONS,
+    {0},
+};
 static const struct option_row search_options[] = {
     {'c', "collection", "NAME", "only in this collection"},
     {0, "regex", NULL, "PATTERN is a regular expression"},
@@ -146,6 +151,22 @@ static const struct option_row tag_options[] = {
     {0, "remove", NULL, "take the tag off"},
     {0},
 };
+static const struct option_row review_options[] = {
+    FILTER_OPTIONS,
+    {0, "scope", "SCOPE", "run, task, collection"},
+    {0, "run", "ID", "of one run"},
+    {0, "note", "WORDS", "why"},
+    {0, "reviewer", "NAME", "who says so (default: $USER)"},
+    {0},
+};
+static const struct option_row exceptions_options[] = {
+    {'c', "collection", "NAME", "the collection; may be left out when there is only one; list: only what holds in it"},
+    {0, "everywhere", NULL, "add: in every collection"},
+    {0, "note", "WORDS", "add: why"},
+    {0, "reviewer", "NAME", "add: who says so (default: $USER)"},
+    {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
 
 const struct command commands[] = {
@@ -172,6 +193,10 @@ const struct command commands[] = {
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},
     {"incomplete", "", "list what detectors could not finish",
      "A detector that meets a limit of time or work on a run may have missed something there.", incomplete_options, 0, 0, cmd_incomplete},
+    {"compare", "A [B]", "compare two groups of runs over the tasks that both ran",
+     "A and B are values of the field that --by names, several with commas; without B the other group is all other runs. Tasks are the unit:\n"
+     "runs are averaged within theirs. Differences are B less A, with 95 % intervals; P is adjusted for the number of rows (Benjamini and Hochberg).\n\n"
+     "telltale compare -c bench --by model gpt-5-mini gpt-5", compare_options, 1, 2, cmd_compare},
     {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
@@ -207,6 +232,15 @@ const struct command commands[] = {
      labels_options, 1, -1, cmd_labels},
     {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
+    {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
+     review_options, 1, -1, cmd_review},
+    {"exceptions", "[list | add DETECTOR [FIELD=VALUE...] | delete ID...]", "what detectors are not to find",
+     "An exception sets aside the findings of a detector that it holds of, those that there are and those of every later import and scan. They\n"
+     "count as dismissed, findings --output json says by which exception, and they are open again when it is deleted. What somebody has\n"
+     "confirmed or dismissed stays as it is.\n\n"
+     "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
+     "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
+     exceptions_options, 0, -1, cmd_exceptions},
     {"delete", "run|collection ID", "delete a run or a collection", NULL, delete_options, 2, 2, cmd_delete},
     {0},
 };

@@ -32,7 +32,7 @@ const struct schema schemas[] = {
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
                    "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer}"},
     {"Run", "{" RUN "}"},
-    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]]}], "
+    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]], start: time?, at: [integer?]?}], "
                   "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},
     {"Message", "{index: integer, role: string, text: string?, reasoning: string?, model: string?, timestamp: time?, duration_ms: integer?, "
                 "tokens_in: integer?, tokens_out: integer?, finish_reason: string?, tool_call_id: string?, tool_name: string?, error: string?, "
@@ -43,23 +43,40 @@ const struct schema schemas[] = {
                  "start: integer, end: integer, quote: string?}]}"},
     {"Finding", "{id: uuid?, detector: string, detector_version: string?, behavior: string, kind: string, severity: string, "
                 "confidence: number, title: string, message: string?, scope: string, status: string, note: string?, reviewer: string?, "
-                "created_at: time?, task_id: string?, captures: object, evidence: [Evidence], collection: uuid?, "
+                "exception: uuid?, created_at: time?, task_id: string?, captures: object, evidence: [Evidence], collection: uuid?, "
                 "run: RunRef?}"},
     {"Task", "{task_id: string, gist: string?, target: string?, runs: integer, passed: integer, failed: integer, pass_rate: number?, "
              "verdict: string, reasons: [{finding: uuid, detector: string, severity: string, status: string, title: string?}], "
              "findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
              "best: Finding?}"},
+    {"TaskGroup", "{text: string?, form: string?, last_words: boolean, runs: integer, passed: integer, failed: integer, members: [{run: uuid, "
+                  "external_id: string?, model: string?, success: boolean?, position: integer?, message: integer?}]}"},
+    {"TaskDetail",
+     "{task: Task, findings: [Finding], looked: integer, answers: [TaskGroup], answers_more: integer, "
+     "targets: [{text: string, runs: integer}], targets_more: integer, errors: [TaskGroup], errors_more: integer, "
+     "behaviors: [{behavior: string, kind: string, runs: integer}]}"},
     {"Summary",
      "{collection: Collection, runs: integer, passed: integer, failed: integer, unknown: integer, tasks: integer, models: integer, "
      "messages: integer, tool_calls: integer, tokens_in: integer?, tokens_out: integer?, cost_usd: number?, files: integer, "
      "refused: integer, incomplete: integer, pass_rate: Rate?, pass_rate_sound: Rate?, broken_tasks: integer, suspect_tasks: integer, "
      "kinds: <{findings: integer, runs: integer, tasks: integer}>, "
      "detectors: [{detector: string, behavior: string?, kind: string, severity: string, findings: integer, runs: integer, "
-     "tasks: integer, open: integer, confirmed: integer, dismissed: integer}], "
+     "tasks: integer, open: integer, confirmed: integer, dismissed: integer, excepted: integer}], "
      "behaviors: [{behavior: string, kind: string, findings: integer, runs: integer, tasks: integer, open: integer, "
-     "confirmed: integer, dismissed: integer, best: Finding?}], "
+     "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
+    {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
+    {"Comparison",
+     "{by: string, a: ComparedSide, b: ComparedSide, both: integer, without_task: integer, shared_tasks: integer, "
+     "outcome: {test: string?, tasks: integer, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number?, "
+     "wins: integer, losses: integer, ties: integer}, tasks: [{task_id: string, a: ComparedTask, b: ComparedTask}], more_tasks: integer, "
+     "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
+     "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
+     "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
+    {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
+                 "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
     {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, filename: string?, wish: object?, progress: any, result: any, error: string?, "
             "attempts: integer, created_at: time?, started_at: time?, ended_at: time?}"},
@@ -74,6 +91,10 @@ const struct schema schemas[] = {
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
+    {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
+                  "created_at: time, findings: integer}"},
+    {"ExceptionTest", "{findings: integer}"},
+    {"ExceptionDeleted", "{reopened: integer}"},
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
                   "incomplete: [Incomplete], complete: boolean}"},

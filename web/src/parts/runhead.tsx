@@ -1,6 +1,6 @@
 // The head of a run: what it was, how it ended, what was found; the other attempts at its task.
 import type { ComponentChildren, JSX } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Finding, Json, Label, RunDetail, Score } from '../api';
 import { DASH, addresses, cost, count, duration, num, runLabel, time } from '../format';
 import { setLabelling } from '../labelling';
@@ -10,7 +10,6 @@ import { KindMark, OutcomeMark, SeverityMark } from './marks';
 import { evSpans } from './message';
 import { FoldedText } from './textpart';
 import { Tree } from './tree';
-import { parseJson } from '../json';
 import { visible } from '../text';
 import { NO_MARKS, Words } from './words';
 
@@ -98,8 +97,6 @@ export function RunHead({
     };
     const [first, ...others] = run.scores;
     const long = run.scores.filter(score => score.explanation);
-    const metadata = useMemo(() => JSON.stringify(run.metadata ?? {}, null, 1), [run.metadata]);
-    const tree = useMemo(() => parseJson(metadata), [metadata]);
     const outcome = run.success == null ? 'unknown' : run.success ? 'pass' : 'fail';
     const attempt = run.attempt != null ? `, attempt ${run.attempt}` : '';
     const label = (score: Score, word: string) => (run.scores.length > 1 ? `${score.name ?? 'score'} ${word}` : word);
@@ -221,7 +218,7 @@ export function RunHead({
             {labels.length > LABELS_SHOWN && <p class="dim">and {count(labels.length - LABELS_SHOWN, 'more label')}</p>}
             {judgments}
             <Chips run={run.id} findings={findings} now={now} onGo={onGo}>
-                {tree && tree.kids.length > 0 && (
+                {Object.keys(run.metadata ?? {}).length > 0 && (
                     <button class="btn btn-bare" type="button" aria-expanded={more} onClick={() => setMore(!more)}>
                         Metadata
                     </button>
@@ -242,9 +239,9 @@ export function RunHead({
                     ))}
                 </p>
             )}
-            {more && tree && (
+            {more && (
                 <div class="meta-tree">
-                    <Tree id="run.metadata" text={metadata} root={tree} marks={NO_MARKS} />
+                    <Tree value={run.metadata} label="Metadata" />
                 </div>
             )}
         </section>
@@ -320,6 +317,10 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
     const models = [...new Set(all.map(s => s.model))];
     const passed = all.filter(s => s.success === true).length;
     const graded = all.filter(s => s.success != null).length;
+    // Side by side says most where the outcome differs and the model does not.
+    const others = all.filter(s => s.id !== run.id);
+    const differs = others.filter(s => s.success != null && run.success != null && s.success !== run.success);
+    const other = differs.find(s => s.model === run.model) ?? differs[0] ?? others.find(s => s.model === run.model) ?? others[0];
     const list = (model: string | null) =>
         runs + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
     return (
@@ -348,26 +349,12 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
                     </span>
                 );
             })}
-            <span>{graded ? `${num(passed)} of ${num(graded)} passed` : count(all.length, 'attempt')}</span>
-        </nav>
-    );
-}
-
-export function Transcripts({ run, at }: { run: RunDetail; at: number }): JSX.Element | null {
-    if (run.transcripts.length < 2) return null;
-    return (
-        <nav class="strip" aria-label="Transcripts">
-            <b>Transcripts</b>
-            {run.transcripts.map(t => (
-                <a
-                    key={t.position}
-                    class="chip"
-                    href={runPath(run.id, { transcript: t.position })}
-                    aria-current={t.position === at ? 'true' : undefined}
-                >
-                    {t.name ?? (t.position === 0 ? 'main' : `transcript ${t.position}`)} <small>{num(t.messages)}</small>
+            {other && (
+                <a class="btn btn-bare" href={'/compare?' + new URLSearchParams({ a: run.id, b: other.id })}>
+                    Compare with {other.success == null || other.success === run.success ? 'another attempt' : other.success ? 'one that passed' : 'one that failed'}
                 </a>
-            ))}
+            )}
+            <span>{graded ? `${num(passed)} of ${num(graded)} passed` : count(all.length, 'attempt')}</span>
         </nav>
     );
 }

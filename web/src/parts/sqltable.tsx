@@ -10,8 +10,7 @@ import { visible } from '../text';
 import { useInView, useNarrow } from '../use';
 import { Gap } from './gap';
 import { CopyButton, Dialog, DialogHead } from './say';
-import { Tree } from './tree';
-import { NO_MARKS } from './words';
+import { SourceTree } from './tree';
 
 const SHOWN = 300; /* characters of a cell that is not open */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -131,7 +130,7 @@ function Whole({ value }: { value: Json }): JSX.Element {
                 <CopyButton text={text} what="value" />
             </p>
             {root ? (
-                <Tree id="value" text={text} root={root} marks={NO_MARKS} />
+                <SourceTree id="value" text={text} root={root} />
             ) : (
                 <pre>{visible(text.slice(0, WHOLE))}</pre>
             )}
