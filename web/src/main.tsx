@@ -18,6 +18,7 @@ import './compare.css';
 import './lists.css';
 import './tree.css';
 import './query.css';
+import './rules.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
