@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/str.h"
+#include "transcript/fact.h"
 #include "transcript/finding.h"
 #include "transcript/run.h"
 #include "transcript/summary.h"
@@ -62,6 +63,10 @@ struct filter {
     size_t nids;
 };
 #define FILTER_ANY ((struct filter){.has_findings = -1})
+
+/* Makes the filter one of the runs whose `field` is `value`, whatever it said of that field before: model, agent, task, success, exit_status, format,
+ * tag, kind, behavior, detector, or meta.KEY. ERR_USAGE: runs cannot be told apart by that. The slices must live as long as the filter. */
+bool store_filter_by(struct filter *f, struct slice field, struct slice value, struct err *e);
 
 /* ---- collections ---------------------------------------------------------------------------------------------------- */
 
@@ -293,6 +298,9 @@ bool store_run_delete(struct store *s, struct slice id, struct err *e);
 bool store_tag(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e);
 bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struct blob *out, struct err *e);
 
+/* The runs of two filters of one collection, beside each other. With `rest` the second side is what it names but for the runs of the first. */
+bool store_run_facts(struct store *s, const struct filter side[SIDES], bool rest, struct arena *a, struct run_facts *out, struct err *e);
+
 /* ---- findings ------------------------------------------------------------------------------------------------------- */
 
 /* Sort keys: created_at, severity (the default, high first, then detector), detector, task, behavior, status. */
@@ -375,6 +383,35 @@ bool store_search(struct store *s, const struct search_query *q, struct arena *a
  * `params`: JSON text of an array, or absent. `limit` rows, 0 for none. The authorizer lets through SELECT on the views alone;
  * an operation deadline, value and row sizes are bounded. ERR_USAGE with SQLite's words for bad SQL, ERR_FORBIDDEN, ERR_LIMIT. */
 bool store_sql(struct store *s, struct slice query, struct slice params, uint64_t limit, int64_t deadline_us, struct str *out, struct err *e);
+enum { SQL_TEXT_BYTES = 64 << 10, SQL_VALUE_BYTES = 32 << 20, SQL_MEMORY_BYTES = 256 << 20 }; /* of a query, a value, all it works on */
+
+/* The views it may read, and the functions it may call; each list ends with a row of nothing. */
+struct sql_column {
+    const char *name;
+    const char *type;   /* text, integer, number, bool (1 and 0), time (as text), json (as text) or any */
+    const char *about;
+};
+struct sql_view {
+    const char *name, *about;
+    const struct sql_column *columns;
+};
+extern const struct sql_view sql_views[];
+extern const char *const sql_functions[];
+
+/* Queries that people keep, by name. */
+struct saved_query {
+    struct slice id;         /* uuid; absent: a new one */
+    struct slice name;       /* unique */
+    struct slice text;
+    struct slice chart;      /* how the page draws it, as a JSON object; absent: as a table */
+    struct slice created_at, updated_at;
+};
+struct saved_queries { struct saved_query *items; size_t n; };
+/* All of them, by name. */
+bool store_queries(struct store *s, struct arena *a, struct saved_queries *out, struct err *e);
+/* Puts one in, or in the place of the one with its id, and gives it back as it stands. ERR_CONFLICT: another has the name; ERR_NOT_FOUND. */
+bool store_query_put(struct store *s, const struct saved_query *query, struct arena *a, struct saved_query *out, struct err *e);
+bool store_query_delete(struct store *s, struct slice id, struct err *e);
 
 /* ---- jobs ----------------------------------------------------------------------------------------------------------- */
 

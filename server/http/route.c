@@ -55,7 +55,15 @@ static const struct param incomplete_params[] = {
     {0},
 };
 static const struct param export_params[] = {
-    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {"as", ARG_WORD, .words = "native|csv|html",
+     .about = "native: JSON Lines that import reads back (the default); csv: a row a run; html: the story as one file to send to somebody"},
+    {0},
+};
+static const struct param compare_params[] = {
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
+                                                         "behavior, detector or meta.KEY"},
+    {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
+    {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
     {0},
 };
 static const struct param search_params[] = {
@@ -245,6 +253,13 @@ static const struct param sql_fields[] = {
     {"query", ARG_TEXT, 1, 100000, .required = true, .about = "one SELECT over the documented views"},
     {"params", ARG_ARRAY, .about = "values for ? in the query"},
     {"limit", ARG_INT, 1, 1000000, .about = "rows at most (default 1000)"},
+    {"timeout_ms", ARG_INT, 1, 8000, .about = "milliseconds at most (default 8000)"},
+    {0},
+};
+static const struct param query_fields[] = {
+    {"name", ARG_TEXT, 1, 200, .required = true, .about = "unique"},
+    {"text", ARG_TEXT, 1, 65536, .required = true, .about = "the SQL"},
+    {"chart", ARG_OBJECT, .about = "how the page draws the result; without it as a table"},
     {0},
 };
 
@@ -353,8 +368,16 @@ const struct route routes[] = {
      .summary = "Runs of a collection"},
     {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
      .summary = "Tasks of a collection, broken ones first"},
+    {READ(API "/collections/{c}/tasks/{task}"), .handle = api_task, .schema = "TaskDetail",
+     .summary = "One task: verdict, what its runs answered beside the target, the errors they share"},
     {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
      .summary = "Findings of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/compare", .lane = LANE_LONG, .handle = api_compare, .query = {compare_params, run_filter_params},
+     .status = 200, .schema = "Comparison",
+     .summary = "Two groups of runs over the tasks that both ran: outcome, paired, and what changed, by how sure that is. Differences are b less a"},
+    {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
+     .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
+     .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
@@ -410,6 +433,13 @@ const struct route routes[] = {
      .schema = "Search", .summary = "Messages that match words or a pattern"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
      .schema = "Rows", .summary = "Read-only SQL over the documented views"},
+    {READ(API "/sql/schema"), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
+    {READ(API "/queries"), .handle = api_queries, .schema = "[SavedQuery]", .summary = "Queries that people kept"},
+    {WRITE("POST", API "/queries"), .handle = api_query_add, .body = BODY_JSON, .fields = query_fields, .status = 201, .schema = "SavedQuery",
+     .summary = "Keep a query"},
+    {WRITE("PUT", API "/queries/{id}"), .handle = api_query_change, .body = BODY_JSON, .fields = query_fields, .status = 200,
+     .schema = "SavedQuery", .summary = "Change a kept query"},
+    {WRITE("DELETE", API "/queries/{id}"), .handle = api_query_delete, .status = 204, .summary = "Delete a kept query"},
     {READ(API "/rubrics"), .handle = api_rubrics, .query = {page_params}, .schema = "[RubricRow]", .summary = "All rubrics, each in its latest version"},
     {WRITE("POST", API "/rubrics"), .handle = api_rubric_add, .body = BODY_JSON, .fields = rubric_fields, .status = 201, .schema = "Rubric",
      .summary = "A new rubric"},
@@ -511,11 +541,14 @@ const struct route routes[] = {
     PAGE("/c/{c}/runs"),
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
+    PAGE("/c/{c}/compare"),
+    PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
     PAGE("/judges"),
     PAGE("/judges/{name}"),
     PAGE("/judges/{name}/agreement"),
+    PAGE("/query"),
     PAGE("/settings"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},

@@ -49,6 +49,12 @@ const struct schema schemas[] = {
              "verdict: string, reasons: [{finding: uuid, detector: string, severity: string, status: string, title: string?}], "
              "findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
              "best: Finding?}"},
+    {"TaskGroup", "{text: string?, form: string?, last_words: boolean, runs: integer, passed: integer, failed: integer, members: [{run: uuid, "
+                  "external_id: string?, model: string?, success: boolean?, position: integer?, message: integer?}]}"},
+    {"TaskDetail",
+     "{task: Task, findings: [Finding], looked: integer, answers: [TaskGroup], answers_more: integer, "
+     "targets: [{text: string, runs: integer}], targets_more: integer, errors: [TaskGroup], errors_more: integer, "
+     "behaviors: [{behavior: string, kind: string, runs: integer}]}"},
     {"Summary",
      "{collection: Collection, runs: integer, passed: integer, failed: integer, unknown: integer, tasks: integer, models: integer, "
      "messages: integer, tool_calls: integer, tokens_in: integer?, tokens_out: integer?, cost_usd: number?, files: integer, "
@@ -60,6 +66,17 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
+    {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
+    {"Comparison",
+     "{by: string, a: ComparedSide, b: ComparedSide, both: integer, without_task: integer, shared_tasks: integer, "
+     "outcome: {test: string?, tasks: integer, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number?, "
+     "wins: integer, losses: integer, ties: integer}, tasks: [{task_id: string, a: ComparedTask, b: ComparedTask}], more_tasks: integer, "
+     "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
+     "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
+     "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
+    {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
+                 "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
     {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, filename: string?, wish: object?, progress: any, result: any, error: string?, "
             "attempts: integer, created_at: time?, started_at: time?, ended_at: time?}"},
@@ -134,6 +151,9 @@ const struct schema schemas[] = {
     {"Rater", "{rater: string, title: string?, n: integer, fields: [string]}"},
     {"DocentTags", "[{id: string, collection_id: uuid, agent_run_id: string, value: string, created_by: string}]"},
     {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
+    {"SqlSchema", "{views: [{name: string, about: string, columns: [{name: string, type: string, about: string}]}], functions: [string], "
+                  "limits: {seconds: number, memory_bytes: integer, value_bytes: integer, query_bytes: integer, answer_bytes: integer, rows: integer}}"},
+    {"SavedQuery", "{id: uuid, name: string, text: string, chart: object?, created_at: time?, updated_at: time?}"},
 };
 const size_t schema_count = sizeof schemas / sizeof *schemas;
 

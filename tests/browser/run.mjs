@@ -2,8 +2,10 @@
 import { actionChecks } from './actions.mjs';
 import { finish, launch, startServer } from './harness.mjs';
 import { importChecks } from './imports.mjs';
+import { listChecks } from './lists.mjs';
 import { judgingChecks } from './judging.mjs';
 import { lookChecks, loadSample } from './looks.mjs';
+import { queryChecks } from './query.mjs';
 import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
@@ -23,6 +25,8 @@ try {
         await lookChecks(browser, server.base, sample);
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
+        await queryChecks(browser, server.base);
+        await listChecks(browser, server.base, sample);
     }
     await importChecks(browser, server.base);
     await judgingChecks(browser, binary, server.base);

@@ -1,6 +1,6 @@
 // The bar at the foot of the reader by which a run is labelled, all by keys.
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { api, type Json, type Label, type RunDetail } from '../api';
 import { count, num } from '../format';
 import { judging, type AnswerSchema, type LabelSet } from '../judging';
@@ -13,6 +13,7 @@ import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
 import { NewSet } from './newset';
 import { Failure, toast, toastError } from './say';
+import { Who } from './who';
 
 type Fields = Record<string, Json>;
 const asFields = (value: Json | undefined): Fields =>
@@ -103,7 +104,7 @@ export function LabelBar(props: LabelBarProps): JSX.Element {
                 <button class="btn btn-bare" type="button" onClick={() => setMaking(true)}>
                     New set
                 </button>
-                <Who who={who} />
+                <Who />
                 <span class="end" aria-live="polite">
                     {inQueue != null
                         ? `${num(inQueue)} of ${num(queue!.length)} labelled`
@@ -148,47 +149,6 @@ export function LabelBar(props: LabelBarProps): JSX.Element {
 
 const ours = (set: string, who: string, value: Json): Label => ({ set, who, value, when: new Date().toISOString() });
 
-function Who({ who }: { who: string }): JSX.Element {
-    const [editing, setEditing] = useState(false);
-    if (who && !editing)
-        return (
-            <button
-                class="btn btn-bare"
-                type="button"
-                title="who labels and reviews in this browser; press to change"
-                onClick={() => setEditing(true)}
-            >
-                as {visible(who)}
-            </button>
-        );
-    return (
-        <form
-            class="lb-who"
-            onSubmit={event => {
-                event.preventDefault();
-                const name = new FormData(event.currentTarget).get('who')?.toString().trim();
-                if (name) setLabelling({ who: name });
-                setEditing(false);
-            }}
-        >
-            <div class="input">
-                <input
-                    name="who"
-                    aria-label="Your name"
-                    placeholder="your name"
-                    defaultValue={who}
-                    autocomplete="off"
-                    maxLength={80}
-                    required
-                />
-            </div>
-            <button class="btn" type="submit">
-                Keep
-            </button>
-        </form>
-    );
-}
-
 /** What a label carries beside its answer. */
 function evidenceOf(picked: Picked | null, run: RunDetail, transcript: number): Fields {
     return picked
@@ -225,7 +185,8 @@ function OneValue({
     const [saving, setSaving] = useState(false);
     const note = useRef<HTMLInputElement>(null);
     const kept = JSON.stringify(before);
-    useEffect(() => setFields(before), [kept]);
+    // Before the next key can come: an effect after the paint would wipe out what it chose.
+    useLayoutEffect(() => setFields(before), [kept]);
     if (set.rubric && rubric.error) return <Failure error={rubric.error} again={rubric.again} />;
     if (!question) return null;
     const put = (name: string, value: Json | undefined) =>
