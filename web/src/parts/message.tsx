@@ -338,8 +338,8 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
         folds.choose(key, value);
         redraw(n => n + 1);
     };
-    const shape = useMemo(() => argsShape(args), [args]);
-    const edit = useMemo(() => (shape.kind === 'tree' ? editOf(args) : null), [args]);
+    const edit = useMemo(() => editOf(args), [args]);
+    const shape = useMemo((): Shape => (edit ? { kind: 'tree' } : argsShape(args)), [args, edit]);
     const language = useMemo(() => resultLanguage(name, args), [name, args]);
     const before = args.length > 60 ? reading.pages?.firstCall(call.name, args) : undefined;
     const repeated = before !== undefined && before < m.index && !choice && !marks.evidence.length;
@@ -445,7 +445,7 @@ const MOST_EDITED = 200_000; /* characters: beyond, the arguments are shown as t
 
 /** The two texts of an edit, and what else is said with it as JSON. */
 function editOf(args: string): { before: string; after: string; others: string | null } | null {
-    if (args.length > MOST_EDITED) return null;
+    if (args.length > MOST_EDITED || args[0] !== '{') return null;
     let said: Record<string, Json>;
     try {
         said = JSON.parse(args) as Record<string, Json>;
