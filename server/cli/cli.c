@@ -140,6 +140,7 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     out->agent = option_slice(cli, "agent");
     out->tag = option_slice(cli, "tag");
     out->success = option_slice(cli, "success");
+    out->exit_status = option_slice(cli, "exit-status");
     out->run = option_slice(cli, "run");
     out->q = option_slice(cli, "q");
     const char *has = cli_option(cli, "has-findings");

@@ -104,6 +104,7 @@ HANDLER(api_langfuse_health);
 HANDLER(api_langfuse_projects);
 /* api_query.c */
 HANDLER(api_search);
+HANDLER(api_search_facets);
 HANDLER(api_sql);
 /* api_system.c */
 HANDLER(api_health);

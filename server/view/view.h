@@ -29,6 +29,7 @@ void view_summary(struct jsonw *j, const struct summary *summary);
 void view_job(struct jsonw *j, const struct job_row *row);
 void view_incomplete(struct jsonw *j, const struct incomplete_row *row); /* a run, a detector, what stopped it */
 void view_search_hit(struct jsonw *j, const struct search_hit *hit);
+void view_search_facets(struct jsonw *j, const struct search_facets *facets);
 void view_detector(struct jsonw *j, const struct detector_info *info);
 /* "next" and "total", which close every list. */
 void view_end(struct jsonw *j, const struct page_end *end);
