@@ -36,7 +36,7 @@ WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/cli/*.css server/sample/data/*))
 
-.PHONY: all run test test-llm lint bench score fuzz install clean packages packages-test web
+.PHONY: all run test test-llm lint bench bench-web score fuzz install clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -113,6 +113,10 @@ bench: all $O/bench/parse $O/bench/rules | $(STAMPS)/packages-test
 $O/bench/%: tests/bench/%.c $(LIB)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $< $(LIB) $(LDLIBS) -o $@
+
+# The page's budgets in a real browser; WORDS="open scroll" for some of them.
+bench-web: all | $(STAMPS)/packages-test
+	@node tests/bench/web.mjs $O/telltale $(WORDS)
 
 # How good the detectors are on labelled runs; LABELS=a.tsv,b.tsv names others than $TELLTALE_LABELS.
 score: all

@@ -190,7 +190,7 @@ static bool asks_of_run(const struct filter *f)
 
 static bool asks_of_finding(const struct filter *f)
 {
-    return f->kind.ptr || f->behavior.ptr || f->detector.ptr || f->severity.ptr || f->status.ptr || f->scope.ptr;
+    return f->kind.ptr || f->behavior.ptr || f->detector.ptr || f->severity.ptr || f->status.ptr || f->scope.ptr || f->exception.ptr;
 }
 
 bool filter_is_open(const struct filter *f)
@@ -223,6 +223,7 @@ static bool add_finding(struct sql *q, const struct filter *f, struct err *e)
 {
     add_texts(q, "f.behavior", f->behavior);
     add_texts(q, "f.detector", f->detector);
+    add_texts(q, "(SELECT id FROM exception WHERE n = f.exception)", f->exception);
     return add_names(q, "f.kind", f->kind, kind_number, e) && add_names(q, "f.severity", f->severity, severity_number, e) &&
            add_names(q, "f.status", f->status, status_number, e) && add_names(q, "f.scope", f->scope, scope_number, e);
 }

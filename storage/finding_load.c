@@ -29,7 +29,8 @@ static bool load_evidence(struct store *s, int64_t key, struct arena *a, struct 
 
 #define FINDING_COLUMNS                                                                                                      \
     "f.n, f.id, f.detector, f.version, f.behavior, f.kind, f.severity, f.confidence, f.title, f.message, f.scope, f.captures," \
-    " f.status, f.reviewer, f.note, f.created_at, CASE WHEN f.scope = 1 THEN (SELECT task_id FROM task WHERE n = f.task) END"
+    " f.status, f.reviewer, f.note, f.created_at, CASE WHEN f.scope = 1 THEN (SELECT task_id FROM task WHERE n = f.task) END,"   \
+    " (SELECT id FROM exception WHERE n = f.exception)"
 
 static void take_finding(struct stmt *q, struct arena *a, int64_t *key, struct finding *f)
 {
@@ -51,6 +52,7 @@ static void take_finding(struct stmt *q, struct arena *a, int64_t *key, struct f
     f->note = take_text(q, a);
     f->created_at = take_text(q, a);
     f->task_id = take_text(q, a);
+    f->exception = take_text(q, a);
 }
 
 bool finding_load(struct store *s, int64_t key, struct arena *a, struct finding *out, struct err *e)
@@ -63,6 +65,19 @@ bool finding_load(struct store *s, int64_t key, struct arena *a, struct finding 
     take_finding(q, a, &key, out);
     stmt_reset(q);
     return load_evidence(s, key, a, out, e);
+}
+
+bool finding_subject_load(struct store *s, int64_t key, struct subject *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT collection, run, task FROM finding WHERE n = $1", e);
+    bind_int(q, key);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    out->collection = take_int(q);
+    out->run = take_int(q);
+    out->task = take_int(q);
+    stmt_reset(q);
+    return true;
 }
 
 /* The findings of a subject; $1 is the first of its keys that is not 0. */

@@ -1,3 +1,4 @@
+#include "storage/exception_match.h"
 #include "storage/finding_write.h"
 
 #include "base/clock.h"
@@ -64,7 +65,10 @@ struct item {
     bool matched, reviewed;          /* of a stored one: found again; its review went on */
 };
 
-static bool is_reviewed(const struct finding *f) { return f->status != STATUS_OPEN || f->note.ptr || f->reviewer.ptr; }
+/* As people left it: what an exception set aside is open to them. */
+static enum finding_status status_of(const struct finding *f) { return f->exception.ptr ? STATUS_OPEN : f->status; }
+
+static bool is_reviewed(const struct finding *f) { return status_of(f) != STATUS_OPEN || f->note.ptr || f->reviewer.ptr; }
 
 static int by_base(const void *a, const void *b)
 {
@@ -224,6 +228,7 @@ static void bind_said(struct stmt *q, const struct finding *f)
     bind_text(q, f->captures);
     bind_text(q, f->reviewer);
     bind_text(q, f->note);
+    bind_text(q, f->exception);
 }
 
 static bool insert_one(struct store *s, const struct subject *subject, const struct finding *f, struct err *e)
@@ -232,8 +237,8 @@ static bool insert_one(struct store *s, const struct subject *subject, const str
     clock_text(clock_now_us(), now);
     struct stmt *q = db_prepare(s->db,
         "INSERT INTO finding (severity, kind, status, confidence, detector, behavior, version, title, message, captures, reviewer, note,"
-        " collection, run, task, scope, id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-        " $17, $18)", e);
+        " exception, collection, run, task, scope, id, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+        " (SELECT n FROM exception WHERE id = $13), $14, $15, $16, $17, $18, $19)", e);
     bind_said(q, f);
     bind_int(q, subject->collection);
     bind_count(q, subject->run ? subject->run : -1);
@@ -248,7 +253,7 @@ static bool update_one(struct store *s, const struct subject *subject, int64_t k
 {
     struct stmt *q = db_prepare(s->db,
         "UPDATE finding SET severity = $1, kind = $2, status = $3, confidence = $4, detector = $5, behavior = $6, version = $7, title = $8,"
-        " message = $9, captures = $10, reviewer = $11, note = $12 WHERE n = $13", e);
+        " message = $9, captures = $10, reviewer = $11, note = $12, exception = (SELECT n FROM exception WHERE id = $13) WHERE n = $14", e);
     bind_said(q, f);
     bind_int(q, key);
     return stmt_run(q, e) && drop_evidence(s, key, e) && write_evidence(s, subject, key, f, e);
@@ -298,7 +303,7 @@ static struct item *find_id(struct item **sorted, size_t n, const struct item *w
 static void take_review(struct item *now, struct item *from)
 {
     from->reviewed = true;
-    now->finding.status = from->finding.status;
+    now->finding.status = status_of(&from->finding);
     now->finding.note = from->finding.note;
     now->finding.reviewer = from->finding.reviewer;
 }
@@ -322,7 +327,7 @@ static void carry_reviews(struct item *now, struct item *const *same, size_t nno
 
 static bool same_review(const struct finding *a, const struct finding *b)
 {
-    return a->status == b->status && slice_eq(a->note, b->note) && slice_eq(a->reviewer, b->reviewer);
+    return a->status == b->status && slice_eq(a->exception, b->exception) && slice_eq(a->note, b->note) && slice_eq(a->reviewer, b->reviewer);
 }
 
 /* A review outlives the absence of its finding: a rule that is switched off, or left out of one scan. */
@@ -335,7 +340,7 @@ static bool keep_review(struct store *s, const struct subject *subject, const st
     bind_count(q, subject->run ? subject->run : -1);
     bind_count(q, !subject->run && subject->task ? subject->task : -1);
     bind_blob(q, slice_of((const char *)from->words, HASH_SIZE));
-    bind_int(q, from->finding.status);
+    bind_int(q, status_of(&from->finding));
     bind_text(q, from->finding.reviewer);
     bind_text(q, from->finding.note);
     return stmt_run(q, e);
@@ -361,6 +366,7 @@ static bool restore_review(struct store *s, struct item *now, struct arena *a, s
 static bool change_items(struct store *s, const struct subject *subject, struct item *before, size_t nbefore, struct item *now, size_t nnow,
                          bool look, struct arena *a, bool *changed, struct err *e)
 {
+    struct subject_about about = {0};
     struct item **sorted = arena_array(a, struct item *, nbefore), **same = arena_array(a, struct item *, nnow);
     for (size_t i = 0; i < nbefore; i++)
         sorted[i] = &before[i];
@@ -370,13 +376,15 @@ static bool change_items(struct store *s, const struct subject *subject, struct 
             same[i]->matched = true;
     carry_reviews(now, same, nnow, before, nbefore);
     for (size_t i = 0; i < nnow; i++) {
+        if (!same[i] && !look && !restore_review(s, &now[i], a, e))
+            return false;
+        if (!exceptions_apply_to(s, subject, &about, a, &now[i].finding, e))
+            return false;
         if (same[i] && memcmp(same[i]->digest, now[i].digest, HASH_SIZE) == 0 && same_review(&same[i]->finding, &now[i].finding))
             continue;
         *changed = true;
         if (look)
             return true;
-        if (!same[i] && !restore_review(s, &now[i], a, e))
-            return false;
         if (!(same[i] ? update_one(s, subject, same[i]->key, &now[i].finding, e) : insert_one(s, subject, &now[i].finding, e)))
             return false;
     }

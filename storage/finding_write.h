@@ -13,6 +13,8 @@ struct stored_findings {
 bool findings_load(struct store *s, const struct subject *subject, struct arena *a, struct stored_findings *out, struct err *e);
 /* One by its key. */
 bool finding_load(struct store *s, int64_t key, struct arena *a, struct finding *out, struct err *e);
+/* What it is about. */
+bool finding_subject_load(struct store *s, int64_t key, struct subject *out, struct err *e);
 
 /* Makes `now` the findings of a subject by detectors (all, or those in only[n]), but never those of judges; with `judges` those of all
  * judges alone, with `judge` those of that one in that version. What says the same as before stays untouched; a review goes on to the finding of the same place and words, else of the same detector and
@@ -28,7 +30,7 @@ struct findings_change {
 };
 bool findings_change(struct store *s, const struct subject *subject, const struct findings_change *change, bool *changed, struct err *e);
 
-/* All findings of a subject that has none yet; counters are the caller's. */
+/* All findings of a subject that has none yet; counters and exceptions are the caller's. */
 bool findings_insert(struct store *s, const struct subject *subject, const struct finding *findings, size_t n, struct err *e);
 
 /* One more that an export carries, or that one again: then it takes the place of the one with its id. */

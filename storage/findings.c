@@ -121,28 +121,16 @@ bool store_findings(struct store *s, const struct filter *f, const struct page *
 
 /* ---- review ---------------------------------------------------------------------------------------------------------- */
 
-static bool subject_of(struct store *s, int64_t n, struct subject *out, struct err *e)
-{
-    struct stmt *q = db_prepare(s->db, "SELECT collection, run, task FROM finding WHERE n = $1", e);
-    bind_int(q, n);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    out->collection = take_int(q);
-    out->run = take_int(q);
-    out->task = take_int(q);
-    stmt_reset(q);
-    return true;
-}
-
 static bool review_one(struct store *s, int64_t n, const struct review *review, uint64_t *changed, struct err *e)
 {
-    struct subject subject;
+    struct subject subject = {0};
     int64_t before[KIND_COUNT];
-    if (!subject_of(s, n, &subject, e) || (review->has_status && !counts_findings(s, &subject, before, e)))
+    if (!finding_subject_load(s, n, &subject, e) || (review->has_status && !counts_findings(s, &subject, before, e)))
         return false;
     struct stmt *q = db_prepare(s->db,
-        "UPDATE finding SET status = coalesce($1, status), note = coalesce($2, note), reviewer = coalesce($3, reviewer) WHERE n = $4"
-        " AND (status <> coalesce($1, status) OR note IS NOT coalesce($2, note) OR reviewer IS NOT coalesce($3, reviewer))", e);
+        "UPDATE finding SET status = coalesce($1, status), note = coalesce($2, note), reviewer = coalesce($3, reviewer),"
+        " exception = CASE WHEN $1 IS NULL THEN exception END WHERE n = $4"
+        " AND (status <> coalesce($1, status) OR ($1 IS NOT NULL AND exception IS NOT NULL) OR note IS NOT coalesce($2, note) OR reviewer IS NOT coalesce($3, reviewer))", e);
     bind_count(q, review->has_status ? (int64_t)review->status : -1);
     bind_text(q, review->note);
     bind_text(q, review->reviewer);

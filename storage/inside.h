@@ -7,11 +7,13 @@
 
 struct blocks;
 struct query;
+struct exceptions;
 
 struct store {
     struct db *db;
     struct blocks *blocks;  /* blocks.h */
     struct query *query;    /* query.c; NULL until SQL was asked for */
+    struct exceptions *exceptions; /* exceptions.c; NULL until a finding was written */
     char *spool;
 };
 

@@ -36,7 +36,7 @@ static const char *const views[] = {
 /* What the views read. */
 static const char *const beneath[] = {
     "collection", "run", "run_detail", "run_tag", "score", "transcript", "message", "tool_call", "finding", "span", "label",
-    "task", "task_model", "judgment", "judgment_detail", "judge", NULL,
+    "task", "task_model", "judgment", "judgment_detail", "judge", "exception", NULL,
 };
 
 static const char *const lists[] = {"json_each", "json_tree", NULL};

@@ -1,6 +1,7 @@
 #include "storage/run_write.h"
 
 #include "storage/digest.h"
+#include "storage/exception_match.h"
 #include "storage/judgment_write.h"
 #include "storage/labels.h"
 #include "storage/look.h"
@@ -214,6 +215,10 @@ static void bind_run(struct stmt *q, const struct writer *w, const struct prepar
 static bool add_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
 {
     struct run_counts counts = {place->collection, w->task, p->run.model, p->run.success, {0}};
+    const struct except_about about = {p->run.task_id, p->run.model, p->run.agent};
+    for (size_t i = 0; i < p->findings.n; i++)
+        if (!exceptions_apply(w->store, place->collection, &about, &p->findings.items[i], e))
+            return false;
     for (size_t i = 0; i < p->findings.n; i++)
         counts.kinds[p->findings.items[i].kind] += p->findings.items[i].status != STATUS_DISMISSED;
     struct stmt *q = db_prepare(w->store->db,

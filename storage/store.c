@@ -1,4 +1,5 @@
 #include "storage/blocks.h"
+#include "storage/exception_match.h"
 #include "storage/inside.h"
 
 #include <errno.h>
@@ -32,6 +33,7 @@ void store_close(struct store *s)
         return;
     db_close(s->db);
     blocks_free(s->blocks);
+    exceptions_free(s->exceptions);
     free(s->query);
     free(s->spool);
     free(s);

@@ -53,6 +53,7 @@ struct filter {
     struct slice task, model, agent, tag, success; /* success: true|false|unknown */
     struct slice exit_status, format;
     struct slice run;                           /* findings of one run */
+    struct slice exception;                     /* findings that it set aside; empty: that none did */
     struct slice q;                             /* words in name, task, external id, exit status, error, title */
     int has_findings;                           /* 1 yes, 0 no, -1 any: set it to -1 */
     struct { struct slice key, value; } meta[8]; /* metadata.KEY = value */
@@ -321,7 +322,7 @@ struct task_rows { struct task_row *items; size_t n; struct page_end end; };
 /* Sort keys: task, runs, pass_rate, findings, verdict (the default: broken first, then most runs lost). */
 bool store_tasks(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e);
 
-struct group_count { struct slice name, behavior /* of a detector */; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed; enum severity severity;
+struct group_count { struct slice name, behavior /* of a detector */; enum kind kind; int64_t findings, runs, tasks, open, confirmed, dismissed /* by people */, excepted /* by exceptions */; enum severity severity;
                      bool has_best; struct finding_row best; };
 struct facet { struct slice field; struct { struct slice value; int64_t runs; } *values; size_t n; };
 struct summary {

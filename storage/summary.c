@@ -422,12 +422,29 @@ static void tell_facets(struct story *y)
     add_facet(y, "tag", &y->tags);
 }
 
+/* What exceptions set aside is dismissed, and nobody's review. */
+static bool read_excepted(struct story *y, struct err *e)
+{
+    struct stmt *q = db_prepare(y->store->db, "SELECT detector, behavior FROM finding WHERE exception IS NOT NULL AND collection = $1", e);
+    bind_int(q, y->collection);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        struct slice detector = take_bytes(q), behavior = take_bytes(q);
+        struct group *groups[] = {group_of(y, &y->detectors, detector), group_of(y, &y->behaviors, behavior)};
+        for (int i = 0; i < 2; i++) {
+            groups[i]->count.dismissed--;
+            groups[i]->count.excepted++;
+        }
+    }
+    return step == STEP_DONE;
+}
+
 static bool tell(struct store *s, struct slice collection, struct arena *a, struct arena *scratch, struct summary *out, struct err *e)
 {
     struct story y = {.store = s, .out = a, .scratch = scratch, .summary = out};
     *out = (struct summary){.cost_usd = NAN, .tokens_in = COUNT_UNKNOWN, .tokens_out = COUNT_UNKNOWN};
     if (!collection_find(s, collection, &y.collection, e) || !collection_load(s, y.collection, a, &out->collection, e) || !read_tasks(&y, e) ||
-        !read_runs(&y, e) || !read_findings(&y, e) || !read_rest(&y, e) || !tell_findings(&y, e))
+        !read_runs(&y, e) || !read_findings(&y, e) || !read_excepted(&y, e) || !read_rest(&y, e) || !tell_findings(&y, e))
         return false;
     tell_models(&y);
     tell_facets(&y);

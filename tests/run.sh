@@ -1,18 +1,16 @@
 #!/bin/sh
-# Runs every test and ends with "N passed, N failed". O: where the build is. Each part prints what failed.
+# Runs every test and ends with "N passed, N failed". O: where the build is. As many parts at a time as there are processors; each says
+# what failed when it ends.
 set -u
 cd "$(dirname "$0")/.."
 O=${O:-build}
-passed=0
-failed=0
+export O
 log=$O/test-log
-mkdir -p "$log"
 
-# part NAME COMMAND...: runs it; its output counts by lines of the form "N passed, N failed" (the last one) or cmocka's own.
-part() {
-	name=$1
-	shift
-	printf '%-24s' "$name"
+# run.sh part NAME COMMAND...: its output counts by lines of the form "N passed, N failed" (the last one) or cmocka's own.
+if [ "${1:-}" = part ]; then
+	name=$2
+	shift 2
 	"$@" >"$log/$name.txt" 2>&1
 	status=$?
 	line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$log/$name.txt" | tail -n 1)
@@ -26,24 +24,41 @@ part() {
 	# A crash, or a part in which nothing ran, is a failure of its own.
 	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
 	if [ "$p" -eq 0 ] && [ "$f" -eq 0 ]; then f=1; fi
-	passed=$((passed + p))
-	failed=$((failed + f))
-	echo "$p passed, $f failed"
-	grep -aE '^(SKIPPED|NOT RUN)' "$log/$name.txt"
-	if [ "$f" -gt 0 ]; then tail -n 60 "$log/$name.txt"; fi
-}
+	echo "$p $f" >"$log/$name.count"
+	# One write, so that what parts say does not mix.
+	said=$(
+		printf '%-24s%s passed, %s failed\n' "$name" "$p" "$f"
+		grep -aE '^(SKIPPED|NOT RUN)' "$log/$name.txt"
+		if [ "$f" -gt 0 ]; then tail -n 60 "$log/$name.txt"; fi
+	)
+	echo "$said"
+	exit 0
+fi
+
+rm -rf "$log"
+mkdir -p "$log"
+part() { sh tests/run.sh part "$@"; }
 
 part lint sh tests/lint.sh
-for t in "$O"/unit/test_*; do
-	case $t in *.d) continue ;; esac
-	[ -x "$t" ] && part "$(basename "$t")" "$t"
-done
-part rules "$O/telltale" rules test
-part rule-schema node tests/rules/schema.mjs "$O/telltale"
-part cli python3 tests/cli/run.py "$O/telltale"
-part cli-judges python3 tests/cli/judges.py "$O/telltale"
-part http python3 tests/http/run.py "$O/telltale"
-part browser node tests/browser/run.mjs "$O/telltale"
+# The longest first. A command a line.
+{
+	echo browser node tests/browser/run.mjs "$O/telltale"
+	echo http python3 tests/http/run.py "$O/telltale"
+	echo cli python3 tests/cli/run.py "$O/telltale"
+	echo cli-judges python3 tests/cli/judges.py "$O/telltale"
+	for t in "$O"/unit/test_*; do
+		case $t in *.d) continue ;; esac
+		[ -x "$t" ] && echo "$(basename "$t")" "$t"
+	done
+	echo rules "$O/telltale" rules test
+	echo rule-schema node tests/rules/schema.mjs "$O/telltale"
+} | tee "$log/parts" | xargs -P "$(nproc)" -L 1 sh tests/run.sh part
 
+# A part that gave no count did not run to its end.
+passed=$(cat "$log"/*.count | awk '{ p += $1 } END { print p + 0 }')
+failed=$(cat "$log"/*.count | awk '{ f += $2 } END { print f + 0 }')
+lost=$(($(wc -l <"$log/parts") + 1 - $(ls "$log"/*.count | wc -l)))
+if [ "$lost" -gt 0 ]; then echo "$lost of the parts did not run to their end"; fi
+failed=$((failed + lost))
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -139,5 +139,7 @@ int cmd_labels(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
+int cmd_review(struct cli *cli);
+int cmd_exceptions(struct cli *cli);
 
 #endif

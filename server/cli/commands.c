@@ -151,6 +151,22 @@ static const struct option_row tag_options[] = {
     {0, "remove", NULL, "take the tag off"},
     {0},
 };
+static const struct option_row review_options[] = {
+    FILTER_OPTIONS,
+    {0, "scope", "SCOPE", "run, task, collection"},
+    {0, "run", "ID", "of one run"},
+    {0, "note", "WORDS", "why"},
+    {0, "reviewer", "NAME", "who says so (default: $USER)"},
+    {0},
+};
+static const struct option_row exceptions_options[] = {
+    {'c', "collection", "NAME", "the collection; may be left out when there is only one; list: only what holds in it"},
+    {0, "everywhere", NULL, "add: in every collection"},
+    {0, "note", "WORDS", "add: why"},
+    {0, "reviewer", "NAME", "add: who says so (default: $USER)"},
+    {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
 
 const struct command commands[] = {
@@ -212,6 +228,15 @@ const struct command commands[] = {
      labels_options, 1, -1, cmd_labels},
     {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
+    {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
+     review_options, 1, -1, cmd_review},
+    {"exceptions", "[list | add DETECTOR [FIELD=VALUE...] | delete ID...]", "what detectors are not to find",
+     "An exception sets aside the findings of a detector that it holds of, those that there are and those of every later import and scan. They\n"
+     "count as dismissed, findings --output json says by which exception, and they are open again when it is deleted. What somebody has\n"
+     "confirmed or dismissed stays as it is.\n\n"
+     "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
+     "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
+     exceptions_options, 0, -1, cmd_exceptions},
     {"delete", "run|collection ID", "delete a run or a collection", NULL, delete_options, 2, 2, cmd_delete},
     {0},
 };

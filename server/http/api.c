@@ -39,6 +39,7 @@ struct filter api_filter(const struct args *args, struct slice collection)
         .exit_status = arg_text(args, "exit_status"),
         .format = arg_text(args, "format"),
         .run = arg_text(args, "run"),
+        .exception = arg_text(args, "exception"),
         .q = arg_text(args, "q"),
         .has_findings = (int)arg_int(args, "has_findings", -1),
     };

@@ -24,6 +24,7 @@ const struct param run_filter_params[] = {
     {"exit_status", ARG_TEXT, 0, 1000, .about = "exit status"},
     {"format", ARG_TEXT, 0, 200, .about = "format that the run was read from"},
     {"run", ARG_TEXT, 0, 100, .about = "id of a run: its findings"},
+    {"exception", ARG_TEXT, 0, 1000, .about = "id of an exception that set findings aside; empty: what none did"},
     {"q", ARG_TEXT, 0, 1000, .about = "words in name, task, external id, exit status, error or title"},
     {"has_findings", ARG_BOOL, .about = "with or without findings that are not dismissed"},
     {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the metadata"},
@@ -144,6 +145,20 @@ static const struct param detectors_query[] = {
 };
 static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
+    {0},
+};
+static const struct param exceptions_query[] = {
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name: those that hold in it"},
+    {"detector", ARG_TEXT, 1, 1000, .about = "id of a detector"},
+    {0},
+};
+static const struct param exception_fields[] = {
+    {"detector", ARG_TEXT, 1, 1000, .required = true, .about = "id of the detector that it is of"},
+    {"when", ARG_OBJECT, .about = "which of its findings: {FIELD: MATCHER} as in the rule language; FIELD is title, message, behavior, severity, capture.NAME,"
+                                  " quote, part, task_id, model or agent. Without it, all"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name: only there; without it everywhere"},
+    {"reviewer", ARG_TEXT, 0, 200, .about = "who says so"},
+    {"note", ARG_TEXT, 0, 65536, .about = "why"},
     {0},
 };
 static const struct param rules_test_fields[] = {
@@ -389,6 +404,14 @@ const struct route routes[] = {
      .schema = "Agreement", .summary = "How far two raters agree: people, judges, detectors, each against any"},
     {READ(API "/agreement/raters"), .handle = api_raters, .query = {raters_query}, .schema = "[Rater]", .summary = "Who can be compared"},
     {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/exceptions"), .handle = api_exceptions, .query = {exceptions_query}, .schema = "[Exception]",
+     .summary = "What detectors are not to find, and how many findings each exception sets aside"},
+    {WRITE("POST", API "/exceptions"), .handle = api_exception_add, .body = BODY_JSON, .fields = exception_fields, .status = 201, .schema = "Exception",
+     .summary = "Set findings of a detector aside: those that there are, and those of every later import and scan"},
+    {.method = "POST", .path = API "/exceptions/test", .lane = LANE_LONG, .handle = api_exception_test, .body = BODY_JSON, .fields = exception_fields,
+     .status = 200, .schema = "ExceptionTest", .summary = "How many findings an exception would set aside, without storing it"},
+    {WRITE("DELETE", API "/exceptions/{id}"), .handle = api_exception_delete, .status = 200, .schema = "ExceptionDeleted",
+     .summary = "Take an exception back: what it set aside is open again"},
     {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
      .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
     {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params, search_page_params},

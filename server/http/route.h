@@ -102,6 +102,11 @@ void otlp_problem(struct answer *a, const struct request *r, const struct err *e
 HANDLER(api_langfuse);
 HANDLER(api_langfuse_health);
 HANDLER(api_langfuse_projects);
+/* api_exceptions.c */
+HANDLER(api_exceptions);
+HANDLER(api_exception_add);
+HANDLER(api_exception_test);
+HANDLER(api_exception_delete);
 /* api_query.c */
 HANDLER(api_search);
 HANDLER(api_search_facets);

@@ -43,7 +43,7 @@ const struct schema schemas[] = {
                  "start: integer, end: integer, quote: string?}]}"},
     {"Finding", "{id: uuid?, detector: string, detector_version: string?, behavior: string, kind: string, severity: string, "
                 "confidence: number, title: string, message: string?, scope: string, status: string, note: string?, reviewer: string?, "
-                "created_at: time?, task_id: string?, captures: object, evidence: [Evidence], collection: uuid?, "
+                "exception: uuid?, created_at: time?, task_id: string?, captures: object, evidence: [Evidence], collection: uuid?, "
                 "run: RunRef?}"},
     {"Task", "{task_id: string, gist: string?, target: string?, runs: integer, passed: integer, failed: integer, pass_rate: number?, "
              "verdict: string, reasons: [{finding: uuid, detector: string, severity: string, status: string, title: string?}], "
@@ -55,9 +55,9 @@ const struct schema schemas[] = {
      "refused: integer, incomplete: integer, pass_rate: Rate?, pass_rate_sound: Rate?, broken_tasks: integer, suspect_tasks: integer, "
      "kinds: <{findings: integer, runs: integer, tasks: integer}>, "
      "detectors: [{detector: string, behavior: string?, kind: string, severity: string, findings: integer, runs: integer, "
-     "tasks: integer, open: integer, confirmed: integer, dismissed: integer}], "
+     "tasks: integer, open: integer, confirmed: integer, dismissed: integer, excepted: integer}], "
      "behaviors: [{behavior: string, kind: string, findings: integer, runs: integer, tasks: integer, open: integer, "
-     "confirmed: integer, dismissed: integer, best: Finding?}], "
+     "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
@@ -74,6 +74,10 @@ const struct schema schemas[] = {
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
+    {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
+                  "created_at: time, findings: integer}"},
+    {"ExceptionTest", "{findings: integer}"},
+    {"ExceptionDeleted", "{reopened: integer}"},
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
                   "incomplete: [Incomplete], complete: boolean}"},

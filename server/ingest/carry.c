@@ -2,6 +2,7 @@
 
 #include "base/hash.h"
 #include "judge/rubric.h"
+#include "storage/exceptions.h"
 #include "storage/judging.h"
 
 static bool is_shipped(const struct rubric_row *row)
@@ -72,6 +73,26 @@ bool carry_label_set(struct store *s, const struct jvalue *v, struct err *e)
     };
     jnum(jget(v, "test_share"), &set.test_share);
     bool ok = !set.name.len || store_label_set_carry(s, &set, e);
+    arena_free(&a);
+    return ok;
+}
+
+bool carry_exception(struct store *s, struct slice collection, const struct jvalue *v, struct err *e)
+{
+    struct arena a = {0};
+    struct exception_row row = {
+        .id = jstr(jget(v, "id")),
+        .collection = collection,
+        .detector = jstr(jget(v, "detector")),
+        .condition = jis(jget(v, "when"), J_OBJECT) ? jraw(&a, jget(v, "when")) : SLICE_NONE,
+        .reviewer = jstr(jget(v, "reviewer")),
+        .note = jstr(jget(v, "note")),
+        .created_at = jstr(jget(v, "created_at")),
+    };
+    bool ok = uuid_valid(row.id) && row.condition.ptr ? store_exception_carry(s, &row, e)
+                                                      : err_set(e, ERR_FORMAT, "this exception has no id, or no condition");
+    if (!ok && (e->code == ERR_USAGE || e->code == ERR_LIMIT))
+        e->code = ERR_FORMAT;
     arena_free(&a);
     return ok;
 }

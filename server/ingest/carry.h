@@ -9,5 +9,7 @@
  * that name. `imported`: when the import began, in microseconds since 1970. */
 bool carry_rubric(struct store *s, const struct jvalue *v, int64_t imported, struct err *e);
 bool carry_label_set(struct store *s, const struct jvalue *v, struct err *e);
+/* Into the collection of that id. ERR_FORMAT: it has no id or detector, or its condition means nothing. */
+bool carry_exception(struct store *s, struct slice collection, const struct jvalue *v, struct err *e);
 
 #endif

@@ -121,10 +121,13 @@ static void keep_finding(struct pipeline *p, const struct finding *from)
     pthread_mutex_unlock(&p->lock);
 }
 
-static bool take_rubric(struct reading *r, const struct carried *carried, struct err *e)
+/* What its content is to blame for is refused; the rest goes on. */
+static bool take_named(struct reading *r, const struct carried *carried, struct err *e)
 {
     struct err why = {0};
-    if (carry_rubric(r->worker->store, carried->rubric, r->worker->p->imported, &why))
+    struct pipeline *p = r->worker->p;
+    if (carried->rubric ? carry_rubric(r->worker->store, carried->rubric, p->imported, &why)
+                        : carry_exception(r->worker->store, p->options->collection, carried->exception, &why))
         return true;
     if (why.code == ERR_FORMAT)
         refuse_record(r, carried->location, why.code, why.text);
@@ -142,8 +145,8 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
         return restore_collection(r->worker, carried->collection, e);
     if (carried->blob)
         return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
-    if (carried->rubric)
-        return take_rubric(r, carried, e);
+    if (carried->rubric || carried->exception)
+        return take_named(r, carried, e);
     if (carried->label_set)
         return carry_label_set(r->worker->store, carried->label_set, e);
     keep_finding(r->worker->p, carried->finding);

@@ -48,6 +48,7 @@ struct finding {
     /* What storage adds, and what an export carries back in; detectors leave it zero. */
     struct slice id;          /* UUID, made from run or task, detector and evidence, so that it is stable */
     enum finding_status status;
+    struct slice exception;   /* UUID of what set it aside; absent: nothing did. Its status then is dismissed, and nobody's review */
     struct slice reviewer, note, created_at;
 };
 

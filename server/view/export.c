@@ -4,6 +4,7 @@
 #include "base/csv.h"
 #include "base/hash.h"
 #include "base/jsonw.h"
+#include "storage/exceptions.h"
 #include "storage/judging.h"
 #include "view/view.h"
 
@@ -347,18 +348,40 @@ static void label_set_line(struct str *out, const struct label_set *set, struct 
     str_addc(out, '\n');
 }
 
-/* What the runs were judged by and labelled in: it stands before them, so that they find it. */
-static bool native_rubrics(struct out *o, struct store *s, struct slice collection, struct arena *a, struct err *e)
+/* One that holds everywhere is of this collection, as far as the export knows. */
+static void exception_line(struct str *out, const struct exception_row *row, struct arena *a)
+{
+    struct jsonw j = jsonw_to(out);
+    jsonw_object(&j);
+    jsonw_key(&j, "exception");
+    jsonw_object(&j);
+    jsonw_kstr(&j, "id", row->id);
+    jsonw_kstr(&j, "detector", row->detector);
+    present_object(&j, "when", row->condition, a);
+    present_str(&j, "reviewer", row->reviewer);
+    present_str(&j, "note", row->note);
+    jsonw_kstr(&j, "created_at", row->created_at);
+    jsonw_end(&j);
+    jsonw_end(&j);
+    str_addc(out, '\n');
+}
+
+/* What the runs were judged by and labelled in, and which findings are set aside: it stands before them, so that they find it. */
+static bool native_before(struct out *o, struct store *s, struct slice collection, struct arena *a, struct err *e)
 {
     struct rubric_rows rubrics;
     struct label_sets sets;
-    if (!store_rubrics_used(s, collection, a, &rubrics, e) || !store_label_sets(s, collection, a, &sets, e))
+    struct exception_rows exceptions;
+    if (!store_rubrics_used(s, collection, a, &rubrics, e) || !store_label_sets(s, collection, a, &sets, e) ||
+        !store_exceptions(s, collection, SLICE_NONE, a, &exceptions, e))
         return false;
     for (size_t i = 0; i < rubrics.n; i++)
         rubric_line(&o->buffer, &rubrics.items[i], a);
     for (size_t i = 0; i < sets.n; i++)
         if (sets.items[i].declared && sets.items[i].labels)
             label_set_line(&o->buffer, &sets.items[i], a);
+    for (size_t i = 0; i < exceptions.n; i++)
+        exception_line(&o->buffer, &exceptions.items[i], a);
     return flush(o, FLUSH_AT, e);
 }
 
@@ -566,7 +589,7 @@ static bool native_body(struct walk *w, struct slice collection, struct err *e)
         return false;
     w->collection = row.id;
     header_line(&w->out.buffer, &row, &w->keep);
-    if (!native_rubrics(&w->out, w->s, row.id, &w->one, e) || !for_runs(w, native_row, e) || !native_blobs(&w->out, w->s, &w->blobs, &w->one, e))
+    if (!native_before(&w->out, w->s, row.id, &w->one, e) || !for_runs(w, native_row, e) || !native_blobs(&w->out, w->s, &w->blobs, &w->one, e))
         return false;
     struct filter filter = FILTER_ANY;
     filter.collection = row.id;

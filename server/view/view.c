@@ -316,6 +316,7 @@ void view_finding_members(struct jsonw *j, const struct finding *finding, const 
     jsonw_kstrz(j, "status", status_name(finding->status));
     jsonw_kstr(j, "note", finding->note);
     jsonw_kstr(j, "reviewer", finding->reviewer);
+    jsonw_kstr(j, "exception", finding->exception);
     jsonw_kstr(j, "created_at", finding->created_at);
     jsonw_kstr(j, "task_id", finding->task_id);
     kobject(j, "captures", finding->captures);
@@ -337,6 +338,21 @@ void view_finding(struct jsonw *j, const struct finding_row *row)
 {
     jsonw_object(j);
     view_finding_row_members(j, row);
+    jsonw_end(j);
+}
+
+void view_exception(struct jsonw *j, const struct exception_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->id);
+    jsonw_kstr(j, "detector", row->detector);
+    kobject(j, "when", row->condition);
+    jsonw_kstr(j, "collection", row->collection);
+    jsonw_kstr(j, "collection_name", row->collection_name);
+    jsonw_kstr(j, "reviewer", row->reviewer);
+    jsonw_kstr(j, "note", row->note);
+    jsonw_kstr(j, "created_at", row->created_at);
+    jsonw_kint(j, "findings", row->findings);
     jsonw_end(j);
 }
 
@@ -446,6 +462,7 @@ static void group_members(struct jsonw *j, const struct group_count *group)
     jsonw_kint(j, "open", group->open);
     jsonw_kint(j, "confirmed", group->confirmed);
     jsonw_kint(j, "dismissed", group->dismissed);
+    jsonw_kint(j, "excepted", group->excepted);
 }
 
 static void summary_groups(struct jsonw *j, const struct summary *summary)

@@ -66,9 +66,10 @@ export async function startModel() {
     return { base, plan, stop: () => child.kill('SIGKILL') };
 }
 
-/** Starts `binary serve` on a port of its choice; resolves when it listens. */
-export async function startServer(binary, env = {}) {
+/** Starts `binary serve` on a port of its choice, on a database of its own that `fill(path)` may put something in; resolves when it listens. */
+export async function startServer(binary, env = {}, fill = () => {}) {
     const folder = mkdtempSync(join(tmpdir(), 'telltale-browser-'));
+    fill(join(folder, 'telltale.db'));
     const child = spawn(binary, ['--db', join(folder, 'telltale.db'), 'serve', '--listen', '127.0.0.1:0'], {
         stdio: ['ignore', 'ignore', 'pipe'],
         env: { ...process.env, ...env },

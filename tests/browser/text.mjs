@@ -2,7 +2,8 @@
 import { assert, check, equal, esbuild, WEB } from './harness.mjs';
 
 const ENTRY = `export * from './src/text'; export * from './src/json'; export * from './src/filter';
-export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, stopsOf } from './src/transcript'; export * from './src/question';`;
+export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, stopsOf } from './src/transcript'; export * from './src/question';
+export * from './src/nested'; export * from './src/valuediff';`;
 
 async function bundle() {
     const built = await esbuild.build({
@@ -50,6 +51,44 @@ export async function textChecks() {
         equal(t.choicesOf({ type: 'integer', minimum: 0, maximum: 100 }).length, 0, 'more numbers than keys');
     });
     await check('unsorted offsets keep their order', () => equal(t.toUtf16('äöü', [6, 0, 2, 4]).join(), '3,0,1,2', 'offsets'));
+
+    await check('a nested value opens as far as its lines go, and its folded parts say what they hold', () => {
+        const open = (value, lines, columns = 40) => {
+            const text = JSON.stringify(value);
+            const root = t.parseJson(text);
+            return [...t.openAtFirst(text, root, lines, columns)].map(at => text.slice(at, at + 8));
+        };
+        const wide = { a: { one: 'x'.repeat(30), two: 'y'.repeat(30) }, b: { three: 'z'.repeat(30), four: 'w'.repeat(30) } };
+        equal(open(wide, 24).length, 3, 'all three branches where there is room');
+        equal(open(wide, 4).length, 2, 'the root and the first where four lines are left');
+        equal(open(wide, 3).length, 1, 'the root alone');
+        equal(open({ a: { b: 1 } }, 24).length, 1, 'what one line says whole stays folded');
+        equal(open({ a: Array(5000).fill('x'.repeat(20)) }, 8).length, 1, 'a list of many is not opened into too few lines');
+        const line = (value, room) => t.preview(JSON.stringify(value), t.parseJson(JSON.stringify(value)), room);
+        equal(line({ a: [1, { b: 'c' }], 'd e': null }, 80).line, '{a: [1, {b: "c"}], d e: null}', 'the whole value');
+        assert(line({ a: [1] }, 80).whole, 'and it says so');
+        const cut = line([...Array(300).keys()], 40);
+        assert(!cut.whole && /… 2\d\d more]$/.test(cut.line) && cut.line.length < 60, `a cut one counts the rest: ${cut.line}`);
+        const size = value => t.sizeOf(JSON.stringify(value), t.parseJson(JSON.stringify(value)));
+        equal(size([3, -1, 2.5, 4]), '4 numbers, -1 to 4', 'numbers have a range');
+        equal(size({ a: 1 }), '1 key', 'an object');
+        equal('$' + t.step('plain') + t.step('any "thing"') + t.step(3), '$.plain."any \\"thing\\""[3]', 'a path for SQL');
+    });
+    await check('two nested values are compared member by member', () => {
+        const signs = change => (change.kids ? `${change.key}(${change.kids.map(signs).join(' ')})` : `${change.key}:${change.sign}`);
+        const diff = (a, b) => signs(t.valueDiff(a, b));
+        equal(diff({ a: 1, b: 2 }, { b: 2, a: 1 }), 'null:same', 'the order of keys says nothing');
+        equal(diff({ a: 1, b: { c: 2 } }, { b: { c: 3 }, d: 4 }), 'null(a:gone b(c:changed) d:new)', 'gone, changed, new');
+        equal(diff([1, 2, 3], [1, 3, 4]), 'null(0:same 1:gone 2:same 2:new)', 'a list keeps what stayed beside itself');
+        equal(diff([{ id: 1, v: 1 }], [{ id: 1, v: 2 }]), 'null(0(id:same v:changed))', 'a changed member is opened');
+        equal(diff(JSON.parse('{"__proto__": 1}'), {}), 'null(__proto__:gone)', 'any key');
+        equal(diff([], {}), 'null:changed', 'a list is no object');
+        equal(t.sharedEnds('same 7 end', 'same 8 end').join(), '5,4', 'what two texts share');
+        equal(t.sharedEnds('a\u{1f600}', 'a\u{1f601}').join(), '1,0', 'a pair is not cut');
+        let deep = 1;
+        for (let i = 0; i < 2000; i++) deep = [deep];
+        equal(t.valueDiff(deep, [deep]).sign, 'changed', 'however deep');
+    });
 
     const rule = { lines: 20, chars: 6000, head: 6 };
     const visible = (text, pieces) =>

@@ -29,7 +29,7 @@ function nameOf(event: KeyboardEvent): string {
 addEventListener('keydown', event => {
     if (event.defaultPrevented || event.altKey || event.isComposing) return;
     const name = nameOf(event);
-    const typing = isTyping(event.target);
+    const typing = isTyping(event.composedPath()[0] ?? null); // the code editor's field is in a shadow root
     const pressed = event.key === 'Enter' && !!(event.target as HTMLElement | null)?.closest?.('a, button, summary');
     const open = document.querySelector('dialog[open]');
     for (const group of [...groups].reverse()) {

@@ -1,6 +1,6 @@
 // The head of a run: what it was, how it ended, what was found; the other attempts at its task.
 import type { ComponentChildren, JSX } from 'preact';
-import { useMemo, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Finding, Json, Label, RunDetail, Score } from '../api';
 import { DASH, addresses, cost, count, duration, num, runLabel, time } from '../format';
 import { setLabelling } from '../labelling';
@@ -10,7 +10,6 @@ import { KindMark, OutcomeMark, SeverityMark } from './marks';
 import { evSpans } from './message';
 import { FoldedText } from './textpart';
 import { Tree } from './tree';
-import { parseJson } from '../json';
 import { visible } from '../text';
 import { NO_MARKS, Words } from './words';
 
@@ -98,8 +97,6 @@ export function RunHead({
     };
     const [first, ...others] = run.scores;
     const long = run.scores.filter(score => score.explanation);
-    const metadata = useMemo(() => JSON.stringify(run.metadata ?? {}, null, 1), [run.metadata]);
-    const tree = useMemo(() => parseJson(metadata), [metadata]);
     const outcome = run.success == null ? 'unknown' : run.success ? 'pass' : 'fail';
     const attempt = run.attempt != null ? `, attempt ${run.attempt}` : '';
     const label = (score: Score, word: string) => (run.scores.length > 1 ? `${score.name ?? 'score'} ${word}` : word);
@@ -221,7 +218,7 @@ export function RunHead({
             {labels.length > LABELS_SHOWN && <p class="dim">and {count(labels.length - LABELS_SHOWN, 'more label')}</p>}
             {judgments}
             <Chips run={run.id} findings={findings} now={now} onGo={onGo}>
-                {tree && tree.kids.length > 0 && (
+                {Object.keys(run.metadata ?? {}).length > 0 && (
                     <button class="btn btn-bare" type="button" aria-expanded={more} onClick={() => setMore(!more)}>
                         Metadata
                     </button>
@@ -242,9 +239,9 @@ export function RunHead({
                     ))}
                 </p>
             )}
-            {more && tree && (
+            {more && (
                 <div class="meta-tree">
-                    <Tree id="run.metadata" text={metadata} root={tree} marks={NO_MARKS} />
+                    <Tree value={run.metadata} label="Metadata" />
                 </div>
             )}
         </section>

@@ -4,7 +4,7 @@ import { useContext, useMemo, useState } from 'preact/hooks';
 import { num } from '../format';
 import { parseJson } from '../json';
 import { blocks, fold, looksLikeDiff, opening, type FoldRule, type Range } from '../text';
-import { Tree } from './tree';
+import { SourceTree } from './tree';
 import { NO_MARKS, Words, type Marks } from './words';
 
 /** What is unfolded, and which view was chosen, outlives a row that scrolls out of sight. */
@@ -30,11 +30,12 @@ export const FindingContext = createContext<((finding: string, index: number) =>
 const PROSE: FoldRule = { lines: 60, chars: 6000, head: 30 };
 const SYSTEM: FoldRule = { lines: 12, chars: 1400, head: 6 };
 const OUTPUT: FoldRule = { lines: 20, chars: 6000, head: 6 };
+const LEAF: FoldRule = { lines: 20, chars: 1200, head: 6 };
 const BRIEF: FoldRule = { lines: 4, chars: 400, head: 3 };
 const RAW: FoldRule = { lines: 400, chars: 60_000, head: 300 };
 
-export type Look = 'prose' | 'system' | 'brief' | 'output' | 'raw';
-const RULES: Record<Look, FoldRule> = { prose: PROSE, system: SYSTEM, brief: BRIEF, output: OUTPUT, raw: RAW };
+export type Look = 'prose' | 'system' | 'brief' | 'leaf' | 'output' | 'raw';
+const RULES: Record<Look, FoldRule> = { prose: PROSE, system: SYSTEM, brief: BRIEF, leaf: LEAF, output: OUTPUT, raw: RAW };
 
 /** A text with its folds. `id` names it among the folds. */
 export function FoldedText({
@@ -58,7 +59,7 @@ export function FoldedText({
         if (now) keep.push([now.from, now.to]);
         return fold(text, keep, opened, RULES[look]);
     }, [text, marks.evidence, now, opened, look]);
-    const diff = look === 'output' && looksLikeDiff(text);
+    const diff = (look === 'output' || look === 'leaf') && looksLikeDiff(text);
     return (
         <>
             {pieces.map(piece => {
@@ -88,7 +89,7 @@ export function FoldedText({
                 // A newline that ends a piece would be an empty line before the button.
                 const to = text[piece.to - 1] === '\n' && piece.to > piece.from ? piece.to - 1 : piece.to;
                 if (diff) return <DiffLines key={piece.from} text={text} from={piece.from} to={to} marks={marks} />;
-                if (look === 'output' || look === 'raw')
+                if (look === 'output' || look === 'leaf' || look === 'raw')
                     return (
                         <pre key={piece.from}>
                             <Words text={text} from={piece.from} to={to} marks={marks} onFinding={onFinding} />
@@ -148,7 +149,7 @@ export function MachineText({
     raw: boolean;
 }): JSX.Element {
     const root = useMemo(() => (raw ? null : parseJson(text)), [text, raw]);
-    if (root?.kids.length) return <Tree id={id} text={text} root={root} marks={marks} />;
+    if (root?.kids.length) return <SourceTree id={id} text={text} root={root} marks={marks} />;
     return <FoldedText id={id} text={text} look="output" marks={marks} />;
 }
 

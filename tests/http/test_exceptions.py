@@ -1,0 +1,146 @@
+"""What people say of findings, and the exceptions of rules that come of it."""
+import os
+import subprocess
+import tempfile
+
+from server import PROGRAM, Server, chat, jsonl
+from test_api import check, described
+
+RULE = """
+id: not-there
+title: "{prog} is not there"
+behavior: missing-program
+why: A program is missing.
+events: { miss: { on: user, text: '(?P<prog>\\w+): command not found' } }
+find: miss
+"""
+
+
+class Ruled(Server):
+    """With a rule of its own beside the shipped ones."""
+
+    def __init__(self):
+        self.rules = tempfile.NamedTemporaryFile("w", suffix=".yaml")
+        self.rules.write(RULE)
+        self.rules.flush()
+        super().__init__("--rules", self.rules.name)
+
+
+def missing(s, *programs):
+    s.upload(jsonl(chat(f"{p}-{os.urandom(3).hex()}", f"{p}: command not found") for p in programs))
+
+
+def statuses(s, **more):
+    return sorted((f["title"].split()[0], f["status"], f["exception"] is not None)
+                  for f in s.all("collections/c/findings", detector="not-there", **more))
+
+
+def test_an_exception_sets_aside_what_is_there_and_what_comes():
+    with Ruled() as s:
+        doc = s.get("/openapi.json")
+        s.collection()
+        missing(s, "xxd", "xxd", "vim")
+        wish = {"detector": "not-there", "when": {"capture.prog": {"is": "xxd"}}, "collection": "c"}
+        tried = s.send("POST", "exceptions/test", wish)
+        check(tried, described(doc, "/api/v1/exceptions/test", "post", 200), doc)
+        assert tried == {"findings": 2}, tried
+        before = s.get("collections/c")["findings"]
+        made = s.send("POST", "exceptions", {**wish, "reviewer": "ann", "note": "it is optional"}, 201)
+        check(made, described(doc, "/api/v1/exceptions", "post", 201), doc)
+        assert made["findings"] == 2 and made["reviewer"] == "ann" and made["collection_name"] == "c" and made["when"] == wish["when"], made
+        assert s.get("collections/c")["findings"] == before - 2
+        missing(s, "xxd", "vim")
+        assert statuses(s) == [("vim", "open", False)] * 2 + [("xxd", "dismissed", True)] * 3, statuses(s)
+        assert statuses(s, exception=made["id"]) == [("xxd", "dismissed", True)] * 3
+        assert s.get("collections/c")["findings"] == before - 1
+        row = next(d for d in s.get("collections/c/summary")["detectors"] if d["detector"] == "not-there")
+        assert (row["open"], row["dismissed"], row["excepted"]) == (2, 0, 3), row  # nobody reviewed anything
+        job = s.send("POST", "collections/c/scans", {}, 202)["id"]
+        assert s.get(f"jobs/{job}", wait=30)["state"] == "done"
+        listed = s.get("exceptions", collection="c", detector="not-there")
+        check(listed, described(doc, "/api/v1/exceptions", "get", 200), doc)
+        assert [x["findings"] for x in listed["items"]] == [3], listed
+        gone = s.send("DELETE", f"exceptions/{made['id']}")
+        check(gone, described(doc, "/api/v1/exceptions/{id}", "delete", 200), doc)
+        assert gone == {"reopened": 3}, gone
+        assert {x[1:] for x in statuses(s)} == {("open", False)} and s.get("collections/c")["findings"] == before + 2
+        s.ask("DELETE", f"exceptions/{made['id']}").problem(404)
+
+
+def test_what_a_person_said_stays_and_the_oldest_exception_counts():
+    with Ruled() as s:
+        s.collection()
+        s.collection("d")
+        missing(s, "xxd", "vim", "jq")
+        by = {f["title"].split()[0]: f["id"] for f in s.all("collections/c/findings", detector="not-there")}
+        s.send("PATCH", f"findings/{by['vim']}", {"status": "confirmed", "reviewer": "bob"})
+        everywhere = s.send("POST", "exceptions", {"detector": "not-there"}, 201)
+        assert everywhere["findings"] == 2 and everywhere["collection"] is None, everywhere
+        here = s.send("POST", "exceptions", {"detector": "not-there", "collection": "c", "when": {"title": {"not": "xxd"}}}, 201)
+        assert here["findings"] == 0, here
+        assert [x["id"] for x in s.get("exceptions", collection="d")["items"]] == [everywhere["id"]]
+        assert statuses(s) == [("jq", "dismissed", True), ("vim", "confirmed", False), ("xxd", "dismissed", True)]
+        # one that goes gives its findings to the next that holds of them
+        assert s.send("DELETE", f"exceptions/{everywhere['id']}") == {"reopened": 1}
+        assert statuses(s) == [("jq", "dismissed", True), ("vim", "confirmed", False), ("xxd", "open", False)]
+        # a person's word takes the place of an exception's
+        s.send("PATCH", f"findings/{by['jq']}", {"status": "confirmed", "reviewer": "bob"})
+        assert statuses(s)[0] == ("jq", "confirmed", False)
+        assert s.get("exceptions")["items"][0]["findings"] == 0
+
+
+def test_an_export_carries_exceptions():
+    with Ruled() as s:
+        s.collection()
+        s.send("POST", "exceptions", {"detector": "not-there", "when": {"capture.prog": {"is": "xxd"}}, "note": "all"}, 201)
+        s.send("POST", "exceptions", {"detector": "not-there", "collection": "c", "when": {"title": "^jq"}, "reviewer": "ann"}, 201)
+        missing(s, "xxd", "vim", "jq")
+        out = s.ask("GET", "collections/c/export").body
+        with Ruled() as t:
+            t.collection()
+            t.upload(out, replace=1)
+            assert t.ask("GET", "collections/c/export").body.splitlines()[1:] == out.splitlines()[1:]
+            t.upload(out)
+            assert statuses(t) == statuses(s) and len(t.get("exceptions", collection="c")["items"]) == 2
+            t.collection("d")
+            t.upload(out, collection="d")
+            assert len(t.get("exceptions", collection="d")["items"]) == 2
+        bad = out.replace(b'"when":{"title":"^jq"}', b'"when":{"nothing":1}').replace(b'"title":"^jq"', b'"title":"("')
+        with Ruled() as t:
+            t.collection()
+            errors = t.upload(bad)["result"]["errors"]
+            assert len(errors) == 1 and "nothing" in errors[0]["message"], errors
+            assert t.get("collections/c")["runs"] == 3
+
+
+def test_what_means_nothing_is_refused():
+    with Server() as s:
+        s.collection()
+        s.ask("POST", "exceptions", {"detector": "x", "when": {"titel": "y"}}).problem(400, "titel", "capture.NAME")
+        s.ask("POST", "exceptions", {"detector": "x", "when": {"title": "("}}).problem(400, "pattern")
+        s.ask("POST", "exceptions", {"detector": "x", "collection": "nowhere"}).problem(404)
+        s.ask("POST", "exceptions", {"when": {}}).problem(400, "detector")
+        s.ask("POST", "exceptions", {"detector": "x", "when": []}).problem(400, "when")
+
+
+def test_the_command_line_does_the_same():
+    with Ruled() as s:
+        s.collection()
+        missing(s, "xxd", "vim", "jq")
+
+        def run(*args, status=0, **env):
+            p = subprocess.run([PROGRAM, "--db", s.db, *args], capture_output=True, text=True, env={**os.environ, **env})
+            assert p.returncode == status, (p.stdout, p.stderr)
+            return p.stdout
+        assert "set aside 1" in run("exceptions", "add", "not-there", "capture.prog=xxd", "--dry-run")
+        assert "xxd" in run("exceptions", "add", "not-there", "capture.prog=xxd", "--note", "is optional", USER="carol")
+        row = s.get("exceptions")["items"][0]
+        assert row["reviewer"] == "carol" and row["note"] == "is optional" and row["findings"] == 1, row
+        assert "1 finding" in run("review", "dismissed", "--detector", "not-there", "--q", "vim", "--reviewer", "dan")
+        vim = next(f for f in s.all("collections/c/findings", detector="not-there") if "vim" in f["title"])
+        assert vim["status"] == "dismissed" and vim["reviewer"] == "dan", vim
+        assert row["id"] in run("exceptions", "--json")
+        assert "1 findings are open again" in run("exceptions", "delete", row["id"])
+        run("exceptions", "delete", row["id"], status=3)
+        run("exceptions", "add", "not-there", "xxd", status=2)
+        run("review", "wrong", status=2)
