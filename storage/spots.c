@@ -5,7 +5,8 @@
 #include <stdlib.h>
 
 enum {
-    TEXT_US = 100 * 1000,        /* for the pattern on one text */
+    TEXT_US = 200 * 1000,        /* for the pattern on one text … */
+    TEXT_BYTES_US = 20,          /* … and one more for so many bytes of it: slower than any pattern that is not endless */
     REMEMBERED_BYTES = 64 << 20, /* past it all is forgotten, and found again when it is asked for */
     TABLE_FIRST = 1024,
 };
@@ -133,11 +134,12 @@ bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struc
     const struct block *block = NULL;
     if (!block_read(x->store, id, &block, &why) && why.code != ERR_NOT_FOUND)
         return err_set(e, why.code, "%s", why.text);
-    int64_t until = clock_monotonic_us() + TEXT_US;
     struct spot *spots = NULL;
     size_t n = 0, cap = 0;
+    int64_t began = clock_monotonic_us();
     for (size_t i = 0; block && i < block->n; i++) {
         struct regex_match m;
+        int64_t until = began + TEXT_US + (int64_t)(block->texts[i].len / TEXT_BYTES_US);
         switch (match_all(x, block->texts[i], until < x->deadline_us ? until : x->deadline_us, &m)) {
         case REGEX_NO:
             break;
@@ -147,7 +149,7 @@ bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struc
             break;
         case REGEX_INCOMPLETE:
             x->cut++;
-            until = clock_monotonic_us() + TEXT_US;
+            began = clock_monotonic_us();
             break;
         }
     }

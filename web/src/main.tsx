@@ -16,7 +16,9 @@ import './components.css';
 import './judges.css';
 import './tree.css';
 import './query.css';
+import './search.css';
 
+const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
@@ -51,6 +53,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'search':
+            return <SearchPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':
