@@ -1,6 +1,7 @@
 #include "storage/blocks.h"
 #include "storage/rows.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 
 static bool damaged(struct err *e)
@@ -137,9 +138,10 @@ static bool load_marks(struct store *s, struct slice id, int32_t transcript, str
     if (!find_transcript(s, id, transcript, &run, &first, &messages, e))
         return false;
     *out = arena_array(a, struct message_mark, (size_t)messages);
-    struct stmt *q = db_prepare(s->db, "SELECT role, bytes, calls, error IS NOT NULL FROM message WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
+    struct stmt *q = db_prepare(s->db, "SELECT role, bytes, calls, error IS NOT NULL, timestamp FROM message WHERE id BETWEEN $1 AND $2 ORDER BY id", e);
     bind_int(q, child_id(run, first));
     bind_int(q, child_id(run, first + messages - 1));
+    struct arena time = {0};
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW && (int64_t)*n < messages) {
         struct message_mark *mark = &(*out)[(*n)++];
@@ -147,7 +149,11 @@ static bool load_marks(struct store *s, struct slice id, int32_t transcript, str
         mark->bytes = (uint32_t)take_int(q);
         mark->calls = (uint32_t)take_int(q);
         mark->error = take_int(q);
+        arena_reset(&time);
+        if (!clock_parse(take_text(q, &time), &mark->at))
+            mark->at = MARK_NO_TIME;
     }
+    arena_free(&time);
     return step == STEP_DONE;
 }
 

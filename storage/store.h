@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/str.h"
+#include "transcript/fact.h"
 #include "transcript/finding.h"
 #include "transcript/run.h"
 #include "transcript/summary.h"
@@ -62,6 +63,10 @@ struct filter {
     size_t nids;
 };
 #define FILTER_ANY ((struct filter){.has_findings = -1})
+
+/* Makes the filter one of the runs whose `field` is `value`, whatever it said of that field before: model, agent, task, success, exit_status, format,
+ * tag, kind, behavior, detector, or meta.KEY. ERR_USAGE: runs cannot be told apart by that. The slices must live as long as the filter. */
+bool store_filter_by(struct filter *f, struct slice field, struct slice value, struct err *e);
 
 /* ---- collections ---------------------------------------------------------------------------------------------------- */
 
@@ -283,13 +288,18 @@ struct run_action {
     uint32_t call;               /* position in its message */
 };
 bool store_run_actions(struct store *s, struct slice run, struct arena *a, struct run_action **out, size_t *n, struct err *e);
-/* One mark a message, for the minimap: role, length of its text in bytes, calls, error. */
-struct message_mark { enum role role; uint32_t bytes, calls; bool error; };
+/* One mark a message, for the minimap and the timeline: role, length of its text in bytes, calls, error, and when it was said
+ * (microseconds since 1970; MARK_NO_TIME where the source does not say). */
+#define MARK_NO_TIME INT64_MIN
+struct message_mark { enum role role; uint32_t bytes, calls; bool error; int64_t at; };
 bool store_marks(struct store *s, struct slice run, int32_t transcript, struct arena *a, struct message_mark **out, size_t *n, struct err *e);
 bool store_run_delete(struct store *s, struct slice id, struct err *e);
 /* Adds (or takes off) a tag on all that the filter names; how many changed. */
 bool store_tag(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e);
 bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struct blob *out, struct err *e);
+
+/* The runs of two filters of one collection, beside each other. With `rest` the second side is what it names but for the runs of the first. */
+bool store_run_facts(struct store *s, const struct filter side[SIDES], bool rest, struct arena *a, struct run_facts *out, struct err *e);
 
 /* ---- findings ------------------------------------------------------------------------------------------------------- */
 

@@ -130,6 +130,7 @@ int cmd_runs(struct cli *cli);
 int cmd_tasks(struct cli *cli);
 int cmd_findings(struct cli *cli);
 int cmd_incomplete(struct cli *cli);
+int cmd_compare(struct cli *cli);
 int cmd_search(struct cli *cli);
 int cmd_sql(struct cli *cli);
 int cmd_rules(struct cli *cli);

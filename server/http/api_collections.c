@@ -87,6 +87,25 @@ bool api_tasks(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+bool api_task(struct request *r, struct answer *a, struct err *e)
+{
+    enum { FINDINGS_OF_TASK = 100 };
+    struct collection_row row;
+    struct task_detail detail;
+    struct finding_rows about;
+    struct filter filter = FILTER_ANY;
+    if (!api_path_collection(r, &row, e) || !store_task_detail(r->store, row.id, r->path[1], &r->arena, &detail, e))
+        return false;
+    filter.collection = row.id;
+    filter.task = r->path[1];
+    filter.scope = slice_str("task");
+    if (!store_findings(r->store, &filter, &(struct page){.limit = FINDINGS_OF_TASK}, &r->arena, &about, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    view_task_detail(&j, &detail, &about, &r->arena);
+    return true;
+}
+
 /* ---- export: to a file without a name first, since it may be larger than memory ---------------------------------------- */
 
 struct export_file {

@@ -1,5 +1,6 @@
 #include "http/api.h"
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "ingest/append.h"
 
@@ -41,6 +42,34 @@ static bool findings_about(struct request *r, const struct run_row *row, struct 
            (!row->run.task_id.ptr || store_findings(r->store, &of_task, &page, &r->arena, &own[1], e));
 }
 
+/* When each message was said: milliseconds since the earliest of them; null throughout where the source has no times. */
+static void times(struct jsonw *j, const struct message_mark *list, size_t n)
+{
+    int64_t start = INT64_MAX;
+    char text[CLOCK_TEXT];
+    for (size_t i = 0; i < n; i++)
+        if (list[i].at != MARK_NO_TIME && list[i].at < start)
+            start = list[i].at;
+    jsonw_key(j, "start");
+    if (start == INT64_MAX) {
+        jsonw_null(j);
+        jsonw_key(j, "at");
+        jsonw_null(j);
+        return;
+    }
+    clock_text(start, text);
+    jsonw_strz(j, text);
+    jsonw_key(j, "at");
+    jsonw_array(j);
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].at == MARK_NO_TIME)
+            jsonw_null(j);
+        else
+            jsonw_int(j, (list[i].at - start) / 1000);
+    }
+    jsonw_end(j);
+}
+
 static bool marks(struct request *r, struct jsonw *j, const struct run_row *row, struct err *e)
 {
     jsonw_key(j, "marks");
@@ -63,6 +92,7 @@ static bool marks(struct request *r, struct jsonw *j, const struct run_row *row,
             jsonw_end(j);
         }
         jsonw_end(j);
+        times(j, list, n);
         jsonw_end(j);
     }
     jsonw_end(j);

@@ -58,6 +58,13 @@ static const struct param export_params[] = {
     {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
     {0},
 };
+static const struct param compare_params[] = {
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
+                                                         "behavior, detector or meta.KEY"},
+    {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
+    {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
+    {0},
+};
 static const struct param search_params[] = {
     {"q", ARG_TEXT, 1, 4096, .required = true,
      .about = "words, all of them in one text of a message, \"in quotes\" as a phrase; or with regex=1 a pattern"},
@@ -361,8 +368,16 @@ const struct route routes[] = {
      .summary = "Runs of a collection"},
     {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
      .summary = "Tasks of a collection, broken ones first"},
+    {READ(API "/collections/{c}/tasks/{task}"), .handle = api_task, .schema = "TaskDetail",
+     .summary = "One task: verdict, what its runs answered beside the target, the errors they share"},
     {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
      .summary = "Findings of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/compare", .lane = LANE_LONG, .handle = api_compare, .query = {compare_params, run_filter_params},
+     .status = 200, .schema = "Comparison",
+     .summary = "Two groups of runs over the tasks that both ran: outcome, paired, and what changed, by how sure that is. Differences are b less a"},
+    {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
+     .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
+     .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
@@ -522,6 +537,8 @@ const struct route routes[] = {
     PAGE("/c/{c}/runs"),
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
+    PAGE("/c/{c}/compare"),
+    PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
     PAGE("/judges"),

@@ -53,6 +53,7 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_task);
 HANDLER(api_incomplete);
 HANDLER(api_export);
 /* api_runs.c */
@@ -70,6 +71,9 @@ HANDLER(api_finding_review);
 HANDLER(api_findings_review);
 HANDLER(api_detectors);
 HANDLER(api_rules_test);
+/* api_compare.c */
+HANDLER(api_compare);
+HANDLER(api_contrast);
 /* api_labels.c */
 HANDLER(api_labels);
 HANDLER(api_label_add);

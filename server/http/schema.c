@@ -32,7 +32,7 @@ const struct schema schemas[] = {
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
                    "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer}"},
     {"Run", "{" RUN "}"},
-    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]]}], "
+    {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]], start: time?, at: [integer?]?}], "
                   "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},
     {"Message", "{index: integer, role: string, text: string?, reasoning: string?, model: string?, timestamp: time?, duration_ms: integer?, "
                 "tokens_in: integer?, tokens_out: integer?, finish_reason: string?, tool_call_id: string?, tool_name: string?, error: string?, "
@@ -49,6 +49,12 @@ const struct schema schemas[] = {
              "verdict: string, reasons: [{finding: uuid, detector: string, severity: string, status: string, title: string?}], "
              "findings: KindCounts, models: [{model: string?, runs: integer, passed: integer, failed: integer}], "
              "best: Finding?}"},
+    {"TaskGroup", "{text: string?, form: string?, last_words: boolean, runs: integer, passed: integer, failed: integer, members: [{run: uuid, "
+                  "external_id: string?, model: string?, success: boolean?, position: integer?, message: integer?}]}"},
+    {"TaskDetail",
+     "{task: Task, findings: [Finding], looked: integer, answers: [TaskGroup], answers_more: integer, "
+     "targets: [{text: string, runs: integer}], targets_more: integer, errors: [TaskGroup], errors_more: integer, "
+     "behaviors: [{behavior: string, kind: string, runs: integer}]}"},
     {"Summary",
      "{collection: Collection, runs: integer, passed: integer, failed: integer, unknown: integer, tasks: integer, models: integer, "
      "messages: integer, tool_calls: integer, tokens_in: integer?, tokens_out: integer?, cost_usd: number?, files: integer, "
@@ -60,6 +66,17 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
+    {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
+    {"Comparison",
+     "{by: string, a: ComparedSide, b: ComparedSide, both: integer, without_task: integer, shared_tasks: integer, "
+     "outcome: {test: string?, tasks: integer, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number?, "
+     "wins: integer, losses: integer, ties: integer}, tasks: [{task_id: string, a: ComparedTask, b: ComparedTask}], more_tasks: integer, "
+     "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
+     "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
+     "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
+    {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
+                 "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
     {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, filename: string?, wish: object?, progress: any, result: any, error: string?, "
             "attempts: integer, created_at: time?, started_at: time?, ended_at: time?}"},

@@ -23,7 +23,7 @@ static void kobject(struct jsonw *j, const char *key, struct slice text)
     jsonw_kraw(j, key, text.ptr ? text : slice_str("{}"));
 }
 
-static void ksuccess(struct jsonw *j, enum verdict success)
+void view_success(struct jsonw *j, enum verdict success)
 {
     jsonw_key(j, "success");
     if (success == VERDICT_UNKNOWN)
@@ -60,7 +60,7 @@ static void ktranscript(struct jsonw *j, const char *key, struct slice id, int32
     jsonw_kstr(j, key, position < 0 ? SLICE_NONE : id.ptr ? id : slice_str(number));
 }
 
-static void kindex(struct jsonw *j, const char *key, int32_t n)
+void view_index(struct jsonw *j, const char *key, int32_t n)
 {
     jsonw_key(j, key);
     if (n < 0)
@@ -74,8 +74,8 @@ void view_evidence_item(struct jsonw *j, const struct evidence *ev, const struct
     jsonw_object(j);
     jsonw_kstr(j, "run", ev->run.ptr || !run ? ev->run : run->id);
     ktranscript(j, "transcript", ev->transcript_id, ev->transcript);
-    kindex(j, "position", ev->transcript);
-    kindex(j, "message", ev->message);
+    view_index(j, "position", ev->transcript);
+    view_index(j, "message", ev->message);
     jsonw_kstr(j, "part", ev->part);
     jsonw_kint(j, "start", ev->start);
     jsonw_kint(j, "end", ev->end);
@@ -167,7 +167,7 @@ void view_run_members(struct jsonw *j, const struct run_row *row)
     jsonw_kstr(j, "started_at", run->started_at);
     jsonw_kstr(j, "ended_at", run->ended_at);
     duration(j, run);
-    ksuccess(j, run->success);
+    view_success(j, run->success);
     jsonw_kstr(j, "exit_status", run->exit_status);
     jsonw_kstr(j, "error", run->error);
     jsonw_kstr(j, "limit", run->limit);
@@ -296,7 +296,7 @@ void view_run_ref(struct jsonw *j, const char *key, const struct run *run)
     jsonw_kstr(j, "name", run->name);
     jsonw_kstr(j, "task_id", run->task_id);
     jsonw_kstr(j, "model", run->model);
-    ksuccess(j, run->success);
+    view_success(j, run->success);
     ksource(j, &run->source);
     jsonw_end(j);
 }
@@ -381,7 +381,7 @@ void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged)
     jsonw_kstr(j, "external_id", row->run.external_id);
     jsonw_kstr(j, "model", row->run.model);
     kcount(j, "attempt", row->run.attempt);
-    ksuccess(j, row->run.success);
+    view_success(j, row->run.success);
     jsonw_kbool(j, "flagged", flagged);
     jsonw_end(j);
 }

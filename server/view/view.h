@@ -5,7 +5,7 @@
 #include "base/jsonw.h"
 #include "detect/detect.h"
 #include "storage/exceptions.h"
-#include "storage/store.h"
+#include "storage/task_detail.h"
 
 void view_collection(struct jsonw *j, const struct collection_row *row);
 void view_run(struct jsonw *j, const struct run_row *row);             /* without its messages */
@@ -27,12 +27,16 @@ void view_mark(struct jsonw *j, const struct finding *finding, const struct evid
 /* Another run of the same task, in brief. */
 void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged);
 void view_task(struct jsonw *j, const struct task_row *row);
+/* One task in whole, with what was found about it as a task. `a` is for comparing answers with targets. */
+void view_task_detail(struct jsonw *j, const struct task_detail *detail, const struct finding_rows *about, struct arena *a);
 void view_summary(struct jsonw *j, const struct summary *summary);
 void view_job(struct jsonw *j, const struct job_row *row);
 void view_incomplete(struct jsonw *j, const struct incomplete_row *row); /* a run, a detector, what stopped it */
 void view_search_hit(struct jsonw *j, const struct search_hit *hit);
 void view_search_facets(struct jsonw *j, const struct search_facets *facets);
 void view_detector(struct jsonw *j, const struct detector_info *info);
+void view_success(struct jsonw *j, enum verdict success);                   /* "success": true, false or null */
+void view_index(struct jsonw *j, const char *key, int32_t n);               /* null where it is negative */
 /* "next" and "total", which close every list. */
 void view_end(struct jsonw *j, const struct page_end *end);
 

@@ -165,7 +165,7 @@ export async function actionChecks(browser, base, { collection, path, runs }) {
         await page.keyboard.press('j');
         await page.keyboard.press('x');
         await page.getByRole('button', { name: 'Tag' }).click();
-        await page.getByRole('textbox', { name: 'Tag' }).fill('looked-at');
+        await page.getByRole('combobox', { name: 'Tag' }).fill('looked-at');
         await page.keyboard.press('Enter');
         await page.locator('.toast', { hasText: 'looked-at' }).waitFor();
         equal((await all(base, `/collections/${collection.id}/runs?tag=looked-at`)).length, 2, 'tagged runs');

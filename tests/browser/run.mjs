@@ -2,6 +2,7 @@
 import { actionChecks } from './actions.mjs';
 import { finish, launch, startServer } from './harness.mjs';
 import { importChecks } from './imports.mjs';
+import { listChecks } from './lists.mjs';
 import { judgingChecks } from './judging.mjs';
 import { lookChecks, loadSample } from './looks.mjs';
 import { readerChecks } from './reader.mjs';
@@ -23,6 +24,7 @@ try {
         await lookChecks(browser, server.base, sample);
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
+        await listChecks(browser, server.base, sample);
     }
     await importChecks(browser, server.base);
     await judgingChecks(browser, binary, server.base);

@@ -216,6 +216,8 @@ static void messages_come_in_ranges(void **state)
     assert_int_equal(marks[1].role, ROLE_ASSISTANT);
     assert_true(marks[2].error);
     assert_false(marks[1].error);
+    assert_true(marks[0].at == MARK_NO_TIME);
+    assert_true(marks[1].at == INT64_C(1767323046000000)); /* 2026-01-02T03:04:06Z */
 }
 
 static void images_are_kept_by_their_hash(void **state)

@@ -144,7 +144,8 @@ export interface Incomplete {
 export interface RunDetail extends Run {
     all_findings: Finding[];
     incomplete: Incomplete[];
-    marks: { transcript: number; marks: Mark[] }[];
+    /** `start` and `at` (milliseconds since it, a message): null where the source has no times. */
+    marks: { transcript: number; marks: Mark[]; start: string | null; at: (number | null)[] | null }[];
     siblings: {
         id: string;
         external_id: string | null;
@@ -382,12 +383,15 @@ function refusal(status: number, where: string, text: string, type: string): Api
 
 const UNREACHABLE = 'The server does not answer. Is telltale still running?';
 
-/** Asks the server. `raw` goes as it is, `body` as JSON. */
-export async function call<T>(
-    method: string,
-    path: string,
-    options: { params?: Params; body?: unknown; raw?: Blob; signal?: AbortSignal } = {},
-): Promise<T> {
+interface Options {
+    params?: Params;
+    body?: unknown;
+    raw?: Blob;
+    signal?: AbortSignal;
+}
+
+/** Asks the server, and gives what `read` makes of an answer that is no refusal. */
+async function ask<T>(method: string, path: string, options: Options, read: (answer: Response) => Promise<T>): Promise<T> {
     const where = `${method} ${ROOT}${path}`;
     wait(1);
     try {
@@ -403,13 +407,22 @@ export async function call<T>(
             if (options.signal?.aborted) throw e;
             throw new ApiError(0, 'network', UNREACHABLE, where);
         }
-        const text = await answer.text();
-        if (!answer.ok) throw refusal(answer.status, where, text, answer.headers.get('content-type') ?? '');
-        return (text ? JSON.parse(text) : null) as T;
+        if (!answer.ok) throw refusal(answer.status, where, await answer.text(), answer.headers.get('content-type') ?? '');
+        return await read(answer);
     } finally {
         wait(-1);
     }
 }
+
+/** Asks the server. `raw` goes as it is, `body` as JSON. */
+export const call = <T>(method: string, path: string, options: Options = {}) =>
+    ask<T>(method, path, options, async answer => {
+        const text = await answer.text();
+        return (text ? JSON.parse(text) : null) as T;
+    });
+
+/** The same where the answer is a file. */
+export const callFile = (method: string, path: string, options: Options = {}) => ask(method, path, options, answer => answer.blob());
 
 export const get = <T>(path: string, params?: Params, signal?: AbortSignal) => call<T>('GET', path, { params, signal });
 
@@ -428,10 +441,12 @@ export const api = {
         get<List<Incomplete>>(`/collections${pathOf(c)}/incomplete`, params, signal),
     scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
+    deleteRun: (id: string) => call<null>('DELETE', '/runs' + pathOf(id)),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
         get<Messages>(`/runs${pathOf(run)}/messages`, { transcript, from, limit }, signal),
-    tag: (ids: string[], tag: string, remove = false) =>
-        call<{ changed: number }>('POST', '/runs/tags', { body: { ids, tag, remove } }),
+    /** Of runs by their ids, or of all that a filter of a collection names. */
+    tag: (which: { ids: string[] } | { collection: string; filter: Record<string, string> }, tag: string, remove = false) =>
+        call<{ changed: number }>('POST', '/runs/tags', { body: { ...which, tag, remove } }),
     finding: (id: string, signal?: AbortSignal) => get<Finding>('/findings' + pathOf(id), undefined, signal),
     review: (id: string, change: { status?: Status; note?: string | null; reviewer?: string }) =>
         call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
@@ -445,7 +460,11 @@ export const api = {
     uploadState: (id: string, signal?: AbortSignal) => get<Upload>('/uploads' + pathOf(id), undefined, signal),
 };
 
-export const exportUrl = (c: string, as: 'native' | 'csv') => address(`/collections${pathOf(c)}/export`, { as });
+export function exportUrl(c: string, as: 'native' | 'csv', filter?: URLSearchParams): string {
+    const params = new URLSearchParams(filter);
+    params.set('as', as);
+    return address(`/collections${pathOf(c)}/export`, params);
+}
 export const blobUrl = (sha256: string) => address('/blobs' + pathOf(sha256));
 /** What a script is told to send: for a new collection its name first. */
 export function uploadCommand(name: string, isNew: boolean): string {

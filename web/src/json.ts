@@ -79,12 +79,22 @@ export function parseJson(text: string): JsonNode | null {
     return root && at === text.length ? root : null;
 }
 
-/** What a string in quotes says. `where(raw offset)` gives the place in the decoded text. */
-export function decodeString(text: string, from: number, to: number): { text: string; where: (raw: number) => number } {
+/** A string in quotes, decoded: the place in it of an offset of the text, and back. */
+export interface Decoded {
+    text: string;
+    where: (raw: number) => number;
+    raw: (decoded: number) => number;
+}
+
+export function decodeString(text: string, from: number, to: number): Decoded {
     const raw = text.slice(from, to);
     if (!raw.includes('\\')) {
         const said = raw.slice(1, -1);
-        return { text: said, where: at => Math.min(Math.max(at - from - 1, 0), said.length) };
+        return {
+            text: said,
+            where: at => Math.min(Math.max(at - from - 1, 0), said.length),
+            raw: at => Math.min(from + 1 + at, to - 1),
+        };
     }
     let said = '';
     const starts: number[] = []; /* of each decoded unit, in the raw text */
@@ -116,6 +126,7 @@ export function decodeString(text: string, from: number, to: number): { text: st
             }
             return low;
         },
+        raw: at => starts[at] ?? to - 1,
     };
 }
 

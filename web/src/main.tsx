@@ -14,6 +14,8 @@ import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
 import './judges.css';
+import './compare.css';
+import './lists.css';
 import './tree.css';
 import './query.css';
 import './search.css';
@@ -21,6 +23,8 @@ import './search.css';
 const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
+const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
+const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 
 function App(): JSX.Element {
@@ -43,6 +47,10 @@ function App(): JSX.Element {
             return <FindingsPage key={page.collection} name={page.collection} />;
         case 'tasks':
             return <TasksPage key={page.collection} name={page.collection} />;
+        case 'groups':
+            return <ComparePage key={page.collection} name={page.collection} />;
+        case 'task':
+            return <TaskPage key={page.collection + ' ' + page.task} name={page.collection} task={page.task} />;
         case 'run':
             return <ReaderPage key={page.run} id={page.run} />;
         case 'rules':

@@ -1,5 +1,5 @@
 // Messages of a transcript by range.
-import { api, ApiError, type Mark, type Message } from './api';
+import { api, ApiError, type Mark, type Message, type Messages } from './api';
 import type { Row } from './transcript';
 import { asApiError } from './use';
 
@@ -52,6 +52,13 @@ export class Pages {
     /** The earliest loaded message with this very call. */
     firstCall(name: string | null, args: string): number | undefined {
         return this.firstCalls.get(name + '\0' + args);
+    }
+
+    /** Takes messages that were asked for before it was known how many there are. */
+    offer(page: Messages): void {
+        if (page.total !== this.marks.length) return;
+        for (const message of page.items) this.messages[message.index] ??= message;
+        for (const watcher of this.watchers) watcher();
     }
 
     watch(watcher: () => void): () => void {

@@ -101,6 +101,8 @@ addEventListener('click', event => {
 export type Page =
     | { name: 'collections' }
     | { name: 'story' | 'runs' | 'findings' | 'tasks'; collection: string }
+    | { name: 'groups'; collection: string }
+    | { name: 'task'; collection: string; task: string }
     | { name: 'run'; run: string }
     | { name: 'rules' | 'rubrics' | 'settings' }
     | { name: 'rubric' | 'agreement'; rubric: string }
@@ -123,7 +125,9 @@ export function pageOf(path: string): Page {
         const collection = parts[1];
         if (parts.length === 2) return { name: 'story', collection };
         const tab = parts[2];
+        if (parts.length === 3 && tab === 'compare') return { name: 'groups', collection };
         if (parts.length === 3 && (tab === 'runs' || tab === 'findings' || tab === 'tasks')) return { name: tab, collection };
+        if (parts.length === 4 && tab === 'tasks' && parts[3]) return { name: 'task', collection, task: parts[3] };
     }
     return { name: 'unknown' };
 }
@@ -141,6 +145,13 @@ function decode(part: string): string {
 export function collectionPath(c: { id: string; name: string }, tab = ''): string {
     const plain = /^[^/\\?#%\x00-\x1f]+$/.test(c.name) && c.name !== '.' && c.name !== '..';
     return '/c/' + (plain ? encodeURIComponent(c.name) : c.id) + (tab ? '/' + tab : '');
+}
+
+/** One task; in the list of runs where its name would not survive in a path. */
+export function taskPath(c: { id: string; name: string }, task: string): string {
+    return task === '.' || task === '..'
+        ? collectionPath(c, 'runs') + '?' + new URLSearchParams({ task })
+        : collectionPath(c, 'tasks') + '/' + encodeURIComponent(task);
 }
 
 /** The rubrics, one of them, or its agreement with people; the collection that one looks at stays in the address. */

@@ -203,8 +203,10 @@ export function specialLayers(text: string, from: number, to: number): Layer[] {
         if (cls && until > since) layers.push({ from: from + since, to: from + until, cls });
         since = until;
     };
+    const escapes: Range[] = [];
     for (const match of part.matchAll(ESCAPES)) {
         const start = match.index;
+        escapes.push([from + start, from + start + match[0].length]);
         layers.push({ from: from + start, to: from + start + match[0].length, show: '' });
         const sgr = /^\x1b\[([\d;]*)m$/.exec(match[0]);
         if (!sgr) continue;
@@ -226,11 +228,12 @@ export function specialLayers(text: string, from: number, to: number): Layer[] {
         }
     }
     flush(part.length);
+    let escape = 0;
     for (const match of part.matchAll(CONTROL)) {
         const at = from + match.index;
-        if (!layers.some(layer => layer.show === '' && layer.from <= at && at < layer.to)) {
-            layers.push({ from: at, to: at + 1, cls: 'ctl', show: sign(match[0]), title: 'a control character' });
-        }
+        while (escape < escapes.length && escapes[escape]![1] <= at) escape++;
+        if (escape < escapes.length && escapes[escape]![0] <= at) continue;
+        layers.push({ from: at, to: at + 1, cls: 'ctl', show: sign(match[0]), title: 'a control character' });
     }
     for (let at = part.indexOf('\r'); at >= 0; at = part.indexOf('\r', at + 1)) {
         layers.push({ from: from + at, to: from + at + 1, cls: 'ctl', show: part[at + 1] === '\n' ? '' : '\u240d' });

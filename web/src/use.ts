@@ -83,7 +83,7 @@ export function useTitle(title: string): void {
 /** Which of `offsets.length - 1` rows, stacked in `list` (their edges in pixels), are in view, wherever the scrolling happens. */
 export function useInView(list: { current: HTMLElement | null }, offsets: ArrayLike<number>, more = 600): [number, number] {
     const count = offsets.length - 1;
-    const [range, set] = useState<[number, number]>([0, Math.min(count, 40)]);
+    const [range, set] = useState<[number, number]>(() => [0, Math.min(count, rowAt(offsets, innerHeight) + 1)]);
     const latest = useRef(offsets);
     latest.current = offsets;
     const look = useRef(() => {});

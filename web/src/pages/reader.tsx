@@ -1,30 +1,44 @@
 // One run, message by message: what everything else leads to.
 import type { JSX } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { api, type Evidence, type Finding, type Message, type RunDetail, type Status } from '../api';
+import { api, type Evidence, type Finding, type Message, type Messages, type RunDetail, type Status } from '../api';
 import { useKeys } from '../keys';
 import { FindBar, NOTHING, useFind } from '../parts/find';
 import { Flow, type FlowHandle } from '../parts/flow';
 import { Judgments, findingOf, ofJudge, saidBy } from '../parts/judgments';
+import { lazy } from '../parts/lazy';
 import { LabelBar } from '../parts/labelbar';
 import { Block, ReadingContext, type Reading } from '../parts/message';
 import { Minimap } from '../parts/minimap';
 import { Notes } from '../parts/notes';
-import { RunHead, SameTask, Transcripts } from '../parts/runhead';
+import { RunHead, SameTask } from '../parts/runhead';
 import { CopyButton, Dialog, DialogHead, FailedPage, copy, toast } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
 import { SpanLink } from '../parts/spanlink';
+import { Timeline } from '../parts/timeline';
 import { FindingContext, FoldedText, Folds, FoldsContext } from '../parts/textpart';
 import { judging } from '../judging';
 import { setLabelling, useLabelling, type Picked } from '../labelling';
 import { Pages } from '../messages';
 import { review, undo } from '../review';
-import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
+import { collectionPath, currentPlace, go, runPath, usePlace, withQuery } from '../router';
 import { toUtf16 } from '../text';
-import { byMessage, isSaid, partsOf, saidId, rowOf, rowsOf, stopsOf, type EvItem, type Hit } from '../transcript';
+import { byMessage, isSaid, partsOf, saidId, rowOf, rowsOf, stopsOf, type EvItem, type Hit, type Row } from '../transcript';
 import { useAsk, useNarrow, useTitle } from '../use';
 
+const EARLY = 16; /* messages: enough for the first screen */
+
+/** What the address points at is asked for beside the run itself; what fails here is asked for again, and then said. */
+function useEarly(run: string): Promise<Messages | null> {
+    return useMemo(() => {
+        const { query, hash } = currentPlace();
+        const from = Math.max(0, (readHash(hash)?.message ?? 0) - 4);
+        return api.messages(run, Number(query.get('t') ?? 0), from, EARLY).catch(() => null);
+    }, [run]);
+}
+
 export function ReaderPage({ id }: { id: string }): JSX.Element {
+    const early = useEarly(id);
     const { data: run, error, again, change } = useAsk('run ' + id, signal => api.run(id, signal));
     const collection = useCollection(run?.collection ?? null);
     useTitle(run ? (run.external_id ?? run.name ?? 'Run') : 'Run');
@@ -37,13 +51,15 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     return (
         <Shell collection={collection} tab="runs">
             {run ? (
-                <Reader run={run} collection={collection ?? { id: run.collection, name: run.collection }} change={change} />
+                <Reader run={run} early={early} collection={collection ?? { id: run.collection, name: run.collection }} change={change} />
             ) : (
                 <main id="main" />
             )}
         </Shell>
     );
 }
+
+const AskJudge = lazy(() => import('../parts/askjudge').then(m => m.AskJudge), true);
 
 const NO_ITEMS: EvItem[] = [];
 const NO_HITS: Hit[] = [];
@@ -60,10 +76,12 @@ function readHash(hash: string): { message: number; span: { part: string; start:
 
 function Reader({
     run,
+    early,
     collection,
     change,
 }: {
     run: RunDetail;
+    early: Promise<Messages | null>;
     collection: { id: string; name: string };
     change: (f: (run: RunDetail) => RunDetail) => void;
 }): JSX.Element {
@@ -83,6 +101,7 @@ function Reader({
         if (set) setLabelling({ open: true, set });
     }, []);
     const [picked, setPicked] = useState<Picked | null>(null);
+    const [asking, setAsking] = useState<Picked | null>(null);
     // Whoever labels says it first: what others and judges say would lead them.
     const blind =
         labelling.open && !labelling.shown && !run.labels.some(l => l.set === labelling.set && l.who === labelling.who);
@@ -102,8 +121,12 @@ function Reader({
     const transcript = Number(place.query.get('t') ?? stop?.evidence.position ?? 0);
     const marks = useMemo(() => run.marks.find(m => m.transcript === transcript)?.marks ?? [], [run.marks, transcript]);
     const rows = useMemo(() => rowsOf(marks), [marks]);
+    const asked = useRef(Number(place.query.get('t') ?? 0)); /* the transcript of which `early` is */
     const pages = useMemo(() => new Pages(run.id, transcript, marks), [run.id, transcript, marks]);
     useEffect(() => () => pages.close(), [pages]);
+    useEffect(() => {
+        if (transcript === asked.current) void early.then(page => page && pages.offer(page));
+    }, [pages, early]);
     const here = useMemo(() => byMessage(stops, transcript), [stops, transcript]);
     const fields = useMemo(() => stops.filter(s => s.evidence.message == null), [stops]);
 
@@ -305,6 +328,22 @@ function Reader({
         return () => void watchers.current.delete(watcher);
     }, []);
 
+    const draw = useCallback(
+        (row: Row, get: (i: number) => Message | undefined) => {
+            const items: EvItem[] = [];
+            for (let m = row.from; m < row.to; m++) items.push(...(here.get(m) ?? NO_ITEMS));
+            return (
+                <Block
+                    row={row}
+                    get={get}
+                    current={current != null && current >= row.from && current < row.to}
+                    notes={items.length ? <Notes items={items} now={now} onGo={toEvidence} onReview={onReview} /> : undefined}
+                />
+            );
+        },
+        [here, current, now, toEvidence, onReview],
+    );
+
     useKeys('Run', [
         { key: ']', does: 'next finding', run: () => step(1) },
         { key: '[', does: 'previous finding', run: () => step(-1) },
@@ -393,7 +432,17 @@ function Reader({
                         })
                     }
                 />
-                <Transcripts run={run} at={transcript} />
+                <Timeline
+                    run={run}
+                    at={transcript}
+                    stops={stops}
+                    view={view}
+                    onGo={(to, message) => {
+                        if (to !== transcript) return go(runPath(run.id, { transcript: to, message }));
+                        setCurrent(message);
+                        jump(message);
+                    }}
+                />
                 <SameTask run={run} runs={collectionPath(collection, 'runs')} />
                 {finding.open && (
                     <div class="find-box" ref={find}>
@@ -433,22 +482,7 @@ function Reader({
                                     handle={flow}
                                     top={top}
                                     onView={onView}
-                                    draw={(row, get) => {
-                                        const items: EvItem[] = [];
-                                        for (let m = row.from; m < row.to; m++) items.push(...(here.get(m) ?? NO_ITEMS));
-                                        return (
-                                            <Block
-                                                row={row}
-                                                get={get}
-                                                current={current != null && current >= row.from && current < row.to}
-                                                notes={
-                                                    items.length ? (
-                                                        <Notes items={items} now={now} onGo={toEvidence} onReview={onReview} />
-                                                    ) : undefined
-                                                }
-                                            />
-                                        );
-                                    }}
+                                    draw={draw}
                                 />
                             )}
                         </ReadingContext.Provider>
@@ -459,7 +493,13 @@ function Reader({
                     transcript={transcript}
                     text={(message, part) => pages.get(message) && partsOf(pages.get(message)!).find(([p]) => p === part)?.[1]}
                     onPick={labelling.open ? setPicked : undefined}
+                    onLabel={words => {
+                        setPicked(words);
+                        setLabelling({ open: true });
+                    }}
+                    onAsk={setAsking}
                 />
+                {asking && <AskJudge run={run.id} words={asking} onClose={() => setAsking(null)} />}
                 {labelling.open && (
                     <LabelBar
                         run={run}

@@ -7,7 +7,7 @@ import { Gap } from '../parts/gap';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
-import { collectionPath, go, usePlace, withQuery } from '../router';
+import { go, taskPath, usePlace, withQuery } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk, useInView, useNarrow, useTitle } from '../use';
 import { failsOf, placeOf } from './story';
@@ -29,8 +29,7 @@ export function TasksPage({ name }: { name: string }): JSX.Element {
                 <FailedPage error={first.error} again={first.again} />
             </Shell>
         );
-    const to = (task: Task) =>
-        collectionPath(collection ?? { id: name, name }, 'runs') + '?' + new URLSearchParams({ task: task.task_id });
+    const to = (task: Task) => taskPath(collection ?? { id: name, name }, task.task_id);
     return (
         <Shell collection={collection} name={name} tab="tasks">
             <main id="main" class="tasks">

@@ -34,6 +34,7 @@ export function Flow({
     handle: { current: FlowHandle | null };
     /** How much of the window's top is covered, in pixels. */
     top: number;
+    /** Called once a row for as long as it stays the same function. */
     draw: (row: Row, get: (i: number) => Message | undefined) => ComponentChildren;
     onView: (first: number, last: number) => void;
 }): JSX.Element {
@@ -139,6 +140,7 @@ export function Flow({
 
     /* Heights become known when rows are drawn, and change when parts are unfolded. */
     const watch = useRef<ResizeObserver | null>(null);
+    const watched = useRef(new Set<Element>());
     useLayoutEffect(() => {
         const measure = () => {
             let changed = false;
@@ -155,28 +157,48 @@ export function Flow({
             if (changed) bump();
         };
         watch.current = new ResizeObserver(measure);
+        watched.current.clear();
         return () => watch.current?.disconnect();
     }, [heights]);
     useLayoutEffect(() => {
-        const seen = watch.current!;
-        seen.disconnect();
-        for (const element of box.current!.children) if ((element as HTMLElement).dataset.row) seen.observe(element);
+        for (const element of watched.current) {
+            if (element.isConnected) continue;
+            watch.current!.unobserve(element);
+            watched.current.delete(element);
+        }
+        for (const element of box.current!.children) {
+            if (!(element as HTMLElement).dataset.row || watched.current.has(element)) continue;
+            watch.current!.observe(element);
+            watched.current.add(element);
+        }
         settle.current();
         tell.current();
     });
 
     const get = (i: number) => pages.get(i);
+    /* A row that was drawn already is the same element again, which costs nothing: scrolling draws only what comes into view. */
+    const before = useRef({ draw, pages, rows: new Map<number, JSX.Element>() });
+    const made = new Map<number, JSX.Element>();
     const drawn: JSX.Element[] = [];
     for (let i = from; i < to; i++) {
         const row = rows[i]!;
         let ready = true;
         for (let m = row.from; m < row.to; m++) if (!pages.get(m)) ready = false;
-        const error = ready ? null : pages.failure(row.from);
+        const kept = before.current.draw === draw && before.current.pages === pages ? before.current.rows.get(i) : undefined;
+        if (ready) {
+            const element = kept ?? (
+                <div key={i} data-row={i}>
+                    {draw(row, get)}
+                </div>
+            );
+            made.set(i, element);
+            drawn.push(element);
+            continue;
+        }
+        const error = pages.failure(row.from);
         drawn.push(
             <div key={i} data-row={i}>
-                {ready ? (
-                    draw(row, get)
-                ) : error ? (
+                {error ? (
                     <Failure
                         error={error}
                         what={`M${row.from} could not be loaded.`}
@@ -196,6 +218,7 @@ export function Flow({
             </div>,
         );
     }
+    before.current = { draw, pages, rows: made };
     return (
         <div class="rows-in-view" ref={box}>
             <div key="above" style={{ height: `${offsets[from]}px` }} />

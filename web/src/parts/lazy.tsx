@@ -1,4 +1,4 @@
-// Pages whose code is loaded when they are first opened.
+// Pages, and parts of them, whose code is loaded when they are first opened.
 import type { FunctionComponent, JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { Shell } from './shell';
@@ -13,7 +13,8 @@ export function focusMain(): void {
     main.focus({ preventScroll: true });
 }
 
-export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>): FunctionComponent<P> {
+/** `part`: it stands in a page that is there already, and nothing stands for it meanwhile. */
+export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>, part = false): FunctionComponent<P> {
     let Page: FunctionComponent<P> | undefined;
     return props => {
         const [state, set] = useState<'waiting' | 'here' | 'gone'>(Page ? 'here' : 'waiting');
@@ -23,12 +24,14 @@ export function lazy<P extends object>(load: () => Promise<FunctionComponent<P>>
                 page => {
                     Page = page;
                     set('here');
-                    if (moved) requestAnimationFrame(focusMain);
+                    if (moved && !part) requestAnimationFrame(focusMain);
                 },
                 () => set('gone'),
             );
         }, []);
-        return state === 'here' && Page ? <Page {...props} /> : <Waiting gone={state === 'gone'} />;
+        if (state === 'here' && Page) return <Page {...props} />;
+        if (!part) return <Waiting gone={state === 'gone'} />;
+        return state === 'gone' ? <Gone /> : null;
     };
 }
 
@@ -37,14 +40,18 @@ function Waiting({ gone }: { gone: boolean }): JSX.Element {
         <Shell>
             <main id="main" class="lone">
                 {gone && (
-                    <section class="panel pad" role="alert">
-                        <p>
-                            <b>This page could not be loaded.</b>{' '}
-                            <span class="sub">The program may have been replaced by another version meanwhile: reload the page.</span>
-                        </p>
+                    <section class="panel pad">
+                        <Gone />
                     </section>
                 )}
             </main>
         </Shell>
     );
 }
+
+const Gone = () => (
+    <p role="alert">
+        <b>This part could not be loaded.</b>{' '}
+        <span class="sub">The program may have been replaced by another version meanwhile: reload the page.</span>
+    </p>
+);

@@ -167,11 +167,12 @@ function pair(m: Message, results: Message[]): { ofCall: Map<number, Message[]>;
     return { ofCall, orphans };
 }
 
+/* Ways to end that say nothing, without capitals and marks. */
+const ORDINARY = ['stop', 'endturn', 'toolcall', 'toolcalls', 'tooluse', 'stopsequence', 'completed'];
+
 function Facts({ message: m }: { message: Message }): JSX.Element {
     const finish =
-        m.finish_reason && !['stop', 'end_turn', 'tool_calls', 'tool_use', 'stop_sequence'].includes(m.finish_reason)
-            ? m.finish_reason
-            : null;
+        m.finish_reason && !ORDINARY.includes(m.finish_reason.toLowerCase().replace(/[^a-z]/g, '')) ? m.finish_reason : null;
     return (
         <>
             {m.timestamp && <span title={m.timestamp}>{time(m.timestamp)}</span>}
@@ -384,7 +385,7 @@ function OneArgument({
         hits: marks.hits.map(h => ({ ...h, from: said.where(h.from), to: said.where(h.to) })),
     };
     return (
-        <span class="one-arg" title={`argument ${shape.key}`} key={id}>
+        <span class="one-arg" title={`argument ${shape.key}`} key={id} data-string={`${shape.from}-${shape.to}`}>
             <Words text={said.text} marks={inner} onFinding={onFinding} />
         </span>
     );

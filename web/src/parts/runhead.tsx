@@ -317,6 +317,10 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
     const models = [...new Set(all.map(s => s.model))];
     const passed = all.filter(s => s.success === true).length;
     const graded = all.filter(s => s.success != null).length;
+    // Side by side says most where the outcome differs and the model does not.
+    const others = all.filter(s => s.id !== run.id);
+    const differs = others.filter(s => s.success != null && run.success != null && s.success !== run.success);
+    const other = differs.find(s => s.model === run.model) ?? differs[0] ?? others.find(s => s.model === run.model) ?? others[0];
     const list = (model: string | null) =>
         runs + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
     return (
@@ -345,26 +349,12 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
                     </span>
                 );
             })}
-            <span>{graded ? `${num(passed)} of ${num(graded)} passed` : count(all.length, 'attempt')}</span>
-        </nav>
-    );
-}
-
-export function Transcripts({ run, at }: { run: RunDetail; at: number }): JSX.Element | null {
-    if (run.transcripts.length < 2) return null;
-    return (
-        <nav class="strip" aria-label="Transcripts">
-            <b>Transcripts</b>
-            {run.transcripts.map(t => (
-                <a
-                    key={t.position}
-                    class="chip"
-                    href={runPath(run.id, { transcript: t.position })}
-                    aria-current={t.position === at ? 'true' : undefined}
-                >
-                    {t.name ?? (t.position === 0 ? 'main' : `transcript ${t.position}`)} <small>{num(t.messages)}</small>
+            {other && (
+                <a class="btn btn-bare" href={'/compare?' + new URLSearchParams({ a: run.id, b: other.id })}>
+                    Compare with {other.success == null || other.success === run.success ? 'another attempt' : other.success ? 'one that passed' : 'one that failed'}
                 </a>
-            ))}
+            )}
+            <span>{graded ? `${num(passed)} of ${num(graded)} passed` : count(all.length, 'attempt')}</span>
         </nav>
     );
 }

@@ -15,16 +15,23 @@ export function RunTable({
     sort,
     cursor,
     selected,
+    all,
     toggle,
-    setSelected,
+    select,
+    selectAll,
+    clear,
 }: {
     rows: Rows<Run>;
     columns: Column[];
     sort: string;
     cursor: number;
     selected: ReadonlySet<string>;
+    /** All that the filter names are selected, loaded or not. */
+    all: boolean;
     toggle: (id: string) => void;
-    setSelected: (ids: ReadonlySet<string>) => void;
+    select: (ids: ReadonlySet<string>) => void;
+    selectAll: () => void;
+    clear: () => void;
 }): JSX.Element {
     const narrow = useNarrow();
     const height = narrow ? 124 : 28;
@@ -52,7 +59,7 @@ export function RunTable({
     const click = (event: MouseEvent, i: number) => {
         if (event.shiftKey) {
             const [a, b] = [Math.min(i, last.current), Math.max(i, last.current)];
-            setSelected(new Set([...selected, ...rows.items.slice(a, b + 1).map(run => run.id)]));
+            select(new Set([...selected, ...rows.items.slice(a, b + 1).map(run => run.id)]));
         } else {
             toggle(rows.items[i]!.id);
         }
@@ -67,11 +74,11 @@ export function RunTable({
                         <th class="w-c">
                             <input
                                 type="checkbox"
-                                aria-label="Select all loaded runs"
-                                checked={selected.size > 0 && selected.size >= loaded.length}
-                                onChange={event =>
-                                    setSelected(event.currentTarget.checked ? new Set(loaded.map(run => run.id)) : new Set())
-                                }
+                                aria-label="Select all runs of this list"
+                                checked={all}
+                                indeterminate={!all && selected.size > 0}
+                                disabled={!loaded.length}
+                                onChange={event => (event.currentTarget.checked ? selectAll() : clear())}
                             />
                         </th>
                         {columns.map(column => (
@@ -96,13 +103,13 @@ export function RunTable({
                             <tr
                                 key={run.id}
                                 aria-rowindex={i + 2}
-                                class={`row${selected.has(run.id) ? ' sel' : ''}${i === cursor ? ' cur' : ''}`}
+                                class={`row${all || selected.has(run.id) ? ' sel' : ''}${i === cursor ? ' cur' : ''}`}
                             >
                                 <td class="hide">
                                     <input
                                         type="checkbox"
                                         aria-label={`Select ${runLabel(run)}`}
-                                        checked={selected.has(run.id)}
+                                        checked={all || selected.has(run.id)}
                                         onClick={event => click(event, i)}
                                     />
                                 </td>

@@ -1,37 +1,15 @@
 // What can be done with runs: choose what is shown, take them along, tag them.
-import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import { api, exportUrl, type Run } from '../api';
+import { exportRuns } from '../lists';
 import { bytes, count, num } from '../format';
 import { go, withQuery } from '../router';
 import { asApiError } from '../use';
 import { COLUMNS, STANDARD, type Column } from './columns';
+import { Popover } from './popover';
+import type { ForAll, Which } from './runlist';
 import { toast, toastError } from './say';
-
-function Popover({ label, children }: { label: string; children: (close: () => void) => ComponentChildren }): JSX.Element {
-    const ref = useRef<HTMLDetailsElement>(null);
-    const close = () => ref.current && (ref.current.open = false);
-    useEffect(() => {
-        const outside = (event: Event) => !ref.current?.contains(event.target as Node) && close();
-        addEventListener('pointerdown', outside);
-        return () => removeEventListener('pointerdown', outside);
-    }, []);
-    return (
-        <details
-            class="popover"
-            ref={ref}
-            onKeyDown={event => {
-                if (event.key !== 'Escape') return;
-                event.preventDefault();
-                close();
-                ref.current?.querySelector('summary')?.focus();
-            }}
-        >
-            <summary class="btn">{label}</summary>
-            <div class="pop">{children(close)}</div>
-        </details>
-    );
-}
 
 export function Columns({ chosen, metaKeys }: { chosen: string[]; metaKeys: string[] }): JSX.Element {
     const toggle = (id: string) => {
@@ -56,16 +34,26 @@ export function Columns({ chosen, metaKeys }: { chosen: string[]; metaKeys: stri
     );
 }
 
-export function Export({ id }: { id: string }): JSX.Element {
+/** Everything of the collection, or what the filter leaves of it. */
+export function Export({
+    collection,
+    filter,
+    total,
+}: {
+    collection: string;
+    filter: URLSearchParams;
+    total: number | null;
+}): JSX.Element {
+    const link = (as: 'native' | 'csv') => exportUrl(collection, as, filter);
     return (
         <Popover label="Export">
             {close => (
                 <>
-                    <p class="hd">the whole collection</p>
-                    <a href={exportUrl(id, 'native')} download onClick={close}>
+                    <p class="hd">{filter.size ? `the ${total == null ? '' : num(total) + ' '}runs of the filter` : 'the whole collection'}</p>
+                    <a href={link('native')} download onClick={close}>
                         JSON Lines, everything
                     </a>
-                    <a href={exportUrl(id, 'csv')} download onClick={close}>
+                    <a href={link('csv')} download onClick={close}>
                         CSV, a run a row
                     </a>
                 </>
@@ -75,63 +63,97 @@ export function Export({ id }: { id: string }): JSX.Element {
 }
 
 /** What can be done with all that the filter names. */
-export function Actions({ judge, label }: { judge: () => void; label: () => void }): JSX.Element {
-    const item = (name: string, run: () => void) => (
-        <button
-            class="pop-item"
-            type="button"
-            onClick={run}
-        >
-            {name}
-        </button>
-    );
+export function Actions({ all, total }: { all: ForAll; total: number | null }): JSX.Element {
     return (
         <Popover label="All of these">
-            {close => (
-                <>
-                    {item('Judge…', () => (close(), judge()))}
-                    {item('Label, one after another', () => (close(), label()))}
-                </>
-            )}
+            {close => {
+                const item = (name: string, run: () => void) => (
+                    <button class="pop-item" type="button" onClick={() => (close(), run())}>
+                        {name}
+                    </button>
+                );
+                return (
+                    <>
+                        {item('Judge…', all.judge)}
+                        {item('Label, one after another', all.label)}
+                        {item(`Select ${total == null ? 'them' : 'all ' + num(total)}`, all.select)}
+                    </>
+                );
+            }}
         </Popover>
     );
 }
 
-export function Selection({
-    ids,
+/* A call names at most so many runs. */
+const MOST_IDS = 10_000;
+
+export function SelectionBar({
+    collection,
+    which,
+    n,
+    more,
     runs,
     columns,
     clear,
     again,
     judge,
     label,
+    remove,
 }: {
-    ids: ReadonlySet<string>;
+    collection: string;
+    which: Which;
+    n: number | null;
+    /** All that are loaded are selected, and there are further ones. */
+    more: { total: number | null; take: () => void } | null;
     runs: Run[];
     columns: Column[];
     clear: () => void;
     again: () => void;
     judge: () => void;
     label: () => void;
+    remove: () => void;
 }): JSX.Element {
     const [tagging, setTagging] = useState(false);
-    const chosen = () => runs.filter(run => ids.has(run.id));
-    const tag = async (event: Event) => {
+    const ids = 'ids' in which ? which.ids : null;
+    const chosen = () => (ids ? runs.filter(run => ids.includes(run.id)) : runs);
+    const tag = async (event: SubmitEvent) => {
         event.preventDefault();
         const word = new FormData(event.currentTarget as HTMLFormElement).get('tag')?.toString().trim();
+        const off = (event.submitter as HTMLButtonElement | null)?.value === 'off';
         if (!word) return;
         try {
-            const { changed } = await api.tag([...ids], word);
-            toast(`${count(changed, 'run')} tagged ${word}`);
+            let changed = 0;
+            if ('filter' in which) {
+                changed = (await api.tag({ collection, filter: Object.fromEntries(which.filter) }, word, off)).changed;
+            } else {
+                for (let i = 0; i < which.ids.length; i += MOST_IDS)
+                    changed += (await api.tag({ ids: which.ids.slice(i, i + MOST_IDS) }, word, off)).changed;
+            }
+            toast(off ? `${word} taken off ${count(changed, 'run')}` : `${count(changed, 'run')} tagged ${word}`);
             setTagging(false);
             again();
         } catch (e) {
-            toastError('The tag was not set.', asApiError(e));
+            toastError('The tag was not changed.', asApiError(e));
         }
     };
+    const bring = async () => {
+        try {
+            save('runs.jsonl', await exportRuns(collection, 'native', ids ?? []));
+        } catch (e) {
+            toastError('The runs were not exported.', asApiError(e));
+        }
+    };
+    const tags = [...new Set(runs.slice(0, 1000).flatMap(run => run.tags))].slice(0, 50);
     return (
         <div class="selbar" role="group" aria-label="Selection">
-            <b aria-live="polite">{num(ids.size)} selected</b>
+            <b aria-live="polite">
+                {ids ? `${num(n)} selected` : `all ${n == null ? 'runs of the list' : num(n)} selected`}
+            </b>
+            {more && (
+                <button class="more" type="button" onClick={more.take}>
+                    select all {more.total == null ? '' : num(more.total)}
+                </button>
+            )}
             <button class="btn" type="button" onClick={judge}>
                 Judge…
             </button>
@@ -139,20 +161,28 @@ export function Selection({
                 Label…
             </button>
             {tagging ? (
-                <form class="tagging" onSubmit={tag}>
+                <form class="tagging" onSubmit={event => void tag(event as unknown as SubmitEvent)}>
                     <div class="input">
                         <input
                             name="tag"
-                            autofocus
                             aria-label="Tag"
                             placeholder="tag"
                             autocomplete="off"
+                            list="known-tags"
                             required
                             ref={field => field?.focus()}
                         />
+                        <datalist id="known-tags">
+                            {tags.map(known => (
+                                <option key={known} value={known} />
+                            ))}
+                        </datalist>
                     </div>
-                    <button class="btn btn-main" type="submit">
+                    <button class="btn btn-main" type="submit" value="on">
                         Set
+                    </button>
+                    <button class="btn" type="submit" value="off">
+                        Take off
                     </button>
                     <button class="btn btn-bare" type="button" onClick={() => setTagging(false)}>
                         Cancel
@@ -163,23 +193,36 @@ export function Selection({
                     Tag
                 </button>
             )}
-            <button class="btn" type="button" onClick={() => save('runs.csv', 'text/csv', csv(chosen(), columns))}>
-                Export CSV
-            </button>
-            <button
-                class="btn"
-                type="button"
-                onClick={() =>
-                    save(
-                        'runs.jsonl',
-                        'application/jsonl',
-                        chosen()
-                            .map(run => JSON.stringify(run) + '\n')
-                            .join(''),
-                    )
-                }
-            >
-                Export JSONL
+            {ids?.length === 2 && (
+                <a class="btn" href={'/compare?' + new URLSearchParams({ a: ids[0]!, b: ids[1]! })}>
+                    Compare
+                </a>
+            )}
+            {ids ? (
+                <>
+                    <button
+                        class="btn"
+                        type="button"
+                        onClick={() => save('runs.csv', new Blob([csv(chosen(), columns)], { type: 'text/csv' }))}
+                    >
+                        Export CSV
+                    </button>
+                    <button class="btn" type="button" onClick={() => void bring()}>
+                        Export JSONL
+                    </button>
+                </>
+            ) : (
+                <>
+                    <a class="btn" download href={exportUrl(collection, 'csv', 'filter' in which ? which.filter : undefined)}>
+                        Export CSV
+                    </a>
+                    <a class="btn" download href={exportUrl(collection, 'native', 'filter' in which ? which.filter : undefined)}>
+                        Export JSONL
+                    </a>
+                </>
+            )}
+            <button class="btn" type="button" onClick={remove}>
+                Delete…
             </button>
             <button class="btn btn-bare" type="button" onClick={clear}>
                 Clear <kbd aria-hidden="true">Esc</kbd>
@@ -200,8 +243,7 @@ function csv(runs: Run[], columns: Column[]): string {
     return lines.join('\r\n') + '\r\n';
 }
 
-function save(name: string, type: string, text: string): void {
-    const blob = new Blob([text], { type });
+function save(name: string, blob: Blob): void {
     const link = document.createElement('a');
     link.href = URL.createObjectURL(blob);
     link.download = name;

@@ -275,7 +275,7 @@ function Branch({
         };
         return (
             <TreeItem path={path} first={first} row={label}>
-                <div class="long js">
+                <div class="long js" data-string={`${node.from}-${node.to}`}>
                     <FoldedText id={`${id}:${node.from}`} text={said.text} look="leaf" marks={inner} />
                 </div>
             </TreeItem>

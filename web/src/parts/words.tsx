@@ -61,6 +61,9 @@ export function Words({
         if (range.to > from && range.to < to) edges.add(range.to);
     }
     const cuts = [...edges].sort((a, b) => a - b);
+    const layersAt = sweep(layers);
+    const evidenceAt = sweep(evidence);
+    const hitsAt = sweep(hits);
     const out: ComponentChildren[] = [];
     let open: { spans: EvSpan[]; kids: ComponentChildren[] } | null = null;
     const close = () => {
@@ -70,8 +73,8 @@ export function Words({
     for (let i = 0; i + 1 < cuts.length; i++) {
         const a = cuts[i]!;
         const b = cuts[i + 1]!;
-        const here = evidence.filter(e => e.from <= a && e.to >= b);
-        const piece = plain(text, a, b, layers, hits);
+        const here = evidenceAt(a);
+        const piece = plain(text, a, b, layersAt(a), hitsAt(a)[0]);
         if (!here.length) {
             close();
             out.push(piece);
@@ -86,14 +89,25 @@ export function Words({
     return <>{out}</>;
 }
 
+/** Gives the ranges that hold a place, asked for places in ascending order: linear in ranges and places, however many there are. */
+function sweep<T extends { from: number; to: number }>(ranges: T[]): (at: number) => T[] {
+    const byStart = [...ranges].sort((a, b) => a.from - b.from);
+    let next = 0;
+    let open: T[] = [];
+    return at => {
+        open = open.filter(range => range.to > at);
+        for (; next < byStart.length && byStart[next]!.from <= at; next++) if (byStart[next]!.to > at) open.push(byStart[next]!);
+        return open;
+    };
+}
+
 const same = (a: EvSpan[], b: EvSpan[]) => a.length === b.length && a.every((span, i) => span === b[i]);
 
-function plain(text: string, a: number, b: number, layers: Layer[], hits: HitSpan[]): ComponentChildren {
+function plain(text: string, a: number, b: number, layers: Layer[], hit: HitSpan | undefined): ComponentChildren {
     let shown = text.slice(a, b);
     let cls = '';
     let title: string | undefined;
     for (const layer of layers) {
-        if (layer.from > a || layer.to < b) continue;
         if (layer.show !== undefined) shown = layer.show;
         if (layer.cls) cls += (cls ? ' ' : '') + layer.cls;
         title ??= layer.title;
@@ -104,7 +118,6 @@ function plain(text: string, a: number, b: number, layers: Layer[], hits: HitSpa
             {shown}
         </span>
     );
-    const hit = hits.find(h => h.from <= a && h.to >= b);
     return hit ? <mark class={hit.now ? 'now' : undefined}>{words}</mark> : words;
 }
 
