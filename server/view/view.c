@@ -606,7 +606,7 @@ void view_search_hit(struct jsonw *j, const struct search_hit *hit)
     jsonw_kstr(j, "collection", hit->collection);
     jsonw_kstr(j, "task_id", hit->task_id);
     jsonw_kstr(j, "model", hit->model);
-    ksuccess(j, hit->success);
+    view_success(j, hit->success);
     jsonw_kint(j, "transcript", hit->transcript);
     jsonw_kint(j, "message", hit->message);
     jsonw_kstrz(j, "role", role_name(hit->role));
