@@ -144,7 +144,7 @@ static const struct option_row judge_options[] = {
 static const struct option_row export_options[] = {
     {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
     {0, "to", "FILE", "write here instead of to stdout"},
-    {0, "as", "FORM", "native (default) or csv"},
+    {0, "as", "FORM", "native (default), csv, or html: the story as one file to send to somebody"},
     {0},
 };
 static const struct option_row delete_options[] = {

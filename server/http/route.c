@@ -55,7 +55,8 @@ static const struct param incomplete_params[] = {
     {0},
 };
 static const struct param export_params[] = {
-    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {"as", ARG_WORD, .words = "native|csv|html",
+     .about = "native: JSON Lines that import reads back (the default); csv: a row a run; html: the story as one file to send to somebody"},
     {0},
 };
 static const struct param compare_params[] = {

@@ -686,5 +686,6 @@ bool export_csv(struct store *s, struct slice collection, const struct export_si
 const struct export_kind export_kinds[] = {
     {"native", "application/jsonl", "jsonl", export_native},
     {"csv", "text/csv; charset=utf-8", "csv", export_csv},
+    {"html", "text/html; charset=utf-8", "html", export_html},
 };
 const size_t export_kind_count = sizeof export_kinds / sizeof *export_kinds;

@@ -21,6 +21,9 @@ bool export_native(struct store *s, struct slice collection, const struct export
  * gets an apostrophe in front. */
 bool export_csv(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e);
 
+/* The story of the collection as one HTML file (view/story.h): dismissed findings are left out. */
+bool export_html(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e);
+
 struct export_kind {
     const char *name, *media_type, *extension;
     bool (*write)(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e);

@@ -71,6 +71,7 @@ def test_every_answer_is_as_described():
         ("/api/v1/runs/{id}/messages", "get"): [f"runs/{run['id']}/messages?limit=500"],
         ("/api/v1/findings/{id}", "get"): [f"findings/{finding['id']}"],
         ("/api/v1/detectors", "get"): ["detectors"],
+        ("/api/v1/exceptions", "get"): ["exceptions"],
         ("/api/v1/rubrics", "get"): ["rubrics"],
         ("/api/v1/models", "get"): ["models"],
         ("/api/v1/judgments", "get"): ["judgments", "judgments?collection=sample"],

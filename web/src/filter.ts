@@ -30,7 +30,7 @@ export const RUN_KEYS = [
     'tag',
     'has_findings',
 ];
-export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag'];
+export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag', 'exception'];
 
 const isMeta = (key: string) => key.startsWith('meta.') && key.length > 5;
 

@@ -19,6 +19,7 @@ import './lists.css';
 import './tree.css';
 import './query.css';
 import './search.css';
+import './rules.css';
 
 const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
