@@ -261,6 +261,13 @@ static const struct param sql_fields[] = {
     {"query", ARG_TEXT, 1, 100000, .required = true, .about = "one SELECT over the documented views"},
     {"params", ARG_ARRAY, .about = "values for ? in the query"},
     {"limit", ARG_INT, 1, 1000000, .about = "rows at most (default 1000)"},
+    {"timeout_ms", ARG_INT, 1, 8000, .about = "milliseconds at most (default 8000)"},
+    {0},
+};
+static const struct param query_fields[] = {
+    {"name", ARG_TEXT, 1, 200, .required = true, .about = "unique"},
+    {"text", ARG_TEXT, 1, 65536, .required = true, .about = "the SQL"},
+    {"chart", ARG_OBJECT, .about = "how the page draws the result; without it as a table"},
     {0},
 };
 
@@ -437,6 +444,13 @@ const struct route routes[] = {
      "counted as if nothing were asked of it itself"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
      .schema = "Rows", .summary = "Read-only SQL over the documented views"},
+    {READ(API "/sql/schema"), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
+    {READ(API "/queries"), .handle = api_queries, .schema = "[SavedQuery]", .summary = "Queries that people kept"},
+    {WRITE("POST", API "/queries"), .handle = api_query_add, .body = BODY_JSON, .fields = query_fields, .status = 201, .schema = "SavedQuery",
+     .summary = "Keep a query"},
+    {WRITE("PUT", API "/queries/{id}"), .handle = api_query_change, .body = BODY_JSON, .fields = query_fields, .status = 200,
+     .schema = "SavedQuery", .summary = "Change a kept query"},
+    {WRITE("DELETE", API "/queries/{id}"), .handle = api_query_delete, .status = 204, .summary = "Delete a kept query"},
     {READ(API "/rubrics"), .handle = api_rubrics, .query = {page_params}, .schema = "[RubricRow]", .summary = "All rubrics, each in its latest version"},
     {WRITE("POST", API "/rubrics"), .handle = api_rubric_add, .body = BODY_JSON, .fields = rubric_fields, .status = 201, .schema = "Rubric",
      .summary = "A new rubric"},
@@ -546,6 +560,7 @@ const struct route routes[] = {
     PAGE("/judges/{name}"),
     PAGE("/judges/{name}/agreement"),
     PAGE("/search"),
+    PAGE("/query"),
     PAGE("/settings"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},

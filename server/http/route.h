@@ -115,6 +115,11 @@ HANDLER(api_exception_delete);
 HANDLER(api_search);
 HANDLER(api_search_facets);
 HANDLER(api_sql);
+HANDLER(api_sql_schema);
+HANDLER(api_queries);
+HANDLER(api_query_add);
+HANDLER(api_query_change);
+HANDLER(api_query_delete);
 /* api_system.c */
 HANDLER(api_health);
 HANDLER(api_ready);

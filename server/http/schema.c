@@ -153,6 +153,9 @@ const struct schema schemas[] = {
     {"Rater", "{rater: string, title: string?, n: integer, fields: [string]}"},
     {"DocentTags", "[{id: string, collection_id: uuid, agent_run_id: string, value: string, created_by: string}]"},
     {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
+    {"SqlSchema", "{views: [{name: string, about: string, columns: [{name: string, type: string, about: string}]}], functions: [string], "
+                  "limits: {seconds: number, memory_bytes: integer, value_bytes: integer, query_bytes: integer, answer_bytes: integer, rows: integer}}"},
+    {"SavedQuery", "{id: uuid, name: string, text: string, chart: object?, created_at: time?, updated_at: time?}"},
 };
 const size_t schema_count = sizeof schemas / sizeof *schemas;
 
