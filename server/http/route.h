@@ -53,9 +53,13 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_fields);
+HANDLER(api_facets);
+HANDLER(api_stats);
 HANDLER(api_task);
 HANDLER(api_incomplete);
 HANDLER(api_export);
+HANDLER(api_export_some);
 /* api_runs.c */
 HANDLER(api_runs);
 HANDLER(api_run);

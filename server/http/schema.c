@@ -66,6 +66,11 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Fields", "{items: [{field: string, type: string, facet: boolean, values: integer, runs: integer}]}"},
+    {"Facets", "{total: integer, facets: [{field: string, values: [{value: string?, runs: integer, passed: integer, failed: integer}], more: integer}]}"},
+    {"Amount", "{n: integer, sum: number, mean: number, median: number, p90: number}"},
+    {"Stats", "{items: [{value: string?, runs: integer, passed: integer, failed: integer, cost_usd: Amount?, tokens: Amount?, duration_ms: Amount?, "
+              "messages: Amount?, calls: Amount?}], more: integer}"},
     {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
     {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
     {"Comparison",
