@@ -130,26 +130,6 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     static const char *const pairs[] = {"meta", "score", "range"};
     *out = FILTER_ANY;
     out->collection = collection;
-    out->kind = option_slice(cli, "kind");
-    out->behavior = option_slice(cli, "behavior");
-    out->detector = option_slice(cli, "detector");
-    out->severity = option_slice(cli, "severity");
-    out->status = option_slice(cli, "status");
-    out->scope = option_slice(cli, "scope");
-    out->task = option_slice(cli, "task");
-    out->model = option_slice(cli, "model");
-    out->agent = option_slice(cli, "agent");
-    out->tag = option_slice(cli, "tag");
-    out->success = option_slice(cli, "success");
-    out->exit_status = option_slice(cli, "exit-status");
-    out->run = option_slice(cli, "run");
-    out->q = option_slice(cli, "q");
-    const char *has = cli_option(cli, "has-findings");
-    if (has) {
-        bool yes = strcmp(has, "true") == 0 || strcmp(has, "1") == 0, no = strcmp(has, "false") == 0 || strcmp(has, "0") == 0;
-        if (!yes && !no)
-            return err_set(e, ERR_USAGE, "--has-findings is true or false, not '%s'", has);
-        out->has_findings = yes;
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
         const char *value = cli_option(cli, plain[i]);
         char *name = arena_strdup(&cli->arena, slice_str(plain[i]));

@@ -74,6 +74,8 @@ static const struct option_row search_options[] = {
     {0, "exit-status", "VALUE", "only runs that ended so"},
     {0, "tag", "TAG", "only runs with this tag"},
     {0, "meta", "KEY=VALUE", "only runs whose metadata say so; may repeat"},
+    {0, "score", "NAME=VALUE", "only runs with this score"},
+    {0, "range", "FIELD=LOW..HIGH", "only runs in this range, as telltale runs has it"},
     {0, "facets", NULL, "how many hits there are by collection, role, tool, model, task and outcome, instead of the hits"},
     {0, "limit", "N", "at most so many hits (default: all)"},
     {0},

@@ -16,14 +16,12 @@ static bool read_query(struct request *r, struct search_query *q, struct err *e)
         .match_case = arg_bool(&r->args, "case", false),
         .role = arg_text(&r->args, "role"),
         .tool = arg_text(&r->args, "tool"),
-        .runs = api_filter(&r->args, collection),
         .limit = (uint32_t)arg_int(&r->args, "limit", 0),
         .after = arg_text(&r->args, "after"),
         .count = arg_bool(&r->args, "count", false),
         .deadline_us = clock_monotonic_us() + DEADLINE_US,
     };
-    q->runs.q = SLICE_NONE; /* "q" is what is looked for in messages */
-    return true;
+    return api_filter_by(search_run_params, &r->args, collection, &q->runs, e);
 }
 
 bool api_search(struct request *r, struct answer *a, struct err *e)

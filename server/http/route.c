@@ -96,13 +96,18 @@ static const struct param search_params[] = {
     {"collection", ARG_TEXT, 1, 1000, .about = "id or name"},
     {"role", ARG_TEXT, 1, 100, .about = "role of the message: system, user, assistant, tool, or several with commas"},
     {"tool", ARG_TEXT, 1, 1000, .about = "name of the tool called or answering"},
-    {"model", ARG_TEXT, 0, 1000, .about = "model of the run; empty: none"},
-    {"task", ARG_TEXT, 0, 4096, .about = "task of the run; empty: none"},
+    {0},
+};
+const struct param search_run_params[] = {
+    {"model", ARG_TEXT, 0, 1000, .about = "model of the run; several with commas, empty for none"},
+    {"task", ARG_TEXT, 0, 4096, .about = "task of the run"},
     {"agent", ARG_TEXT, 0, 1000, .about = "agent of the run"},
     {"success", ARG_TEXT, 1, 100, .about = "outcome of the run: true, false, unknown"},
     {"exit_status", ARG_TEXT, 0, 1000, .about = "exit status of the run"},
     {"tag", ARG_TEXT, 0, 1000, .about = "tag of the run"},
     {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the run's metadata"},
+    {"score.*", ARG_TEXT, 0, 1000, .about = "score.NAME=VALUE: a score of the run"},
+    {"range.*", ARG_TEXT, 2, 200, .about = "range.FIELD=LOW..HIGH, as runs are filtered"},
     {0},
 };
 static const struct param search_page_params[] = {
@@ -467,10 +472,10 @@ const struct route routes[] = {
      .summary = "Take an exception back: what it set aside is open again"},
     {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
      .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
-    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params, search_page_params},
+    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params, search_run_params, search_page_params},
      .status = 200, .schema = "Search", .summary = "Messages that match words or a pattern"},
-    {.method = "GET", .path = API "/search/facets", .lane = LANE_LONG, .handle = api_search_facets, .query = {search_params}, .status = 200,
-     .schema = "SearchFacets", .summary = "How many of these there are: by collection, role, tool, model, task and outcome, each field "
+    {.method = "GET", .path = API "/search/facets", .lane = LANE_LONG, .handle = api_search_facets, .query = {search_params, search_run_params},
+     .status = 200, .schema = "SearchFacets", .summary = "How many of these there are: by collection, role, tool, model, task and outcome, each field "
      "counted as if nothing were asked of it itself"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
      .schema = "Rows", .summary = "Read-only SQL over the documented views"},

@@ -39,7 +39,7 @@ export interface SearchFacets {
 /** Filters, as they stand in the address and go to the server. */
 export const SEARCH_KEYS = ['collection', 'role', 'tool', 'model', 'task', 'success', 'agent', 'exit_status', 'tag'];
 const SWITCHES = ['regex', 'case'];
-const isFilter = (key: string) => SEARCH_KEYS.includes(key) || (key.startsWith('meta.') && key.length > 5);
+const isFilter = (key: string) => SEARCH_KEYS.includes(key) || /^(meta|score|range)\../.test(key);
 
 /** What an address asks for; empty where it asks for nothing. */
 export function searchOf(query: URLSearchParams): URLSearchParams {
