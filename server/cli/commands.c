@@ -139,9 +139,9 @@ static const struct option_row judge_options[] = {
     {0},
 };
 static const struct option_row export_options[] = {
-    {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
     {0, "to", "FILE", "write here instead of to stdout"},
-    {0, "as", "FORM", "native (default) or csv"},
+    {0, "as", "FORM", "native (default), csv, or html: the story as one file to send to somebody"},
+    RUN_OPTIONS,
     {0},
 };
 static const struct option_row delete_options[] = {
@@ -149,7 +149,7 @@ static const struct option_row delete_options[] = {
     {0},
 };
 static const struct option_row tag_options[] = {
-    FILTER_OPTIONS,
+    RUN_OPTIONS,
     {0, "remove", NULL, "take the tag off"},
     {0},
 };
@@ -235,7 +235,7 @@ const struct command commands[] = {
      "rules found of it), findings:NAME (judges too). Beside each figure\n"
      "stands its 95 % interval and what the best constant answer would get.",
      labels_options, 1, -1, cmd_labels},
-    {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
+    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
     {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
      review_options, 1, -1, cmd_review},

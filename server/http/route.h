@@ -53,9 +53,13 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_fields);
+HANDLER(api_facets);
+HANDLER(api_stats);
 HANDLER(api_task);
 HANDLER(api_incomplete);
 HANDLER(api_export);
+HANDLER(api_export_some);
 /* api_runs.c */
 HANDLER(api_runs);
 HANDLER(api_run);
@@ -120,6 +124,11 @@ HANDLER(api_rule_schema);
 /* api_query.c */
 HANDLER(api_search);
 HANDLER(api_sql);
+HANDLER(api_sql_schema);
+HANDLER(api_queries);
+HANDLER(api_query_add);
+HANDLER(api_query_change);
+HANDLER(api_query_delete);
 /* api_system.c */
 HANDLER(api_health);
 HANDLER(api_ready);

@@ -66,6 +66,11 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Fields", "{items: [{field: string, type: string, facet: boolean, values: integer, runs: integer}]}"},
+    {"Facets", "{total: integer, facets: [{field: string, values: [{value: string?, runs: integer, passed: integer, failed: integer}], more: integer}]}"},
+    {"Amount", "{n: integer, sum: number, mean: number, median: number, p90: number}"},
+    {"Stats", "{items: [{value: string?, runs: integer, passed: integer, failed: integer, cost_usd: Amount?, tokens: Amount?, duration_ms: Amount?, "
+              "messages: Amount?, calls: Amount?}], more: integer}"},
     {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
     {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
     {"Comparison",
@@ -152,6 +157,9 @@ const struct schema schemas[] = {
     {"Rater", "{rater: string, title: string?, n: integer, fields: [string]}"},
     {"DocentTags", "[{id: string, collection_id: uuid, agent_run_id: string, value: string, created_by: string}]"},
     {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
+    {"SqlSchema", "{views: [{name: string, about: string, columns: [{name: string, type: string, about: string}]}], functions: [string], "
+                  "limits: {seconds: number, memory_bytes: integer, value_bytes: integer, query_bytes: integer, answer_bytes: integer, rows: integer}}"},
+    {"SavedQuery", "{id: uuid, name: string, text: string, chart: object?, created_at: time?, updated_at: time?}"},
 };
 const size_t schema_count = sizeof schemas / sizeof *schemas;
 
