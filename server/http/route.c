@@ -182,6 +182,12 @@ static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
     {0},
 };
+static const struct param own_rule_fields[] = {
+    {"text", ARG_TEXT, 1, 262144, .required = true, .about = "YAML or JSON of one rule, whose id is that of the address"},
+    {"author", ARG_TEXT, 0, 200, .about = "who wrote it"},
+    {"note", ARG_TEXT, 0, 65536, .about = "what this version is for"},
+    {0},
+};
 static const struct param exceptions_query[] = {
     {"collection", ARG_TEXT, 1, 200, .about = "id or name: those that hold in it"},
     {"detector", ARG_TEXT, 1, 1000, .about = "id of a detector"},
@@ -462,6 +468,14 @@ const struct route routes[] = {
      .schema = "Agreement", .summary = "How far two raters agree: people, judges, detectors, each against any"},
     {READ(API "/agreement/raters"), .handle = api_raters, .query = {raters_query}, .schema = "[Rater]", .summary = "Who can be compared"},
     {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/rules"), .handle = api_own_rules, .schema = "[OwnRule]", .summary = "Rules of one's own, each in its latest version"},
+    {.method = "GET", .path = API "/rules/schema", .lane = LANE_INLINE, .handle = api_rule_schema, .status = 200, .schema = "object",
+     .summary = "JSON Schema of the rule language"},
+    {READ(API "/rules/{id}/versions"), .handle = api_own_rule_versions, .schema = "[OwnRule]", .summary = "All versions of a rule of one's own, the latest first"},
+    {WRITE("PUT", API "/rules/{id}"), .handle = api_own_rule_put, .body = BODY_JSON, .fields = own_rule_fields, .status = 200, .schema = "OwnRule",
+     .summary = "Save a rule of one's own, which every later import and scan uses; it takes the place of a shipped one of its id. 400 where it has"
+                " problems or its tests do not hold"},
+    {WRITE("DELETE", API "/rules/{id}"), .handle = api_own_rule_delete, .status = 204, .summary = "Take a rule of one's own away"},
     {READ(API "/exceptions"), .handle = api_exceptions, .query = {exceptions_query}, .schema = "[Exception]",
      .summary = "What detectors are not to find, and how many findings each exception sets aside"},
     {WRITE("POST", API "/exceptions"), .handle = api_exception_add, .body = BODY_JSON, .fields = exception_fields, .status = 201, .schema = "Exception",
@@ -591,6 +605,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
+    PAGE("/rules/new"),
     PAGE("/judges"),
     PAGE("/judges/{name}"),
     PAGE("/judges/{name}/agreement"),

@@ -96,6 +96,7 @@ const struct schema schemas[] = {
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
+    {"OwnRule", "{id: string, version: integer, text: string?, author: string?, note: string?, created_at: time}"},
     {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
                   "created_at: time, findings: integer}"},
     {"ExceptionTest", "{findings: integer}"},
