@@ -17,9 +17,12 @@ import './judges.css';
 import './compare.css';
 import './lists.css';
 import './tree.css';
+import './jobs.css';
+import './print.css';
 import './query.css';
 import './rules.css';
 
+const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
@@ -60,6 +63,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'jobs':
+            return <JobsPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':
