@@ -20,14 +20,17 @@ import './tree.css';
 import './jobs.css';
 import './print.css';
 import './query.css';
+import './search.css';
 import './rules.css';
 
 const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
+const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
+const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
@@ -65,6 +68,10 @@ function App(): JSX.Element {
             return <AgreementPage key={page.rubric} name={page.rubric} />;
         case 'jobs':
             return <JobsPage />;
+        case 'search':
+            return <SearchPage />;
+        case 'query':
+            return <QueryPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':
