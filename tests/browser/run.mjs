@@ -9,6 +9,7 @@ import { queryChecks } from './query.mjs';
 import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
+import { searchChecks } from './search.mjs';
 import { textChecks } from './text.mjs';
 
 const binary = process.argv[2];
@@ -31,6 +32,7 @@ try {
     await importChecks(browser, server.base);
     await judgingChecks(browser, binary, server.base);
     await rubricChecks(browser, binary, server.base);
+    await searchChecks(browser, binary);
     await reportChecks(browser, binary);
 } finally {
     await browser.close();
