@@ -3,11 +3,13 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, type Finding, type Kind, type Summary, type Task } from '../api';
 import { KIND_NAME, addresses, count, interval, num, percent, time, wilson } from '../format';
+import { lists } from '../lists';
 import { Heat } from '../parts/heat';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage, Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
-import { collectionPath, runPath } from '../router';
+import { Stats } from '../parts/stats';
+import { collectionPath, runPath, taskPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
 
@@ -16,6 +18,7 @@ const SHOWN = 7;
 export function StoryPage({ name }: { name: string }): JSX.Element {
     useTitle(name);
     const { data: summary, error, again } = useAsk('summary ' + name, signal => api.summary(name, signal));
+    const fields = useAsk('fields ' + name, signal => lists.fields(name, signal)).data?.items ?? [];
     const tasks = useAsk('tasks ' + name, signal => api.tasks(name, { limit: 1000 }, signal));
     if (error && !summary)
         return (
@@ -57,6 +60,11 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
                         href={task => to('runs', { task: task.task_id })}
                     />
                 )}
+                <Stats
+                    name={name}
+                    fields={fields}
+                    href={(field, value) => (field === 'task' ? taskPath(c, value) : to('runs', { [field]: value }))}
+                />
                 <Detectors summary={summary} to={to} />
             </main>
         </Shell>
