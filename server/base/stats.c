@@ -126,6 +126,45 @@ double stats_bh(double *p, size_t n, double q)
     return -1;
 }
 
+struct ranked {
+    double p;
+    size_t place;
+};
+
+static int by_p(const void *a, const void *b)
+{
+    const struct ranked *x = a, *y = b;
+    return x->p != y->p ? (x->p < y->p ? -1 : 1) : (x->place > y->place) - (x->place < y->place);
+}
+
+void stats_adjust(const double *p, size_t n, double *out)
+{
+    struct ranked *ranked = malloc((n ? n : 1) * sizeof *ranked);
+    double least = 1;
+    if (!ranked)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        ranked[i] = (struct ranked){p[i], i};
+    qsort(ranked, n, sizeof *ranked, by_p);
+    for (size_t i = n; i-- > 0;) {
+        least = fmin(least, ranked[i].p * (double)n / (double)(i + 1));
+        out[ranked[i].place] = least;
+    }
+    free(ranked);
+}
+
+double stats_mcnemar(size_t b, size_t c)
+{
+    static const double nothing = 1e-18;
+    size_t n = b + c, k = b < c ? b : c;
+    double term = exp(log_factorial(n) - log_factorial(k) - log_factorial(n - k) - (double)n * log(2)), sum = term;
+    for (; k > 0 && term > nothing * sum; k--) {
+        term *= (double)k / (double)(n - k + 1);
+        sum += term;
+    }
+    return b == c ? 1 : fmin(1, 2 * sum);
+}
+
 void stats_wilson(size_t x, size_t n, double *low, double *high)
 {
     static const double z = 1.959963984540054;
@@ -138,6 +177,45 @@ void stats_wilson(size_t x, size_t n, double *low, double *high)
     double half = z / (1 + z2 / total) * sqrt(share * (1 - share) / total + z2 / (4 * total * total));
     *low = x == 0 || centre < half ? 0 : centre - half;
     *high = x == n || centre + half > 1 ? 1 : centre + half;
+}
+
+void stats_newcombe(size_t x1, size_t n1, size_t x2, size_t n2, double *low, double *high)
+{
+    double l1, u1, l2, u2;
+    *low = -1;
+    *high = 1;
+    if (!n1 || !n2)
+        return;
+    double p1 = (double)x1 / (double)n1, p2 = (double)x2 / (double)n2;
+    stats_wilson(x1, n1, &l1, &u1);
+    stats_wilson(x2, n2, &l2, &u2);
+    *low = p1 - p2 - hypot(p1 - l1, u2 - p2);
+    *high = p1 - p2 + hypot(u1 - p1, p2 - l2);
+}
+
+/* How far the sides go together, with Newcombe's correction for continuity where they do. */
+static double phi(double a, double b, double c, double d)
+{
+    double margins = (a + b) * (c + d) * (a + c) * (b + d), product = a * d - b * c, half = (a + b + c + d) / 2;
+    if (margins <= 0)
+        return 0;
+    return (product > half ? product - half : product > 0 ? 0 : product) / sqrt(margins);
+}
+
+void stats_newcombe_paired(size_t both, size_t first, size_t second, size_t neither, double *low, double *high)
+{
+    double l1, u1, l2, u2;
+    size_t n = both + first + second + neither;
+    *low = -1;
+    *high = 1;
+    if (!n)
+        return;
+    double p1 = (double)(both + first) / (double)n, p2 = (double)(both + second) / (double)n;
+    double together = phi((double)both, (double)first, (double)second, (double)neither);
+    stats_wilson(both + first, n, &l1, &u1);
+    stats_wilson(both + second, n, &l2, &u2);
+    *low = p1 - p2 - sqrt(fmax(0, (p1 - l1) * (p1 - l1) - 2 * together * (p1 - l1) * (u2 - p2) + (u2 - p2) * (u2 - p2)));
+    *high = p1 - p2 + sqrt(fmax(0, (u1 - p1) * (u1 - p1) - 2 * together * (u1 - p1) * (p2 - l2) + (p2 - l2) * (p2 - l2)));
 }
 
 double stats_median(double *v, size_t n)

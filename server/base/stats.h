@@ -34,6 +34,20 @@ double strata_p(const struct strata *s);
  * order; negative: none is. Sorts p. */
 double stats_bh(double *p, size_t n, double q);
 
+/* The same the other way round: out[i] is the smallest false discovery rate at which p[i] would still be rejected, the adjusted P. p stays as it
+ * is. */
+void stats_adjust(const double *p, size_t n, double *out);
+
+/* The exact two-sided P of McNemar's test: of pairs that differ, b do so one way and c the other, which is a fair coin if the sides are alike
+ * (Q. McNemar, Psychometrika 12, 1947; exact: A. Agresti, Categorical Data Analysis, 11.1). */
+double stats_mcnemar(size_t b, size_t c);
+
+/* The 95 % interval of the difference of two shares x1/n1 - x2/n2 of different units, from Wilson's (R. Newcombe, Stat. Med. 17, 1998, p. 873,
+ * method 10). A side of nothing gives -1 to 1. */
+void stats_newcombe(size_t x1, size_t n1, size_t x2, size_t n2, double *low, double *high);
+/* The same of the same units, each seen on both sides: both, first and second alone, neither (Newcombe, ibid., p. 2635, method 10). */
+void stats_newcombe_paired(size_t both, size_t first, size_t second, size_t neither, double *low, double *high);
+
 /* Wilson's interval of a share (J. Am. Stat. Assoc. 22, 1927), at 95 %; n 0 gives 0 to 1. */
 void stats_wilson(size_t x, size_t n, double *low, double *high);
 

@@ -99,9 +99,9 @@ void rows_add(struct rows *rows, struct slice object);
 /* `more`: further members of the one object that --json prints ('"a":1'), or absent. */
 void rows_end(struct rows *rows, struct slice more);
 
-/* Filters and pages of the list commands, from the options in FILTER_OPTIONS. */
+/* A filter from the options in RUN_OPTIONS; lists have FILTER_OPTIONS, which say how they are sorted and where they end too. */
 bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e);
-#define FILTER_OPTIONS \
+#define RUN_OPTIONS \
     {'c', "collection", "NAME", "the collection (a name or an id); may be left out when there is only one"}, \
     {0, "kind", "KIND", "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"}, \
     {0, "behavior", "NAME", "a behaviour, such as missing-program"}, \
@@ -114,8 +114,15 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "success", "VALUE", "true, false, unknown"}, \
     {0, "tag", "TAG", "a tag"}, \
     {0, "q", "WORDS", "words in name, task, id, status, error or title"}, \
+    {0, "exit-status", "STATUS", "how it ended"}, \
+    {0, "format", "NAME", "the format that it was read from"}, \
     {0, "meta", "KEY=VALUE", "a field of the metadata; may repeat"}, \
-    {0, "has-findings", "BOOL", "true: only what has findings"}, \
+    {0, "score", "NAME=VALUE", "a score; may repeat"}, \
+    {0, "range", "FIELD=LOW..HIGH", "messages, calls, tokens, cost, duration (seconds), findings, attempt, started_at, ended_at, score.NAME " \
+     "or meta.KEY between these, either of which may be missing; may repeat"}, \
+    {0, "has-findings", "BOOL", "true: only what has findings"}
+#define FILTER_OPTIONS \
+    RUN_OPTIONS, \
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}
 
@@ -130,6 +137,7 @@ int cmd_runs(struct cli *cli);
 int cmd_tasks(struct cli *cli);
 int cmd_findings(struct cli *cli);
 int cmd_incomplete(struct cli *cli);
+int cmd_compare(struct cli *cli);
 int cmd_search(struct cli *cli);
 int cmd_sql(struct cli *cli);
 int cmd_rules(struct cli *cli);

@@ -56,6 +56,11 @@ static const struct option_row incomplete_options[] = {
     {0, "limit", "N", "at most so many rows"},
     {0},
 };
+static const struct option_row compare_options[] = {
+    {0, "by", "FIELD", "what tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, behavior, detector, meta.KEY"},
+    FILTER_OPTIONS,
+    {0},
+};
 static const struct option_row search_options[] = {
     {'c', "collection", "NAME", "only in this collection"},
     {0, "regex", NULL, "PATTERN is a regular expression"},
@@ -132,9 +137,9 @@ static const struct option_row judge_options[] = {
     {0},
 };
 static const struct option_row export_options[] = {
-    {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
     {0, "to", "FILE", "write here instead of to stdout"},
     {0, "as", "FORM", "native (default) or csv"},
+    RUN_OPTIONS,
     {0},
 };
 static const struct option_row delete_options[] = {
@@ -142,7 +147,7 @@ static const struct option_row delete_options[] = {
     {0},
 };
 static const struct option_row tag_options[] = {
-    FILTER_OPTIONS,
+    RUN_OPTIONS,
     {0, "remove", NULL, "take the tag off"},
     {0},
 };
@@ -188,6 +193,10 @@ const struct command commands[] = {
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},
     {"incomplete", "", "list what detectors could not finish",
      "A detector that meets a limit of time or work on a run may have missed something there.", incomplete_options, 0, 0, cmd_incomplete},
+    {"compare", "A [B]", "compare two groups of runs over the tasks that both ran",
+     "A and B are values of the field that --by names, several with commas; without B the other group is all other runs. Tasks are the unit:\n"
+     "runs are averaged within theirs. Differences are B less A, with 95 % intervals; P is adjusted for the number of rows (Benjamini and Hochberg).\n\n"
+     "telltale compare -c bench --by model gpt-5-mini gpt-5", compare_options, 1, 2, cmd_compare},
     {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
@@ -221,7 +230,7 @@ const struct command commands[] = {
      "rules found of it), findings:NAME (judges too). Beside each figure\n"
      "stands its 95 % interval and what the best constant answer would get.",
      labels_options, 1, -1, cmd_labels},
-    {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
+    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
     {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
      review_options, 1, -1, cmd_review},

@@ -129,6 +129,10 @@ static size_t grams_of(const struct contrast *c, const struct run_summary *run, 
 /* GROUPS_MAX: one of the others; SIZE_MAX: it does not take part. */
 static size_t group_of(const struct contrast *c, const struct run_summary *run)
 {
+    if (c->wish.by == CONTRAST_SIDES) {
+        int side = c->wish.side(c->wish.ctx, run->run);
+        return side < 0 ? SIZE_MAX : (size_t)side;
+    }
     if (c->wish.by == CONTRAST_OUTCOME)
         return run->success == VERDICT_UNKNOWN ? SIZE_MAX : run->success == VERDICT_PASSED ? 0 : 1;
     for (size_t i = 0; i < c->ngroups; i++)
@@ -140,6 +144,12 @@ static size_t group_of(const struct contrast *c, const struct run_summary *run)
 static void count_group(struct contrast *c, const struct run_summary *run)
 {
     static const char *const outcomes[] = {"fail", "pass", NULL};
+    if (c->wish.by == CONTRAST_SIDES) {
+        size_t side = group_of(c, run);
+        if (side < 2)
+            c->groups[side].runs++;
+        return;
+    }
     struct slice name = c->wish.by == CONTRAST_MODEL ? run->model : slice_str(run->success == VERDICT_UNKNOWN ? NULL : outcomes[run->success]);
     if (!name.len)
         return;
@@ -164,6 +174,12 @@ static int by_runs(const void *a, const void *b)
 static bool choose_groups(struct contrast *c)
 {
     enum { SMALLEST = 100 }; /* a group is a hundredth of all runs */
+    c->threshold = c->wish.at_least < UINT32_MAX ? (uint32_t)c->wish.at_least : UINT32_MAX;
+    if (c->wish.by == CONTRAST_SIDES) {
+        c->ngroups = 2;
+        c->mirrored = true;
+        return c->groups[0].runs >= c->wish.at_least && c->groups[1].runs >= c->wish.at_least;
+    }
     qsort(c->counts, c->nmodels, sizeof *c->counts, by_runs);
     for (size_t i = 0; i < c->nmodels && i < GROUPS_MAX; i++) {
         const struct model_runs *m = &c->counts[i];
@@ -177,7 +193,6 @@ static bool choose_groups(struct contrast *c)
         c->groups[1] = swap;
     }
     c->mirrored = c->nmodels == 2 && c->ngroups == 2;
-    c->threshold = c->wish.at_least < UINT32_MAX ? (uint32_t)c->wish.at_least : UINT32_MAX;
     return c->ngroups > 1 || (c->ngroups == 1 && c->wish.by == CONTRAST_MODEL && c->nmodels > 1);
 }
 
@@ -368,18 +383,19 @@ static void keep(struct contrast *c, const struct tested *t)
     const struct strata *s = &t->candidate->cells[t->group].strata;
     size_t same = 0;
     f.group = group->name;
+    f.place = t->group;
     f.length = unpack(t->candidate->key, f.gram);
     f.share = s->share / group->weight;
     f.others = s->others / group->weight;
     f.runs = group->in;
     if (c->mirrored && !f.more) { /* the other one has it more often, which is the shorter thing to say */
         double share = f.share;
-        f = (struct contrast_found){.group = c->groups[1].name, .more = true, .share = f.others, .others = share, .runs = group->out,
+        f = (struct contrast_found){.group = c->groups[1].name, .place = 1, .more = true, .share = f.others, .others = share, .runs = group->out,
                                     .length = f.length, .gram = {f.gram[0], f.gram[1], f.gram[2]}, .p = f.p};
     }
     for (size_t i = 0; i < c->nfound; i++) {
         const struct contrast_found *other = &c->found[i];
-        if (!slice_eq(other->group, f.group))
+        if (other->place != f.place)
             continue;
         if (other->more == f.more && (contains(other, &f) || contains(&f, other)))
             return;
@@ -419,10 +435,10 @@ static void find(struct contrast *c, const atomic_bool *cancel)
 /* Shown are runs of the side that has it more often. */
 static void show(struct contrast *c, const struct run_summary *run)
 {
+    size_t group = group_of(c, run);
     for (size_t i = 0; i < c->nfound; i++) {
         struct contrast_found *f = &c->found[i];
-        struct slice name = c->wish.by == CONTRAST_MODEL ? run->model : slice_str(run->success == VERDICT_PASSED ? "pass" : "fail");
-        if (f->nshown == CONTRAST_RUNS_SHOWN || slice_eq(name, f->group) != f->more || group_of(c, run) == SIZE_MAX)
+        if (f->nshown == CONTRAST_RUNS_SHOWN || group == SIZE_MAX || (group == f->place) != f->more)
             continue;
         for (size_t at = 0; at + f->length <= looked_at(run); at++) {
             size_t k = 0;
@@ -514,4 +530,17 @@ const struct contrast_found *contrast_results(const struct contrast *c, size_t *
 {
     *n = c->nfound;
     return c->found;
+}
+
+/* A tool is named once for the programs that follow each other in it. */
+struct slice contrast_words(struct arena *a, const struct slice *names, size_t n, const struct contrast_found *f)
+{
+    struct slice words = SLICE_NONE, tool = SLICE_NONE;
+    for (size_t i = 0; i < f->length; i++) {
+        struct slice name = f->gram[i] < n ? names[f->gram[i]] : slice_str("?"), rest = name, own = slice_take(&rest, ':');
+        struct slice shown = rest.len && slice_eq(own, tool) ? slice_trim(rest) : name;
+        words = words.len ? arena_printf(a, "%.*s → %.*s", SLICE_ARG(words), SLICE_ARG(shown)) : shown;
+        tool = own;
+    }
+    return words;
 }

@@ -53,19 +53,6 @@ static bool turn(void *state, int pass, const atomic_bool *cancel)
     return contrast_turn(c->contrast, pass, cancel) && pass + 1 < CONTRAST_PASSES;
 }
 
-/* "bash: sed → submit": a tool is named once for the programs that follow each other in it. */
-static struct slice words_of(struct arena *a, const struct contrasting *c, const struct contrast_found *f)
-{
-    struct slice words = SLICE_NONE, tool = SLICE_NONE;
-    for (size_t i = 0; i < f->length; i++) {
-        struct slice name = f->gram[i] < c->nnames ? c->names[f->gram[i]] : slice_str("?"), rest = name, own = slice_take(&rest, ':');
-        struct slice shown = rest.len && slice_eq(own, tool) ? slice_trim(rest) : name;
-        words = words.len ? arena_printf(a, "%.*s → %.*s", SLICE_ARG(words), SLICE_ARG(shown)) : shown;
-        tool = own;
-    }
-    return words;
-}
-
 static void tell(const struct contrasting *c, struct det_over *d, const struct contrast_found *f)
 {
     struct arena *a = d->arena;
@@ -79,7 +66,7 @@ static void tell(const struct contrasting *c, struct det_over *d, const struct c
         }
     const struct report_value about[] = {
         {slice_str("group"), f->group},
-        {slice_str("actions"), words_of(a, c, f)},
+        {slice_str("actions"), contrast_words(a, c->names, c->nnames, f)},
         {slice_str("share"), det_percent(a, f->share)},
         {slice_str("others"), det_percent(a, f->others)},
         {slice_str("rarely"), f->more ? slice_str("") : slice_str("seldom ")},

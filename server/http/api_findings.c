@@ -10,8 +10,8 @@ bool api_findings(struct request *r, struct answer *a, struct err *e)
     struct finding_rows rows;
     if (!api_path_collection(r, &row, e))
         return false;
-    struct filter filter = api_filter(&r->args, row.id);
-    if (!store_findings(r->store, &filter, &page, &r->arena, &rows, e))
+    struct filter filter;
+    if (!api_filter(&r->args, row.id, &filter, e) || !store_findings(r->store, &filter, &page, &r->arena, &rows, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < rows.n; i++)

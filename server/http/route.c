@@ -27,7 +27,12 @@ const struct param run_filter_params[] = {
     {"exception", ARG_TEXT, 0, 1000, .about = "id of an exception that set findings aside; empty: what none did"},
     {"q", ARG_TEXT, 0, 1000, .about = "words in name, task, external id, exit status, error or title"},
     {"has_findings", ARG_BOOL, .about = "with or without findings that are not dismissed"},
+    {"attempt", ARG_TEXT, 0, 1000, .about = "number of the attempt"},
+    {"stopped_by", ARG_TEXT, 0, 1000, .about = "the limit that ended the run"},
     {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the metadata"},
+    {"score.*", ARG_TEXT, 0, 1000, .about = "score.NAME=VALUE: a score"},
+    {"range.*", ARG_TEXT, 2, 200, .about = "range.FIELD=LOW..HIGH, either end may be missing: messages, calls, tokens, cost, duration (seconds), "
+     "findings, attempt, started_at, ended_at, score.NAME, meta.KEY"},
     {0},
 };
 static const struct param upload_params[] = {
@@ -56,6 +61,29 @@ static const struct param incomplete_params[] = {
 };
 static const struct param export_params[] = {
     {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {0},
+};
+static const struct param export_fields[] = {
+    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {"ids", ARG_LIST, 0, 10000, .about = "only the runs of these ids"},
+    {"filter", ARG_FILTER, .about = "only the runs that it names"},
+    {0},
+};
+static const struct param facets_params[] = {
+    {"fields", ARG_TEXT, 0, 4096, .about = "names of fields, separated by commas: those of /fields that have words"},
+    {"top", ARG_INT, 1, 10000, .about = "values of each at most, those with most runs (default 50)"},
+    {0},
+};
+static const struct param stats_params[] = {
+    {"by", ARG_TEXT, 1, 300, .about = "a field that has words; without it one row for all runs"},
+    {"top", ARG_INT, 1, 10000, .about = "groups at most, those with most runs (default 100)"},
+    {0},
+};
+static const struct param compare_params[] = {
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
+                                                         "behavior, detector or meta.KEY"},
+    {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
+    {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
     {0},
 };
 static const struct param search_params[] = {
@@ -351,16 +379,30 @@ const struct route routes[] = {
     {READ(API "/collections/{c}/summary"), .handle = api_summary, .schema = "Summary", .summary = "Counts, pass rates, findings, facets"},
     {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, run_filter_params}, .schema = "[Run]",
      .summary = "Runs of a collection"},
+    {READ(API "/collections/{c}/fields"), .handle = api_fields, .schema = "Fields",
+     .summary = "What runs of a collection can be filtered, grouped and sorted by, metadata and scores too"},
+    {READ(API "/collections/{c}/facets"), .handle = api_facets, .query = {facets_params, run_filter_params}, .schema = "Facets",
+     .summary = "How many runs have which value of a field; what the filter asks of that field itself does not count for it"},
+    {READ(API "/collections/{c}/stats"), .handle = api_stats, .query = {stats_params, run_filter_params}, .schema = "Stats",
+     .summary = "Cost, tokens, time and length of runs, by the values of a field"},
     {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
      .summary = "Tasks of a collection, broken ones first"},
     {READ(API "/collections/{c}/tasks/{task}"), .handle = api_task, .schema = "TaskDetail",
      .summary = "One task: verdict, what its runs answered beside the target, the errors they share"},
     {READ(API "/collections/{c}/findings"), .handle = api_findings, .query = {page_params, run_filter_params}, .schema = "[Finding]",
      .summary = "Findings of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/compare", .lane = LANE_LONG, .handle = api_compare, .query = {compare_params, run_filter_params},
+     .status = 200, .schema = "Comparison",
+     .summary = "Two groups of runs over the tasks that both ran: outcome, paired, and what changed, by how sure that is. Differences are b less a"},
+    {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
+     .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
+     .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
-    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
-     .type = "application/jsonl", .summary = "Everything of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
+     .status = 200, .type = "application/jsonl", .summary = "Everything of a collection, or the runs that a filter names"},
+    {.method = "POST", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export_some, .body = BODY_JSON, .fields = export_fields,
+     .status = 200, .type = "application/jsonl", .summary = "The runs of a selection: by ids, by filter, or both"},
     {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
      .summary = "Run the detectors again"},
     {WRITE("POST", API "/runs/tags"), .handle = api_tag, .body = BODY_JSON, .fields = tag_fields, .status = 200, .schema = "Changed",
@@ -513,6 +555,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/runs"),
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
+    PAGE("/c/{c}/compare"),
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),

@@ -53,9 +53,13 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_fields);
+HANDLER(api_facets);
+HANDLER(api_stats);
 HANDLER(api_task);
 HANDLER(api_incomplete);
 HANDLER(api_export);
+HANDLER(api_export_some);
 /* api_runs.c */
 HANDLER(api_runs);
 HANDLER(api_run);
@@ -71,6 +75,9 @@ HANDLER(api_finding_review);
 HANDLER(api_findings_review);
 HANDLER(api_detectors);
 HANDLER(api_rules_test);
+/* api_compare.c */
+HANDLER(api_compare);
+HANDLER(api_contrast);
 /* api_labels.c */
 HANDLER(api_labels);
 HANDLER(api_label_add);

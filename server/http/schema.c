@@ -66,6 +66,22 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Fields", "{items: [{field: string, type: string, facet: boolean, values: integer, runs: integer}]}"},
+    {"Facets", "{total: integer, facets: [{field: string, values: [{value: string?, runs: integer, passed: integer, failed: integer}], more: integer}]}"},
+    {"Amount", "{n: integer, sum: number, mean: number, median: number, p90: number}"},
+    {"Stats", "{items: [{value: string?, runs: integer, passed: integer, failed: integer, cost_usd: Amount?, tokens: Amount?, duration_ms: Amount?, "
+              "messages: Amount?, calls: Amount?}], more: integer}"},
+    {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
+    {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
+    {"Comparison",
+     "{by: string, a: ComparedSide, b: ComparedSide, both: integer, without_task: integer, shared_tasks: integer, "
+     "outcome: {test: string?, tasks: integer, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number?, "
+     "wins: integer, losses: integer, ties: integer}, tasks: [{task_id: string, a: ComparedTask, b: ComparedTask}], more_tasks: integer, "
+     "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
+     "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
+     "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
+    {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
+                 "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},
     {"Job", "{id: uuid, kind: string, collection: uuid?, state: string, filename: string?, wish: object?, progress: any, result: any, error: string?, "
             "attempts: integer, created_at: time?, started_at: time?, ended_at: time?}"},

@@ -3,12 +3,8 @@
 #ifndef JUDGE_RESAMPLE_H
 #define JUDGE_RESAMPLE_H
 
+#include "base/random.h"
 #include "judge/agree.h"
-
-/* SplitMix64 (G. Steele, D. Lea, C. Flood, Fast Splittable Pseudorandom Number Generators, OOPSLA 2014). Any start is a seed. */
-struct random { uint64_t state; };
-uint64_t random_next(struct random *r);
-double random_share(struct random *r); /* 0 <= x < 1 */
 
 /* One resample of n units, n the sum of count[m]: out[i] of them are of cell i. */
 void resample_draw(struct random *r, const size_t *count, size_t m, size_t n, size_t *out);

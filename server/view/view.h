@@ -27,6 +27,9 @@ void view_mark(struct jsonw *j, const struct finding *finding, const struct evid
 /* Another run of the same task, in brief. */
 void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged);
 void view_task(struct jsonw *j, const struct task_row *row);
+void view_fields(struct jsonw *j, const struct field_rows *rows);
+void view_facets(struct jsonw *j, const struct facet_rows *rows);
+void view_stats(struct jsonw *j, const struct stat_rows *rows);
 /* One task in whole, with what was found about it as a task. `a` is for comparing answers with targets. */
 void view_task_detail(struct jsonw *j, const struct task_detail *detail, const struct finding_rows *about, struct arena *a);
 void view_summary(struct jsonw *j, const struct summary *summary);

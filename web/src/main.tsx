@@ -14,12 +14,14 @@ import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
 import './judges.css';
+import './compare.css';
 import './lists.css';
 import './tree.css';
 import './query.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
+const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 
@@ -43,6 +45,8 @@ function App(): JSX.Element {
             return <FindingsPage key={page.collection} name={page.collection} />;
         case 'tasks':
             return <TasksPage key={page.collection} name={page.collection} />;
+        case 'groups':
+            return <ComparePage key={page.collection} name={page.collection} />;
         case 'task':
             return <TaskPage key={page.collection + ' ' + page.task} name={page.collection} task={page.task} />;
         case 'run':

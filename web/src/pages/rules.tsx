@@ -26,7 +26,7 @@ export function RulesPage(): JSX.Element {
         [detectors.data, words],
     );
     return (
-        <Shell collection={collection} name={name ?? undefined} rules>
+        <Shell collection={collection} name={name ?? undefined} tab="detectors">
             <main id="main" class="rules">
                 {detectors.error && <Failure error={detectors.error} again={detectors.again} />}
                 {id != null && detectors.data ? (

@@ -16,7 +16,7 @@ export function SettingsPage(): JSX.Element {
     const onReady = () => setReady(n => n + 1);
     useEffect(() => document.getElementById(hash)?.scrollIntoView(), [hash, ready]);
     return (
-        <Shell>
+        <Shell tab="settings">
             <main id="main">
                 <h1 class="page-title">Settings and jobs</h1>
                 <ModelsPanel onReady={onReady} />

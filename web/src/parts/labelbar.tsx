@@ -1,6 +1,6 @@
 // The bar at the foot of the reader by which a run is labelled, all by keys.
 import type { JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { api, type Json, type Label, type RunDetail } from '../api';
 import { count, num } from '../format';
 import { judging, type AnswerSchema, type LabelSet } from '../judging';
@@ -225,7 +225,8 @@ function OneValue({
     const [saving, setSaving] = useState(false);
     const note = useRef<HTMLInputElement>(null);
     const kept = JSON.stringify(before);
-    useEffect(() => setFields(before), [kept]);
+    // Before the next key can come: an effect after the paint would wipe out what it chose.
+    useLayoutEffect(() => setFields(before), [kept]);
     if (set.rubric && rubric.error) return <Failure error={rubric.error} again={rubric.again} />;
     if (!question) return null;
     const put = (name: string, value: Json | undefined) =>

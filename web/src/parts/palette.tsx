@@ -3,7 +3,8 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
 import { runLabel } from '../format';
-import { collectionPath, go, rubricPath, runPath } from '../router';
+import { PLACES } from '../places';
+import { collectionPath, go, runPath } from '../router';
 import { useAsk } from '../use';
 import { Dialog } from './say';
 
@@ -28,6 +29,7 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
         return () => clearTimeout(timer);
     }, [words]);
     const collections = useAsk('palette', signal => api.collections({ limit: 200 }, signal));
+    const detectors = useAsk(words.trim().length > 1 ? 'detectors' : null, signal => api.detectors(signal));
     const found = useAsk(collection && asked ? `palette ${collection.id} ${asked}` : null, async signal => {
         const [tasks, runs] = await Promise.all([
             api.tasks(collection!.id, { q: asked, limit: 8 }, signal),
@@ -37,18 +39,11 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
     });
 
     const places: Place[] = [];
-    if (collection) {
-        for (const [tab, name] of [
-            ['', 'Story'],
-            ['runs', 'Runs'],
-            ['findings', 'Findings'],
-            ['tasks', 'Tasks'],
-        ] as const) {
-            places.push({ name, hint: collection.name, to: collectionPath(collection, tab) });
-        }
+    for (const place of PLACES) {
+        if (place.of === 'collection' && !collection) continue;
+        places.push({ name: place.name, hint: place.of === 'collection' ? collection!.name : 'page', to: place.to(collection) });
     }
-    places.push({ name: 'Rubrics', hint: collection?.name ?? 'page', to: rubricPath(undefined, { collection: collection?.name }) });
-    places.push({ name: 'All collections', hint: 'page', to: '/' }, { name: 'Settings and jobs', hint: 'page', to: '/settings' });
+    places.push({ name: 'All collections', hint: 'page', to: '/' });
     for (const c of collections.data?.items ?? []) places.push({ name: c.name, hint: 'collection', to: collectionPath(c) });
     const shown = places.filter(place => matches(place.name, words));
     if (collection && found.data && asked === words.trim()) {
@@ -60,6 +55,13 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
             });
         for (const run of found.data.runs)
             shown.push({ name: `${runLabel(run)}  ${run.gist ?? ''}`, hint: 'run', to: runPath(run.id) });
+    }
+    if (words.trim().length > 1) {
+        for (const d of (detectors.data?.items ?? []).filter(d => matches(d.id, words)).slice(0, 8))
+            shown.push({ name: d.id, hint: 'detector', to: '/rules?' + new URLSearchParams({ rule: d.id }) });
+        const query = new URLSearchParams({ q: words.trim() });
+        if (collection) query.set('collection', collection.name);
+        shown.push({ name: `Search every message for “${words.trim()}”`, hint: 'search', to: '/search?' + query });
     }
     if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(words.trim()))
         shown.push({ name: words.trim(), hint: 'run id', to: runPath(words.trim()) });

@@ -1,39 +1,15 @@
 // What can be done with runs: choose what is shown, take them along, tag them.
-import type { ComponentChildren, JSX } from 'preact';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import { api, exportUrl, type Run } from '../api';
 import { exportRuns, type FieldInfo } from '../lists';
 import { bytes, count, num } from '../format';
 import { go, withQuery } from '../router';
 import { asApiError } from '../use';
 import { COLUMNS, STANDARD, type Column } from './columns';
+import { Popover } from './popover';
 import type { ForAll, Which } from './runlist';
 import { toast, toastError } from './say';
-
-function Popover({ label, children }: { label: string; children: (close: () => void) => ComponentChildren }): JSX.Element {
-    const ref = useRef<HTMLDetailsElement>(null);
-    const close = () => ref.current && (ref.current.open = false);
-    useEffect(() => {
-        const outside = (event: Event) => !ref.current?.contains(event.target as Node) && close();
-        addEventListener('pointerdown', outside);
-        return () => removeEventListener('pointerdown', outside);
-    }, []);
-    return (
-        <details
-            class="popover"
-            ref={ref}
-            onKeyDown={event => {
-                if (event.key !== 'Escape') return;
-                event.preventDefault();
-                close();
-                ref.current?.querySelector('summary')?.focus();
-            }}
-        >
-            <summary class="btn">{label}</summary>
-            <div class="pop">{children(close)}</div>
-        </details>
-    );
-}
 
 export function Columns({ chosen, fields }: { chosen: string[]; fields: FieldInfo[] }): JSX.Element {
     const [find, setFind] = useState('');

@@ -4,14 +4,14 @@ import { useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
 import { num } from '../format';
 import { keyLabel, listKeys, useKeys } from '../keys';
-import { collectionPath, go, rubricPath } from '../router';
+import { PLACES, type Tab } from '../places';
+import { go } from '../router';
 import { nextTheme, setTheme, theme } from '../theme';
 import { useAsk } from '../use';
 import { DropAnywhere } from './upload';
 import { Palette } from './palette';
+import { Popover } from './popover';
 import { Dialog, DialogHead, Toasts, WaitBar } from './say';
-
-export type Tab = 'story' | 'runs' | 'findings' | 'tasks' | 'rubrics';
 
 function Logo(): JSX.Element {
     return (
@@ -56,15 +56,13 @@ export function Shell({
     collection,
     name,
     tab,
-    rules,
     children,
 }: {
     /** Whose tabs to show: its counts, and its name for the time until they are known. */
     collection?: Collection;
     name?: string;
+    /** Which of the places it is. */
     tab?: Tab;
-    /** The page of detectors is the one shown. */
-    rules?: boolean;
     children: ComponentChildren;
 }): JSX.Element {
     const [palette, setPalette] = useState(false);
@@ -74,17 +72,14 @@ export function Shell({
         { key: '?', does: 'list the keys', run: () => setHelp(true) },
     ]);
     const shown = collection?.name ?? name;
-    const at = (t: Tab) =>
-        t === 'rubrics'
-            ? rubricPath(undefined, { collection: shown })
-            : collectionPath(collection ?? { id: name ?? '', name: name ?? '' }, t === 'story' ? '' : t);
-    const tabs: [Tab, string, number | undefined][] = [
-        ['story', 'Story', undefined],
-        ['runs', 'Runs', collection?.runs],
-        ['findings', 'Findings', collection?.findings],
-        ['tasks', 'Tasks', collection?.tasks],
-        ['rubrics', 'Rubrics', undefined],
-    ];
+    const named = collection ?? (name == null ? undefined : { id: name, name });
+    const link = (place: (typeof PLACES)[number]) => (
+        <a key={place.tab} href={place.to(named)} aria-current={tab === place.tab ? 'page' : undefined}>
+            {place.name}
+            {collection && place.count && <small>{num(place.count(collection))}</small>}
+        </a>
+    );
+    const everywhere = PLACES.filter(place => place.of === 'all').map(link);
     return (
         <>
             <a class="skip" href="#main" onClick={skip}>
@@ -101,29 +96,20 @@ export function Shell({
                 )}
                 {shown != null && (
                     <nav class="tabs" aria-label="Collection">
-                        {tabs.map(([t, label, n]) => (
-                            <a key={t} href={at(t)} aria-current={tab === t ? 'page' : undefined}>
-                                {label}
-                                {n != null && <small>{num(n)}</small>}
-                            </a>
-                        ))}
+                        {PLACES.filter(place => place.of === 'collection').map(link)}
                     </nav>
                 )}
                 <div class="right">
                     <nav class="all-pages" aria-label="Telltale">
-                        <a
-                            href={'/rules' + (shown == null ? '' : '?' + new URLSearchParams({ c: shown }))}
-                            aria-current={rules ? 'page' : undefined}
-                        >
-                            Detectors
-                        </a>
-                        {shown == null && (
-                            <a href={rubricPath()} aria-current={tab === 'rubrics' ? 'page' : undefined}>
-                                Rubrics
-                            </a>
-                        )}
-                        <a href="/settings">Settings</a>
+                        {everywhere}
                     </nav>
+                    <Popover label="More">
+                        {close => (
+                            <nav class="more-pages" aria-label="Telltale" onClick={close}>
+                                {everywhere}
+                            </nav>
+                        )}
+                    </Popover>
                     <button class="goto" type="button" title="Go to anything" onClick={() => setPalette(true)}>
                         <svg viewBox="0 0 16 16" aria-hidden="true">
                             <circle cx="7" cy="7" r="4.5" />

@@ -1,0 +1,28 @@
+// A button that opens a small box under it; Escape or a click elsewhere closes it.
+import type { ComponentChildren, JSX } from 'preact';
+import { useEffect, useRef } from 'preact/hooks';
+
+export function Popover({ label, children }: { label: string; children: (close: () => void) => ComponentChildren }): JSX.Element {
+    const ref = useRef<HTMLDetailsElement>(null);
+    const close = () => ref.current && (ref.current.open = false);
+    useEffect(() => {
+        const outside = (event: Event) => !ref.current?.contains(event.target as Node) && close();
+        addEventListener('pointerdown', outside);
+        return () => removeEventListener('pointerdown', outside);
+    }, []);
+    return (
+        <details
+            class="popover"
+            ref={ref}
+            onKeyDown={event => {
+                if (event.key !== 'Escape') return;
+                event.preventDefault();
+                close();
+                ref.current?.querySelector('summary')?.focus();
+            }}
+        >
+            <summary class="btn">{label}</summary>
+            <div class="pop">{children(close)}</div>
+        </details>
+    );
+}
