@@ -37,6 +37,7 @@ export const fieldTitle = (field: string) => TITLES[field] ?? field.replace(/^(m
 /* Shown without being asked for, where runs have them. */
 const USUAL = ['success', 'kind', 'behavior', 'model', 'agent', 'exit_status', 'stopped_by', 'tag', 'format'];
 const RANGES = ['messages', 'calls', 'tokens', 'cost', 'duration'];
+const MOST_OFFERED = 300;
 const ORDER: Record<string, string[]> = { success: ['true', 'false', 'unknown'], kind: KINDS };
 
 export function Facets({
@@ -72,7 +73,10 @@ export function Facets({
     asked.set('fields', counted.join(','));
     const answer = useAsk(counted.length ? `facets ${name} ${asked}` : null, signal => lists.facets(name, asked, signal));
     const facets = useKept(answer.data)?.facets ?? [];
-    const further = fields.filter(info => info.runs > 0 && !counted.includes(info.field) && !ranges.includes(info.field));
+    const further = fields
+        .filter(info => info.runs > 0 && !counted.includes(info.field) && !ranges.includes(info.field))
+        .sort((a, b) => b.runs - a.runs)
+        .slice(0, MOST_OFFERED);
     return (
         <details class="facets" open={!narrow || open} onToggle={event => narrow && setOpen(event.currentTarget.open)}>
             <summary>
@@ -104,7 +108,7 @@ export function Facets({
                         <option value="">Filter by…</option>
                         {further.map(info => (
                             <option key={info.field} value={info.field}>
-                                {visible(fieldTitle(info.field)).slice(0, 60)}
+                                {visible(fieldTitle(info.field)).slice(0, 60)} ({num(info.runs)})
                             </option>
                         ))}
                     </select>
