@@ -12,7 +12,7 @@ for f in "$@"; do
 	server/detect/rules/*) name=rules/${f##*/} ;;
 	server/judge/rubrics/*) name=rubrics/${f##*/} ;;
 	server/detect/schema/* | server/judge/schema/*) name=schema/${f##*/} ;;
-	server/cli/*.css) name=report/${f##*/} ;;
+	server/view/*.css) name=report/${f##*/} ;;
 	server/sample/data/*) name=sample/${f##*/} ;;
 	web/dist/*) name=web/${f#web/dist/} ;;
 	*) echo "embed.sh: no place for $f" >&2; exit 1 ;;

@@ -21,16 +21,8 @@
  * (like, instr, replace) or refused (glob, json_patch, printf, trim with two arguments). */
 enum {
     DEADLINE_US = 10 * 1000 * 1000,
-    SQL_BYTES = 64 * 1024,
-    VALUE_BYTES = 32 << 20,
-    MEMORY_BYTES = 256 << 20,
     OPERATIONS_PER_CLOCK = 20,
     STEPS_PER_CLOCK = 1 << 20,
-};
-
-static const char *const views[] = {
-    "collections", "runs", "scores", "transcripts", "messages", "tool_calls", "findings", "evidence", "labels", "tasks",
-    "judgments", NULL,
 };
 
 /* What the views read. */
@@ -41,7 +33,7 @@ static const char *const beneath[] = {
 
 static const char *const lists[] = {"json_each", "json_tree", NULL};
 
-static const char *const functions[] = {
+const char *const sql_functions[] = {
     /* text */
     "char", "hex", "instr", "length", "like", "lower", "ltrim", "quote", "replace", "rtrim", "substr", "substring", "trim",
     "unicode", "upper",
@@ -76,6 +68,14 @@ static bool is_one_of(const char *const *names, const char *name)
     return *names != NULL;
 }
 
+static bool is_view(const char *name)
+{
+    const struct sql_view *view = sql_views;
+    while (view->name && (!name || sqlite3_stricmp(view->name, name) != 0))
+        view++;
+    return view->name != NULL;
+}
+
 /* `view`: the view within which something is named; NULL where the statement itself names it. A common table may be named as a
  * view is, and then passes for one: what it reads in that disguise is what the view reads. */
 static int authorize(void *ctx, int action, const char *first, const char *second, const char *schema, const char *view)
@@ -89,13 +89,13 @@ static int authorize(void *ctx, int action, const char *first, const char *secon
         ok = true;
         break;
     case SQLITE_READ:
-        ok = is_one_of(views, first) || is_one_of(lists, first) || (is_one_of(beneath, first) && is_one_of(views, view));
+        ok = is_view(first) || is_one_of(lists, first) || (is_one_of(beneath, first) && is_view(view));
         /* no column of it is read, as by count(*): a common table too, and one beneath a view without the view's name */
         if (!*second)
             ok = is_one_of(beneath, first) || !is_one_of((const char *const *)query->tables, first);
         break;
     case SQLITE_FUNCTION:
-        ok = is_one_of(functions, second) || (is_one_of(views, view) && sqlite3_stricmp(second, "text") == 0);
+        ok = is_one_of(sql_functions, second) || (is_view(view) && sqlite3_stricmp(second, "text") == 0);
         break;
     default:
         break;
@@ -243,7 +243,7 @@ static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
     const char *end = text.ptr + text.len;
     size_t size = text.len; /* of what comes out */
     bool found_any = false;
-    for (const char *p = text.ptr; size <= VALUE_BYTES && old.len; p += old.len) {
+    for (const char *p = text.ptr; size <= SQL_VALUE_BYTES && old.len; p += old.len) {
         if (!(p = memmem(p, (size_t)(end - p), old.ptr, old.len)))
             break;
         size = size - old.len + new.len;
@@ -253,7 +253,7 @@ static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
         sqlite3_result_value(context, values[0]);
         return;
     }
-    if (size > VALUE_BYTES) {
+    if (size > SQL_VALUE_BYTES) {
         sqlite3_result_error_toobig(context);
         return;
     }
@@ -316,15 +316,28 @@ static int look_at_clock(void *ctx)
 
 /* The limits of SQLite, as they are while a user's statement is there. */
 static const struct { int what, value; } limits[] = {
-    {SQLITE_LIMIT_LENGTH, VALUE_BYTES}, {SQLITE_LIMIT_SQL_LENGTH, SQL_BYTES}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQL_BYTES},
+    {SQLITE_LIMIT_LENGTH, SQL_VALUE_BYTES}, {SQLITE_LIMIT_SQL_LENGTH, SQL_TEXT_BYTES}, {SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQL_TEXT_BYTES},
     {SQLITE_LIMIT_COLUMN, 500}, {SQLITE_LIMIT_EXPR_DEPTH, 200}, {SQLITE_LIMIT_COMPOUND_SELECT, 100},
     {SQLITE_LIMIT_VDBE_OP, 1000000}, {SQLITE_LIMIT_VARIABLE_NUMBER, 1000}, {SQLITE_LIMIT_ATTACHED, 0},
     {SQLITE_LIMIT_TRIGGER_DEPTH, 1}, {SQLITE_LIMIT_WORKER_THREADS, 0},
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 
+/* SQLite's words, and where in the query it stopped, if it says. */
+static bool refuse_at(sqlite3 *raw, struct slice query, struct err *e)
+{
+    int offset = sqlite3_error_offset(raw), line = 1, column = 1;
+    if (offset < 0 || (size_t)offset > query.len)
+        return err_set(e, ERR_USAGE, "%s", sqlite3_errmsg(raw));
+    for (int i = 0; i < offset; i++) {
+        line += query.ptr[i] == '\n';
+        column = query.ptr[i] == '\n' ? 1 : column + !inside_character(query.ptr[i]);
+    }
+    return err_set(e, ERR_USAGE, "%s, at line %d, column %d", sqlite3_errmsg(raw), line, column);
+}
+
 /* Why a statement ended: of the walls, or SQLite's words. */
-static bool refuse(struct store *s, const struct ration *ration, int rc, struct err *e)
+static bool refuse(struct store *s, struct slice query, const struct ration *ration, int rc, struct err *e)
 {
     sqlite3 *raw = db_raw(s->db);
     if (s->query->late || ration->out_of_time)
@@ -333,16 +346,16 @@ static bool refuse(struct store *s, const struct ration *ration, int rc, struct 
         return err_set(e, ERR_FORBIDDEN, "%s; only the documented views can be read, with SELECT", sqlite3_errmsg(raw));
     switch (rc & 0xff) {
     case SQLITE_NOMEM:
-        return err_set(e, ERR_LIMIT, "the query needs more than %d MB of memory; ask for fewer or smaller rows", MEMORY_BYTES >> 20);
+        return err_set(e, ERR_LIMIT, "the query needs more than %d MB of memory; ask for fewer or smaller rows", SQL_MEMORY_BYTES >> 20);
     case SQLITE_TOOBIG:
-        return err_set(e, ERR_LIMIT, "the query is longer than %d KB, or makes a value larger than %d MB", SQL_BYTES >> 10,
-                       VALUE_BYTES >> 20);
+        return err_set(e, ERR_LIMIT, "the query is longer than %d KB, or makes a value larger than %d MB", SQL_TEXT_BYTES >> 10,
+                       SQL_VALUE_BYTES >> 20);
     case SQLITE_CORRUPT:
         return err_set(e, ERR_IO, "the database is damaged; restore a backup");
     case SQLITE_IOERR:
         return err_set(e, ERR_IO, "%s", sqlite3_errmsg(raw));
     default:
-        return err_set(e, ERR_USAGE, "%s", sqlite3_errmsg(raw));
+        return refuse_at(raw, query, e);
     }
 }
 
@@ -368,7 +381,7 @@ static bool compile(struct store *s, struct slice text, const struct ration *rat
     }
     sqlite3_set_authorizer(raw, authorize, s->query);
     int rc = sqlite3_prepare_v2(raw, text.ptr, (int)text.len, out, &rest);
-    bool ok = rc == SQLITE_OK || refuse(s, ration, rc, e);
+    bool ok = rc == SQLITE_OK || refuse(s, text, ration, rc, e);
     bool alone = ok && sqlite3_prepare_v2(raw, rest, (int)(text.ptr + text.len - rest), &second, NULL) == SQLITE_OK && !second;
     sqlite3_finalize(second);
     sqlite3_set_authorizer(raw, NULL, NULL); /* our own statements are compiled while this one runs, to read texts */
@@ -446,7 +459,7 @@ static void write_value(struct jsonw *j, sqlite3_stmt *q, int column)
     }
 }
 
-static bool write_answer(struct store *s, sqlite3_stmt *q, const struct ration *ration, uint64_t limit, struct str *out,
+static bool write_answer(struct store *s, struct slice query, sqlite3_stmt *q, const struct ration *ration, uint64_t limit, struct str *out,
                          struct err *e)
 {
     struct jsonw j = jsonw_to(out);
@@ -474,15 +487,15 @@ static bool write_answer(struct store *s, sqlite3_stmt *q, const struct ration *
     jsonw_kbool(&j, "truncated", truncated);
     jsonw_end(&j);
     if (rc != SQLITE_DONE && rc != SQLITE_ROW)
-        return refuse(s, ration, rc, e);
+        return refuse(s, query, ration, rc, e);
     return !out->full || err_set(e, ERR_TOO_LARGE, "the answer is larger than %zu MB; ask for fewer rows", out->max >> 20);
 }
 
 bool store_sql(struct store *s, struct slice query, struct slice params, uint64_t limit, int64_t deadline_us, struct str *out,
                struct err *e)
 {
-    if (query.len > SQL_BYTES)
-        return err_set(e, ERR_USAGE, "the query is longer than %d KB", SQL_BYTES >> 10);
+    if (query.len > SQL_TEXT_BYTES)
+        return err_set(e, ERR_USAGE, "the query is longer than %d KB", SQL_TEXT_BYTES >> 10);
     if (query.len && memchr(query.ptr, '\0', query.len))
         return err_set(e, ERR_USAGE, "the query holds a NUL character");
     if (!add_functions(s, e) || !db_read(s->db, e))
@@ -491,7 +504,7 @@ bool store_sql(struct store *s, struct slice query, struct slice params, uint64_
     if (deadline_us == 0)
         deadline_us = clock_monotonic_us() + DEADLINE_US;
     *s->query = (struct query){.deadline_us = deadline_us};
-    struct ration ration = {.deadline_us = deadline_us, .bytes = MEMORY_BYTES};
+    struct ration ration = {.deadline_us = deadline_us, .bytes = SQL_MEMORY_BYTES};
     int before[LIMITS];
     for (int i = 0; i < LIMITS; i++)
         before[i] = sqlite3_limit(raw, limits[i].what, limits[i].value);
@@ -500,7 +513,7 @@ bool store_sql(struct store *s, struct slice query, struct slice params, uint64_
 
     size_t begun = out->len;
     sqlite3_stmt *q = NULL;
-    bool ok = compile(s, query, &ration, &q, e) && bind_all(q, params, e) && write_answer(s, q, &ration, limit, out, e);
+    bool ok = compile(s, query, &ration, &q, e) && bind_all(q, params, e) && write_answer(s, query, q, &ration, limit, out, e);
     sqlite3_finalize(q);
     if (!ok)
         out->len = begun;

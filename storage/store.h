@@ -422,6 +422,35 @@ bool store_search(struct store *s, const struct search_query *q, struct arena *a
  * `params`: JSON text of an array, or absent. `limit` rows, 0 for none. The authorizer lets through SELECT on the views alone;
  * an operation deadline, value and row sizes are bounded. ERR_USAGE with SQLite's words for bad SQL, ERR_FORBIDDEN, ERR_LIMIT. */
 bool store_sql(struct store *s, struct slice query, struct slice params, uint64_t limit, int64_t deadline_us, struct str *out, struct err *e);
+enum { SQL_TEXT_BYTES = 64 << 10, SQL_VALUE_BYTES = 32 << 20, SQL_MEMORY_BYTES = 256 << 20 }; /* of a query, a value, all it works on */
+
+/* The views it may read, and the functions it may call; each list ends with a row of nothing. */
+struct sql_column {
+    const char *name;
+    const char *type;   /* text, integer, number, bool (1 and 0), time (as text), json (as text) or any */
+    const char *about;
+};
+struct sql_view {
+    const char *name, *about;
+    const struct sql_column *columns;
+};
+extern const struct sql_view sql_views[];
+extern const char *const sql_functions[];
+
+/* Queries that people keep, by name. */
+struct saved_query {
+    struct slice id;         /* uuid; absent: a new one */
+    struct slice name;       /* unique */
+    struct slice text;
+    struct slice chart;      /* how the page draws it, as a JSON object; absent: as a table */
+    struct slice created_at, updated_at;
+};
+struct saved_queries { struct saved_query *items; size_t n; };
+/* All of them, by name. */
+bool store_queries(struct store *s, struct arena *a, struct saved_queries *out, struct err *e);
+/* Puts one in, or in the place of the one with its id, and gives it back as it stands. ERR_CONFLICT: another has the name; ERR_NOT_FOUND. */
+bool store_query_put(struct store *s, const struct saved_query *query, struct arena *a, struct saved_query *out, struct err *e);
+bool store_query_delete(struct store *s, struct slice id, struct err *e);
 
 /* ---- jobs ----------------------------------------------------------------------------------------------------------- */
 

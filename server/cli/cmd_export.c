@@ -61,7 +61,7 @@ int cmd_export(struct cli *cli)
     const char *as = cli_option(cli, "as"), *to = cli_option(cli, "to");
     const struct export_kind *kind = find_kind(as ? as : "native");
     if (!kind) {
-        err_set(&e, ERR_USAGE, "--as is native or csv, not '%s'", as);
+        err_set(&e, ERR_USAGE, "--as is native, csv or html, not '%s'", as);
         return cli_fail(&e);
     }
     struct filter filter;

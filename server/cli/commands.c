@@ -81,7 +81,9 @@ static const struct option_row rules_options[] = {
     RULES_OPTIONS,
     {0, "behavior", "NAME", "new: what the rule sees, of the vocabulary"},
     {0, "like", "ID", "new: begin with this rule instead of the template"},
-    {0, "to", "FILE", "new, docs: write here instead of to stdout"},
+    {0, "to", "FILE", "new, own, docs: write here instead of to stdout"},
+    {0, "note", "WORDS", "save: what this version is for"},
+    {0, "author", "NAME", "save: who wrote it (default: $USER)"},
     {0},
 };
 static const struct option_row labels_options[] = {
@@ -138,7 +140,7 @@ static const struct option_row judge_options[] = {
 };
 static const struct option_row export_options[] = {
     {0, "to", "FILE", "write here instead of to stdout"},
-    {0, "as", "FORM", "native (default) or csv"},
+    {0, "as", "FORM", "native (default), csv, or html: the story as one file to send to somebody"},
     RUN_OPTIONS,
     {0},
 };
@@ -201,7 +203,10 @@ const struct command commands[] = {
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
      sql_options, 1, 1, cmd_sql},
-    {"rules", "list | show ID | lint FILE... | test [FILE...] | new ID | docs | schema", "the detectors: list them, read one, check and test your own", NULL,
+    {"rules", "list | show ID | lint FILE... | test [FILE...] | new ID | save FILE... | remove ID... | own | docs | schema",
+     "the detectors: list them, read one, check and test your own",
+     "A rule that was saved is kept in the database, in all its versions, and used by every later import and scan, of a server too; it takes the\n"
+     "place of a shipped one of its id until it is removed. own prints all of them as one pack, which --rules reads.",
      rules_options, 1, -1, cmd_rules},
     {"judge", "list [NAME] | show NAME | new NAME | edit NAME | check FILE... | draft SENTENCE | try NAME [RUN...] | run NAME [RUN...] | status [JOB] | "
               "cancel JOB | models | test [MODEL]",

@@ -60,11 +60,13 @@ static const struct param incomplete_params[] = {
     {0},
 };
 static const struct param export_params[] = {
-    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {"as", ARG_WORD, .words = "native|csv|html",
+     .about = "native: JSON Lines that import reads back (the default); csv: a row a run; html: the story as one file to send to somebody"},
     {0},
 };
 static const struct param export_fields[] = {
-    {"as", ARG_WORD, .words = "native|csv", .about = "native: JSON Lines that import reads back (the default)"},
+    {"as", ARG_WORD, .words = "native|csv|html",
+     .about = "native: JSON Lines that import reads back (the default); html: the story as one file to send to somebody"},
     {"ids", ARG_LIST, 0, 10000, .about = "only the runs of these ids"},
     {"filter", ARG_FILTER, .about = "only the runs that it names"},
     {0},
@@ -165,6 +167,12 @@ static const struct param detectors_query[] = {
 };
 static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
+    {0},
+};
+static const struct param own_rule_fields[] = {
+    {"text", ARG_TEXT, 1, 262144, .required = true, .about = "YAML or JSON of one rule, whose id is that of the address"},
+    {"author", ARG_TEXT, 0, 200, .about = "who wrote it"},
+    {"note", ARG_TEXT, 0, 65536, .about = "what this version is for"},
     {0},
 };
 static const struct param exceptions_query[] = {
@@ -273,6 +281,13 @@ static const struct param sql_fields[] = {
     {"query", ARG_TEXT, 1, 100000, .required = true, .about = "one SELECT over the documented views"},
     {"params", ARG_ARRAY, .about = "values for ? in the query"},
     {"limit", ARG_INT, 1, 1000000, .about = "rows at most (default 1000)"},
+    {"timeout_ms", ARG_INT, 1, 8000, .about = "milliseconds at most (default 8000)"},
+    {0},
+};
+static const struct param query_fields[] = {
+    {"name", ARG_TEXT, 1, 200, .required = true, .about = "unique"},
+    {"text", ARG_TEXT, 1, 65536, .required = true, .about = "the SQL"},
+    {"chart", ARG_OBJECT, .about = "how the page draws the result; without it as a table"},
     {0},
 };
 
@@ -440,6 +455,14 @@ const struct route routes[] = {
      .schema = "Agreement", .summary = "How far two raters agree: people, judges, detectors, each against any"},
     {READ(API "/agreement/raters"), .handle = api_raters, .query = {raters_query}, .schema = "[Rater]", .summary = "Who can be compared"},
     {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/rules"), .handle = api_own_rules, .schema = "[OwnRule]", .summary = "Rules of one's own, each in its latest version"},
+    {.method = "GET", .path = API "/rules/schema", .lane = LANE_INLINE, .handle = api_rule_schema, .status = 200, .schema = "object",
+     .summary = "JSON Schema of the rule language"},
+    {READ(API "/rules/{id}/versions"), .handle = api_own_rule_versions, .schema = "[OwnRule]", .summary = "All versions of a rule of one's own, the latest first"},
+    {WRITE("PUT", API "/rules/{id}"), .handle = api_own_rule_put, .body = BODY_JSON, .fields = own_rule_fields, .status = 200, .schema = "OwnRule",
+     .summary = "Save a rule of one's own, which every later import and scan uses; it takes the place of a shipped one of its id. 400 where it has"
+                " problems or its tests do not hold"},
+    {WRITE("DELETE", API "/rules/{id}"), .handle = api_own_rule_delete, .status = 204, .summary = "Take a rule of one's own away"},
     {READ(API "/exceptions"), .handle = api_exceptions, .query = {exceptions_query}, .schema = "[Exception]",
      .summary = "What detectors are not to find, and how many findings each exception sets aside"},
     {WRITE("POST", API "/exceptions"), .handle = api_exception_add, .body = BODY_JSON, .fields = exception_fields, .status = 201, .schema = "Exception",
@@ -454,6 +477,13 @@ const struct route routes[] = {
      .schema = "Search", .summary = "Messages that match words or a pattern"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
      .schema = "Rows", .summary = "Read-only SQL over the documented views"},
+    {READ(API "/sql/schema"), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
+    {READ(API "/queries"), .handle = api_queries, .schema = "[SavedQuery]", .summary = "Queries that people kept"},
+    {WRITE("POST", API "/queries"), .handle = api_query_add, .body = BODY_JSON, .fields = query_fields, .status = 201, .schema = "SavedQuery",
+     .summary = "Keep a query"},
+    {WRITE("PUT", API "/queries/{id}"), .handle = api_query_change, .body = BODY_JSON, .fields = query_fields, .status = 200,
+     .schema = "SavedQuery", .summary = "Change a kept query"},
+    {WRITE("DELETE", API "/queries/{id}"), .handle = api_query_delete, .status = 204, .summary = "Delete a kept query"},
     {READ(API "/rubrics"), .handle = api_rubrics, .query = {page_params}, .schema = "[RubricRow]", .summary = "All rubrics, each in its latest version"},
     {WRITE("POST", API "/rubrics"), .handle = api_rubric_add, .body = BODY_JSON, .fields = rubric_fields, .status = 201, .schema = "Rubric",
      .summary = "A new rubric"},
@@ -559,9 +589,11 @@ const struct route routes[] = {
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
+    PAGE("/rules/new"),
     PAGE("/judges"),
     PAGE("/judges/{name}"),
     PAGE("/judges/{name}/agreement"),
+    PAGE("/query"),
     PAGE("/settings"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},

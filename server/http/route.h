@@ -115,9 +115,20 @@ HANDLER(api_exceptions);
 HANDLER(api_exception_add);
 HANDLER(api_exception_test);
 HANDLER(api_exception_delete);
+/* api_rules.c */
+HANDLER(api_own_rules);
+HANDLER(api_own_rule_versions);
+HANDLER(api_own_rule_put);
+HANDLER(api_own_rule_delete);
+HANDLER(api_rule_schema);
 /* api_query.c */
 HANDLER(api_search);
 HANDLER(api_sql);
+HANDLER(api_sql_schema);
+HANDLER(api_queries);
+HANDLER(api_query_add);
+HANDLER(api_query_change);
+HANDLER(api_query_delete);
 /* api_system.c */
 HANDLER(api_health);
 HANDLER(api_ready);

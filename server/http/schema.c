@@ -96,6 +96,7 @@ const struct schema schemas[] = {
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
+    {"OwnRule", "{id: string, version: integer, text: string?, author: string?, note: string?, created_at: time}"},
     {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
                   "created_at: time, findings: integer}"},
     {"ExceptionTest", "{findings: integer}"},
@@ -156,6 +157,9 @@ const struct schema schemas[] = {
     {"Rater", "{rater: string, title: string?, n: integer, fields: [string]}"},
     {"DocentTags", "[{id: string, collection_id: uuid, agent_run_id: string, value: string, created_by: string}]"},
     {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
+    {"SqlSchema", "{views: [{name: string, about: string, columns: [{name: string, type: string, about: string}]}], functions: [string], "
+                  "limits: {seconds: number, memory_bytes: integer, value_bytes: integer, query_bytes: integer, answer_bytes: integer, rows: integer}}"},
+    {"SavedQuery", "{id: uuid, name: string, text: string, chart: object?, created_at: time?, updated_at: time?}"},
 };
 const size_t schema_count = sizeof schemas / sizeof *schemas;
 

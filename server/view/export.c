@@ -692,5 +692,6 @@ bool export_csv(struct store *s, const struct filter *f, const struct export_sin
 const struct export_kind export_kinds[] = {
     {"native", "application/jsonl", "jsonl", export_native},
     {"csv", "text/csv; charset=utf-8", "csv", export_csv},
+    {"html", "text/html; charset=utf-8", "html", export_html},
 };
 const size_t export_kind_count = sizeof export_kinds / sizeof *export_kinds;

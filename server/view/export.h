@@ -23,6 +23,10 @@ bool export_native(struct store *s, const struct filter *f, const struct export_
  * gets an apostrophe in front. */
 bool export_csv(struct store *s, const struct filter *f, const struct export_sink *sink, struct err *e);
 
+/* The story of the collection as one HTML file (view/story.h), or of some of its runs what was found there. Dismissed findings are left out
+ * unless the filter names them. */
+bool export_html(struct store *s, const struct filter *f, const struct export_sink *sink, struct err *e);
+
 struct export_kind {
     const char *name, *media_type, *extension;
     bool (*write)(struct store *s, const struct filter *f, const struct export_sink *sink, struct err *e);

@@ -356,6 +356,18 @@ void view_exception(struct jsonw *j, const struct exception_row *row)
     jsonw_end(j);
 }
 
+void view_own_rule(struct jsonw *j, const struct own_rule_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->id);
+    jsonw_kint(j, "version", row->version);
+    jsonw_kstr(j, "text", row->text);
+    jsonw_kstr(j, "author", row->author);
+    jsonw_kstr(j, "note", row->note);
+    jsonw_kstr(j, "created_at", row->created_at);
+    jsonw_end(j);
+}
+
 void view_mark(struct jsonw *j, const struct finding *finding, const struct evidence *evidence)
 {
     jsonw_object(j);

@@ -25,14 +25,25 @@ export async function reportChecks(browser, binary) {
             const group = page.locator('details').first();
             const open = (await group.getAttribute('open')) !== null;
             for (const now of [!open, open]) {
-                await group.locator('summary').click();
+                await group.locator(':scope > summary').click();
                 equal(await group.locator('mark').first().isVisible(), now, 'the words that show it, opened and closed');
             }
             equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), ground, 'ground');
             const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
             assert(over <= 0, `wider than the window by ${over} px`);
             equal(wrongs.join('\n'), '', 'console');
-            await page.screenshot({ path: `${SHOTS}/report-${theme}-${width}.png`, fullPage: true });
+            await page.screenshot({ path: `${SHOTS}/report-${theme}-${width}.png` });
+            const place = page.locator('figcaption a').first();
+            await place.click();
+            const cited = page.locator(':target');
+            assert(await cited.isVisible(), 'the cited place is in the file');
+            assert((await cited.locator('mark').count()) > 0, 'and its words are marked there');
+            await page.screenshot({ path: `${SHOTS}/report-run-${theme}-${width}.png` });
+            // Transcripts are alike: one of each, few findings and few rows are looked at for all.
+            await page.evaluate(() => {
+                for (const few of ['.run', '.msg', 'article', 'tr'])
+                    document.querySelectorAll(few).forEach((element, i) => i >= 12 && element.remove());
+            });
             equal((await axe(page)).join('\n'), '', 'axe');
             await context.close();
         });

@@ -5,6 +5,7 @@ import { importChecks } from './imports.mjs';
 import { listChecks } from './lists.mjs';
 import { judgingChecks } from './judging.mjs';
 import { lookChecks, loadSample } from './looks.mjs';
+import { queryChecks } from './query.mjs';
 import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
@@ -24,6 +25,7 @@ try {
         await lookChecks(browser, server.base, sample);
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
+        await queryChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
     }
     await importChecks(browser, server.base);

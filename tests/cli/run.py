@@ -1270,6 +1270,28 @@ def test_a_report_as_a_page_needs_nothing_and_believes_nothing():
     assert re.search(r"<mark>hello [^<]*</mark>[^<]*::error::no", page, re.S), "the words stand in what is around them"
 
 
+def test_a_collection_goes_out_as_one_page_with_the_runs_that_it_cites():
+    long = [{"role": "user" if i % 2 else "assistant", "content": f"turn {i} " + "x" * 9000 * (i == 41) + ("hello <b>" if i == 41 else "")} for i in range(90)]
+    h = Home()
+    lines = [{"id": "r1", "task_id": "t1", "model": "m&m", "success": False, "transcripts": [{"messages": long}]},
+             {"id": "r2", "task_id": "t1", "model": "m&m", "success": True, "transcripts": [{"messages": [{"role": "user", "content": "nothing"}]}]}]
+    h.run("import", h.file("a.jsonl", jsonl(lines)), "-c", "c")
+    h.run("scan", "-c", "c", "--rules", h.file("hello.yaml", RULE.replace("text: 'hello'", "text: 'hello( <b>)?'")))
+    to = os.path.join(h.path, "c.html")
+    h.run("export", "-c", "c", "--as", "html", "--to", to)
+    page = open(to).read()
+    body = page[page.index("<body>"):page.index("</body>") + 7].replace("<details open>", "<details>")
+    ElementTree.fromstring(body) # every element is closed
+    assert "<script" not in page and " style=" not in page and "2 runs of 1 task by 1 model; 50 % passed." in page
+    link = re.search(r'<a href="#(r\d+-0-41)">', page).group(1)
+    message = page[page.index(f'id="{link}"'):]
+    message = message[:message.index("</div>")]
+    assert re.search(r"<mark[^>]*>hello &lt;b&gt;</mark>", message) and "bytes left out" in message and len(message) < 6000, message
+    assert "turn 0 " in page and "turn 89 " in page and "turn 39 " in page and "turn 20 " not in page and "messages left out" in page
+    assert h.run("export", "-c", "c", "--as", "html")[:500] == page[:500]
+    h.run("export", "-c", "c", "--as", "pdf", status=2)
+
+
 def test_findings_print_as_reports_too_and_runs_do_not():
     h = sample_home()
     count = len(h.lines("findings", "--severity", "high"))

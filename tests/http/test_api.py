@@ -74,11 +74,16 @@ def test_every_answer_is_as_described():
         ("/api/v1/runs/{id}/messages", "get"): [f"runs/{run['id']}/messages?limit=500"],
         ("/api/v1/findings/{id}", "get"): [f"findings/{finding['id']}"],
         ("/api/v1/detectors", "get"): ["detectors"],
+        ("/api/v1/exceptions", "get"): ["exceptions"],
+        ("/api/v1/rules", "get"): ["rules"],
+        ("/api/v1/rules/schema", "get"): ["rules/schema"],
         ("/api/v1/rubrics", "get"): ["rubrics"],
         ("/api/v1/models", "get"): ["models"],
         ("/api/v1/judgments", "get"): ["judgments", "judgments?collection=sample"],
         ("/api/v1/judges", "get"): ["judges?collection=sample"],
         ("/api/v1/search", "get"): ["search?q=error", "search?q=no_such_words_anywhere_at_all"],
+        ("/api/v1/sql/schema", "get"): ["sql/schema"],
+        ("/api/v1/queries", "get"): ["queries"],
         ("/api/v1/jobs", "get"): ["jobs"],
         ("/api/v1/jobs/{id}", "get"): [f"jobs/{job['id']}"],
         ("/api/public/health", "get"): ["/api/public/health"],
@@ -93,7 +98,7 @@ def test_every_answer_is_as_described():
     check(s.send("POST", "sql", {"query": "SELECT 1 AS one, NULL AS none"}), described(doc, "/api/v1/sql", "post", 200), doc)
     told = {(p, m) for p, ms in doc["paths"].items() for m in ms if m == "get" and not p.startswith(("/rest/", "/api/v1/labels", "/api/v1/agreement"))} # those: test_docent, test_labels
     left = told - set(asked)
-    assert left <= {("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get")}, left
+    assert left <= {("/api/v1/rules/{id}/versions", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get")}, left
 
 
 def test_every_described_call_exists_and_refuses_unknown_parameters():

@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/clock.h"
+#include "base/hash.h"
 
 #include <sys/resource.h>
 #include <time.h>
@@ -111,17 +112,53 @@ static void answers(void **state)
     }
 }
 
+/* Every view that there is, with the columns that are written about. */
 static void every_view_can_be_read(void **state)
 {
     struct fixture *f = *state;
-    static const char *const names[] = {"collections", "runs", "scores", "transcripts", "messages", "tool_calls", "findings",
-                                        "evidence", "labels", "tasks", "judgments"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct slice all = arena_printf(&f->a, "SELECT * FROM %s", names[i]);
-        struct slice some = arena_printf(&f->a, "SELECT count(*) FROM %s", names[i]);
-        assert_int_equal(strncmp(ask(f, all.ptr, NULL, 0), "{\"columns\":[", 12), 0);
+    size_t n = 0;
+    for (const struct sql_view *view = sql_views; view->name; view++, n++) {
+        struct slice all = arena_printf(&f->a, "SELECT * FROM %s WHERE 0", view->name), some = arena_printf(&f->a, "SELECT count(*) FROM %s", view->name);
+        struct str wanted = STR_INIT(10000);
+        str_addz(&wanted, "{\"columns\":[");
+        for (const struct sql_column *column = view->columns; column->name; column++)
+            str_printf(&wanted, "%s\"%s\"", column == view->columns ? "" : ",", column->name);
+        str_addz(&wanted, "],\"rows\":[],\"truncated\":false}");
+        assert_string_equal(ask(f, all.ptr, NULL, 0), arena_dup(&f->a, str_slice(&wanted)).ptr);
         assert_int_equal(strncmp(ask(f, some.ptr, NULL, 0), "{\"columns\":[", 12), 0);
+        str_free(&wanted);
     }
+    assert_int_equal(n, number(f, "SELECT count(*) FROM sqlite_schema WHERE type = 'view'"));
+}
+
+static void a_mistake_has_a_place(void **state)
+{
+    struct fixture *f = *state;
+    assert_non_null(strstr(ask(f, "SELECT id\nFROM runs WHERE '\xc3\xa9' = nowhere", NULL, 0), "no such column: nowhere, at line 2, column 23"));
+    assert_non_null(strstr(ask(f, "SELECT 1 FORM runs x", NULL, 0), "at line 1, column "));
+}
+
+static void queries_are_kept(void **state)
+{
+    struct fixture *f = *state;
+    struct saved_query kept, other, changed;
+    struct saved_queries list;
+    OK(store_query_put(f->store, &(struct saved_query){.name = S("runs"), .text = S("SELECT 1")}, &f->a, &kept, &e));
+    assert_true(uuid_valid(kept.id));
+    assert_false(kept.chart.ptr);
+    FAILS(ERR_CONFLICT, store_query_put(f->store, &(struct saved_query){.name = S("runs"), .text = S("SELECT 2")}, &f->a, &other, &e));
+    OK(store_query_put(f->store, &(struct saved_query){.name = S("a"), .text = S("SELECT 2"), .chart = S("{\"type\":\"bar\"}")}, &f->a, &other, &e));
+    FAILS(ERR_CONFLICT, store_query_put(f->store, &(struct saved_query){.id = other.id, .name = S("runs"), .text = S("SELECT 2")}, &f->a, &changed, &e));
+    FAILS(ERR_NOT_FOUND, store_query_put(f->store, &(struct saved_query){.id = S("none"), .name = S("b"), .text = S("SELECT 2")}, &f->a, &changed, &e));
+    OK(store_query_put(f->store, &(struct saved_query){.id = kept.id, .name = S("runs"), .text = S("SELECT 3")}, &f->a, &changed, &e));
+    assert_true(slice_eq(changed.id, kept.id) && slice_is(changed.text, "SELECT 3"));
+    OK(store_queries(f->store, &f->a, &list, &e));
+    assert_int_equal(list.n, 2);
+    assert_true(slice_is(list.items[0].name, "a") && slice_is(list.items[0].chart, "{\"type\":\"bar\"}") && slice_is(list.items[1].text, "SELECT 3"));
+    OK(store_query_delete(f->store, other.id, &e));
+    FAILS(ERR_NOT_FOUND, store_query_delete(f->store, other.id, &e));
+    OK(store_queries(f->store, &f->a, &list, &e));
+    assert_int_equal(list.n, 1);
 }
 
 /* like, instr and replace are our own: they answer as SQLite's do. */
@@ -368,6 +405,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(answers, set_up_with_runs, tear_down),
         cmocka_unit_test_setup_teardown(answers, set_up_in_memory, tear_down),
         cmocka_unit_test_setup_teardown(every_view_can_be_read, set_up_with_runs, tear_down),
+        cmocka_unit_test_setup_teardown(a_mistake_has_a_place, set_up_with_runs, tear_down),
+        cmocka_unit_test_setup_teardown(queries_are_kept, set_up, tear_down),
         cmocka_unit_test_setup_teardown(functions_answer_as_those_of_sqlite, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_all_but_reading, set_up_with_runs, tear_down),
         cmocka_unit_test_setup_teardown(refuses_all_but_reading, set_up_in_memory, tear_down),

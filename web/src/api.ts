@@ -72,6 +72,8 @@ export interface Finding {
     status: Status;
     note: string | null;
     reviewer: string | null;
+    /** Of the exception that set it aside. */
+    exception: string | null;
     created_at: string;
     task_id: string | null;
     captures?: Record<string, string>;
@@ -228,7 +230,10 @@ export interface GroupCount {
     tasks: number;
     open: number;
     confirmed: number;
+    /** By people. */
     dismissed: number;
+    /** Set aside by exceptions. */
+    excepted: number;
 }
 
 export interface Summary {
@@ -452,6 +457,11 @@ export const api = {
         call<Finding>('PATCH', '/findings' + pathOf(id), { body: change }),
     reviewMany: (ids: string[], change: { status?: Status; note?: string; reviewer?: string }) =>
         call<{ changed: number }>('POST', '/findings/review', { body: { ids, ...change } }),
+    reviewFilter: (
+        collection: string,
+        filter: Record<string, string>,
+        change: { status: Status; note?: string; reviewer?: string },
+    ) => call<{ changed: number }>('POST', '/findings/review', { body: { collection, filter, ...change } }),
     detectors: (signal?: AbortSignal, collection?: string | null) => get<List<Detector>>('/detectors', { collection }, signal),
     sample: () => call<Job>('POST', '/sample', { body: {} }),
     job: (id: string, signal?: AbortSignal) => get<Job>('/jobs' + pathOf(id), undefined, signal),

@@ -33,7 +33,7 @@ export const RUN_KEYS = [
     'tag',
     'has_findings',
 ];
-export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag'];
+export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag', 'exception'];
 
 /* Keys whose end names anything: a key of metadata, a score, a field that is to lie between two numbers. */
 const isOpen = (key: string) => /^(meta|score|range)\../s.test(key);

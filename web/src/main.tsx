@@ -18,12 +18,14 @@ import './compare.css';
 import './lists.css';
 import './tree.css';
 import './query.css';
+import './rules.css';
 
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
+const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
@@ -59,6 +61,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'query':
+            return <QueryPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':

@@ -8,10 +8,17 @@ import { count } from './format';
 export type Change = (ids: string[], change: Partial<Pick<Finding, 'status' | 'note'>>) => void;
 
 interface Step {
-    before: { id: string; status: Status; note: string | null }[];
-    apply: Change;
+    /** Takes it back; gives the findings that it was about. Throws where the server refuses. */
+    back: () => Promise<string[]>;
 }
 const steps: Step[] = [];
+
+/** What was done here last, and how it is undone. */
+export function remember(back: Step['back'], what: string): void {
+    const step: Step = { back };
+    steps.push(step);
+    toast(what, { label: 'undo', run: () => void undo(step) });
+}
 
 /** Sets the status or note of findings: at once in the page, then on the server; what the server refuses goes back. */
 export async function review(findings: Finding[], change: { status?: Status; note?: string }, apply: Change): Promise<boolean> {
@@ -27,15 +34,17 @@ export async function review(findings: Finding[], change: { status?: Status; not
         toastError('The review was not stored.', asApiError(e));
         return false;
     }
-    const step: Step = { before, apply };
-    steps.push(step);
     const what = change.status
         ? { open: 'opened again', confirmed: 'confirmed', dismissed: 'dismissed' }[change.status]
         : 'noted';
-    toast(`${ids.length === 1 ? findings[0]!.title : count(ids.length, 'finding')}: ${what}`, {
-        label: 'undo',
-        run: () => void undo(step),
-    });
+    const back = async () => {
+        for (const { id, status, note } of before) {
+            await api.review(id, { status, note: note ?? '' });
+            apply([id], { status, note });
+        }
+        return ids;
+    };
+    remember(back, `${ids.length === 1 ? findings[0]!.title : count(ids.length, 'finding')}: ${what}`);
     return true;
 }
 
@@ -45,13 +54,9 @@ export async function undo(step: Step | undefined = steps[steps.length - 1]): Pr
     if (!step || at < 0) return null;
     steps.splice(at, 1);
     try {
-        for (const { id, status, note } of step.before) {
-            await api.review(id, { status, note: note ?? '' });
-            step.apply([id], { status, note });
-        }
+        return await step.back();
     } catch (e) {
         toastError('That could not be undone.', asApiError(e));
         return null;
     }
-    return step.before.map(b => b.id);
 }

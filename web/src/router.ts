@@ -104,7 +104,7 @@ export type Page =
     | { name: 'groups'; collection: string }
     | { name: 'task'; collection: string; task: string }
     | { name: 'run'; run: string }
-    | { name: 'rules' | 'rubrics' | 'settings' }
+    | { name: 'rules' | 'rubrics' | 'settings' | 'query' }
     | { name: 'rubric' | 'agreement'; rubric: string }
     | { name: 'unknown' };
 
@@ -113,6 +113,7 @@ export function pageOf(path: string): Page {
     if (path === '/') return { name: 'collections' };
     if (path === '/rules') return { name: 'rules' };
     if (path === '/judges') return { name: 'rubrics' };
+    if (path === '/query') return { name: 'query' };
     if (path === '/settings') return { name: 'settings' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
     if (parts[0] === 'judges' && parts[1]) {

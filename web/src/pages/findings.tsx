@@ -3,18 +3,21 @@ import type { JSX } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type Finding, type Message, type Status } from '../api';
 import { askedOf, fieldsOf, FINDING_KEYS } from '../filter';
-import { num, outcome, OUTCOME_NAME, runLabel } from '../format';
+import { count, num, outcome, OUTCOME_NAME, runLabel } from '../format';
+import { exceptions, isLike } from '../exceptions';
 import { useKeys } from '../keys';
 import { EvidenceInPlace } from '../parts/context';
+import { ExceptDialog, ExceptionsDialog, takeBack as takeExceptionBack } from '../parts/exceptions';
 import { Actions, Detail } from '../parts/finding';
 import { Inbox, type Grouping } from '../parts/inbox';
 import { OutcomeMark } from '../parts/marks';
 import { Side } from '../parts/precision';
 import { QueryBox } from '../parts/query';
 import { CopyButton, Dialog, DialogHead, FailedPage, Failure, toast } from '../parts/say';
+import { ReviewAll } from '../parts/reviewall';
 import { Shell } from '../parts/shell';
 import { FoldedText } from '../parts/textpart';
-import { review, undo } from '../review';
+import { remember, review, undo } from '../review';
 import { useRows } from '../rows';
 import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
 import { useAsk, useMedia, useNarrow, useTitle } from '../use';
@@ -82,6 +85,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
     };
     const [ask, setAsk] = useState<{ like: Finding[] } | null>(null);
     const [noting, setNoting] = useState(false);
+    const [dialog, setDialog] = useState<'except' | 'exceptions' | 'all' | null>(null);
     const [evidence, setEvidence] = useState(0);
     const [raw, setRaw] = useState<Message | null>(null);
     useEffect(() => {
@@ -112,6 +116,20 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
             f => f.detector === shown.detector && f.title === shown.title && f.status === 'open' && f.id !== shown.id,
         );
         setAsk({ like: [shown, ...like] });
+    };
+    const kept = useAsk(summary.data ? 'exceptions ' + summary.data.collection.id : null, signal =>
+        exceptions.list({ collection: summary.data!.collection.id }, signal),
+    );
+    const anew = () => {
+        setReviews(new Map());
+        rows.again();
+        loose.again();
+        summary.again();
+        kept.again();
+    };
+    const except = () => {
+        setAsk(null);
+        setDialog('except');
     };
     const takeBack = async () => {
         const ids = await undo();
@@ -144,6 +162,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
             ? [
                   { key: '1', does: '', run: () => void act([ask.like[0]!], 'dismissed') },
                   { key: '2', does: '', run: () => void act(ask.like, 'dismissed') },
+                  { key: '3', does: '', run: () => except() },
                   { key: 'Escape', does: '', run: () => setAsk(null) },
               ]
             : []),
@@ -158,6 +177,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
     const listScreen = !narrow || !chosenId;
     const paneScreen = !narrow || !!chosenId;
     const total = rows.total ?? items.length;
+    const setAside = shown?.exception ? kept.data?.items.find(x => x.id === shown.exception) : undefined;
     const rule = shown && detectors.data?.items.find(d => d.id === shown.detector);
     return (
         <Shell collection={summary.data?.collection} name={name} tab="findings">
@@ -202,6 +222,21 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                                 >
                                     {status === 'any' ? 'Only open' : 'Reviewed too'}
                                 </button>
+                                {!!kept.data?.items.length && (
+                                    <button class="btn btn-bare" type="button" onClick={() => setDialog('exceptions')}>
+                                        Exceptions {num(kept.data.items.length)}
+                                    </button>
+                                )}
+                                {!!total && (
+                                    <button
+                                        class="btn btn-bare"
+                                        type="button"
+                                        title="Review all that the filter names, or save them as a file"
+                                        onClick={() => setDialog('all')}
+                                    >
+                                        All…
+                                    </button>
+                                )}
                                 <span class="dim end" aria-live="polite">
                                     {num(total)}
                                     {status === 'open' ? ' open' : ''}
@@ -279,11 +314,18 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                                     <span class="end dim">
                                         {shown.status === 'open'
                                             ? ''
-                                            : shown.status + (shown.reviewer ? ` by ${shown.reviewer}` : '')}
+                                            : setAside
+                                              ? 'set aside by an exception'
+                                              : shown.status + (shown.reviewer ? ` by ${shown.reviewer}` : '')}
                                     </span>
                                 </div>
                                 <div class="in">
-                                    <Detail finding={shown} rule={rule} />
+                                    <Detail
+                                        finding={shown}
+                                        rule={rule}
+                                        exception={setAside}
+                                        onTakeBack={() => void takeExceptionBack(setAside!, anew)}
+                                    />
                                     <EvidenceInPlace
                                         key={shown.id}
                                         finding={shown}
@@ -299,6 +341,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                                     onConfirm={() => void act([shown], 'confirmed')}
                                     onDismiss={() => void dismiss()}
                                     onChoice={all => void act(all ? ask!.like : [shown], 'dismissed')}
+                                    onExcept={except}
                                     onCancel={() => {
                                         setAsk(null);
                                         setNoting(false);
@@ -319,6 +362,44 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                     </section>
                 )}
                 {!noSide && <Side summary={summary.data} finding={shown} />}
+                {dialog === 'except' && shown && summary.data && (
+                    <ExceptDialog
+                        finding={shown}
+                        collection={summary.data.collection}
+                        onClose={() => setDialog(null)}
+                        onMade={made => {
+                            setDialog(null);
+                            goOn(
+                                position,
+                                items.filter(f => isLike(f, made)).map(f => f.id),
+                            );
+                            remember(
+                                async () => {
+                                    await exceptions.remove(made.id);
+                                    anew();
+                                    return [shown.id];
+                                },
+                                `An exception of ${made.detector}: ${count(made.findings, 'finding')} set aside`,
+                            );
+                            anew();
+                        }}
+                    />
+                )}
+                {dialog === 'exceptions' && summary.data && (
+                    <ExceptionsDialog collection={summary.data.collection} onChange={anew} onClose={() => setDialog(null)} />
+                )}
+                {dialog === 'all' && summary.data && (
+                    <ReviewAll
+                        collection={summary.data.collection}
+                        asked={asked}
+                        total={total}
+                        onClose={() => setDialog(null)}
+                        onDone={() => {
+                            setDialog(null);
+                            anew();
+                        }}
+                    />
+                )}
                 {raw && (
                     <Dialog title={`M${raw.index}`} wide onClose={() => setRaw(null)}>
                         <DialogHead title={`M${raw.index}, ${raw.role}`} onClose={() => setRaw(null)} />

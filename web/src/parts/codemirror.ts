@@ -99,6 +99,18 @@ const look = EditorView.theme({
     },
 });
 
+/* Where the browser itself types over coloured words, it keeps their colour in a style attribute, which our CSP refuses aloud. */
+const typeOver = EditorView.domEventHandlers({
+    beforeinput: (event, view) => {
+        const { from, to, empty } = view.state.selection.main;
+        if (event.inputType !== 'insertText' || event.isComposing || event.data == null || empty) return false;
+        const insert = () => view.state.update(view.state.replaceSelection(event.data!), { userEvent: 'input.type', scrollIntoView: true });
+        if (!view.state.facet(EditorView.inputHandler).some(handle => handle(view, from, to, event.data!, insert))) view.dispatch(insert());
+        event.preventDefault();
+        return true;
+    },
+});
+
 /** `rows`: lines that it is high at least. */
 export function createEditor(
     parent: HTMLElement,
@@ -130,6 +142,7 @@ export function createEditor(
                 lintGutter(),
                 history(),
                 drawSelection(),
+                typeOver,
                 indentOnInput(),
                 indentUnit.of('  '),
                 bracketMatching(),

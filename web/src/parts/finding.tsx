@@ -2,11 +2,24 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
 import type { Detector, Finding } from '../api';
+import { whenText, type Exception } from '../exceptions';
 import { num } from '../format';
 import { visible } from '../text';
 import { KindMark, SeverityMark } from './marks';
+import { Who } from './who';
 
-export function Detail({ finding: f, rule }: { finding: Finding; rule?: Detector }): JSX.Element {
+export function Detail({
+    finding: f,
+    rule,
+    exception,
+    onTakeBack,
+}: {
+    finding: Finding;
+    rule?: Detector;
+    /** What set it aside. */
+    exception?: Exception;
+    onTakeBack: () => void;
+}): JSX.Element {
     const runs = new Set(f.evidence.map(e => e.run)).size;
     return (
         <>
@@ -44,6 +57,16 @@ export function Detail({ finding: f, rule }: { finding: Finding; rule?: Detector
                     <b>What this rule cannot tell:</b> {rule.unsure}
                 </p>
             )}
+            {exception && (
+                <p class="limits">
+                    <b>Set aside by an exception of the rule:</b> {visible(whenText(exception.when))}
+                    {exception.note ? `. ${visible(exception.note)}` : ''}
+                    {exception.reviewer ? `, ${visible(exception.reviewer)}` : ''}{' '}
+                    <button class="more" type="button" onClick={onTakeBack}>
+                        take it back
+                    </button>
+                </p>
+            )}
             {f.note && (
                 <p class="limits">
                     <b>Note{f.reviewer ? ` by ${f.reviewer}` : ''}:</b> {f.note}
@@ -60,6 +83,7 @@ export function Actions({
     onConfirm,
     onDismiss,
     onChoice,
+    onExcept,
     onCancel,
     onNote,
     onSaveNote,
@@ -74,6 +98,7 @@ export function Actions({
     onConfirm: () => void;
     onDismiss: () => void;
     onChoice: (all: boolean) => void;
+    onExcept: () => void;
     onCancel: () => void;
     onNote: () => void;
     onSaveNote: (note: string) => void;
@@ -105,6 +130,14 @@ export function Actions({
                     >
                         {ask.length < 2 ? 'No other is like it' : `All ${num(ask.length)} like it in ${finding.detector}`}{' '}
                         <Key k="2" />
+                    </button>
+                    <button
+                        class="btn"
+                        type="button"
+                        title="An exception of the rule: what is like this is set aside in every later import and scan too"
+                        onClick={onExcept}
+                    >
+                        Never again… <Key k="3" />
                     </button>
                     <button class="btn btn-bare" type="button" onClick={onCancel}>
                         Cancel <Key k="Esc" />
@@ -163,6 +196,7 @@ export function Actions({
             >
                 Open run <Key k="o" />
             </button>
+            <Who shy />
             <span class="keys dim" aria-hidden="true">
                 <kbd>j</kbd> <kbd>k</kbd> next, previous &ensp; <kbd>]</kbd> <kbd>[</kbd> evidence &ensp; <kbd>?</kbd> all keys
             </span>

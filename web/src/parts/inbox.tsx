@@ -128,7 +128,7 @@ function GroupHead({ name, grouping, summary }: { name: string; grouping: Groupi
                     {num(row.open)} open of {num(row.findings)}
                 </span>
             )}
-            {row && <span class="end">{reviewed ? `${num(row.confirmed)} of ${num(reviewed)} confirmed` : 'no reviews'}</span>}
+            {row && <span class="end">{row.excepted ? `${num(row.excepted)} excepted, ` : ''}{reviewed ? `${num(row.confirmed)} of ${num(reviewed)} confirmed` : 'no reviews'}</span>}
         </h2>
     );
 }

@@ -39,6 +39,7 @@ export function saidBy(judgment: Judgment): Finding {
         status: 'open',
         note: null,
         reviewer: null,
+        exception: null,
         created_at: judgment.created_at,
         task_id: null,
         run: null,

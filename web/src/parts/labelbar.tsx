@@ -13,6 +13,7 @@ import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
 import { NewSet } from './newset';
 import { Failure, toast, toastError } from './say';
+import { Who } from './who';
 
 type Fields = Record<string, Json>;
 const asFields = (value: Json | undefined): Fields =>
@@ -103,7 +104,7 @@ export function LabelBar(props: LabelBarProps): JSX.Element {
                 <button class="btn btn-bare" type="button" onClick={() => setMaking(true)}>
                     New set
                 </button>
-                <Who who={who} />
+                <Who />
                 <span class="end" aria-live="polite">
                     {inQueue != null
                         ? `${num(inQueue)} of ${num(queue!.length)} labelled`
@@ -147,47 +148,6 @@ export function LabelBar(props: LabelBarProps): JSX.Element {
 }
 
 const ours = (set: string, who: string, value: Json): Label => ({ set, who, value, when: new Date().toISOString() });
-
-function Who({ who }: { who: string }): JSX.Element {
-    const [editing, setEditing] = useState(false);
-    if (who && !editing)
-        return (
-            <button
-                class="btn btn-bare"
-                type="button"
-                title="who labels and reviews in this browser; press to change"
-                onClick={() => setEditing(true)}
-            >
-                as {visible(who)}
-            </button>
-        );
-    return (
-        <form
-            class="lb-who"
-            onSubmit={event => {
-                event.preventDefault();
-                const name = new FormData(event.currentTarget).get('who')?.toString().trim();
-                if (name) setLabelling({ who: name });
-                setEditing(false);
-            }}
-        >
-            <div class="input">
-                <input
-                    name="who"
-                    aria-label="Your name"
-                    placeholder="your name"
-                    defaultValue={who}
-                    autocomplete="off"
-                    maxLength={80}
-                    required
-                />
-            </div>
-            <button class="btn" type="submit">
-                Keep
-            </button>
-        </form>
-    );
-}
 
 /** What a label carries beside its answer. */
 function evidenceOf(picked: Picked | null, run: RunDetail, transcript: number): Fields {

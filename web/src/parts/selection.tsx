@@ -2,8 +2,9 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, exportUrl, type Run } from '../api';
+import { csvCell, saveFile } from '../file';
+import { count, num } from '../format';
 import { exportRuns, type FieldInfo } from '../lists';
-import { bytes, count, num } from '../format';
 import { go, withQuery } from '../router';
 import { asApiError } from '../use';
 import { COLUMNS, STANDARD, type Column } from './columns';
@@ -164,7 +165,7 @@ export function SelectionBar({
     };
     const bring = async () => {
         try {
-            save('runs.jsonl', await exportRuns(collection, 'native', ids ?? []));
+            saveFile('runs.jsonl', await exportRuns(collection, 'native', ids ?? []));
         } catch (e) {
             toastError('The runs were not exported.', asApiError(e));
         }
@@ -229,7 +230,7 @@ export function SelectionBar({
                     <button
                         class="btn"
                         type="button"
-                        onClick={() => save('runs.csv', new Blob([csv(chosen(), columns)], { type: 'text/csv' }))}
+                        onClick={() => saveFile('runs.csv', new Blob([csv(chosen(), columns)], { type: 'text/csv' }))}
                     >
                         Export CSV
                     </button>
@@ -257,23 +258,8 @@ export function SelectionBar({
     );
 }
 
-/** A cell that a spreadsheet would take for a formula is kept as text. */
 function csv(runs: Run[], columns: Column[]): string {
-    const cell = (value: string | number | null) => {
-        const text = value == null ? '' : String(value);
-        const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
-        return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-    };
     const lines = [['id', ...columns.map(column => column.id)].join(',')];
-    for (const run of runs) lines.push([cell(run.id), ...columns.map(column => cell(column.text(run)))].join(','));
+    for (const run of runs) lines.push([csvCell(run.id), ...columns.map(column => csvCell(column.text(run)))].join(','));
     return lines.join('\r\n') + '\r\n';
-}
-
-function save(name: string, blob: Blob): void {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
-    toast(`${name}, ${bytes(blob.size)}`);
 }
