@@ -215,7 +215,7 @@ function Range({ field, value }: { field: string; value: string }): JSX.Element 
             <div class="input">{end('from', low)}</div>
             <div class="input">{end('to', high)}</div>
             <button class="sr" type="submit" tabIndex={-1}>
-                Set
+                Set the range of {title}
             </button>
         </form>
     );

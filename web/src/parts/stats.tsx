@@ -59,7 +59,7 @@ export function Stats({
     if (answer.error && !kept) return <Failure error={answer.error} again={answer.again} what="What runs took could not be loaded." />;
     if (!kept || !told.length) return null;
     const shown = sorted.slice(0, all ? MOST_SHOWN : FIRST_SHOWN);
-    const most = new Map(told.map(m => [m.key, Math.max(...rows.map(row => row[m.key]?.p90 ?? 0))]));
+    const most = new Map(told.map(m => [m.key, Math.max(...shown.map(row => row[m.key]?.p90 ?? 0))]));
     const usual = ['model', 'agent', 'task', 'success'].filter(field => groups.some(g => g.field === field));
     return (
         <section class="panel stats" aria-label="What runs took">
