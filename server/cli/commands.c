@@ -65,11 +65,18 @@ static const struct option_row search_options[] = {
     {'c', "collection", "NAME", "only in this collection"},
     {0, "regex", NULL, "PATTERN is a regular expression"},
     {0, "case", NULL, "tell upper from lower case"},
-    {0, "role", "ROLE", "only messages of system, user, assistant or tool"},
+    {0, "role", "ROLE", "only messages of system, user, assistant or tool; several with commas, here and below"},
     {0, "tool", "NAME", "only calls and results of this tool"},
     {0, "model", "NAME", "only runs of this model"},
     {0, "task", "ID", "only runs of this task"},
+    {0, "agent", "NAME", "only runs of this agent"},
     {0, "success", "VALUE", "only runs that passed (true), failed (false) or unknown"},
+    {0, "exit-status", "VALUE", "only runs that ended so"},
+    {0, "tag", "TAG", "only runs with this tag"},
+    {0, "meta", "KEY=VALUE", "only runs whose metadata say so; may repeat"},
+    {0, "score", "NAME=VALUE", "only runs with this score"},
+    {0, "range", "FIELD=LOW..HIGH", "only runs in this range, as telltale runs has it"},
+    {0, "facets", NULL, "how many hits there are by collection, role, tool, model, task and outcome, instead of the hits"},
     {0, "limit", "N", "at most so many hits (default: all)"},
     {0},
 };
@@ -199,7 +206,7 @@ const struct command commands[] = {
      "A and B are values of the field that --by names, several with commas; without B the other group is all other runs. Tasks are the unit:\n"
      "runs are averaged within theirs. Differences are B less A, with 95 % intervals; P is adjusted for the number of rows (Benjamini and Hochberg).\n\n"
      "telltale compare -c bench --by model gpt-5-mini gpt-5", compare_options, 1, 2, cmd_compare},
-    {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
+    {"search", "PATTERN", "find words (all of them in one text; \"a phrase\" in quotes) or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
      sql_options, 1, 1, cmd_sql},

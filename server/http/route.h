@@ -123,6 +123,7 @@ HANDLER(api_own_rule_delete);
 HANDLER(api_rule_schema);
 /* api_query.c */
 HANDLER(api_search);
+HANDLER(api_search_facets);
 HANDLER(api_sql);
 HANDLER(api_sql_schema);
 HANDLER(api_queries);

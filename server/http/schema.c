@@ -104,9 +104,11 @@ const struct schema schemas[] = {
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
                   "incomplete: [Incomplete], complete: boolean}"},
-    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, transcript: integer, "
+    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, success: boolean?, transcript: integer, "
                "message: integer, role: string, tool: string?, part: string, start: integer, end: integer, line: string, "
                "line_start: integer}], next: string?, total: integer?, incomplete: boolean, reason: string?}"},
+    {"SearchFacets", "{total: integer, complete: boolean, reason: string?, facets: [{field: string, values: [{value: string?, hits: integer}], "
+                     "more: integer}]}"},
     {"RubricRow", "{" RUBRIC_ROW "}"},
     {"Rubric", "{" RUBRIC_ROW ", text: string, rubric: object, fields: [{name: string, type: string, words: [string], low: number?, high: number?, "
                "required: boolean}], decides: string?, positive: [string], problems: [RubricProblem]}"},

@@ -38,6 +38,7 @@ void view_summary(struct jsonw *j, const struct summary *summary);
 void view_job(struct jsonw *j, const struct job_row *row);
 void view_incomplete(struct jsonw *j, const struct incomplete_row *row); /* a run, a detector, what stopped it */
 void view_search_hit(struct jsonw *j, const struct search_hit *hit);
+void view_search_facets(struct jsonw *j, const struct search_facets *facets);
 void view_detector(struct jsonw *j, const struct detector_info *info);
 void view_success(struct jsonw *j, enum verdict success);                   /* "success": true, false or null */
 void view_index(struct jsonw *j, const char *key, int32_t n);               /* null where it is negative */

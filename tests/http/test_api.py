@@ -82,6 +82,7 @@ def test_every_answer_is_as_described():
         ("/api/v1/judgments", "get"): ["judgments", "judgments?collection=sample"],
         ("/api/v1/judges", "get"): ["judges?collection=sample"],
         ("/api/v1/search", "get"): ["search?q=error", "search?q=no_such_words_anywhere_at_all"],
+        ("/api/v1/search/facets", "get"): ["search/facets?q=error", "search/facets?q=no_such_words_anywhere_at_all"],
         ("/api/v1/sql/schema", "get"): ["sql/schema"],
         ("/api/v1/queries", "get"): ["queries"],
         ("/api/v1/jobs", "get"): ["jobs"],
