@@ -424,10 +424,13 @@ bool store_atlas_colours(struct store *s, const struct filter *f, struct slice f
 
 /* ---- search and SQL ------------------------------------------------------------------------------------------------- */
 
+/* Words are sought without case, all of them in one part of a message (its text, its reasoning, its error, a call's arguments); what
+ * stands between "double quotes" is one of them. */
 struct search_query {
     struct slice pattern;
-    bool regex, match_case;      /* words are sought without case by default; a regex says (?i) where it is to be so */
-    struct slice collection, role, tool, model, task, success; /* absent: any */
+    bool regex, match_case;      /* a regex knows case; it says (?i) where it is to be otherwise */
+    struct slice role, tool;     /* lists; absent: any */
+    struct filter runs;          /* in which runs: what it asks of collection, model, task, agent, success, exit status, tag and metadata */
     uint32_t limit;              /* hits on a page; 0: 50 */
     struct slice after;
     bool count;
@@ -435,6 +438,7 @@ struct search_query {
 };
 struct search_hit {
     struct slice run, external_id, collection, task_id, model;
+    enum verdict success;
     int32_t transcript, message;
     enum role role;
     struct slice tool, part;     /* part as in evidence */
@@ -446,6 +450,22 @@ struct search_hits { struct search_hit *items; size_t n; struct page_end end; bo
 /* Newest import first, within it in the order of its runs and messages. A hit is a (message, part) that matches, at its first match. Where
  * the deadline ends the search (`incomplete`), `next` goes on from there. ERR_USAGE for a pattern that does not compile. */
 bool store_search(struct store *s, const struct search_query *q, struct arena *a, struct search_hits *out, struct err *e);
+
+/* How many hits there are for each value of a field, the most frequent first. Each field counts as if nothing were asked of it itself, so
+ * that other values can be chosen. */
+struct search_value { struct slice value; int64_t hits; }; /* absent: hits that have none */
+enum search_field { SEARCH_COLLECTION, SEARCH_ROLE, SEARCH_TOOL, SEARCH_MODEL, SEARCH_TASK, SEARCH_SUCCESS };
+#define SEARCH_FIELDS (SEARCH_SUCCESS + 1)
+enum { SEARCH_VALUES = 50 }; /* of a field that are listed */
+const char *search_field_name(enum search_field field);
+struct search_facets {
+    struct { struct search_value *values; size_t n; int64_t more; /* values that are not listed */ } fields[SEARCH_FIELDS];
+    int64_t total;               /* hits; where it is not complete, as far as they were counted */
+    bool complete;
+    struct slice reason;
+};
+/* limit, after and count of the query are not looked at. Else as store_search(). */
+bool store_search_facets(struct store *s, const struct search_query *q, struct arena *a, struct search_facets *out, struct err *e);
 
 /* Read-only SQL over the documented views, written to `out` as {"columns": […], "rows": [[…]], "truncated": bool}.
  * `params`: JSON text of an array, or absent. `limit` rows, 0 for none. The authorizer lets through SELECT on the views alone;
@@ -514,9 +534,13 @@ bool store_job_finish(struct store *s, struct slice id, enum job_state state, st
  * and knows that no other one runs. */
 bool store_jobs_release(struct store *s, uint64_t *released, struct err *e);
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
-bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
+/* `state` as job_state_name() has it, or absent for all. */
+bool store_jobs(struct store *s, struct slice state, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
 /* Of a queued or failed job at once (what a failed one kept is then given up); of a running one when it next looks.
  * ERR_CONFLICT: it is done or cancelled already, or a build, which goes on until what was accepted is built. */
 bool store_job_cancel(struct store *s, struct slice id, struct err *e);
+/* Puts a job that failed or was cancelled back in the queue, as if it had never begun. ERR_CONFLICT: it has not ended so; an upload that
+ * was cancelled, whose bytes are gone; a build, which begins again by itself. */
+bool store_job_retry(struct store *s, struct slice id, struct err *e);
 
 #endif

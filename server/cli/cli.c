@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "ingest/ownrules.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -99,10 +101,12 @@ static bool open_book(struct cli *cli, struct err *e)
     return true;
 }
 
-bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e)
+bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e)
 {
     if (!cli->book && !open_book(cli, e))
         return false;
+    if (store)
+        return rules_for(store, cli->book, collection, out, e);
     *out = rulebook_for(cli->book, collection);
     return true;
 }

@@ -4,15 +4,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/version.h"
 #include "detect/rulebook.h"
 #include "storage/store.h"
 
 #include <jansson.h>
 #include <stdatomic.h>
-
-#ifndef TELLTALE_VERSION
-#define TELLTALE_VERSION "0.1.0"
-#endif
 
 struct option_row {
     char letter;          /* 'c' for -c; 0: none */
@@ -71,9 +68,9 @@ int cli_fail(const struct err *e);
 /* Opens the database for reading or writing (its folder is made); on failure says why. */
 bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
 /* The rules for a collection of that name (absent: for none in particular): the shipped pack and --rules, with the settings of --config;
- * problems go to stderr. The caller's until ruleset_unref, at the latest the program's end. */
+ * problems go to stderr; and with a store (else NULL) the rules of one's own. The caller's until ruleset_unref, at the latest the program's end. */
 struct rulebook_options cli_rulebook_options(struct cli *cli);
-bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e);
+bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e);
 /* The collection that -c names; without -c the only one there is. */
 bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e);
 

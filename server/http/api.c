@@ -30,10 +30,15 @@ static bool param_in(const struct param *list, const struct param *param)
 
 bool api_filter(const struct args *args, struct slice collection, struct filter *out, struct err *e)
 {
+    return api_filter_by(run_filter_params, args, collection, out, e);
+}
+
+bool api_filter_by(const struct param *list, const struct args *args, struct slice collection, struct filter *out, struct err *e)
+{
     *out = FILTER_ANY;
     out->collection = collection;
     for (size_t i = 0; i < args->n; i++)
-        if (param_in(run_filter_params, args->items[i].param) && !filter_set(out, args->items[i].name, args->items[i].text, e))
+        if (param_in(list, args->items[i].param) && !filter_set(out, args->items[i].name, args->items[i].text, e))
             return false;
     return true;
 }

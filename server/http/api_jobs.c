@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "ingest/fmt_csv.h"
+#include "ingest/ownrules.h"
 #include "jobs/jobs.h"
 #include "text/jread.h"
 
@@ -164,7 +165,7 @@ bool api_jobs(struct request *r, struct answer *a, struct err *e)
 {
     struct page page = api_page(r);
     struct job_rows rows;
-    if (!store_jobs(r->store, &page, &r->arena, &rows, e))
+    if (!store_jobs(r->store, arg_text(&r->args, "state"), &page, &r->arena, &rows, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < rows.n; i++)
@@ -198,6 +199,17 @@ bool api_job_cancel(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+bool api_job_retry(struct request *r, struct answer *a, struct err *e)
+{
+    struct job_row row;
+    if (!store_job_retry(r->store, r->path[0], e) || !store_job(r->store, r->path[0], &r->arena, &row, e))
+        return false;
+    jobs_wake(r->server->jobs);
+    struct jsonw j = jsonw_to(&a->body);
+    view_job(&j, &row);
+    return true;
+}
+
 bool api_add_job(struct request *r, struct answer *a, const struct job_row *job, struct err *e)
 {
     struct slice key = r->header[HEADER_IDEMPOTENCY_KEY];
@@ -220,7 +232,9 @@ bool api_scan(struct request *r, struct answer *a, struct err *e)
     if (!api_path_collection(r, &collection, e))
         return false;
     if (only && only->n) { /* an unknown detector is better refused now than in the job */
-        struct ruleset *rules = rulebook_for(r->server->rules, collection.name), *cut = NULL;
+        struct ruleset *rules, *cut = NULL;
+        if (!rules_for(r->store, r->server->rules, collection.name, &rules, e))
+            return false;
         bool known = ruleset_only(rules, only->items, only->n, &cut, e);
         ruleset_unref(rules);
         ruleset_unref(cut);

@@ -53,6 +53,10 @@ static const struct param messages_params[] = {
     {"limit", ARG_INT, 1, 500, .about = "messages at most (default 100); fewer come where they are large"},
     {0},
 };
+static const struct param jobs_params[] = {
+    {"state", ARG_WORD, .words = "queued|running|done|failed|cancelled", .about = "only jobs in that state"},
+    {0},
+};
 static const struct param incomplete_params[] = {
     {"limit", ARG_INT, 1, 1000, .about = "rows at most (default 50)"},
     {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before (its \"next\")"},
@@ -93,15 +97,28 @@ static const struct param map_params[] = {
     {0},
 };
 static const struct param search_params[] = {
-    {"q", ARG_TEXT, 1, 4096, .required = true, .about = "words, or with regex=1 a pattern"},
+    {"q", ARG_TEXT, 1, 4096, .required = true,
+     .about = "words, all of them in one text of a message, \"in quotes\" as a phrase; or with regex=1 a pattern"},
     {"regex", ARG_BOOL, .about = "q is a PCRE2 pattern"},
     {"case", ARG_BOOL, .about = "upper and lower case differ"},
     {"collection", ARG_TEXT, 1, 1000, .about = "id or name"},
-    {"role", ARG_WORD, .words = "system|user|assistant|tool", .about = "role of the message"},
+    {"role", ARG_TEXT, 1, 100, .about = "role of the message: system, user, assistant, tool, or several with commas"},
     {"tool", ARG_TEXT, 1, 1000, .about = "name of the tool called or answering"},
-    {"model", ARG_TEXT, 1, 1000, .about = "model of the run"},
-    {"task", ARG_TEXT, 1, 4096, .about = "task of the run"},
-    {"success", ARG_WORD, .words = "true|false|unknown", .about = "outcome of the run"},
+    {0},
+};
+const struct param search_run_params[] = {
+    {"model", ARG_TEXT, 0, 1000, .about = "model of the run; several with commas, empty for none"},
+    {"task", ARG_TEXT, 0, 4096, .about = "task of the run"},
+    {"agent", ARG_TEXT, 0, 1000, .about = "agent of the run"},
+    {"success", ARG_TEXT, 1, 100, .about = "outcome of the run: true, false, unknown"},
+    {"exit_status", ARG_TEXT, 0, 1000, .about = "exit status of the run"},
+    {"tag", ARG_TEXT, 0, 1000, .about = "tag of the run"},
+    {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the run's metadata"},
+    {"score.*", ARG_TEXT, 0, 1000, .about = "score.NAME=VALUE: a score of the run"},
+    {"range.*", ARG_TEXT, 2, 200, .about = "range.FIELD=LOW..HIGH, as runs are filtered"},
+    {0},
+};
+static const struct param search_page_params[] = {
     {"limit", ARG_INT, 1, 1000, .about = "hits at most (default 50)"},
     {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before"},
     {"count", ARG_BOOL, .about = "count all hits"},
@@ -171,6 +188,12 @@ static const struct param detectors_query[] = {
 };
 static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
+    {0},
+};
+static const struct param own_rule_fields[] = {
+    {"text", ARG_TEXT, 1, 262144, .required = true, .about = "YAML or JSON of one rule, whose id is that of the address"},
+    {"author", ARG_TEXT, 0, 200, .about = "who wrote it"},
+    {"note", ARG_TEXT, 0, 65536, .about = "what this version is for"},
     {0},
 };
 static const struct param exceptions_query[] = {
@@ -457,6 +480,14 @@ const struct route routes[] = {
      .schema = "Agreement", .summary = "How far two raters agree: people, judges, detectors, each against any"},
     {READ(API "/agreement/raters"), .handle = api_raters, .query = {raters_query}, .schema = "[Rater]", .summary = "Who can be compared"},
     {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/rules"), .handle = api_own_rules, .schema = "[OwnRule]", .summary = "Rules of one's own, each in its latest version"},
+    {.method = "GET", .path = API "/rules/schema", .lane = LANE_INLINE, .handle = api_rule_schema, .status = 200, .schema = "object",
+     .summary = "JSON Schema of the rule language"},
+    {READ(API "/rules/{id}/versions"), .handle = api_own_rule_versions, .schema = "[OwnRule]", .summary = "All versions of a rule of one's own, the latest first"},
+    {WRITE("PUT", API "/rules/{id}"), .handle = api_own_rule_put, .body = BODY_JSON, .fields = own_rule_fields, .status = 200, .schema = "OwnRule",
+     .summary = "Save a rule of one's own, which every later import and scan uses; it takes the place of a shipped one of its id. 400 where it has"
+                " problems or its tests do not hold"},
+    {WRITE("DELETE", API "/rules/{id}"), .handle = api_own_rule_delete, .status = 204, .summary = "Take a rule of one's own away"},
     {READ(API "/exceptions"), .handle = api_exceptions, .query = {exceptions_query}, .schema = "[Exception]",
      .summary = "What detectors are not to find, and how many findings each exception sets aside"},
     {WRITE("POST", API "/exceptions"), .handle = api_exception_add, .body = BODY_JSON, .fields = exception_fields, .status = 201, .schema = "Exception",
@@ -467,8 +498,11 @@ const struct route routes[] = {
      .summary = "Take an exception back: what it set aside is open again"},
     {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
      .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
-    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params}, .status = 200,
-     .schema = "Search", .summary = "Messages that match words or a pattern"},
+    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params, search_run_params, search_page_params},
+     .status = 200, .schema = "Search", .summary = "Messages that match words or a pattern"},
+    {.method = "GET", .path = API "/search/facets", .lane = LANE_LONG, .handle = api_search_facets, .query = {search_params, search_run_params},
+     .status = 200, .schema = "SearchFacets", .summary = "How many of these there are: by collection, role, tool, model, task and outcome, each field "
+     "counted as if nothing were asked of it itself"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
      .schema = "Rows", .summary = "Read-only SQL over the documented views"},
     {READ(API "/sql/schema"), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
@@ -507,9 +541,12 @@ const struct route routes[] = {
      .summary = "Judge runs with a model; Idempotency-Key honoured"},
     {READ(API "/judgments/{id}"), .handle = api_judgment, .schema = "Judgment", .summary = "One judgment, with its evidence"},
     {READ(API "/judges"), .handle = api_judges, .query = {judges_query}, .schema = "[Judge]", .summary = "Who has judged what, and what it cost"},
-    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
+    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params, jobs_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
     {READ(API "/jobs/{id}"), .handle = api_job, .query = {wait_params}, .schema = "Job", .summary = "How a job is doing"},
     {WRITE("DELETE", API "/jobs/{id}"), .handle = api_job_cancel, .status = 200, .schema = "Job", .summary = "Cancel a job"},
+    {WRITE("POST", API "/jobs/{id}/retry"), .handle = api_job_retry, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Job",
+     .summary = "Put a job that failed or was cancelled back in the queue"},
+    {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
 
@@ -584,11 +621,14 @@ const struct route routes[] = {
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
+    PAGE("/rules/new"),
     PAGE("/judges"),
     PAGE("/judges/{name}"),
     PAGE("/judges/{name}/agreement"),
+    PAGE("/search"),
     PAGE("/query"),
     PAGE("/settings"),
+    PAGE("/jobs"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},
 };

@@ -104,6 +104,8 @@ HANDLER(api_scan);
 HANDLER(api_jobs);
 HANDLER(api_job);
 HANDLER(api_job_cancel);
+HANDLER(api_job_retry);
+HANDLER(api_system);
 /* api_otlp.c */
 HANDLER(api_otlp);
 HANDLER(api_otlp_logs);
@@ -118,8 +120,15 @@ HANDLER(api_exceptions);
 HANDLER(api_exception_add);
 HANDLER(api_exception_test);
 HANDLER(api_exception_delete);
+/* api_rules.c */
+HANDLER(api_own_rules);
+HANDLER(api_own_rule_versions);
+HANDLER(api_own_rule_put);
+HANDLER(api_own_rule_delete);
+HANDLER(api_rule_schema);
 /* api_query.c */
 HANDLER(api_search);
+HANDLER(api_search_facets);
 HANDLER(api_sql);
 HANDLER(api_sql_schema);
 HANDLER(api_queries);

@@ -24,6 +24,8 @@ const struct schema schemas[] = {
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"State", "{status: string}"},
     {"Changed", "{changed: integer}"},
+    {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "
+               "free_bytes: integer?}"},
     {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},
     {"KindCounts", "{broken_task: integer, odd_behavior: integer, near_miss: integer, harness: integer, data: integer}"},
     {"Rate", "{value: number, low: number, high: number}"},
@@ -99,6 +101,7 @@ const struct schema schemas[] = {
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
+    {"OwnRule", "{id: string, version: integer, text: string?, author: string?, note: string?, created_at: time}"},
     {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
                   "created_at: time, findings: integer}"},
     {"ExceptionTest", "{findings: integer}"},
@@ -106,9 +109,11 @@ const struct schema schemas[] = {
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
                   "incomplete: [Incomplete], complete: boolean}"},
-    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, transcript: integer, "
+    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, success: boolean?, transcript: integer, "
                "message: integer, role: string, tool: string?, part: string, start: integer, end: integer, line: string, "
                "line_start: integer}], next: string?, total: integer?, incomplete: boolean, reason: string?}"},
+    {"SearchFacets", "{total: integer, complete: boolean, reason: string?, facets: [{field: string, values: [{value: string?, hits: integer}], "
+                     "more: integer}]}"},
     {"RubricRow", "{" RUBRIC_ROW "}"},
     {"Rubric", "{" RUBRIC_ROW ", text: string, rubric: object, fields: [{name: string, type: string, words: [string], low: number?, high: number?, "
                "required: boolean}], decides: string?, positive: [string], problems: [RubricProblem]}"},

@@ -22,7 +22,7 @@ static struct search_hits search(struct fixture *f, struct search_query q)
 
 static struct search_hits words(struct fixture *f, const char *pattern)
 {
-    return search(f, (struct search_query){.pattern = slice_str(pattern), .collection = f->collection, .count = true});
+    return search(f, (struct search_query){.pattern = slice_str(pattern), .runs.collection = f->collection, .count = true});
 }
 
 static void hits_have_their_place(void **state)
@@ -108,19 +108,19 @@ static void patterns(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct search_hits hits = search(f, (struct search_query){.pattern = slice_str(rows[i].pattern), .regex = rows[i].regex,
                                                                   .match_case = rows[i].match_case,
-                                                                  .collection = f->collection, .count = true});
+                                                                  .runs.collection = f->collection, .count = true});
         if (hits.end.total != rows[i].hits || hits.n != (size_t)rows[i].hits)
             fail_msg("%s: %lld hits, not %lld", rows[i].pattern, (long long)hits.end.total, (long long)rows[i].hits);
     }
-    assert_int_equal(search(f, (struct search_query){.pattern = slice_of("o\0b", 3), .collection = f->collection}).n, 1);
+    assert_int_equal(search(f, (struct search_query){.pattern = slice_of("o\0b", 3), .runs.collection = f->collection}).n, 1);
     struct search_hits hits;
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a("), .regex = true}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .role = S("boss")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .after = S("1.2.x")}, &f->a, &hits, &e));
-    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .success = S("maybe")}, &f->a, &hits, &e));
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .runs.success = S("maybe")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .limit = 1001}, &f->a, &hits, &e));
-    FAILS(ERR_NOT_FOUND, store_search(f->store, &(struct search_query){.pattern = S("assistant"), .collection = S("nowhere")},
+    FAILS(ERR_NOT_FOUND, store_search(f->store, &(struct search_query){.pattern = S("assistant"), .runs.collection = S("nowhere")},
                                       &f->a, &hits, &e));
 }
 
@@ -147,15 +147,15 @@ static void filters(void **state)
     f->collection = first;
 
     const struct { struct search_query q; int64_t hits; } rows[] = {
-        {{.collection = first}, 3}, {{.collection = other.id}, 1}, {{.collection = S("d")}, 1}, {{.role = SLICE_NONE}, 4},
+        {{.runs.collection = first}, 3}, {{.runs.collection = other.id}, 1}, {{.runs.collection = S("d")}, 1}, {{.role = SLICE_NONE}, 4},
         {{.role = S("user")}, 1}, {{.role = S("assistant")}, 2}, {{.role = S("user,tool")}, 2}, {{.role = S("system")}, 0},
         {{.tool = S("bash")}, 1}, {{.tool = S("edit,bash")}, 1}, {{.tool = S("edit")}, 0},
-        {{.model = S("model-b")}, 2}, {{.model = S("model-a,model-b")}, 4}, {{.model = S("model-c")}, 0},
-        {{.task = S("task-2")}, 2}, {{.task = S("task-1")}, 1}, {{.task = S("")}, 1}, {{.success = S("true")}, 2},
-        {{.success = S("false")}, 1},
-        {{.success = S("unknown")}, 1}, {{.success = S("true,false")}, 3},
-        {{.model = S("model-b"), .role = S("tool"), .collection = first}, 1},
-        {{.model = S("model-b"), .collection = other.id}, 0},
+        {{.runs.model = S("model-b")}, 2}, {{.runs.model = S("model-a,model-b")}, 4}, {{.runs.model = S("model-c")}, 0},
+        {{.runs.task = S("task-2")}, 2}, {{.runs.task = S("task-1")}, 1}, {{.runs.task = S("")}, 1}, {{.runs.success = S("true")}, 2},
+        {{.runs.success = S("false")}, 1},
+        {{.runs.success = S("unknown")}, 1}, {{.runs.success = S("true,false")}, 3},
+        {{.runs.model = S("model-b"), .role = S("tool"), .runs.collection = first}, 1},
+        {{.runs.model = S("model-b"), .runs.collection = other.id}, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int regex = 0; regex < 2; regex++) { /* a literal by the index, a class by a look at everything */
@@ -167,6 +167,38 @@ static void filters(void **state)
             if (hits.end.total != rows[i].hits)
                 fail_msg("filter %zu (%d): %lld hits", i, regex, (long long)hits.end.total);
         }
+}
+
+/* Several words are all in one text; what stands between quotes is one word. */
+static void several_words(void **state)
+{
+    struct fixture *f = *state;
+    struct run *run = simple_run(f, S("a"), S("the Disk is full: no space left, says \"df\""));
+    run->transcripts->messages[2].reasoning = S("full of ideas");
+    run->transcripts->messages[2].error = S("disk");
+    put_run(f, run, "a.jsonl", 0, false, NULL);
+    static const struct { const char *pattern; bool match_case; int64_t hits; const char *shown; } rows[] = {
+        {"disk full", false, 1, "Disk"}, {"full disk", false, 1, "full"}, {"disk full ideas", false, 0, ""}, {"disk", false, 2, "Disk"},
+        {"\"no space\" disk", false, 1, "no space"}, {"\"space no\" disk", false, 0, ""}, {"  space   left, ", false, 1, "space"},
+        {"disk full", true, 0, ""}, {"Disk full", true, 1, "Disk"}, {"\"df\"", false, 1, "df"}, {"says \"df", false, 1, "says"},
+        {"\"says \"df\"", false, 1, "says \"df"}, {"\"is full", false, 0, ""}, {"full full full", false, 2, "full"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct search_hits hits = search(f, (struct search_query){.pattern = slice_str(rows[i].pattern), .match_case = rows[i].match_case,
+                                                                  .count = true});
+        if (hits.end.total != rows[i].hits)
+            fail_msg("%s: %lld hits, not %lld", rows[i].pattern, (long long)hits.end.total, (long long)rows[i].hits);
+        if (!hits.n)
+            continue;
+        struct slice shown = slice_sub(hits.items[0].line, hits.items[0].start - hits.items[0].line_start, hits.items[0].end - hits.items[0].start);
+        if (!slice_is(shown, rows[i].shown))
+            fail_msg("%s: \"%.*s\" is shown, not \"%s\"", rows[i].pattern, SLICE_ARG(shown), rows[i].shown);
+    }
+    struct search_hits hits;
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("   ")}, &f->a, &hits, &e));
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("\"\"")}, &f->a, &hits, &e));
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7")},
+                                  &f->a, &hits, &e));
 }
 
 /* ---- against a look at every text --------------------------------------------------------------------------------------- */
@@ -324,7 +356,7 @@ static void finds_what_a_look_at_everything_finds(void **state)
             const char *pattern = asked[k].pattern;
             look_everywhere(f, &want, pattern, asked[k].regex ? 0 : REGEX_LITERAL | REGEX_NOCASE, runs, order, n);
             found += want.n;
-            struct search_query q = {.pattern = slice_str(pattern), .regex = asked[k].regex, .collection = f->collection,
+            struct search_query q = {.pattern = slice_str(pattern), .regex = asked[k].regex, .runs.collection = f->collection,
                                      .count = true, .limit = 1000,
                                      .deadline_us = clock_monotonic_us() + 60000000};
             struct search_hits hits = search(f, q);
@@ -332,7 +364,7 @@ static void finds_what_a_look_at_everything_finds(void **state)
             assert_int_equal(hits.end.total, want.n);
             assert_int_equal(hits.n, want.n < 1000 ? want.n : 1000);
             q.count = false; /* the same, page by page; and in all collections */
-            q.collection = round ? SLICE_NONE : f->collection;
+            q.runs.collection = round ? SLICE_NONE : f->collection;
             q.limit = 1 + below(60);
             size_t from = 0;
             do {
@@ -367,6 +399,88 @@ static void finds_what_a_look_at_everything_finds(void **state)
     }
 }
 
+/* ---- facets ------------------------------------------------------------------------------------------------------------- */
+
+/* Where the query says what is asked of a field. */
+static struct slice *asked_of(struct search_query *q, enum search_field field)
+{
+    switch (field) {
+    case SEARCH_COLLECTION: return &q->runs.collection;
+    case SEARCH_ROLE: return &q->role;
+    case SEARCH_TOOL: return &q->tool;
+    case SEARCH_MODEL: return &q->runs.model;
+    case SEARCH_TASK: return &q->runs.task;
+    case SEARCH_SUCCESS: return &q->runs.success;
+    }
+    return NULL;
+}
+
+/* Each value has as many hits as the same search with that value instead of what it asked of the field. */
+static void compare_facets(struct fixture *f, const struct search_query *q, int64_t *counted)
+{
+    struct search_facets facets;
+    OK(store_search_facets(f->store, q, &f->a, &facets, &e));
+    struct search_query all = *q;
+    all.count = true;
+    all.limit = 1;
+    assert_true(facets.complete);
+    assert_int_equal(facets.total, search(f, all).end.total);
+    for (enum search_field field = 0; field < SEARCH_FIELDS; field++) {
+        int64_t sum = 0;
+        struct search_query one = all;
+        for (size_t i = 0; i < facets.fields[field].n; i++) {
+            const struct search_value *v = &facets.fields[field].values[i];
+            assert_true(i == 0 || v->hits <= v[-1].hits);
+            *asked_of(&one, field) = v->value.ptr ? v->value : S("");
+            int64_t hits = search(f, one).end.total;
+            if (hits != v->hits)
+                fail_msg("%.*s: %s %.*s has %lld hits, not %lld", SLICE_ARG(q->pattern), search_field_name(field), SLICE_ARG(v->value),
+                         (long long)v->hits, (long long)hits);
+            sum += v->hits;
+            ++*counted;
+        }
+        *asked_of(&one, field) = SLICE_NONE;
+        if (field != SEARCH_TOOL && !facets.fields[field].more) /* not every text is of a tool */
+            assert_int_equal(sum, search(f, one).end.total);
+    }
+}
+
+static void facets_count_as_searches_do(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const models[] = {"model-a", "model-b", "big, model"};
+    struct collection_row other;
+    OK(store_collection_add(f->store, &(struct collection_row){.name = S("other")}, &f->a, &other, &e));
+    struct slice shared[4], first = f->collection;
+    for (int i = 0; i < 4; i++)
+        shared[i] = random_text(f);
+    for (int i = 0; i < 60; i++) {
+        struct run *run = random_run(f, i, shared, 4);
+        run->model = i % 7 ? slice_str(models[i % 3]) : SLICE_NONE;
+        run->success = (enum verdict)(i % 3);
+        run->agent = i % 2 ? S("left") : S("right");
+        run->task_id = i % 5 ? arena_printf(&f->a, "task-%d", i % 4) : SLICE_NONE;
+        f->collection = i % 4 ? first : other.id;
+        put_run(f, run, arena_printf(&f->a, "%d.jsonl", i).ptr, 0, false, NULL);
+    }
+    f->collection = first;
+    const struct search_query asked_too[] = {
+        {.role = SLICE_NONE}, {.role = S("tool")}, {.role = S("user,assistant"), .runs.model = S("model-a,model-b")}, {.tool = S("bash")},
+        {.tool = S("edit"), .role = S("tool"), .runs.success = S("true,unknown")}, {.runs.collection = other.id, .runs.task = S("task-1")},
+        {.runs.collection = first, .runs.model = S("big, model"), .runs.success = S("false")}, {.runs.agent = S("left"), .runs.model = S("")},
+        {.runs.agent = S("nobody")},
+    };
+    int64_t counted = 0;
+    for (size_t i = 0; i < sizeof asked_too / sizeof *asked_too; i++)
+        for (int p = 0; p < 3; p++) {
+            struct search_query q = asked_too[i];
+            q.pattern = p == 0 ? S("error") : p == 1 ? S("[0-9]{4}[a-d]+") : S("filler words");
+            q.regex = p == 1;
+            compare_facets(f, &q, &counted);
+        }
+    assert_true(counted > 200);
+}
+
 /* A run of many messages, more than are read at once. */
 static void a_long_run(void **state)
 {
@@ -379,7 +493,7 @@ static void a_long_run(void **state)
         message(&run->transcripts->messages[i], ROLE_USER, i % 3 ? arena_printf(&f->a, "message %d says everyword", i)
                                                                  : S("this is what is said again and again, so that it is stored once: everyword"));
     put_run(f, run, "a.jsonl", 0, false, NULL);
-    struct search_query q = {.pattern = S("everyword"), .collection = f->collection, .limit = 700};
+    struct search_query q = {.pattern = S("everyword"), .runs.collection = f->collection, .limit = 700};
     size_t n = 0;
     do {
         struct search_hits hits = search(f, q);
@@ -398,7 +512,7 @@ static void a_deadline_is_said_and_gone_on_from(void **state)
     for (int i = 0; i < 300; i++)
         put_run(f, simple_run(f, arena_printf(&f->a, "r%d", i), arena_printf(&f->a, "answer %d with seldom", i)), "a.jsonl", 0,
                 false, NULL);
-    struct search_query q = {.pattern = S("s[e]ldom"), .regex = true, .collection = f->collection, .limit = 1000};
+    struct search_query q = {.pattern = S("s[e]ldom"), .regex = true, .runs.collection = f->collection, .limit = 1000};
     size_t n = 0;
     int late = 0;
     do {
@@ -423,7 +537,7 @@ static void an_endless_pattern_is_said(void **state)
     put_run(f, simple_run(f, S("bad"), slice_of(text, n)), "a.jsonl", 0, false, NULL);
     put_run(f, simple_run(f, S("good"), S("xxxxxz")), "b.jsonl", 0, false, NULL);
     struct search_hits hits = search(f, (struct search_query){.pattern = S("(x+)+[yz]"), .regex = true,
-                                                              .collection = f->collection, .count = true});
+                                                              .runs.collection = f->collection, .count = true});
     assert_int_equal(hits.n, 1);
     assert_true(slice_is(hits.items[0].external_id, "good"));
     assert_true(hits.incomplete);
@@ -439,6 +553,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_are_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(filters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(several_words, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(facets_count_as_searches_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_a_look_at_everything_finds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deadline_is_said_and_gone_on_from, set_up, tear_down),

@@ -18,9 +18,14 @@ import './compare.css';
 import './map.css';
 import './lists.css';
 import './tree.css';
+import './jobs.css';
+import './print.css';
 import './query.css';
+import './search.css';
 import './rules.css';
 
+const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
+const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
@@ -65,6 +70,10 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'jobs':
+            return <JobsPage />;
+        case 'search':
+            return <SearchPage />;
         case 'query':
             return <QueryPage />;
         case 'settings':
