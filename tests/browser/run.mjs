@@ -11,6 +11,7 @@ import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
 import { searchChecks } from './search.mjs';
 import { textChecks } from './text.mjs';
+import { transcriptChecks } from './transcript.mjs';
 
 const binary = process.argv[2];
 if (!binary) {
@@ -29,6 +30,7 @@ try {
         await queryChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
     }
+    await transcriptChecks(browser, server.base);
     await importChecks(browser, server.base);
     await judgingChecks(browser, binary, server.base);
     await rubricChecks(browser, binary, server.base);
