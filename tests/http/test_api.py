@@ -203,6 +203,36 @@ def test_filters_keep_what_fits():
         assert sorted(f["id"] for f in got) == sorted(f["id"] for f in findings if f[key] == value), key
 
 
+def test_runs_are_counted_sorted_and_exported_by_any_field():
+    with Server() as s:
+        s.collection()
+        said = [{"id": "main", "messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "done"}]}]
+        made = [{"id": str(i), "transcripts": said, "model": ("north", "south")[i % 2], "cost_usd": i / 4, "scores": [{"name": "reward", "value": i % 3}],
+                 "metadata": {"seed": i}} for i in range(6)]
+        s.upload(jsonl(made))
+        runs = "collections/c/runs"
+        names = lambda **q: [r["external_id"] for r in s.get(runs, **q)["items"]]
+        assert names(sort="-score.reward,meta.seed") == ["2", "5", "1", "4", "0", "3"]
+        assert names(sort="-meta.seed", offset=2, limit=2) == ["3", "2"]
+        assert names(sort="meta.seed", **{"range.cost": "0.5..1", "score.reward": "0,2"}) == ["2", "3"]
+        s.ask("GET", runs + "?range.cost=x").problem(400)
+        s.ask("GET", runs + "?sort=nothing").problem(400)
+        facet = s.get("collections/c/facets", fields="model", model="north", **{"range.meta.seed": "..3"})
+        assert facet["total"] == 2 and [(v["value"], v["runs"]) for v in facet["facets"][0]["values"]] == [("north", 2), ("south", 2)], facet
+        stats = s.get("collections/c/stats", by="model")["items"]
+        assert [(g["value"], g["cost_usd"]["sum"], g["tokens"]) for g in stats] == [("north", 1.5, None), ("south", 2.25, None)], stats
+        assert {f["field"]: f["type"] for f in s.get("collections/c/fields")["items"]}["meta.seed"] == "number"
+        ids = {r["external_id"]: r["id"] for r in s.get(runs)["items"]}
+        lines = s.ask("POST", "collections/c/export", json.dumps({"ids": [ids["1"], ids["4"]], "filter": {"model": "south"}}).encode()).body.splitlines()
+        assert [json.loads(l)["external_id"] for l in lines if b"external_id" in l] == ["1"], lines
+        lines = s.ask("GET", "collections/c/export?as=csv&range.cost=1..").body.splitlines()
+        assert len(lines) == 1 + 2, lines
+        some = s.ask("GET", "collections/c/export?model=north").body
+        s.collection("back")
+        s.upload(some, collection="back")
+        assert sorted(r["external_id"] for r in s.get("collections/back/runs")["items"]) == ["0", "2", "4"]
+
+
 def test_metadata_can_be_asked_for():
     with Server() as s:
         s.collection()
