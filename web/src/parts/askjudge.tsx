@@ -7,7 +7,7 @@ import { whoami, type Picked } from '../labelling';
 import { rubricPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
-import { JudgmentWhole } from './answers';
+import { Answer, JudgmentWhole } from './answers';
 import { Field } from './field';
 import { live, useJob } from './judgerun';
 import { ConnectOne } from './models';
@@ -102,8 +102,13 @@ export function AskJudge({ run, words, onClose }: { run: Pick<Run, 'id' | 'colle
                             {visible(job.error ?? 'The judge gave no answer.')}
                         </p>
                     )}
-                    {judgment && <JudgmentWhole judgment={judgment} />}
-                    <p class="acts">
+                    {judgment && (
+                        <div class="asked-said" role="status">
+                            <Answer judgment={judgment} />
+                            <JudgmentWhole judgment={judgment} />
+                        </div>
+                    )}
+                    <p class="asked-acts">
                         <button class="btn btn-main" type="submit" disabled={busy || !question.trim() || !models.data}>
                             {busy ? 'Asking' : judgment ? 'Ask again' : 'Ask'}
                         </button>
