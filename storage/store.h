@@ -505,9 +505,13 @@ bool store_job_finish(struct store *s, struct slice id, enum job_state state, st
  * and knows that no other one runs. */
 bool store_jobs_release(struct store *s, uint64_t *released, struct err *e);
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
-bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
+/* `state` as job_state_name() has it, or absent for all. */
+bool store_jobs(struct store *s, struct slice state, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);
 /* Of a queued or failed job at once (what a failed one kept is then given up); of a running one when it next looks.
  * ERR_CONFLICT: it is done or cancelled already, or a build, which goes on until what was accepted is built. */
 bool store_job_cancel(struct store *s, struct slice id, struct err *e);
+/* Puts a job that failed or was cancelled back in the queue, as if it had never begun. ERR_CONFLICT: it has not ended so; an upload that
+ * was cancelled, whose bytes are gone; a build, which begins again by itself. */
+bool store_job_retry(struct store *s, struct slice id, struct err *e);
 
 #endif

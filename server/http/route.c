@@ -53,6 +53,10 @@ static const struct param messages_params[] = {
     {"limit", ARG_INT, 1, 500, .about = "messages at most (default 100); fewer come where they are large"},
     {0},
 };
+static const struct param jobs_params[] = {
+    {"state", ARG_WORD, .words = "queued|running|done|failed|cancelled", .about = "only jobs in that state"},
+    {0},
+};
 static const struct param incomplete_params[] = {
     {"limit", ARG_INT, 1, 1000, .about = "rows at most (default 50)"},
     {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before (its \"next\")"},
@@ -529,9 +533,12 @@ const struct route routes[] = {
      .summary = "Judge runs with a model; Idempotency-Key honoured"},
     {READ(API "/judgments/{id}"), .handle = api_judgment, .schema = "Judgment", .summary = "One judgment, with its evidence"},
     {READ(API "/judges"), .handle = api_judges, .query = {judges_query}, .schema = "[Judge]", .summary = "Who has judged what, and what it cost"},
-    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
+    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params, jobs_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
     {READ(API "/jobs/{id}"), .handle = api_job, .query = {wait_params}, .schema = "Job", .summary = "How a job is doing"},
     {WRITE("DELETE", API "/jobs/{id}"), .handle = api_job_cancel, .status = 200, .schema = "Job", .summary = "Cancel a job"},
+    {WRITE("POST", API "/jobs/{id}/retry"), .handle = api_job_retry, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Job",
+     .summary = "Put a job that failed or was cancelled back in the queue"},
+    {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
 
@@ -612,6 +619,7 @@ const struct route routes[] = {
     PAGE("/search"),
     PAGE("/query"),
     PAGE("/settings"),
+    PAGE("/jobs"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},
 };

@@ -101,6 +101,8 @@ HANDLER(api_scan);
 HANDLER(api_jobs);
 HANDLER(api_job);
 HANDLER(api_job_cancel);
+HANDLER(api_job_retry);
+HANDLER(api_system);
 /* api_otlp.c */
 HANDLER(api_otlp);
 HANDLER(api_otlp_logs);

@@ -24,6 +24,8 @@ const struct schema schemas[] = {
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"State", "{status: string}"},
     {"Changed", "{changed: integer}"},
+    {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "
+               "free_bytes: integer?}"},
     {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},
     {"KindCounts", "{broken_task: integer, odd_behavior: integer, near_miss: integer, harness: integer, data: integer}"},
     {"Rate", "{value: number, low: number, high: number}"},

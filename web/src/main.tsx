@@ -17,10 +17,13 @@ import './judges.css';
 import './compare.css';
 import './lists.css';
 import './tree.css';
+import './jobs.css';
+import './print.css';
 import './query.css';
 import './search.css';
 import './rules.css';
 
+const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
 const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
@@ -63,6 +66,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'jobs':
+            return <JobsPage />;
         case 'search':
             return <SearchPage />;
         case 'query':

@@ -104,7 +104,7 @@ export type Page =
     | { name: 'groups'; collection: string }
     | { name: 'task'; collection: string; task: string }
     | { name: 'run'; run: string }
-    | { name: 'rules' | 'rubrics' | 'settings' | 'query' }
+    | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'jobs' }
     | { name: 'rubric' | 'agreement'; rubric: string }
     | { name: 'search' }
     | { name: 'unknown' };
@@ -112,11 +112,12 @@ export type Page =
 export function pageOf(path: string): Page {
     const parts = path.split('/').slice(1).map(decode);
     if (path === '/') return { name: 'collections' };
-    if (path === '/rules') return { name: 'rules' };
+    if (path === '/rules' || path === '/rules/new') return { name: 'rules' };
     if (path === '/judges') return { name: 'rubrics' };
     if (path === '/search') return { name: 'search' };
     if (path === '/query') return { name: 'query' };
     if (path === '/settings') return { name: 'settings' };
+    if (path === '/jobs') return { name: 'jobs' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
     if (parts[0] === 'judges' && parts[1]) {
         if (parts.length === 2) return { name: 'rubric', rubric: parts[1] };
