@@ -1,4 +1,4 @@
-#include "storage/sql.h"
+#include "storage/fields.h"
 
 /* The conditions that a filter puts on a row of a table, each " AND …". A list separated by commas means any of its words; an empty
  * word means rows that have none. */
@@ -14,8 +14,7 @@ bool filter_word(struct slice list, size_t *at, struct slice *word)
     return true;
 }
 
-/* The same for names, which may hold a comma: at last the whole list, as one name. */
-static bool next_name(struct slice list, size_t *at, struct slice *name)
+bool filter_name(struct slice list, size_t *at, struct slice *name)
 {
     if (filter_word(list, at, name))
         return true;
@@ -29,7 +28,7 @@ static void add_texts(struct sql *q, const char *column, struct slice list)
     if (!list.ptr)
         return;
     const char *between = " AND (";
-    for (size_t at = 0; next_name(list, &at, &word); between = " OR ") {
+    for (size_t at = 0; filter_name(list, &at, &word); between = " OR ") {
         sql_add(q, between);
         sql_add(q, column);
         if (word.len) {
@@ -64,32 +63,32 @@ static bool add_names(struct sql *q, const char *column, struct slice list, bool
     return true;
 }
 
-static bool kind_number(struct slice word, int *out)
+bool filter_kind(struct slice word, int *out)
 {
     enum kind kind;
     return kind_parse(word, &kind) && (*out = (int)kind, true);
 }
 
-static bool severity_number(struct slice word, int *out)
+bool filter_severity(struct slice word, int *out)
 {
     enum severity severity;
     return severity_parse(word, &severity) && (*out = (int)severity, true);
 }
 
-static bool scope_number(struct slice word, int *out)
+bool filter_scope(struct slice word, int *out)
 {
     enum scope scope;
     return scope_parse(word, &scope) && (*out = (int)scope, true);
 }
 
-static bool status_number(struct slice word, int *out)
+bool filter_status(struct slice word, int *out)
 {
     enum finding_status status;
     return status_parse(word, &status) && (*out = (int)status, true);
 }
 
 /* A run's success as coalesce(success, 2), so that unknown is a number too. */
-static bool success_number(struct slice word, int *out)
+bool filter_success(struct slice word, int *out)
 {
     *out = slice_is(word, "true") || slice_is(word, "1") ? 1 : slice_is(word, "false") || slice_is(word, "0") ? 0 : slice_is(word, "unknown") ? 2 : -1;
     return *out >= 0;
@@ -111,45 +110,6 @@ static void add_words(struct sql *q, const char *text, struct slice words)
         }
         at = stop + 1;
     }
-}
-
-/* A path of JSON names for json_extract: the whole key as one name, or each of its dotted parts. */
-static struct slice json_path(struct arena *a, struct slice key, bool dotted)
-{
-    struct str path = STR_INIT(1 << 16);
-    str_addz(&path, "$.\"");
-    for (size_t i = 0; i < key.len; i++)
-        if (dotted && key.ptr[i] == '.')
-            str_addz(&path, "\".\"");
-        else
-            str_addc(&path, key.ptr[i]);
-    str_addz(&path, "\"");
-    struct slice copy = arena_dup(a, str_slice(&path));
-    str_free(&path);
-    return copy;
-}
-
-/* metadata.KEY = value: the value as text, or as JSON (true, "x", 1.0). */
-static bool add_metadata(struct sql *q, struct slice key, struct slice value, struct err *e)
-{
-    if (!key.len || memchr(key.ptr, '"', key.len) || memchr(key.ptr, '\0', key.len))
-        return err_set(e, ERR_USAGE, "\"%.*s\" cannot be asked for as a key of metadata", SLICE_ARG(key));
-    sql_add(q, " AND EXISTS (SELECT 1 FROM run_detail d WHERE d.run = r.n AND CASE WHEN json_valid(d.metadata) THEN ");
-    sql_text(q, value);
-    sql_add(q, " IN (CAST(d.metadata ->> ");
-    sql_text(q, json_path(q->arena, key, false));
-    sql_add(q, " AS TEXT)");
-    if (memchr(key.ptr, '.', key.len)) { /* a path, if it is no key as it stands */
-        sql_add(q, ", CAST(d.metadata ->> ");
-        sql_text(q, json_path(q->arena, key, true));
-        sql_add(q, " AS TEXT)");
-    }
-    if (value.len && strchr("tfn[{", value.ptr[0])) { /* perhaps true, null or a list, which ->> gives another face */
-        sql_add(q, ", d.metadata -> ");
-        sql_text(q, json_path(q->arena, key, false));
-    }
-    sql_add(q, ") END)");
-    return true;
 }
 
 static void add_ids(struct sql *q, const char *column, const struct filter *f)
@@ -185,7 +145,8 @@ static bool add_collection(struct store *s, struct sql *q, const char *column, c
 
 static bool asks_of_run(const struct filter *f)
 {
-    return f->model.ptr || f->agent.ptr || f->tag.ptr || f->success.ptr || f->exit_status.ptr || f->format.ptr || f->nmeta;
+    return f->model.ptr || f->agent.ptr || f->tag.ptr || f->success.ptr || f->exit_status.ptr || f->format.ptr ||
+           f->attempt.ptr || f->stopped_by.ptr || f->nmeta || f->nscores || f->nranges;
 }
 
 static bool asks_of_finding(const struct filter *f)
@@ -198,6 +159,20 @@ bool filter_is_open(const struct filter *f)
     return !asks_of_run(f) && !asks_of_finding(f) && !f->task.ptr && !f->run.ptr && !f->q.ptr && !f->ids && f->has_findings < 0;
 }
 
+static bool add_range(struct sql *q, const struct filter_pair *range, struct err *e)
+{
+    double low, high;
+    if (!field_range(range->key, range->value, &low, &high, e))
+        return false;
+    sql_add(q, " AND ");
+    field_number(q, range->key);
+    sql_add(q, " BETWEEN ");
+    sql_value(q, &(struct value){.type = VALUE_REAL, .x = low});
+    sql_add(q, " AND ");
+    sql_value(q, &(struct value){.type = VALUE_REAL, .x = high});
+    return true;
+}
+
 /* Of run r, without its task. */
 static bool add_run(struct sql *q, const struct filter *f, struct err *e)
 {
@@ -205,15 +180,27 @@ static bool add_run(struct sql *q, const struct filter *f, struct err *e)
     add_texts(q, "r.agent", f->agent);
     add_texts(q, "r.exit_status", f->exit_status);
     add_texts(q, "r.format", f->format);
+    add_texts(q, "r.stopped_by", f->stopped_by);
+    add_texts(q, "CAST(r.attempt AS TEXT)", f->attempt);
     if (f->tag.ptr) {
         sql_add(q, " AND EXISTS (SELECT 1 FROM run_tag g WHERE g.run = r.n");
         add_texts(q, "g.tag", f->tag);
         sql_add(q, ")");
     }
-    if (!add_names(q, "coalesce(r.success, 2)", f->success, success_number, e))
+    if (!add_names(q, "coalesce(r.success, 2)", f->success, filter_success, e))
         return false;
-    for (size_t i = 0; i < f->nmeta; i++)
-        if (!add_metadata(q, f->meta[i].key, f->meta[i].value, e))
+    for (size_t i = 0; i < f->nmeta; i++) {
+        if (!field_key(f->meta[i].key, e))
+            return false;
+        field_meta_is(q, f->meta[i].key, f->meta[i].value);
+    }
+    for (size_t i = 0; i < f->nscores; i++) {
+        if (!field_key(f->scores[i].key, e))
+            return false;
+        field_score_is(q, f->scores[i].key, f->scores[i].value);
+    }
+    for (size_t i = 0; i < f->nranges; i++)
+        if (!add_range(q, &f->ranges[i], e))
             return false;
     return true;
 }
@@ -224,8 +211,8 @@ static bool add_finding(struct sql *q, const struct filter *f, struct err *e)
     add_texts(q, "f.behavior", f->behavior);
     add_texts(q, "f.detector", f->detector);
     add_texts(q, "(SELECT id FROM exception WHERE n = f.exception)", f->exception);
-    return add_names(q, "f.kind", f->kind, kind_number, e) && add_names(q, "f.severity", f->severity, severity_number, e) &&
-           add_names(q, "f.status", f->status, status_number, e) && add_names(q, "f.scope", f->scope, scope_number, e);
+    return add_names(q, "f.kind", f->kind, filter_kind, e) && add_names(q, "f.severity", f->severity, filter_severity, e) &&
+           add_names(q, "f.status", f->status, filter_status, e) && add_names(q, "f.scope", f->scope, filter_scope, e);
 }
 
 /* That the task of a row is one of those named; an empty name means rows without a task. */
@@ -235,7 +222,7 @@ static void add_task(struct sql *q, const char *column, int64_t collection, cons
     if (!f->task.ptr)
         return;
     const char *between = " AND (";
-    for (size_t at = 0; next_name(f->task, &at, &word); between = " OR ") {
+    for (size_t at = 0; filter_name(f->task, &at, &word); between = " OR ") {
         sql_add(q, between);
         sql_add(q, column);
         if (!word.len) {

@@ -53,32 +53,29 @@ bool place_parse(struct slice text, struct place *out, struct err *e)
 
 /* ---- what a page shows -------------------------------------------------------------------------------------------------- */
 
-bool hit_message(struct store *s, const struct place *p, struct arena *a, struct search_hit *out, struct err *e)
+static bool not_there(enum step step, const char *what, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db,
-        "SELECT m.transcript, (m.id & 67108863) - t.first, m.tool_name, m.first_call, m.calls FROM message m"
-        " JOIN transcript t ON t.id = (m.id >> 26 << 26) | m.transcript WHERE m.id = $1", e);
-    bind_int(q, child_id(p->run, p->message));
+    return step == STEP_DONE && err_set(e, ERR_INTERNAL, "a %s that is named in the index is not there", what);
+}
+
+bool hit_tool(struct store *s, const struct hit *hit, struct arena *a, struct slice *tool, struct err *e)
+{
+    bool of_call = hit->place.part == TEXT_ARGUMENTS;
+    *tool = SLICE_NONE;
+    if (!of_call && hit->role != ROLE_TOOL)
+        return true;
+    struct stmt *q = db_prepare(s->db, of_call ? "SELECT c.name FROM message m JOIN tool_call c ON c.id = (m.id >> 26 << 26) + m.first_call + $1"
+                                                 " WHERE m.id = $2"
+                                               : "SELECT tool_name FROM message WHERE id = $1", e);
+    if (of_call)
+        bind_int(q, hit->place.call);
+    bind_int(q, child_id(hit->place.run, hit->place.message));
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_INTERNAL, "a message that is named in the index is not there");
-    out->transcript = (int32_t)take_int(q);
-    out->message = (int32_t)take_int(q);
-    out->tool = take_text(q, a);
-    int64_t first = take_int(q), calls = take_int(q);
+        return not_there(step, "message", e);
+    *tool = take_text(q, a);
     stmt_reset(q);
-    if (p->part != TEXT_ARGUMENTS)
-        return true;
-    q = db_prepare(s->db, "SELECT name FROM tool_call WHERE id BETWEEN $1 AND $2 AND position = $3", e);
-    bind_int(q, child_id(p->run, first));
-    bind_int(q, child_id(p->run, first + calls - 1));
-    bind_int(q, p->call);
-    step = stmt_step(q, e);
-    if (step == STEP_ROW) {
-        out->tool = take_text(q, a);
-        stmt_reset(q);
-    }
-    return step != STEP_ERROR;
+    return true;
 }
 
 /* The line in which the match begins, cut to LINE_BYTES around it. */
@@ -102,17 +99,35 @@ static struct slice line_of(struct slice text, const struct hit *hit, uint32_t *
 static bool describe_run(struct store *s, int64_t run, struct arena *a, struct search_hit *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT r.id, r.external_id, c.id, t.task_id, r.model FROM run r JOIN collection c ON c.n = r.collection"
+        "SELECT r.id, r.external_id, c.id, t.task_id, r.model, coalesce(r.success, 2) FROM run r JOIN collection c ON c.n = r.collection"
         " LEFT JOIN task t ON t.n = r.task WHERE r.n = $1", e);
     bind_int(q, run);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_INTERNAL, "a run that is named in the index is not there");
+        return not_there(step, "run", e);
     out->run = take_text(q, a);
     out->external_id = take_text(q, a);
     out->collection = take_text(q, a);
     out->task_id = take_text(q, a);
     out->model = take_text(q, a);
+    int64_t success = take_int(q);
+    out->success = success == 1 ? VERDICT_PASSED : success == 0 ? VERDICT_FAILED : VERDICT_UNKNOWN;
+    stmt_reset(q);
+    return true;
+}
+
+/* Where the message of a hit stands. */
+static bool describe_message(struct store *s, const struct place *p, struct search_hit *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT m.transcript, (m.id & 67108863) - t.first FROM message m"
+        " JOIN transcript t ON t.id = (m.id >> 26 << 26) | m.transcript WHERE m.id = $1", e);
+    bind_int(q, child_id(p->run, p->message));
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return not_there(step, "message", e);
+    out->transcript = (int32_t)take_int(q);
+    out->message = (int32_t)take_int(q);
     stmt_reset(q);
     return true;
 }
@@ -121,7 +136,8 @@ static bool write_hit(struct store *s, const struct hit *hit, struct arena *a, s
 {
     static const char *const parts[] = {"text", "reasoning", "error"};
     const struct block *block;
-    if (!hit_message(s, &hit->place, a, out, e) || !block_read(s, text_block(hit->text), &block, e))
+    if (!describe_message(s, &hit->place, out, e) || !hit_tool(s, hit, a, &out->tool, e) ||
+        !block_read(s, text_block(hit->text), &block, e))
         return false;
     out->role = hit->role;
     out->part = hit->place.part == TEXT_ARGUMENTS ? arena_printf(a, "call:%d.arguments", hit->place.call)

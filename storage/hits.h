@@ -27,8 +27,8 @@ int hit_compare(const void *a, const void *b);
 struct slice place_text(struct arena *a, const struct place *p);
 bool place_parse(struct slice text, struct place *out, struct err *e);
 
-/* Where the message of a hit stands, and the tool that the text belongs to: fills transcript, message and tool. */
-bool hit_message(struct store *s, const struct place *p, struct arena *a, struct search_hit *out, struct err *e);
+/* The tool that the text of a hit belongs to: the one called, or whose result it is; absent: none. */
+bool hit_tool(struct store *s, const struct hit *hit, struct arena *a, struct slice *tool, struct err *e);
 /* All that is shown of n hits in their order. */
 bool hits_write(struct store *s, const struct hit *hits, size_t n, struct arena *a, struct search_hit *out, struct err *e);
 

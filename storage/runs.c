@@ -248,6 +248,30 @@ bool store_runs(struct store *s, const struct filter *f, const struct page *page
     return db_read(s->db, e) && db_end(s->db, load_page(s, f, page, a, out, e), e);
 }
 
+static bool load_ids(struct store *s, const struct filter *f, struct arena *a, struct slices *out, struct err *e)
+{
+    struct sql q = sql_new(a);
+    *out = (struct slices){0};
+    sql_add(&q, "SELECT r.id");
+    if (!filter_runs(s, &q, f, e)) {
+        str_free(&q.text);
+        return false;
+    }
+    sql_add(&q, " ORDER BY r.id");
+    struct stmt *rows = sql_prepare(&q, s->db, e);
+    enum step step;
+    while ((step = stmt_step(rows, e)) == STEP_ROW) {
+        out->items = arena_grow(a, out->items, out->n, &out->cap, sizeof *out->items);
+        out->items[out->n++] = take_text(rows, a);
+    }
+    return step == STEP_DONE;
+}
+
+bool store_run_ids(struct store *s, const struct filter *f, struct arena *a, struct slices *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_ids(s, f, a, out, e), e);
+}
+
 static bool load_names(struct store *s, struct slice collection, struct slice external_id, struct arena *a, struct run_names *out, struct err *e)
 {
     int64_t n;

@@ -1,10 +1,6 @@
-#include "storage/grams.h"
-#include "storage/hits.h"
-#include "storage/spots.h"
-#include "storage/sql.h"
+#include "storage/hunt.h"
 
 #include "base/clock.h"
-#include "text/literal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -35,16 +31,12 @@ struct run_order {
 };
 
 struct search {
+    struct hunt h;
     struct store *s;
     const struct search_query *q;
     struct err *e;
-    struct spots spots;
     int64_t deadline_us;
-    unsigned roles;              /* bits; 0: any */
     uint32_t limit;
-    bool all_blocks;             /* the index says nothing about the pattern */
-    int64_t *blocks;             /* the candidates, descending */
-    size_t nblocks;
 
     struct place after;          /* hits behind this place are wanted */
     struct hit *hits;            /* the first limit + 1 of them that are known */
@@ -63,64 +55,24 @@ struct search {
     struct search_hits *out;
 };
 
-/* ---- candidates ------------------------------------------------------------------------------------------------------------ */
-
-static bool is_candidate(const struct search *x, int64_t block)
-{
-    size_t low = 0, high = x->nblocks;
-    while (!x->all_blocks && low < high) {
-        size_t middle = (low + high) / 2;
-        if (x->blocks[middle] == block)
-            return true;
-        if (x->blocks[middle] > block)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return x->all_blocks;
-}
-
 /* ---- filters ------------------------------------------------------------------------------------------------------------ */
-
-static bool parse_roles(struct slice list, unsigned *roles, struct err *e)
-{
-    struct slice word;
-    enum role role;
-    *roles = 0;
-    for (size_t at = 0; list.len && filter_word(list, &at, &word); *roles |= 1u << role)
-        if (!role_parse(word, &role))
-            return err_set(e, ERR_USAGE, "\"%.*s\" is no role; there are system, user, assistant and tool", SLICE_ARG(word));
-    return true;
-}
 
 /* The runs that the query's filters let through: " SELECT imported, place, n FROM run …". */
 static bool runs_start(struct search *x, struct sql *q)
 {
-    struct filter f = FILTER_ANY;
-    f.collection = x->q->collection;
-    f.anywhere = !f.collection.ptr;
-    f.model = x->q->model;
-    f.task = x->q->task;
-    f.success = x->q->success;
     sql_add(q, "SELECT r.imported, r.place, r.n");
-    if (filter_runs(x->s, q, &f, x->e))
-        return true;
-    str_free(&q->text);
-    return false;
+    return hunt_filter(&x->h, q, &x->q->runs);
 }
 
 /* ---- hits --------------------------------------------------------------------------------------------------------------- */
 
 /* Does the tool of a hit pass the filter? */
-static bool tool_passes(struct search *x, const struct place *p, bool *passes)
+static bool tool_passes(struct search *x, const struct hit *hit, bool *passes)
 {
     struct arena a = {0};
-    struct search_hit about;
-    struct slice word;
-    bool ok = hit_message(x->s, p, &a, &about, x->e);
-    *passes = false;
-    for (size_t at = 0; ok && filter_word(x->q->tool, &at, &word);)
-        *passes |= slice_eq(word, about.tool);
+    struct slice tool;
+    bool ok = hit_tool(x->s, hit, &a, &tool, x->e);
+    *passes = ok && hunt_tool_passes(&x->h, tool);
     arena_free(&a);
     return ok;
 }
@@ -136,21 +88,11 @@ static void keep(struct search *x, const struct hit *hit)
     x->hits[x->nhits++] = *hit;
 }
 
-static struct hit hit_of(const struct text_use *use, const struct spot *spot, struct place run)
-{
-    run.message = use->message;
-    run.part = (int)use->part;
-    run.call = use->call;
-    return (struct hit){.place = run, .text = use->text, .start = spot->start, .end = spot->end, .role = use->role};
-}
-
 /* A hit of a run that passes. */
 static bool take_hit(struct search *x, const struct hit *hit)
 {
-    if (x->roles && !(x->roles >> hit->role & 1))
-        return true;
-    bool passes = true;
-    if (x->q->tool.ptr && !tool_passes(x, &hit->place, &passes))
+    bool passes = hunt_role_passes(&x->h, hit->role);
+    if (passes && x->q->tool.ptr && !tool_passes(x, hit, &passes))
         return false;
     if (!passes)
         return true;
@@ -181,7 +123,7 @@ static bool list_uses(struct search *x, struct arena *a, struct text_use **out, 
     enum step step;
     while ((step = stmt_step(q, x->e)) == STEP_ROW) {
         int64_t block = take_int(q);
-        if (!is_candidate(x, block))
+        if (!hunt_is_candidate(&x->h, block))
             continue;
         struct uses_reader r = uses_open(block, take_bytes(q));
         for (struct text_use use; uses_next(&r, &use);) {
@@ -207,7 +149,7 @@ static bool search_run(struct search *x, struct arena *a)
         const struct spot *spot;
         if (x->at.run == x->after.run && uses[i].message < x->after.message)
             continue;
-        if (!spots_in(&x->spots, text_block(uses[i].text), &seen, x->e))
+        if (!spots_in(&x->h.spots, text_block(uses[i].text), &seen, x->e))
             return false;
         if ((spot = spots_find(seen, uses[i].text))) {
             struct hit hit = hit_of(&uses[i], spot, x->at);
@@ -275,18 +217,6 @@ static bool search_runs(struct search *x, uint64_t most, bool *done)
 
 /* ---- block by block ----------------------------------------------------------------------------------------------------- */
 
-static bool list_all_blocks(struct search *x)
-{
-    struct stmt *q = db_prepare(x->s->db, "SELECT id FROM block WHERE searchable ORDER BY id DESC", x->e);
-    size_t cap = 0;
-    enum step step;
-    while ((step = stmt_step(q, x->e)) == STEP_ROW) {
-        x->blocks = arena_grow(x->a, x->blocks, x->nblocks, &cap, sizeof *x->blocks);
-        x->blocks[x->nblocks++] = take_int(q);
-    }
-    return step == STEP_DONE;
-}
-
 /* Fills x->runs with what the filters let through: of the runs that `only`, a JSON array, names, or of all where it is absent. */
 static bool load_runs(struct search *x, struct slice only, struct arena *a)
 {
@@ -317,16 +247,6 @@ static bool load_runs(struct search *x, struct slice only, struct arena *a)
     return step == STEP_DONE;
 }
 
-/* A hit of a run of which nothing is known yet waits for it. When too many wait, none does: then all runs are loaded first. */
-static void wait(struct search *x, const struct hit *hit)
-{
-    if (x->nwaiting < WAITING_MAX) {
-        x->waiting = arena_grow(x->a, x->waiting, x->nwaiting, &x->waiting_cap, sizeof *x->waiting);
-        x->waiting[x->nwaiting] = *hit;
-    }
-    x->nwaiting++;
-}
-
 static bool take_known(struct search *x, struct hit *hit)
 {
     int64_t run = hit->place.run;
@@ -337,46 +257,27 @@ static bool take_known(struct search *x, struct hit *hit)
     return take_hit(x, hit);
 }
 
-/* The hits in a block: each is taken, or waits where runs are not loaded. */
-static bool search_block(struct search *x, int64_t id)
+/* Loads runs (those in `only`, else all), and takes the hits that wait for them. */
+static bool stop_waiting(struct search *x, struct slice only)
 {
-    const struct block_spots *seen;
-    if (!spots_in(&x->spots, id, &seen, x->e))
-        return false;
-    if (seen->n == 0 || (!x->runs && x->nwaiting > WAITING_MAX))
-        return true;
-    struct stmt *q = db_prepare(x->s->db, "SELECT run, uses FROM block_run WHERE block = $1", x->e);
-    bind_int(q, id);
-    enum step step;
-    while ((step = stmt_step(q, x->e)) == STEP_ROW) {
-        int64_t run = take_int(q);
-        struct uses_reader r = uses_open(id, take_bytes(q));
-        const struct spot *spot = seen->items, *end = seen->items + seen->n; /* texts ascend in both */
-        for (struct text_use use; uses_next(&r, &use);) {
-            while (spot < end && spot->text < text_place(use.text))
-                spot++;
-            if (spot == end)
-                break;
-            if (spot->text != text_place(use.text))
-                continue;
-            struct hit hit = hit_of(&use, spot, (struct place){.run = run});
-            if (!x->runs)
-                wait(x, &hit);
-            else if (!take_known(x, &hit))
-                return false;
-        }
-    }
-    return step == STEP_DONE;
+    struct arena a = {0};
+    bool ok = load_runs(x, only, &a);
+    for (size_t i = 0; ok && i < x->nwaiting; i++)
+        ok = take_known(x, &x->waiting[i]);
+    arena_free(&a);
+    return ok;
 }
 
-static bool search_each_block(struct search *x, int64_t until, bool *in_time)
+/* A hit of a run of which nothing is known yet waits for it. When too many wait, all runs are loaded and none waits any more. */
+static bool take_found(void *search, struct hit *hit)
 {
-    for (size_t i = 0; *in_time && i < x->nblocks; i++) {
-        if (!search_block(x, x->blocks[i]))
-            return false;
-        *in_time = clock_monotonic_us() < until;
+    struct search *x = search;
+    if (!x->runs && x->nwaiting < WAITING_MAX) {
+        x->waiting = arena_grow(x->a, x->waiting, x->nwaiting, &x->waiting_cap, sizeof *x->waiting);
+        x->waiting[x->nwaiting++] = *hit;
+        return true;
     }
-    return true;
+    return (x->runs || stop_waiting(x, SLICE_NONE)) && take_known(x, hit);
 }
 
 /* The runs of the hits that wait, as JSON; some more than once. */
@@ -398,15 +299,10 @@ static bool search_blocks(struct search *x, int64_t until, bool *done)
     struct arena a = {0};
     size_t before = x->nhits;
     bool in_time = true;
-    bool ok = (!x->all_blocks || list_all_blocks(x)) && search_each_block(x, until, &in_time);
     x->total = 0;
-    if (ok && in_time && x->nwaiting > WAITING_MAX) {
-        ok = load_runs(x, SLICE_NONE, &a) && search_each_block(x, until, &in_time);
-    } else if (ok && in_time && x->nwaiting) {
-        ok = load_runs(x, waiting_runs(x, &a), &a);
-        for (size_t i = 0; ok && i < x->nwaiting; i++)
-            ok = take_known(x, &x->waiting[i]);
-    }
+    bool ok = hunt_blocks(&x->h, until, take_found, x, &in_time);
+    if (ok && in_time && !x->runs && x->nwaiting)
+        ok = stop_waiting(x, waiting_runs(x, &a));
     if (!in_time)
         x->nhits = before;
     *done = in_time;
@@ -418,11 +314,6 @@ static bool search_blocks(struct search *x, int64_t until, bool *done)
 
 /* ---- the whole ---------------------------------------------------------------------------------------------------------- */
 
-static int regex_flags(const struct search_query *q)
-{
-    return q->regex ? 0 : REGEX_LITERAL | (q->match_case ? 0 : REGEX_NOCASE);
-}
-
 static int64_t half_time(const struct search *x)
 {
     int64_t now = clock_monotonic_us();
@@ -431,14 +322,11 @@ static int64_t half_time(const struct search *x)
 
 static bool find(struct search *x)
 {
-    struct needs needs;
     bool done = false;
-    needs_of_pattern(x->a, x->q->pattern, regex_flags(x->q), &needs);
-    x->all_blocks = needs.n == 0;
-    if (!x->all_blocks && !grams_candidates(x->s, &needs, x->a, &x->blocks, &x->nblocks, x->e))
+    if (!hunt_candidates(&x->h))
         return false;
     x->at = x->after;
-    bool by_runs = !x->q->count && (x->all_blocks || x->nblocks > FEW_BLOCKS);
+    bool by_runs = !x->q->count && (x->h.all_blocks || x->h.nblocks > FEW_BLOCKS);
     if (by_runs && !search_runs(x, RUNS_FIRST, &done))
         return false;
     if (by_runs && !done && !x->late && x->nhits * PAGE_PART >= x->limit && !search_runs(x, RUNS_MORE, &done))
@@ -471,14 +359,14 @@ static bool write_page(struct search *x, bool resumed)
     else if (!more && !x->late && !resumed)
         out->end.total = (int64_t)x->nhits;
     bool uncounted = x->q->count && out->end.total == TOTAL_UNKNOWN;
-    out->incomplete = x->late || x->spots.cut > 0 || uncounted;
+    struct slice cut = hunt_cut(&x->h);
+    out->incomplete = x->late || cut.ptr || uncounted;
     if (x->late)
         out->reason = slice_str("the time allowed was over before everything was searched");
     else if (uncounted)
         out->reason = slice_str("the time allowed was over before everything was counted");
-    else if (x->spots.cut)
-        out->reason = arena_printf(x->a, "the pattern takes too long on %llu text%s", (unsigned long long)x->spots.cut,
-                                   x->spots.cut == 1 ? "" : "s");
+    else
+        out->reason = cut;
     return true;
 }
 
@@ -491,10 +379,9 @@ bool store_search(struct store *s, const struct search_query *q, struct arena *a
     *out = (struct search_hits){.end.total = TOTAL_UNKNOWN};
     if (x.limit > LIMIT_MAX)
         return err_set(e, ERR_USAGE, "a page holds at most %d hits", LIMIT_MAX);
-    bool ok = parse_roles(q->role, &x.roles, e) && (!resumed || place_parse(q->after, &x.after, e)) &&
-              spots_start(&x.spots, s, q->pattern, regex_flags(q), x.deadline_us, e) && db_read(s->db, e);
+    bool ok = hunt_start(&x.h, s, q, x.deadline_us, a, e) && (!resumed || place_parse(q->after, &x.after, e)) && db_read(s->db, e);
     if (ok)
         ok = db_end(s->db, find(&x) && write_page(&x, resumed), e);
-    spots_end(&x.spots);
+    hunt_end(&x.h);
     return ok;
 }

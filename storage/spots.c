@@ -5,21 +5,70 @@
 #include <stdlib.h>
 
 enum {
-    TEXT_US = 100 * 1000,        /* for the pattern on one text */
+    TEXT_US = 200 * 1000,        /* for the pattern on one text … */
+    TEXT_BYTES_US = 20,          /* … and one more for so many bytes of it: slower than any pattern that is not endless */
     REMEMBERED_BYTES = 64 << 20, /* past it all is forgotten, and found again when it is asked for */
     TABLE_FIRST = 1024,
 };
 
-bool spots_start(struct spots *x, struct store *s, struct slice pattern, int flags, int64_t deadline_us, struct err *e)
+/* ---- what is sought ----------------------------------------------------------------------------------------------------- */
+
+static bool add_term(struct terms *out, struct slice pattern, struct err *e)
+{
+    if (out->n == TERMS_MAX)
+        return err_set(e, ERR_USAGE, "at most %d words at a time; put \"double quotes\" around a phrase", TERMS_MAX);
+    size_t at = out->n++; /* the longest first: most texts do not have it, and it is what is shown */
+    for (; at > 0 && out->patterns[at - 1].len < pattern.len; at--)
+        out->patterns[at] = out->patterns[at - 1];
+    out->patterns[at] = pattern;
+    return true;
+}
+
+/* Where a phrase ends that begins behind the quote at `from`; 0: it does not end. */
+static size_t phrase_end(struct slice words, size_t from)
+{
+    for (size_t i = from + 1; i < words.len; i++)
+        if (words.ptr[i] == '"' && (i + 1 == words.len || words.ptr[i + 1] == ' '))
+            return i;
+    return 0;
+}
+
+static bool parse_words(struct slice words, struct terms *out, struct err *e)
+{
+    for (size_t at = 0; at < words.len;) {
+        size_t end = words.ptr[at] == '"' ? phrase_end(words, at) : 0, begin = at;
+        if (end) {
+            begin = at + 1;
+            at = end + 1;
+        } else {
+            const char *blank = memchr(words.ptr + at, ' ', words.len - at);
+            end = at = blank ? (size_t)(blank - words.ptr) : words.len;
+        }
+        if (end > begin && !add_term(out, slice_sub(words, begin, end - begin), e))
+            return false;
+        at += at < words.len;
+    }
+    return true;
+}
+
+bool terms_parse(const struct search_query *q, struct terms *out, struct err *e)
+{
+    *out = (struct terms){.flags = q->regex ? 0 : REGEX_LITERAL | (q->match_case ? 0 : REGEX_NOCASE)};
+    bool ok = !q->regex ? parse_words(q->pattern, out, e) : !q->pattern.len || add_term(out, q->pattern, e);
+    return ok && (out->n || err_set(e, ERR_USAGE, "there is nothing to search for"));
+}
+
+/* ---- looking for it ----------------------------------------------------------------------------------------------------- */
+
+bool spots_start(struct spots *x, struct store *s, const struct terms *terms, int64_t deadline_us, struct err *e)
 {
     *x = (struct spots){.store = s, .deadline_us = deadline_us};
-    if (pattern.len == 0)
-        return err_set(e, ERR_USAGE, "there is nothing to search for");
-    if (!regex_compile(pattern, flags, &x->re, e)) {
-        if (e)
-            e->code = ERR_USAGE;
-        return false;
-    }
+    for (; x->nres < terms->n; x->nres++)
+        if (!regex_compile(terms->patterns[x->nres], terms->flags, &x->res[x->nres], e)) {
+            if (e)
+                e->code = ERR_USAGE;
+            return false;
+        }
     x->scratch = regex_scratch_new();
     return true;
 }
@@ -29,7 +78,8 @@ void spots_end(struct spots *x)
     free(x->table);
     arena_free(&x->arena);
     regex_scratch_free(x->scratch);
-    regex_free(x->re);
+    for (size_t i = 0; i < x->nres; i++)
+        regex_free(x->res[i]);
 }
 
 /* Where a block stands in the table, or where it would. */
@@ -63,6 +113,16 @@ static void make_room(struct spots *x)
     }
 }
 
+/* All terms, until one does not match; *m is of the first. */
+static enum regex_result match_all(const struct spots *x, struct slice text, int64_t until, struct regex_match *m)
+{
+    enum regex_result result = regex_find(x->res[0], x->scratch, text, 0, until, m);
+    struct regex_match other;
+    for (size_t i = 1; i < x->nres && result == REGEX_YES; i++)
+        result = regex_find(x->res[i], x->scratch, text, 0, until, &other);
+    return result;
+}
+
 bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struct err *e)
 {
     make_room(x);
@@ -74,12 +134,13 @@ bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struc
     const struct block *block = NULL;
     if (!block_read(x->store, id, &block, &why) && why.code != ERR_NOT_FOUND)
         return err_set(e, why.code, "%s", why.text);
-    int64_t until = clock_monotonic_us() + TEXT_US;
     struct spot *spots = NULL;
     size_t n = 0, cap = 0;
+    int64_t began = clock_monotonic_us();
     for (size_t i = 0; block && i < block->n; i++) {
         struct regex_match m;
-        switch (regex_find(x->re, x->scratch, block->texts[i], 0, until < x->deadline_us ? until : x->deadline_us, &m)) {
+        int64_t until = began + TEXT_US + (int64_t)(block->texts[i].len / TEXT_BYTES_US);
+        switch (match_all(x, block->texts[i], until < x->deadline_us ? until : x->deadline_us, &m)) {
         case REGEX_NO:
             break;
         case REGEX_YES:
@@ -88,7 +149,7 @@ bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struc
             break;
         case REGEX_INCOMPLETE:
             x->cut++;
-            until = clock_monotonic_us() + TEXT_US;
+            began = clock_monotonic_us();
             break;
         }
     }

@@ -1,11 +1,22 @@
-/* Private: where a pattern matches in the texts of blocks. Looked for once, then remembered, since many runs share a block. */
+/* Private: where what is sought stands in the texts of blocks. Looked for once, then remembered, since many runs share a block. */
 #ifndef STORAGE_SPOTS_H
 #define STORAGE_SPOTS_H
 
 #include "storage/blocks.h"
 #include "text/regex.h"
 
-/* The first match in a text. */
+/* What is sought: patterns all of which match in a text that is a hit. A regular expression is one; of words each is one, and so is
+ * what stands between double quotes; a quote that is followed by more than a blank ends nothing. The first is the longest. */
+enum { TERMS_MAX = 32 };
+struct terms {
+    struct slice patterns[TERMS_MAX];
+    size_t n;
+    int flags;                   /* as regex_compile has them */
+};
+/* ERR_USAGE: there is nothing to search for, or too much. */
+bool terms_parse(const struct search_query *q, struct terms *out, struct err *e);
+
+/* The first match of the first term in a text. */
 struct spot {
     uint16_t text;               /* its place in the block */
     uint32_t start, end;
@@ -19,7 +30,8 @@ struct block_spots {
 
 struct spots {
     struct store *store;
-    struct regex *re;
+    struct regex *res[TERMS_MAX];
+    size_t nres;
     struct regex_scratch *scratch;
     int64_t deadline_us;
     uint64_t cut;                /* texts on which the pattern did not come to its end */
@@ -29,8 +41,8 @@ struct spots {
     struct arena arena;
 };
 
-/* `flags` as regex_compile has them. No look at a text goes far past `deadline_us`. ERR_USAGE: the pattern has an error. */
-bool spots_start(struct spots *x, struct store *s, struct slice pattern, int flags, int64_t deadline_us, struct err *e);
+/* No look at a text goes far past `deadline_us`. ERR_USAGE: a pattern has an error. spots_end() in any case. */
+bool spots_start(struct spots *x, struct store *s, const struct terms *terms, int64_t deadline_us, struct err *e);
 void spots_end(struct spots *x);
 /* In a read transaction. None for a block that is gone. *out lives until the next call. */
 bool spots_in(struct spots *x, int64_t block, const struct block_spots **out, struct err *e);

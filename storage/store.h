@@ -46,23 +46,34 @@ struct page_end {
     int64_t total;        /* or TOTAL_UNKNOWN */
 };
 
-/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them. */
+/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them, an empty word in it what has none. */
+struct filter_pair { struct slice key, value; };
+enum { FILTER_PAIRS = 8 };
 struct filter {
     struct slice collection;                    /* id; required except where ids name rows */
     bool anywhere;                              /* or where all collections are meant */
     struct slice kind, behavior, detector, severity, status, scope;
     struct slice task, model, agent, tag, success; /* success: true|false|unknown */
-    struct slice exit_status, format;
+    struct slice exit_status, format, attempt;
+    struct slice stopped_by;                    /* the data model's "limit"; that word is a page's size */
     struct slice run;                           /* findings of one run */
     struct slice exception;                     /* findings that it set aside; empty: that none did */
     struct slice q;                             /* words in name, task, external id, exit status, error, title */
     int has_findings;                           /* 1 yes, 0 no, -1 any: set it to -1 */
-    struct { struct slice key, value; } meta[8]; /* metadata.KEY = value */
-    size_t nmeta;
+    struct filter_pair meta[FILTER_PAIRS];      /* metadata.KEY = value */
+    struct filter_pair scores[FILTER_PAIRS];    /* the first score of that name = value */
+    struct filter_pair ranges[FILTER_PAIRS];    /* field, "LOW..HIGH": both ends count, either may be missing */
+    size_t nmeta, nscores, nranges;
     const struct slice *ids;                    /* only these rows */
     size_t nids;
 };
 #define FILTER_ANY ((struct filter){.has_findings = -1})
+/* Sets what REST, the command line and judging jobs call `name`: a member of the above, has_findings, meta.KEY, score.NAME, range.FIELD (a
+ * field with numbers or times: messages, calls, tokens, cost, duration in seconds, findings, attempt, started_at, ended_at, score.NAME,
+ * meta.KEY). The slices must live as long as the filter. ERR_USAGE: there is no such name, or too many, or no such range. */
+bool filter_set(struct filter *f, struct slice name, struct slice value, struct err *e);
+/* The same the other way round: name and value of the i-th thing that is set; false after the last. The name lives in `a`. */
+bool filter_get(const struct filter *f, size_t i, struct arena *a, struct slice *name, struct slice *value);
 
 /* Makes the filter one of the runs whose `field` is `value`, whatever it said of that field before: model, agent, task, success, exit_status, format,
  * tag, kind, behavior, detector, or meta.KEY. ERR_USAGE: runs cannot be told apart by that. The slices must live as long as the filter. */
@@ -272,6 +283,8 @@ struct run_rows { struct run_row *items; size_t n; struct page_end end; };
  * attempt, id, imported (the default: newest import first, in the order of the file). */
 bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e);
 bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e);
+/* The ids of all runs that a filter names, ascending: an order that is the same wherever the runs come to. */
+bool store_run_ids(struct store *s, const struct filter *f, struct arena *a, struct slices *out, struct err *e);
 /* What the runs of a collection are known by, in the order in which they came; with `external_id` only those of that name. */
 struct run_name { struct slice id, external_id, file, location; };
 struct run_names { struct run_name *items; size_t n, cap; };
@@ -354,12 +367,41 @@ struct summary {
 };
 bool store_summary(struct store *s, struct slice collection, struct arena *a, struct summary *out, struct err *e);
 
+/* ---- fields, facets and statistics of runs ------------------------------------------------------------------------------ */
+
+enum field_type { TYPE_TEXT, TYPE_NUMBER, TYPE_BOOL, TYPE_TIME };
+const char *field_type_name(enum field_type type);
+/* A field that runs of a collection have: model, cost, meta.KEY, score.NAME, … `values`: different ones; `runs`: that have one. */
+struct field_row { struct slice field; enum field_type type; bool words; int64_t values, runs; }; /* words: it can be a facet or group */
+struct field_rows { struct field_row *items; size_t n; };
+/* Metadata of more than some hundred keys, or of keys nested deeper than four, is listed in part. */
+bool store_fields(struct store *s, struct slice collection, struct arena *a, struct field_rows *out, struct err *e);
+
+/* How many of the runs that a filter names have which value of a field; what the filter says of that field itself does not count. */
+struct facet_value { struct slice value /* absent: none; of success "unknown" */; int64_t runs, passed, failed; };
+struct facet_row { struct slice field; struct facet_value *values; size_t n; int64_t more; }; /* most runs first; more: values that are left out */
+struct facet_rows { struct facet_row *items; size_t n; int64_t total /* runs that pass the whole filter */; };
+/* `fields`: separated by commas; `limit` values of each at most, 0: 50. ERR_USAGE: a field that has no words. */
+bool store_facets(struct store *s, const struct filter *f, struct slice fields, size_t limit, struct arena *a, struct facet_rows *out, struct err *e);
+
+/* What a number is over the runs of a group that have it. p90: the least value that 90 % of them do not exceed. n 0: nobody has it. */
+struct amount { int64_t n; double sum, mean, median, p90; };
+enum stat_field { STAT_COST, STAT_TOKENS, STAT_DURATION /* milliseconds */, STAT_MESSAGES, STAT_CALLS };
+enum { STAT_FIELDS = 5 };
+struct stat_row { struct slice value; int64_t runs, passed, failed; struct amount stats[STAT_FIELDS]; };
+struct stat_rows { struct stat_row *items; size_t n; int64_t more; };
+/* A row a value of field `by` (absent: one row of all runs), most runs first, `limit` at most (0: 100). */
+bool store_stats(struct store *s, const struct filter *f, struct slice by, size_t limit, struct arena *a, struct stat_rows *out, struct err *e);
+
 /* ---- search and SQL ------------------------------------------------------------------------------------------------- */
 
+/* Words are sought without case, all of them in one part of a message (its text, its reasoning, its error, a call's arguments); what
+ * stands between "double quotes" is one of them. */
 struct search_query {
     struct slice pattern;
-    bool regex, match_case;      /* words are sought without case by default; a regex says (?i) where it is to be so */
-    struct slice collection, role, tool, model, task, success; /* absent: any */
+    bool regex, match_case;      /* a regex knows case; it says (?i) where it is to be otherwise */
+    struct slice role, tool;     /* lists; absent: any */
+    struct filter runs;          /* in which runs: what it asks of collection, model, task, agent, success, exit status, tag and metadata */
     uint32_t limit;              /* hits on a page; 0: 50 */
     struct slice after;
     bool count;
@@ -367,6 +409,7 @@ struct search_query {
 };
 struct search_hit {
     struct slice run, external_id, collection, task_id, model;
+    enum verdict success;
     int32_t transcript, message;
     enum role role;
     struct slice tool, part;     /* part as in evidence */
@@ -378,6 +421,22 @@ struct search_hits { struct search_hit *items; size_t n; struct page_end end; bo
 /* Newest import first, within it in the order of its runs and messages. A hit is a (message, part) that matches, at its first match. Where
  * the deadline ends the search (`incomplete`), `next` goes on from there. ERR_USAGE for a pattern that does not compile. */
 bool store_search(struct store *s, const struct search_query *q, struct arena *a, struct search_hits *out, struct err *e);
+
+/* How many hits there are for each value of a field, the most frequent first. Each field counts as if nothing were asked of it itself, so
+ * that other values can be chosen. */
+struct search_value { struct slice value; int64_t hits; }; /* absent: hits that have none */
+enum search_field { SEARCH_COLLECTION, SEARCH_ROLE, SEARCH_TOOL, SEARCH_MODEL, SEARCH_TASK, SEARCH_SUCCESS };
+#define SEARCH_FIELDS (SEARCH_SUCCESS + 1)
+enum { SEARCH_VALUES = 50 }; /* of a field that are listed */
+const char *search_field_name(enum search_field field);
+struct search_facets {
+    struct { struct search_value *values; size_t n; int64_t more; /* values that are not listed */ } fields[SEARCH_FIELDS];
+    int64_t total;               /* hits; where it is not complete, as far as they were counted */
+    bool complete;
+    struct slice reason;
+};
+/* limit, after and count of the query are not looked at. Else as store_search(). */
+bool store_search_facets(struct store *s, const struct search_query *q, struct arena *a, struct search_facets *out, struct err *e);
 
 /* Read-only SQL over the documented views, written to `out` as {"columns": […], "rows": [[…]], "truncated": bool}.
  * `params`: JSON text of an array, or absent. `limit` rows, 0 for none. The authorizer lets through SELECT on the views alone;

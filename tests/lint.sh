@@ -43,7 +43,7 @@ allowed 'server/detect/*.[ch]' 'base|text|transcript|detect'
 for f in server/ingest/*.[ch]; do
 	case $f in
 	*/carry.c) allowed "$f" 'base|text|transcript|judge|storage|ingest' ;;
-	*/ingest.[ch] | */pipeline.h | */reading.c | */carry.h | */report.c | */append.[ch] | */scan.c | */sample.c) allowed "$f" 'base|text|transcript|detect|storage|ingest' ;;
+	*/ingest.[ch] | */pipeline.h | */reading.c | */carry.h | */ownrules.[ch] | */report.c | */append.[ch] | */scan.c | */sample.c) allowed "$f" 'base|text|transcript|detect|storage|ingest' ;;
 	*) allowed "$f" 'base|text|transcript|ingest' ;;
 	esac
 done

@@ -9,12 +9,15 @@ _Static_assert(sizeof(struct hash) >= sizeof(crypto_generichash_state), "struct 
 
 static crypto_generichash_state *state_of(struct hash *h) { return (crypto_generichash_state *)(void *)h->state; }
 
+static unsigned char short_key[crypto_shorthash_KEYBYTES];
+
 static void start(void)
 {
     if (sodium_init() < 0) {
         fprintf(stderr, "telltale: libsodium cannot be used here\n");
         abort();
     }
+    crypto_shorthash_keygen(short_key);
 }
 
 /* sodium_init() takes a lock each time it is asked. */
@@ -22,6 +25,16 @@ static void ready(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, start);
+}
+
+uint64_t hash_short(struct slice s)
+{
+    unsigned char out[crypto_shorthash_BYTES];
+    uint64_t hash;
+    ready();
+    crypto_shorthash(out, (const unsigned char *)s.ptr, s.len, short_key);
+    memcpy(&hash, out, sizeof hash);
+    return hash;
 }
 
 void hash_start(struct hash *h)

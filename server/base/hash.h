@@ -20,6 +20,8 @@ void hash_add(struct hash *h, struct slice s);
 void hash_add_framed(struct hash *h, struct slice s);
 void hash_end(struct hash *h, unsigned char out[HASH_SIZE]);
 void hash_of(struct slice s, unsigned char out[HASH_SIZE]);
+/* SipHash under a key of this process's own: for tables in memory, which no input can make slow. */
+uint64_t hash_short(struct slice s);
 void sha256_of(struct slice s, unsigned char out[SHA256_SIZE]);
 /* Lower-case hexadecimal with a NUL: 2 * n + 1 bytes. */
 void hash_hex(const unsigned char *bytes, size_t n, char *out);

@@ -1,5 +1,7 @@
 #include "cli/cli.h"
 
+#include "ingest/ownrules.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -99,10 +101,12 @@ static bool open_book(struct cli *cli, struct err *e)
     return true;
 }
 
-bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e)
+bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e)
 {
     if (!cli->book && !open_book(cli, e))
         return false;
+    if (store)
+        return rules_for(store, cli->book, collection, out, e);
     *out = rulebook_for(cli->book, collection);
     return true;
 }
@@ -123,41 +127,31 @@ bool cli_collection(struct cli *cli, struct store *store, struct collection_row 
     return true;
 }
 
-static struct slice option_slice(const struct cli *cli, const char *name) { return slice_str(cli_option(cli, name)); }
-
 bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e)
 {
+    static const char *const plain[] = {"kind", "behavior", "detector", "severity", "status", "scope", "task", "model", "agent", "tag", "success",
+                                        "exit-status", "format", "run", "q", "has-findings"};
+    static const char *const pairs[] = {"meta", "score", "range"};
     *out = FILTER_ANY;
     out->collection = collection;
-    out->kind = option_slice(cli, "kind");
-    out->behavior = option_slice(cli, "behavior");
-    out->detector = option_slice(cli, "detector");
-    out->severity = option_slice(cli, "severity");
-    out->status = option_slice(cli, "status");
-    out->scope = option_slice(cli, "scope");
-    out->task = option_slice(cli, "task");
-    out->model = option_slice(cli, "model");
-    out->agent = option_slice(cli, "agent");
-    out->tag = option_slice(cli, "tag");
-    out->success = option_slice(cli, "success");
-    out->run = option_slice(cli, "run");
-    out->q = option_slice(cli, "q");
-    const char *has = cli_option(cli, "has-findings");
-    if (has) {
-        bool yes = strcmp(has, "true") == 0 || strcmp(has, "1") == 0, no = strcmp(has, "false") == 0 || strcmp(has, "0") == 0;
-        if (!yes && !no)
-            return err_set(e, ERR_USAGE, "--has-findings is true or false, not '%s'", has);
-        out->has_findings = yes;
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        const char *value = cli_option(cli, plain[i]);
+        char *name = arena_strdup(&cli->arena, slice_str(plain[i]));
+        for (char *dash = name; (dash = strchr(dash, '-')); *dash = '_')
+            continue;
+        if (value && !filter_set(out, slice_str(name), slice_str(value), e))
+            return err_prefix(e, "--%s", plain[i]);
     }
-    struct slices meta = cli_options(cli, "meta");
-    if (meta.n > sizeof out->meta / sizeof *out->meta)
-        return err_set(e, ERR_USAGE, "at most %zu --meta", sizeof out->meta / sizeof *out->meta);
-    for (size_t i = 0; i < meta.n; i++) {
-        ptrdiff_t equals = slice_find(meta.items[i], slice_str("="));
-        if (equals <= 0)
-            return err_set(e, ERR_USAGE, "--meta takes KEY=VALUE, not '%.*s'", SLICE_ARG(meta.items[i]));
-        out->meta[out->nmeta].key = slice_sub(meta.items[i], 0, (size_t)equals);
-        out->meta[out->nmeta++].value = slice_sub(meta.items[i], (size_t)equals + 1, SIZE_MAX);
+    for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+        struct slices given = cli_options(cli, pairs[k]);
+        for (size_t i = 0; i < given.n; i++) {
+            ptrdiff_t equals = slice_find(given.items[i], slice_str("="));
+            if (equals <= 0)
+                return err_set(e, ERR_USAGE, "--%s takes NAME=VALUE, not '%.*s'", pairs[k], SLICE_ARG(given.items[i]));
+            struct slice name = arena_printf(&cli->arena, "%s.%.*s", pairs[k], (int)equals, given.items[i].ptr);
+            if (!filter_set(out, name, slice_sub(given.items[i], (size_t)equals + 1, SIZE_MAX), e))
+                return err_prefix(e, "--%s", pairs[k]);
+        }
     }
     return true;
 }

@@ -71,9 +71,9 @@ int cli_fail(const struct err *e);
 /* Opens the database for reading or writing (its folder is made); on failure says why. */
 bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
 /* The rules for a collection of that name (absent: for none in particular): the shipped pack and --rules, with the settings of --config;
- * problems go to stderr. The caller's until ruleset_unref, at the latest the program's end. */
+ * problems go to stderr; and with a store (else NULL) the rules of one's own. The caller's until ruleset_unref, at the latest the program's end. */
 struct rulebook_options cli_rulebook_options(struct cli *cli);
-bool cli_rules(struct cli *cli, struct slice collection, struct ruleset **out, struct err *e);
+bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e);
 /* The collection that -c names; without -c the only one there is. */
 bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e);
 
@@ -99,9 +99,9 @@ void rows_add(struct rows *rows, struct slice object);
 /* `more`: further members of the one object that --json prints ('"a":1'), or absent. */
 void rows_end(struct rows *rows, struct slice more);
 
-/* Filters and pages of the list commands, from the options in FILTER_OPTIONS. */
+/* A filter from the options in RUN_OPTIONS; lists have FILTER_OPTIONS, which say how they are sorted and where they end too. */
 bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e);
-#define FILTER_OPTIONS \
+#define RUN_OPTIONS \
     {'c', "collection", "NAME", "the collection (a name or an id); may be left out when there is only one"}, \
     {0, "kind", "KIND", "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"}, \
     {0, "behavior", "NAME", "a behaviour, such as missing-program"}, \
@@ -114,8 +114,15 @@ bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, st
     {0, "success", "VALUE", "true, false, unknown"}, \
     {0, "tag", "TAG", "a tag"}, \
     {0, "q", "WORDS", "words in name, task, id, status, error or title"}, \
+    {0, "exit-status", "STATUS", "how it ended"}, \
+    {0, "format", "NAME", "the format that it was read from"}, \
     {0, "meta", "KEY=VALUE", "a field of the metadata; may repeat"}, \
-    {0, "has-findings", "BOOL", "true: only what has findings"}, \
+    {0, "score", "NAME=VALUE", "a score; may repeat"}, \
+    {0, "range", "FIELD=LOW..HIGH", "messages, calls, tokens, cost, duration (seconds), findings, attempt, started_at, ended_at, score.NAME " \
+     "or meta.KEY between these, either of which may be missing; may repeat"}, \
+    {0, "has-findings", "BOOL", "true: only what has findings"}
+#define FILTER_OPTIONS \
+    RUN_OPTIONS, \
     {0, "sort", "FIELDS", "sort keys, - in front for descending"}, \
     {0, "limit", "N", "at most so many rows"}
 

@@ -22,19 +22,19 @@ static const struct export_kind *find_kind(const char *name)
     return NULL;
 }
 
-static bool write_all(struct store *store, struct slice collection, const struct export_kind *kind, FILE *out, struct err *e)
+static bool write_all(struct store *store, const struct filter *filter, const struct export_kind *kind, FILE *out, struct err *e)
 {
     const struct export_sink sink = {.write = write_to, .ctx = out};
-    return kind->write(store, collection, &sink, e) && (fflush(out) == 0 || err_errno(e, "cannot write the export"));
+    return kind->write(store, filter, &sink, e) && (fflush(out) == 0 || err_errno(e, "cannot write the export"));
 }
 
 /* A file appears under its name only when it is whole and on the disk. */
-static bool write_file(struct cli *cli, struct store *store, struct slice collection, const struct export_kind *kind, const char *to, struct err *e)
+static bool write_file(struct cli *cli, struct store *store, const struct filter *filter, const struct export_kind *kind, const char *to, struct err *e)
 {
     struct stat st;
     if (stat(to, &st) == 0 && !S_ISREG(st.st_mode)) { /* a pipe or device is written into, never replaced */
         FILE *there = fopen(to, "we");
-        bool written = there ? write_all(store, collection, kind, there, e) : err_errno(e, "cannot write %s", to);
+        bool written = there ? write_all(store, filter, kind, there, e) : err_errno(e, "cannot write %s", to);
         return (there && fclose(there) != 0 && written) ? err_errno(e, "cannot write %s", to) : written;
     }
     char *real = realpath(to, NULL); /* what a link names is replaced, not the link */
@@ -45,7 +45,7 @@ static bool write_file(struct cli *cli, struct store *store, struct slice collec
     FILE *out = fopen(part, "we");
     if (!out)
         return err_errno(e, "cannot write %s", part);
-    bool ok = write_all(store, collection, kind, out, e) && (fsync(fileno(out)) == 0 || err_errno(e, "cannot write %s", part));
+    bool ok = write_all(store, filter, kind, out, e) && (fsync(fileno(out)) == 0 || err_errno(e, "cannot write %s", part));
     fclose(out);
     ok = ok && (rename(part, to) == 0 || err_errno(e, "cannot name the export %s", to));
     if (!ok)
@@ -64,8 +64,9 @@ int cmd_export(struct cli *cli)
         err_set(&e, ERR_USAGE, "--as is native, csv or html, not '%s'", as);
         return cli_fail(&e);
     }
-    bool ok = cli_open(cli, STORE_READ, &store, &e) && cli_collection(cli, store, &collection, &e);
-    ok = ok && (to ? write_file(cli, store, collection.id, kind, to, &e) : write_all(store, collection.id, kind, stdout, &e));
+    struct filter filter;
+    bool ok = cli_open(cli, STORE_READ, &store, &e) && cli_collection(cli, store, &collection, &e) && cli_filter(cli, collection.id, &filter, &e);
+    ok = ok && (to ? write_file(cli, store, &filter, kind, to, &e) : write_all(store, &filter, kind, stdout, &e));
     store_close(store);
     return ok ? 0 : cli_fail(&e);
 }

@@ -101,6 +101,14 @@ static bool get_collection(struct cli *cli, bool dry_run, struct collection_row 
     return ok;
 }
 
+static bool get_rules(struct cli *cli, bool dry_run, struct slice collection, struct ruleset **out, struct err *e)
+{
+    struct store *store = NULL;
+    bool ok = (dry_run || cli_open(cli, STORE_READ, &store, e)) && cli_rules(cli, store, collection, out, e);
+    store_close(store);
+    return ok;
+}
+
 /* ---- one import, or one after the other -------------------------------------------------------------------------------- */
 
 struct importing {
@@ -266,7 +274,7 @@ int cmd_import(struct cli *cli)
         return ok ? report.rejected || report.files_failed : cli_fail(&e);
     }
     ok = ok && get_collection(cli, x.options.dry_run, &x.collection, &x.exists, &x.options.collection_is_new, &e);
-    ok = ok && (cli_flag(cli, "no-detect") || cli_rules(cli, x.collection.name, &rules, &e));
+    ok = ok && (cli_flag(cli, "no-detect") || get_rules(cli, x.options.dry_run, x.collection.name, &rules, &e));
     x.options.db = x.options.dry_run ? NULL : cli->db;
     x.options.rules = rules;
     x.options.replace = !from_stdin; /* stdin has no path: two streams are not one file that grew */

@@ -121,7 +121,7 @@ static bool report_findings(struct cli *cli, struct store *store, const struct c
     struct report report = {.cli = cli, .store = store, .collection = *collection};
     struct report_request request = {.filter = filter, .partial = true, .sort = slice_str(cli_option(cli, "sort"))};
     struct ruleset *rules = NULL;
-    bool ok = cli_number(cli, "limit", INT64_MAX, &request.limit, e) && cli_rules(cli, collection->name, &rules, e);
+    bool ok = cli_number(cli, "limit", INT64_MAX, &request.limit, e) && cli_rules(cli, store, collection->name, &rules, e);
     report.rules = rules;
     ok = ok && report_gather(&report, &request, e) && report_write(&report, e);
     ruleset_unref(rules);

@@ -2,9 +2,11 @@
 #include "cli/cli.h"
 #include "cli/rules_write.h"
 #include "detect/pack.h"
+#include "ingest/ownrules.h"
 #include "view/view.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 enum { RULE_FILE_BYTES = 4 << 20 };
 
@@ -163,6 +165,64 @@ static int print_schema(void)
     return fwrite(text.ptr, 1, text.len, stdout) == text.len ? 0 : 3;
 }
 
+/* ---- rules of one's own ------------------------------------------------------------------------------------------------ */
+
+static bool save_file(struct cli *cli, struct store *store, const char *path, struct err *e)
+{
+    const char *author = cli_option(cli, "author"), *user = getenv("USER");
+    struct own_rule_row row = {.author = slice_str(author ? author : user && *user ? user : NULL), .note = slice_str(cli_option(cli, "note"))}, out;
+    if (!pack_file_read(&cli->arena, path, &row.text, e))
+        return false;
+    if (!own_rule_check(row.text, SLICE_NONE, &cli->arena, &row.id, e))
+        return err_prefix(e, "%s", path);
+    if (!store_own_rule_put(store, &row, &cli->arena, &out, e))
+        return false;
+    printf("%.*s: version %lld\n", SLICE_ARG(out.id), (long long)out.version);
+    return true;
+}
+
+static bool save(struct cli *cli, struct store *store, struct err *e)
+{
+    for (size_t i = 1; i < cli->nargs; i++)
+        if (!save_file(cli, store, cli->args[i], e))
+            return false;
+    return cli->nargs > 1 || err_set(e, ERR_USAGE, "rules save takes a file or more, each with one rule");
+}
+
+static bool remove_rules(struct cli *cli, struct store *store, struct err *e)
+{
+    for (size_t i = 1; i < cli->nargs; i++)
+        if (!store_own_rule_remove(store, slice_str(cli->args[i]), SLICE_NONE, e))
+            return false;
+    return cli->nargs > 1 || err_set(e, ERR_USAGE, "rules remove takes the ids of rules of one's own");
+}
+
+/* As one pack, which --rules reads. */
+static bool print_own(struct cli *cli, struct store *store, struct err *e)
+{
+    struct own_rule_rows rows;
+    struct str text = STR_INIT((size_t)OWN_RULES_MAX * (OWN_RULE_BYTES + 8));
+    bool ok = store_own_rules(store, &cli->arena, &rows, NULL, e);
+    for (size_t i = 0; ok && i < rows.n; i++) {
+        str_addz(&text, "---\n");
+        str_add_slice(&text, slice_trim(rows.items[i].text));
+        str_addc(&text, '\n');
+    }
+    if (ok && rules_write_out(cli, str_slice(&text), "w") != 0)
+        ok = err_set(e, ERR_IO, "the rules were not written");
+    str_free(&text);
+    return ok;
+}
+
+static int with_store(struct cli *cli, bool (*run)(struct cli *, struct store *, struct err *), enum store_mode mode)
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    bool ok = cli_open(cli, mode, &store, &e) && run(cli, store, &e);
+    store_close(store);
+    return ok ? 0 : cli_fail(&e);
+}
+
 int cmd_rules(struct cli *cli)
 {
     static const struct {
@@ -174,6 +234,12 @@ int cmd_rules(struct cli *cli)
     bool lint = strcmp(what, "lint") == 0, test = strcmp(what, "test") == 0;
     if (strcmp(what, "schema") == 0)
         return print_schema();
+    if (strcmp(what, "save") == 0)
+        return with_store(cli, save, STORE_WRITE);
+    if (strcmp(what, "remove") == 0)
+        return with_store(cli, remove_rules, STORE_WRITE);
+    if (strcmp(what, "own") == 0)
+        return with_store(cli, print_own, STORE_READ);
     if (lint && cli->nargs < 2) {
         err_set(&e, ERR_USAGE, "rules lint takes one file or more");
         return cli_fail(&e);
@@ -184,12 +250,16 @@ int cmd_rules(struct cli *cli)
         struct ruleset *rules = NULL;
         if (strcmp(what, words[i].word) != 0)
             continue;
-        if (!cli_rules(cli, SLICE_NONE, &rules, &e))
+        struct store *store = NULL; /* without a database there are no rules of one's own */
+        struct err none = {0};
+        bool ok = cli_rules(cli, cli_open(cli, STORE_READ, &store, &none) ? store : NULL, SLICE_NONE, &rules, &e);
+        store_close(store);
+        if (!ok)
             return cli_fail(&e);
         int status = words[i].run(cli, rules);
         ruleset_unref(rules);
         return status;
     }
-    err_set(&e, ERR_USAGE, "rules list, show, lint, test, new, docs or schema, not '%s'", what);
+    err_set(&e, ERR_USAGE, "rules list, show, lint, test, new, save, remove, own, docs or schema, not '%s'", what);
     return cli_fail(&e);
 }

@@ -171,13 +171,13 @@ int cmd_scan(struct cli *cli)
         struct store *store;
         ok = cli_open(cli, STORE_WRITE, &store, &e);
         if (ok) {
-            ok = cli_collection(cli, store, &collection, &e);
+            ok = cli_collection(cli, store, &collection, &e) && cli_rules(cli, store, collection.name, &all, &e);
             store_close(store);
         }
     } else if (ok) {
         collection.name = scan_name(cli);
+        ok = cli_rules(cli, NULL, collection.name, &all, &e);
     }
-    ok = ok && cli_rules(cli, collection.name, &all, &e);
     if (ok && cli->nproblems && (fail_on || cli_flag(cli, "strict")))
         ok = err_set(&e, ERR_USAGE, "nothing was scanned: the rules or settings have problems (%zu)", cli->nproblems);
     if (ok)

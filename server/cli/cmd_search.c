@@ -12,6 +12,8 @@ static const struct column columns[] = {
     {"part", "part", 20, false}, {"line", "line", 160, false}, {0},
 };
 
+static const struct column facet_columns[] = {{"field", "field", 0, false}, {"value", "value", 60, false}, {"hits", "hits", 0, true}, {0}};
+
 static bool search(struct cli *cli, struct store *store, struct search_query *q, struct err *e)
 {
     int64_t left;
@@ -52,6 +54,32 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
     return ok;
 }
 
+/* A row for each value of each field. */
+static bool count(struct cli *cli, struct store *store, const struct search_query *q, struct err *e)
+{
+    struct search_facets facets;
+    if (!store_search_facets(store, q, &cli->arena, &facets, e))
+        return false;
+    struct rows rows = rows_start(cli, facet_columns);
+    struct str text = STR_INIT(ROW_BYTES);
+    for (enum search_field f = 0; f < SEARCH_FIELDS; f++)
+        for (size_t i = 0; i < facets.fields[f].n; i++) {
+            str_reset(&text);
+            struct jsonw j = jsonw_to(&text);
+            jsonw_object(&j);
+            jsonw_kstrz(&j, "field", search_field_name(f));
+            jsonw_kstr(&j, "value", facets.fields[f].values[i].value);
+            jsonw_kint(&j, "hits", facets.fields[f].values[i].hits);
+            jsonw_end(&j);
+            rows_add(&rows, str_slice(&text));
+        }
+    rows_end(&rows, arena_printf(&cli->arena, "\"total\":%lld,\"complete\":%s", (long long)facets.total, facets.complete ? "true" : "false"));
+    if (!facets.complete)
+        fprintf(stderr, "telltale: the count is incomplete: %.*s\n", SLICE_ARG(facets.reason));
+    str_free(&text);
+    return true;
+}
+
 int cmd_search(struct cli *cli)
 {
     struct err e = {0};
@@ -64,17 +92,15 @@ int cmd_search(struct cli *cli)
         .match_case = cli_flag(cli, "case"),
         .role = slice_str(cli_option(cli, "role")),
         .tool = slice_str(cli_option(cli, "tool")),
-        .model = slice_str(cli_option(cli, "model")),
-        .task = slice_str(cli_option(cli, "task")),
-        .success = slice_str(cli_option(cli, "success")),
         .deadline_us = clock_monotonic_us() + INT64_C(1000000) * SEARCH_SECONDS,
     };
     bool ok = cli_open(cli, STORE_READ, &store, &e);
+    struct slice id = SLICE_NONE;
     if (ok && cli_option(cli, "collection")) {
         ok = cli_collection(cli, store, &collection, &e);
-        q.collection = ok ? collection.id : SLICE_NONE;
+        id = ok ? collection.id : SLICE_NONE;
     }
-    ok = ok && search(cli, store, &q, &e);
+    ok = ok && cli_filter(cli, id, &q.runs, &e) && (cli_flag(cli, "facets") ? count(cli, store, &q, &e) : search(cli, store, &q, &e));
     store_close(store);
     return ok ? 0 : cli_fail(&e);
 }

@@ -23,7 +23,7 @@ static bool load_sample(struct cli *cli, struct err *e)
     struct ruleset *rules;
     struct collection_row collection;
     struct ingest_report report;
-    if (!cli_rules(cli, slice_str(INGEST_SAMPLE), &rules, e))
+    if (!cli_rules(cli, NULL, slice_str(INGEST_SAMPLE), &rules, e)) /* the database is empty */
         return false;
     ok = ingest_sample(cli->db, rules, &cli->arena, &collection, &report, e);
     ruleset_unref(rules);

@@ -65,11 +65,18 @@ static const struct option_row search_options[] = {
     {'c', "collection", "NAME", "only in this collection"},
     {0, "regex", NULL, "PATTERN is a regular expression"},
     {0, "case", NULL, "tell upper from lower case"},
-    {0, "role", "ROLE", "only messages of system, user, assistant or tool"},
+    {0, "role", "ROLE", "only messages of system, user, assistant or tool; several with commas, here and below"},
     {0, "tool", "NAME", "only calls and results of this tool"},
     {0, "model", "NAME", "only runs of this model"},
     {0, "task", "ID", "only runs of this task"},
+    {0, "agent", "NAME", "only runs of this agent"},
     {0, "success", "VALUE", "only runs that passed (true), failed (false) or unknown"},
+    {0, "exit-status", "VALUE", "only runs that ended so"},
+    {0, "tag", "TAG", "only runs with this tag"},
+    {0, "meta", "KEY=VALUE", "only runs whose metadata say so; may repeat"},
+    {0, "score", "NAME=VALUE", "only runs with this score"},
+    {0, "range", "FIELD=LOW..HIGH", "only runs in this range, as telltale runs has it"},
+    {0, "facets", NULL, "how many hits there are by collection, role, tool, model, task and outcome, instead of the hits"},
     {0, "limit", "N", "at most so many hits (default: all)"},
     {0},
 };
@@ -81,7 +88,9 @@ static const struct option_row rules_options[] = {
     RULES_OPTIONS,
     {0, "behavior", "NAME", "new: what the rule sees, of the vocabulary"},
     {0, "like", "ID", "new: begin with this rule instead of the template"},
-    {0, "to", "FILE", "new, docs: write here instead of to stdout"},
+    {0, "to", "FILE", "new, own, docs: write here instead of to stdout"},
+    {0, "note", "WORDS", "save: what this version is for"},
+    {0, "author", "NAME", "save: who wrote it (default: $USER)"},
     {0},
 };
 static const struct option_row labels_options[] = {
@@ -137,9 +146,9 @@ static const struct option_row judge_options[] = {
     {0},
 };
 static const struct option_row export_options[] = {
-    {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
     {0, "to", "FILE", "write here instead of to stdout"},
     {0, "as", "FORM", "native (default), csv, or html: the story as one file to send to somebody"},
+    RUN_OPTIONS,
     {0},
 };
 static const struct option_row delete_options[] = {
@@ -147,7 +156,7 @@ static const struct option_row delete_options[] = {
     {0},
 };
 static const struct option_row tag_options[] = {
-    FILTER_OPTIONS,
+    RUN_OPTIONS,
     {0, "remove", NULL, "take the tag off"},
     {0},
 };
@@ -199,11 +208,14 @@ const struct command commands[] = {
      "A and B are values of the field that --by names, several with commas; without B the other group is all other runs. Tasks are the unit:\n"
      "runs are averaged within theirs. Differences are B less A, with 95 % intervals; P is adjusted for the number of rows (Benjamini and Hochberg).\n\n"
      "telltale compare -c bench --by model gpt-5-mini gpt-5", compare_options, 1, 2, cmd_compare},
-    {"search", "PATTERN", "find words or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
+    {"search", "PATTERN", "find words (all of them in one text; \"a phrase\" in quotes) or a regular expression in every message", NULL, search_options, 1, 1, cmd_search},
     {"sql", "QUERY", "read-only SQL over the documented views",
      "Views: collections, runs, scores, transcripts, messages, tool_calls, findings, evidence, labels, tasks, judgments.",
      sql_options, 1, 1, cmd_sql},
-    {"rules", "list | show ID | lint FILE... | test [FILE...] | new ID | docs | schema", "the detectors: list them, read one, check and test your own", NULL,
+    {"rules", "list | show ID | lint FILE... | test [FILE...] | new ID | save FILE... | remove ID... | own | docs | schema",
+     "the detectors: list them, read one, check and test your own",
+     "A rule that was saved is kept in the database, in all its versions, and used by every later import and scan, of a server too; it takes the\n"
+     "place of a shipped one of its id until it is removed. own prints all of them as one pack, which --rules reads.",
      rules_options, 1, -1, cmd_rules},
     {"judge", "list [NAME] | show NAME | new NAME | edit NAME | check FILE... | draft SENTENCE | try NAME [RUN...] | run NAME [RUN...] | status [JOB] | "
               "cancel JOB | models | test [MODEL]",
@@ -232,7 +244,7 @@ const struct command commands[] = {
      "rules found of it), findings:NAME (judges too). Beside each figure\n"
      "stands its 95 % interval and what the best constant answer would get.",
      labels_options, 1, -1, cmd_labels},
-    {"export", "", "write everything of a collection as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
+    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
     {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
      review_options, 1, -1, cmd_review},

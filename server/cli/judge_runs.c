@@ -145,7 +145,7 @@ static bool names_are_known(struct cli *cli, struct store *store, const struct j
 {
     struct collection_row collection;
     struct ruleset *rules;
-    if (!cli_collection(cli, store, &collection, e) || !cli_rules(cli, collection.name, &rules, e))
+    if (!cli_collection(cli, store, &collection, e) || !cli_rules(cli, store, collection.name, &rules, e))
         return false;
     bool ok = judge_wish_names(store, wish, rules, &cli->arena, e);
     ruleset_unref(rules);

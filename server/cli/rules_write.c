@@ -7,8 +7,7 @@
 
 enum { CATALOGUE_BYTES = 16 << 20, REAL_DIGITS = 15 }; /* so many a double keeps: 0.05 is written as it was read */
 
-/* To --to, else to stdout. `mode` as of fopen. */
-static int write_out(struct cli *cli, struct slice text, const char *mode)
+int rules_write_out(struct cli *cli, struct slice text, const char *mode)
 {
     const char *path = cli_option(cli, "to");
     struct err e = {0};
@@ -58,7 +57,7 @@ int rules_new(struct cli *cli, const struct ruleset *rules)
 {
     struct err e = {0};
     struct slice text;
-    return make_rule(cli, rules, &text, &e) ? write_out(cli, text, "wx") : cli_fail(&e);
+    return make_rule(cli, rules, &text, &e) ? rules_write_out(cli, text, "wx") : cli_fail(&e);
 }
 
 /* ---- docs -------------------------------------------------------------------------------------------------------- */
@@ -155,7 +154,7 @@ int rules_docs(struct cli *cli, const struct ruleset *rules)
     str_printf(&out, "# The catalogue of detectors\n\n%zu rules see %zu of the %zu behaviours of the vocabulary. Made from the rules by "
                      "`telltale rules docs`.\n", ruleset_count(rules), seen, behavior_count);
     str_add_slice(&out, str_slice(&body));
-    int status = write_out(cli, str_slice(&out), "w");
+    int status = rules_write_out(cli, str_slice(&out), "w");
     str_free(&body);
     str_free(&out);
     return status;

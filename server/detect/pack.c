@@ -24,12 +24,12 @@ void pack_add_shipped(struct arena *a, struct pack_files *files, bool only_names
 {
     for (size_t i = 0; i < embedded_file_count; i++)
         if (slice_starts(slice_str(embedded_files[i].name), "rules/"))
-            add(a, files, (struct pack_file){slice_str(embedded_files[i].name), embedded_files[i].bytes, PACK_SHIPPED, only_names});
+            add(a, files, (struct pack_file){slice_str(embedded_files[i].name), embedded_files[i].bytes, PACK_SHIPPED, only_names, false});
 }
 
 void pack_add_text(struct arena *a, struct pack_files *files, struct slice name, struct slice text)
 {
-    add(a, files, (struct pack_file){name, text, next_pack(files), false});
+    add(a, files, (struct pack_file){name, text, next_pack(files), false, false});
 }
 
 bool pack_file_read(struct arena *a, const char *path, struct slice *out, struct err *e)
@@ -87,7 +87,7 @@ static bool add_path(struct arena *a, struct pack_files *files, const char *path
     struct slice text;
     if (!pack_file_read(a, path, &text, e))
         return false;
-    add(a, files, (struct pack_file){arena_dup(a, slice_str(path)), text, pack, false});
+    add(a, files, (struct pack_file){arena_dup(a, slice_str(path)), text, pack, false, false});
     return true;
 }
 

@@ -10,6 +10,7 @@ struct pack_file {
     struct slice name, text;
     size_t pack;            /* files of one number share their lists and macros; those of the shipped pack are seen by all */
     bool only_names;        /* its rules are left out */
+    bool passing;           /* it does not outlive the making of a set, which keeps a copy */
 };
 struct pack_files {
     struct pack_file *items;

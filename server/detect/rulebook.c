@@ -20,14 +20,16 @@ struct rulebook {
     struct pack_files files;
     struct settings settings;
     pthread_mutex_t lock;       /* of what follows */
-    struct made *made;
-    size_t n, cap;
+    struct made made[SETS_KEPT];
+    size_t n;
+    struct arena own_arena;
+    struct slices own;
+    int64_t stamp;
 };
 
 /* Takes over the set. */
 static struct ruleset *keep(struct rulebook *b, uint64_t blocks, struct ruleset *set)
 {
-    b->made = arena_grow(&b->arena, b->made, b->n, &b->cap, sizeof *b->made);
     b->made[b->n++] = (struct made){blocks, set};
     return set;
 }
@@ -104,35 +106,81 @@ bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct pro
     return true;
 }
 
+static void forget_sets(struct rulebook *b)
+{
+    for (size_t i = 0; i < b->n; i++)
+        ruleset_unref(b->made[i].set);
+    b->n = 0;
+}
+
 void rulebook_free(struct rulebook *b)
 {
     if (!b)
         return;
-    for (size_t i = 0; i < b->n; i++)
-        ruleset_unref(b->made[i].set);
+    forget_sets(b);
     pthread_mutex_destroy(&b->lock);
+    arena_free(&b->own_arena);
     arena_free(&b->arena);
     free(b);
+}
+
+void rulebook_own(struct rulebook *b, int64_t stamp, const struct slice *texts, size_t n)
+{
+    pthread_mutex_lock(&b->lock);
+    forget_sets(b);
+    arena_reset(&b->own_arena);
+    b->own = (struct slices){arena_array(&b->own_arena, struct slice, n), n, n};
+    for (size_t i = 0; i < n; i++)
+        b->own.items[i] = arena_dup(&b->own_arena, texts[i]);
+    b->stamp = stamp;
+    pthread_mutex_unlock(&b->lock);
+}
+
+int64_t rulebook_own_stamp(struct rulebook *b)
+{
+    pthread_mutex_lock(&b->lock);
+    int64_t stamp = b->stamp;
+    pthread_mutex_unlock(&b->lock);
+    return stamp;
+}
+
+/* The files and, behind them, what is kept elsewhere, in `a`. Under the lock. */
+static struct pack_files all_files(const struct rulebook *b, struct arena *a)
+{
+    struct pack_files all = {.packs = b->files.packs};
+    all.items = arena_array(a, struct pack_file, b->files.n + b->own.n);
+    all.cap = b->files.n + b->own.n;
+    for (size_t i = 0; i < b->files.n; i++)
+        all.items[all.n++] = b->files.items[i];
+    for (size_t i = 0; i < b->own.n; i++) {
+        pack_add_text(a, &all, slice_str("own rule"), arena_dup(a, b->own.items[i]));
+        all.items[all.n - 1].passing = true;
+    }
+    return all;
 }
 
 struct ruleset *rulebook_for(struct rulebook *b, struct slice collection)
 {
     uint64_t blocks = settings_blocks(&b->settings, collection);
+    struct arena a = {0};
+    struct pack_files files = {0};
     pthread_mutex_lock(&b->lock);
-    struct ruleset *set = find(b, blocks), *made = NULL;
+    int64_t stamp = b->stamp;
+    struct ruleset *set = find(b, blocks);
+    if (set)
+        ruleset_ref(set);
+    else
+        files = all_files(b, &a);
     pthread_mutex_unlock(&b->lock);
-    if (!set) { /* outside the lock, on which every import waits */
-        struct arena unused = {0}; /* problems were told when the book was read */
-        struct problems problems = {0};
-        made = ruleset_make(&b->files, &b->settings, blocks, &unused, &problems);
-        arena_free(&unused);
-    }
+    if (set)
+        return set;
+    /* Outside the lock, on which every import waits. Problems were told when the book was read. */
+    struct problems problems = {0};
+    set = ruleset_make(&files, &b->settings, blocks, &a, &problems);
+    arena_free(&a);
     pthread_mutex_lock(&b->lock);
-    set = find(b, blocks);
-    if (!set && b->n < SETS_KEPT)
-        set = keep(b, blocks, ruleset_ref(made));
-    struct ruleset *out = set ? ruleset_ref(set) : ruleset_ref(made);
+    if (b->stamp == stamp && b->n < SETS_KEPT && !find(b, blocks))
+        keep(b, blocks, ruleset_ref(set));
     pthread_mutex_unlock(&b->lock);
-    ruleset_unref(made);
-    return out;
+    return set;
 }

@@ -21,34 +21,26 @@ struct page api_page(const struct request *r)
                          .count = arg_bool(&r->args, "count", false)};
 }
 
-struct filter api_filter(const struct args *args, struct slice collection)
+static bool param_in(const struct param *list, const struct param *param)
 {
-    struct filter f = {
-        .collection = collection,
-        .kind = arg_text(args, "kind"),
-        .behavior = arg_text(args, "behavior"),
-        .detector = arg_text(args, "detector"),
-        .severity = arg_text(args, "severity"),
-        .status = arg_text(args, "status"),
-        .scope = arg_text(args, "scope"),
-        .task = arg_text(args, "task"),
-        .model = arg_text(args, "model"),
-        .agent = arg_text(args, "agent"),
-        .success = arg_text(args, "success"),
-        .tag = arg_text(args, "tag"),
-        .exit_status = arg_text(args, "exit_status"),
-        .format = arg_text(args, "format"),
-        .run = arg_text(args, "run"),
-        .exception = arg_text(args, "exception"),
-        .q = arg_text(args, "q"),
-        .has_findings = (int)arg_int(args, "has_findings", -1),
-    };
-    for (size_t i = 0; i < args->n && f.nmeta < sizeof f.meta / sizeof *f.meta; i++)
-        if (slice_starts(args->items[i].name, "meta.")) {
-            f.meta[f.nmeta].key = slice_sub(args->items[i].name, 5, args->items[i].name.len);
-            f.meta[f.nmeta++].value = args->items[i].text;
-        }
-    return f;
+    while (list->name && list != param)
+        list++;
+    return list->name;
+}
+
+bool api_filter(const struct args *args, struct slice collection, struct filter *out, struct err *e)
+{
+    return api_filter_by(run_filter_params, args, collection, out, e);
+}
+
+bool api_filter_by(const struct param *list, const struct args *args, struct slice collection, struct filter *out, struct err *e)
+{
+    *out = FILTER_ANY;
+    out->collection = collection;
+    for (size_t i = 0; i < args->n; i++)
+        if (param_in(list, args->items[i].param) && !filter_set(out, args->items[i].name, args->items[i].text, e))
+            return false;
+    return true;
 }
 
 bool api_body_filter(struct request *r, struct filter *out, struct err *e)
@@ -68,8 +60,7 @@ bool api_body_filter(struct request *r, struct filter *out, struct err *e)
         return err_set(e, ERR_USAGE, "give \"ids\", or \"collection\" with \"filter\" ({} for all)");
     if (!store_collection(r->store, name, &r->arena, &collection, e))
         return false;
-    *out = api_filter(&r->filter, collection.id);
-    return true;
+    return api_filter(&r->filter, collection.id, out, e);
 }
 
 enum { NODES_MAX = 1 << 22 }; /* of a body: 300 MB of tree */

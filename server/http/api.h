@@ -14,8 +14,10 @@ bool api_path_collection(struct request *r, struct collection_row *out, struct e
 bool api_collection_id(struct request *r, struct slice name, struct slice *out, struct err *e);
 
 struct page api_page(const struct request *r);
-/* Filters by the arguments of run_filter_params; the slices live as long as the request. */
-struct filter api_filter(const struct args *args, struct slice collection);
+/* Filters by the arguments of run_filter_params; the slices live as long as the request. ERR_USAGE. */
+bool api_filter(const struct args *args, struct slice collection, struct filter *out, struct err *e);
+/* By those of another list, with names that filter_set() knows. */
+bool api_filter_by(const struct param *list, const struct args *args, struct slice collection, struct filter *out, struct err *e);
 /* The rows that a body names: by "ids", or by "collection" and "filter". ERR_USAGE where it does neither. */
 bool api_body_filter(struct request *r, struct filter *out, struct err *e);
 

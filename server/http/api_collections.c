@@ -77,8 +77,8 @@ bool api_tasks(struct request *r, struct answer *a, struct err *e)
     struct task_rows rows;
     if (!api_path_collection(r, &row, e))
         return false;
-    struct filter filter = api_filter(&r->args, row.id);
-    if (!store_tasks(r->store, &filter, &page, &r->arena, &rows, e))
+    struct filter filter;
+    if (!api_filter(&r->args, row.id, &filter, e) || !store_tasks(r->store, &filter, &page, &r->arena, &rows, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < rows.n; i++)
@@ -140,23 +140,41 @@ static struct slice header_word(struct arena *a, struct slice name)
     return slice_str(p);
 }
 
-bool api_export(struct request *r, struct answer *a, struct err *e)
+static bool export_runs(struct request *r, struct answer *a, const struct collection_row *row, struct filter *filter, struct err *e)
 {
-    struct collection_row row;
     struct slice as = arg_text(&r->args, "as");
     const struct export_kind *kind = &export_kinds[0];
     for (size_t i = 0; i < export_kind_count; i++)
         if (slice_is(as, export_kinds[i].name))
             kind = &export_kinds[i];
-    if (!api_path_collection(r, &row, e))
-        return false;
     a->fd = spool_scratch(&r->server->spool, e);
     struct export_file file = {.server = r->server, .answer = a};
     const struct export_sink sink = {.write = write_file, .ctx = &file};
-    if (a->fd < 0 || !kind->write(r->store, row.id, &sink, e))
+    if (a->fd < 0 || !kind->write(r->store, filter, &sink, e))
         return false;
     a->type = kind->media_type;
     answer_header(a, "Content-Disposition", arena_printf(&r->arena, "attachment; filename=\"%.*s.%s\"",
-                                                         SLICE_ARG(header_word(&r->arena, row.name)), kind->extension));
+                                                         SLICE_ARG(header_word(&r->arena, row->name)), kind->extension));
     return true;
+}
+
+bool api_export(struct request *r, struct answer *a, struct err *e)
+{
+    struct collection_row row;
+    struct filter filter;
+    return api_path_collection(r, &row, e) && api_filter(&r->args, row.id, &filter, e) && export_runs(r, a, &row, &filter, e);
+}
+
+bool api_export_some(struct request *r, struct answer *a, struct err *e)
+{
+    const struct arg *ids = arg_find(&r->args, "ids");
+    struct collection_row row;
+    struct filter filter;
+    if (!api_path_collection(r, &row, e) || !api_filter(&r->filter, row.id, &filter, e))
+        return false;
+    if (ids) {
+        filter.ids = ids->items;
+        filter.nids = ids->n;
+    }
+    return export_runs(r, a, &row, &filter, e);
 }

@@ -5,13 +5,8 @@
 static bool wish_of(struct request *r, struct compare_wish *out, struct err *e)
 {
     struct collection_row collection;
-    if (!api_path_collection(r, &collection, e))
-        return false;
-    *out = (struct compare_wish){.filter = api_filter(&r->args, collection.id),
-                                 .by = arg_text(&r->args, "by"),
-                                 .a = arg_text(&r->args, "a"),
-                                 .b = arg_text(&r->args, "b")};
-    return true;
+    *out = (struct compare_wish){.by = arg_text(&r->args, "by"), .a = arg_text(&r->args, "a"), .b = arg_text(&r->args, "b")};
+    return api_path_collection(r, &collection, e) && api_filter(&r->args, collection.id, &out->filter, e);
 }
 
 bool api_compare(struct request *r, struct answer *a, struct err *e)

@@ -1,6 +1,7 @@
 #include "http/api.h"
 
 #include "base/clock.h"
+#include "ingest/ownrules.h"
 #include "view/judging.h"
 
 bool api_findings(struct request *r, struct answer *a, struct err *e)
@@ -10,8 +11,8 @@ bool api_findings(struct request *r, struct answer *a, struct err *e)
     struct finding_rows rows;
     if (!api_path_collection(r, &row, e))
         return false;
-    struct filter filter = api_filter(&r->args, row.id);
-    if (!store_findings(r->store, &filter, &page, &r->arena, &rows, e))
+    struct filter filter;
+    if (!api_filter(&r->args, row.id, &filter, e) || !store_findings(r->store, &filter, &page, &r->arena, &rows, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < rows.n; i++)
@@ -102,9 +103,11 @@ bool api_detectors(struct request *r, struct answer *a, struct err *e)
     struct slice name = arg_text(&r->args, "collection");
     if (name.ptr && !store_collection(r->store, name, &r->arena, &collection, e))
         return false;
-    struct ruleset *rules = rulebook_for(r->server->rules, collection.name);
+    struct ruleset *rules;
     struct detector_info *judges;
     size_t n;
+    if (!rules_for(r->store, r->server->rules, collection.name, &rules, e))
+        return false;
     bool ok = judge_detectors(r->store, collection.id, &r->arena, &judges, &n, e);
     const struct page_end end = {.total = (int64_t)(ruleset_count(rules) + n)};
     struct jsonw j = api_list(a);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "ingest/fmt_csv.h"
+#include "ingest/ownrules.h"
 #include "jobs/jobs.h"
 #include "text/jread.h"
 
@@ -220,7 +221,9 @@ bool api_scan(struct request *r, struct answer *a, struct err *e)
     if (!api_path_collection(r, &collection, e))
         return false;
     if (only && only->n) { /* an unknown detector is better refused now than in the job */
-        struct ruleset *rules = rulebook_for(r->server->rules, collection.name), *cut = NULL;
+        struct ruleset *rules, *cut = NULL;
+        if (!rules_for(r->store, r->server->rules, collection.name, &rules, e))
+            return false;
         bool known = ruleset_only(rules, only->items, only->n, &cut, e);
         ruleset_unref(rules);
         ruleset_unref(cut);

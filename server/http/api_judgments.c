@@ -1,4 +1,4 @@
-#include "detect/rulebook.h"
+#include "ingest/ownrules.h"
 #include "http/api.h"
 #include "jobs/judging.h"
 #include "jobs/rubrics.h"
@@ -65,7 +65,9 @@ static bool names_are_known(struct request *r, const struct judge_wish *wish, st
     struct collection_row collection;
     if (!store_collection(r->store, wish->collection, &r->arena, &collection, e))
         return false;
-    struct ruleset *rules = rulebook_for(r->server->rules, collection.name);
+    struct ruleset *rules;
+    if (!rules_for(r->store, r->server->rules, collection.name, &rules, e))
+        return false;
     bool ok = judge_wish_names(r->store, wish, rules, &r->arena, e);
     ruleset_unref(rules);
     return ok;

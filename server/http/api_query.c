@@ -5,29 +5,30 @@
 /* Short enough for a server that is told to stop within ten seconds. */
 enum { DEADLINE_US = 8000000 };
 
-bool api_search(struct request *r, struct answer *a, struct err *e)
+static bool read_query(struct request *r, struct search_query *q, struct err *e)
 {
-    struct collection_row collection = {0};
-    struct slice name = arg_text(&r->args, "collection");
-    if (name.ptr && !store_collection(r->store, name, &r->arena, &collection, e))
+    struct slice collection;
+    if (!api_collection_id(r, arg_text(&r->args, "collection"), &collection, e))
         return false;
-    const struct search_query query = {
+    *q = (struct search_query){
         .pattern = arg_text(&r->args, "q"),
         .regex = arg_bool(&r->args, "regex", false),
         .match_case = arg_bool(&r->args, "case", false),
-        .collection = collection.id,
         .role = arg_text(&r->args, "role"),
         .tool = arg_text(&r->args, "tool"),
-        .model = arg_text(&r->args, "model"),
-        .task = arg_text(&r->args, "task"),
-        .success = arg_text(&r->args, "success"),
         .limit = (uint32_t)arg_int(&r->args, "limit", 0),
         .after = arg_text(&r->args, "after"),
         .count = arg_bool(&r->args, "count", false),
         .deadline_us = clock_monotonic_us() + DEADLINE_US,
     };
+    return api_filter_by(search_run_params, &r->args, collection, &q->runs, e);
+}
+
+bool api_search(struct request *r, struct answer *a, struct err *e)
+{
+    struct search_query query;
     struct search_hits hits;
-    if (!store_search(r->store, &query, &r->arena, &hits, e))
+    if (!read_query(r, &query, e) || !store_search(r->store, &query, &r->arena, &hits, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < hits.n; i++)
@@ -37,6 +38,17 @@ bool api_search(struct request *r, struct answer *a, struct err *e)
     jsonw_kbool(&j, "incomplete", hits.incomplete);
     jsonw_kstr(&j, "reason", hits.reason);
     jsonw_end(&j);
+    return true;
+}
+
+bool api_search_facets(struct request *r, struct answer *a, struct err *e)
+{
+    struct search_query query;
+    struct search_facets facets;
+    if (!read_query(r, &query, e) || !store_search_facets(r->store, &query, &r->arena, &facets, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    view_search_facets(&j, &facets);
     return true;
 }
 

@@ -14,8 +14,8 @@ bool api_runs(struct request *r, struct answer *a, struct err *e)
     struct run_rows rows;
     if (!api_path_collection(r, &row, e))
         return false;
-    struct filter filter = api_filter(&r->args, row.id);
-    if (!store_runs(r->store, &filter, &page, &r->arena, &rows, e))
+    struct filter filter;
+    if (!api_filter(&r->args, row.id, &filter, e) || !store_runs(r->store, &filter, &page, &r->arena, &rows, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < rows.n; i++)

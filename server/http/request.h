@@ -53,6 +53,7 @@ struct param {
 };
 /* Lists of params end with a row without a name. */
 extern const struct param run_filter_params[];
+extern const struct param search_run_params[]; /* those by which a search chooses runs: its own q and collection are others */
 
 struct arg {
     const struct param *param;

@@ -27,7 +27,12 @@ const struct param run_filter_params[] = {
     {"exception", ARG_TEXT, 0, 1000, .about = "id of an exception that set findings aside; empty: what none did"},
     {"q", ARG_TEXT, 0, 1000, .about = "words in name, task, external id, exit status, error or title"},
     {"has_findings", ARG_BOOL, .about = "with or without findings that are not dismissed"},
+    {"attempt", ARG_TEXT, 0, 1000, .about = "number of the attempt"},
+    {"stopped_by", ARG_TEXT, 0, 1000, .about = "the limit that ended the run"},
     {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the metadata"},
+    {"score.*", ARG_TEXT, 0, 1000, .about = "score.NAME=VALUE: a score"},
+    {"range.*", ARG_TEXT, 2, 200, .about = "range.FIELD=LOW..HIGH, either end may be missing: messages, calls, tokens, cost, duration (seconds), "
+     "findings, attempt, started_at, ended_at, score.NAME, meta.KEY"},
     {0},
 };
 static const struct param upload_params[] = {
@@ -59,6 +64,23 @@ static const struct param export_params[] = {
      .about = "native: JSON Lines that import reads back (the default); csv: a row a run; html: the story as one file to send to somebody"},
     {0},
 };
+static const struct param export_fields[] = {
+    {"as", ARG_WORD, .words = "native|csv|html",
+     .about = "native: JSON Lines that import reads back (the default); html: the story as one file to send to somebody"},
+    {"ids", ARG_LIST, 0, 10000, .about = "only the runs of these ids"},
+    {"filter", ARG_FILTER, .about = "only the runs that it names"},
+    {0},
+};
+static const struct param facets_params[] = {
+    {"fields", ARG_TEXT, 0, 4096, .about = "names of fields, separated by commas: those of /fields that have words"},
+    {"top", ARG_INT, 1, 10000, .about = "values of each at most, those with most runs (default 50)"},
+    {0},
+};
+static const struct param stats_params[] = {
+    {"by", ARG_TEXT, 1, 300, .about = "a field that has words; without it one row for all runs"},
+    {"top", ARG_INT, 1, 10000, .about = "groups at most, those with most runs (default 100)"},
+    {0},
+};
 static const struct param compare_params[] = {
     {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
                                                          "behavior, detector or meta.KEY"},
@@ -67,15 +89,28 @@ static const struct param compare_params[] = {
     {0},
 };
 static const struct param search_params[] = {
-    {"q", ARG_TEXT, 1, 4096, .required = true, .about = "words, or with regex=1 a pattern"},
+    {"q", ARG_TEXT, 1, 4096, .required = true,
+     .about = "words, all of them in one text of a message, \"in quotes\" as a phrase; or with regex=1 a pattern"},
     {"regex", ARG_BOOL, .about = "q is a PCRE2 pattern"},
     {"case", ARG_BOOL, .about = "upper and lower case differ"},
     {"collection", ARG_TEXT, 1, 1000, .about = "id or name"},
-    {"role", ARG_WORD, .words = "system|user|assistant|tool", .about = "role of the message"},
+    {"role", ARG_TEXT, 1, 100, .about = "role of the message: system, user, assistant, tool, or several with commas"},
     {"tool", ARG_TEXT, 1, 1000, .about = "name of the tool called or answering"},
-    {"model", ARG_TEXT, 1, 1000, .about = "model of the run"},
-    {"task", ARG_TEXT, 1, 4096, .about = "task of the run"},
-    {"success", ARG_WORD, .words = "true|false|unknown", .about = "outcome of the run"},
+    {0},
+};
+const struct param search_run_params[] = {
+    {"model", ARG_TEXT, 0, 1000, .about = "model of the run; several with commas, empty for none"},
+    {"task", ARG_TEXT, 0, 4096, .about = "task of the run"},
+    {"agent", ARG_TEXT, 0, 1000, .about = "agent of the run"},
+    {"success", ARG_TEXT, 1, 100, .about = "outcome of the run: true, false, unknown"},
+    {"exit_status", ARG_TEXT, 0, 1000, .about = "exit status of the run"},
+    {"tag", ARG_TEXT, 0, 1000, .about = "tag of the run"},
+    {"meta.*", ARG_TEXT, 0, 1000, .about = "meta.KEY=VALUE: a field of the run's metadata"},
+    {"score.*", ARG_TEXT, 0, 1000, .about = "score.NAME=VALUE: a score of the run"},
+    {"range.*", ARG_TEXT, 2, 200, .about = "range.FIELD=LOW..HIGH, as runs are filtered"},
+    {0},
+};
+static const struct param search_page_params[] = {
     {"limit", ARG_INT, 1, 1000, .about = "hits at most (default 50)"},
     {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before"},
     {"count", ARG_BOOL, .about = "count all hits"},
@@ -145,6 +180,12 @@ static const struct param detectors_query[] = {
 };
 static const struct param scan_fields[] = {
     {"only", ARG_LIST, 0, 1000, .about = "ids of detectors; without it all"},
+    {0},
+};
+static const struct param own_rule_fields[] = {
+    {"text", ARG_TEXT, 1, 262144, .required = true, .about = "YAML or JSON of one rule, whose id is that of the address"},
+    {"author", ARG_TEXT, 0, 200, .about = "who wrote it"},
+    {"note", ARG_TEXT, 0, 65536, .about = "what this version is for"},
     {0},
 };
 static const struct param exceptions_query[] = {
@@ -366,6 +407,12 @@ const struct route routes[] = {
     {READ(API "/collections/{c}/summary"), .handle = api_summary, .schema = "Summary", .summary = "Counts, pass rates, findings, facets"},
     {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, run_filter_params}, .schema = "[Run]",
      .summary = "Runs of a collection"},
+    {READ(API "/collections/{c}/fields"), .handle = api_fields, .schema = "Fields",
+     .summary = "What runs of a collection can be filtered, grouped and sorted by, metadata and scores too"},
+    {READ(API "/collections/{c}/facets"), .handle = api_facets, .query = {facets_params, run_filter_params}, .schema = "Facets",
+     .summary = "How many runs have which value of a field; what the filter asks of that field itself does not count for it"},
+    {READ(API "/collections/{c}/stats"), .handle = api_stats, .query = {stats_params, run_filter_params}, .schema = "Stats",
+     .summary = "Cost, tokens, time and length of runs, by the values of a field"},
     {READ(API "/collections/{c}/tasks"), .handle = api_tasks, .query = {page_params, run_filter_params}, .schema = "[Task]",
      .summary = "Tasks of a collection, broken ones first"},
     {READ(API "/collections/{c}/tasks/{task}"), .handle = api_task, .schema = "TaskDetail",
@@ -380,8 +427,10 @@ const struct route routes[] = {
      .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
-    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params}, .status = 200,
-     .type = "application/jsonl", .summary = "Everything of a collection"},
+    {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
+     .status = 200, .type = "application/jsonl", .summary = "Everything of a collection, or the runs that a filter names"},
+    {.method = "POST", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export_some, .body = BODY_JSON, .fields = export_fields,
+     .status = 200, .type = "application/jsonl", .summary = "The runs of a selection: by ids, by filter, or both"},
     {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
      .summary = "Run the detectors again"},
     {WRITE("POST", API "/runs/tags"), .handle = api_tag, .body = BODY_JSON, .fields = tag_fields, .status = 200, .schema = "Changed",
@@ -421,6 +470,14 @@ const struct route routes[] = {
      .schema = "Agreement", .summary = "How far two raters agree: people, judges, detectors, each against any"},
     {READ(API "/agreement/raters"), .handle = api_raters, .query = {raters_query}, .schema = "[Rater]", .summary = "Who can be compared"},
     {READ(API "/detectors"), .handle = api_detectors, .query = {detectors_query}, .schema = "[Detector]", .summary = "All detectors"},
+    {READ(API "/rules"), .handle = api_own_rules, .schema = "[OwnRule]", .summary = "Rules of one's own, each in its latest version"},
+    {.method = "GET", .path = API "/rules/schema", .lane = LANE_INLINE, .handle = api_rule_schema, .status = 200, .schema = "object",
+     .summary = "JSON Schema of the rule language"},
+    {READ(API "/rules/{id}/versions"), .handle = api_own_rule_versions, .schema = "[OwnRule]", .summary = "All versions of a rule of one's own, the latest first"},
+    {WRITE("PUT", API "/rules/{id}"), .handle = api_own_rule_put, .body = BODY_JSON, .fields = own_rule_fields, .status = 200, .schema = "OwnRule",
+     .summary = "Save a rule of one's own, which every later import and scan uses; it takes the place of a shipped one of its id. 400 where it has"
+                " problems or its tests do not hold"},
+    {WRITE("DELETE", API "/rules/{id}"), .handle = api_own_rule_delete, .status = 204, .summary = "Take a rule of one's own away"},
     {READ(API "/exceptions"), .handle = api_exceptions, .query = {exceptions_query}, .schema = "[Exception]",
      .summary = "What detectors are not to find, and how many findings each exception sets aside"},
     {WRITE("POST", API "/exceptions"), .handle = api_exception_add, .body = BODY_JSON, .fields = exception_fields, .status = 201, .schema = "Exception",
@@ -431,8 +488,11 @@ const struct route routes[] = {
      .summary = "Take an exception back: what it set aside is open again"},
     {.method = "POST", .path = API "/rules/test", .lane = LANE_LONG, .handle = api_rules_test, .body = BODY_JSON, .fields = rules_test_fields,
      .status = 200, .schema = "RulesTest", .summary = "What rules would flag, without storing anything"},
-    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params}, .status = 200,
-     .schema = "Search", .summary = "Messages that match words or a pattern"},
+    {.method = "GET", .path = API "/search", .lane = LANE_LONG, .handle = api_search, .query = {search_params, search_run_params, search_page_params},
+     .status = 200, .schema = "Search", .summary = "Messages that match words or a pattern"},
+    {.method = "GET", .path = API "/search/facets", .lane = LANE_LONG, .handle = api_search_facets, .query = {search_params, search_run_params},
+     .status = 200, .schema = "SearchFacets", .summary = "How many of these there are: by collection, role, tool, model, task and outcome, each field "
+     "counted as if nothing were asked of it itself"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
      .schema = "Rows", .summary = "Read-only SQL over the documented views"},
     {READ(API "/sql/schema"), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
@@ -547,9 +607,11 @@ const struct route routes[] = {
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
+    PAGE("/rules/new"),
     PAGE("/judges"),
     PAGE("/judges/{name}"),
     PAGE("/judges/{name}/agreement"),
+    PAGE("/search"),
     PAGE("/query"),
     PAGE("/compare"),
     PAGE("/settings"),

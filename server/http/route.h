@@ -53,9 +53,13 @@ HANDLER(api_collection_change);
 HANDLER(api_collection_delete);
 HANDLER(api_summary);
 HANDLER(api_tasks);
+HANDLER(api_fields);
+HANDLER(api_facets);
+HANDLER(api_stats);
 HANDLER(api_task);
 HANDLER(api_incomplete);
 HANDLER(api_export);
+HANDLER(api_export_some);
 /* api_runs.c */
 HANDLER(api_runs);
 HANDLER(api_run);
@@ -112,8 +116,15 @@ HANDLER(api_exceptions);
 HANDLER(api_exception_add);
 HANDLER(api_exception_test);
 HANDLER(api_exception_delete);
+/* api_rules.c */
+HANDLER(api_own_rules);
+HANDLER(api_own_rule_versions);
+HANDLER(api_own_rule_put);
+HANDLER(api_own_rule_delete);
+HANDLER(api_rule_schema);
 /* api_query.c */
 HANDLER(api_search);
+HANDLER(api_search_facets);
 HANDLER(api_sql);
 HANDLER(api_sql_schema);
 HANDLER(api_queries);

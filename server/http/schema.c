@@ -66,6 +66,11 @@ const struct schema schemas[] = {
      "confirmed: integer, dismissed: integer, excepted: integer, best: Finding?}], "
      "by_model: [{model: string?, runs: integer, passed: integer, failed: integer, flagged: integer, pass_rate: Rate?, "
      "pass_rate_sound: Rate?}], facets: [{field: string, values: [{value: string?, runs: integer}]}]}"},
+    {"Fields", "{items: [{field: string, type: string, facet: boolean, values: integer, runs: integer}]}"},
+    {"Facets", "{total: integer, facets: [{field: string, values: [{value: string?, runs: integer, passed: integer, failed: integer}], more: integer}]}"},
+    {"Amount", "{n: integer, sum: number, mean: number, median: number, p90: number}"},
+    {"Stats", "{items: [{value: string?, runs: integer, passed: integer, failed: integer, cost_usd: Amount?, tokens: Amount?, duration_ms: Amount?, "
+              "messages: Amount?, calls: Amount?}], more: integer}"},
     {"ComparedSide", "{value: string?, runs: integer, passed: integer, failed: integer, tasks: integer, pass_rate: Rate?}"},
     {"ComparedTask", "{runs: integer, passed: integer, failed: integer}"},
     {"Comparison",
@@ -91,6 +96,7 @@ const struct schema schemas[] = {
     {"Detector", "{id: string, version: string, title: string, behavior: string, kind: string, severity: string, scope: string, "
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
+    {"OwnRule", "{id: string, version: integer, text: string?, author: string?, note: string?, created_at: time}"},
     {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
                   "created_at: time, findings: integer}"},
     {"ExceptionTest", "{findings: integer}"},
@@ -98,9 +104,11 @@ const struct schema schemas[] = {
     {"RulesTest", "{problems: [{file: string?, line: integer, column: integer, rule: string?, message: string}], rules: [Detector], "
                   "tests: {run: integer, failed: integer, output: string}, runs: integer, flagged: integer, findings: [Finding], "
                   "incomplete: [Incomplete], complete: boolean}"},
-    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, transcript: integer, "
+    {"Search", "{items: [{run: uuid, external_id: string?, collection: uuid, task_id: string?, model: string?, success: boolean?, transcript: integer, "
                "message: integer, role: string, tool: string?, part: string, start: integer, end: integer, line: string, "
                "line_start: integer}], next: string?, total: integer?, incomplete: boolean, reason: string?}"},
+    {"SearchFacets", "{total: integer, complete: boolean, reason: string?, facets: [{field: string, values: [{value: string?, hits: integer}], "
+                     "more: integer}]}"},
     {"RubricRow", "{" RUBRIC_ROW "}"},
     {"Rubric", "{" RUBRIC_ROW ", text: string, rubric: object, fields: [{name: string, type: string, words: [string], low: number?, high: number?, "
                "required: boolean}], decides: string?, positive: [string], problems: [RubricProblem]}"},

@@ -1,5 +1,6 @@
 #include "ingest/append.h"
 #include "ingest/over.h"
+#include "ingest/ownrules.h"
 
 #include "ingest/fmt.h"
 
@@ -182,9 +183,9 @@ static bool put(struct appending *p, struct run *run, struct slice collection, s
 {
     struct append *append = &p->append;
     struct collection_row of;
-    if (!store_collection(p->store, collection, a, &of, e))
+    struct ruleset *rules;
+    if (!store_collection(p->store, collection, a, &of, e) || !rules_for(p->store, p->book, of.name, &rules, e))
         return false;
-    struct ruleset *rules = rulebook_for(p->book, of.name);
     struct detect_result found = {0};
     struct slices tasks = {0};
     uint64_t counts[PUT_OUTCOMES];

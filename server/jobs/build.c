@@ -2,6 +2,7 @@
 
 #include "ingest/fmt.h"
 #include "ingest/langfuse.h"
+#include "ingest/ownrules.h"
 
 #include <errno.h>
 #include <unistd.h>
@@ -210,9 +211,10 @@ bool build_run(struct job *job, struct str *result, struct err *e)
     if (!store_open(job->options->db, STORE_WRITE, &s, e))
         return false;
     int fd = spool_scratch(job->options->spool, e);
-    bool ok = fd >= 0 && store_collection(s, job->row->collection, job->arena, &collection, e);
+    struct ruleset *rules;
+    bool ok = fd >= 0 && store_collection(s, job->row->collection, job->arena, &collection, e) &&
+              rules_for(s, job->options->rules, collection.name, &rules, e);
     if (ok) {
-        struct ruleset *rules = rulebook_for(job->options->rules, collection.name);
         ok = build(job, s, fd, rules, &report, e);
         ruleset_unref(rules);
     }

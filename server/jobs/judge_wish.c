@@ -65,47 +65,11 @@ static bool flag_in(const struct jvalue *v, const char *name, bool *out, struct 
 
 /* ---- the filter: the names that lists of runs and findings take ------------------------------------------------------------ */
 
-static const struct {
-    const char *name;
-    size_t at;
-} filter_texts[] = {
-    {"kind", offsetof(struct filter, kind)},       {"behavior", offsetof(struct filter, behavior)},
-    {"detector", offsetof(struct filter, detector)}, {"severity", offsetof(struct filter, severity)},
-    {"status", offsetof(struct filter, status)},   {"scope", offsetof(struct filter, scope)},
-    {"task", offsetof(struct filter, task)},       {"model", offsetof(struct filter, model)},
-    {"agent", offsetof(struct filter, agent)},     {"success", offsetof(struct filter, success)},
-    {"tag", offsetof(struct filter, tag)},         {"exit_status", offsetof(struct filter, exit_status)},
-    {"format", offsetof(struct filter, format)},   {"run", offsetof(struct filter, run)},
-    {"q", offsetof(struct filter, q)},
-};
-enum { FILTER_TEXTS = sizeof filter_texts / sizeof *filter_texts };
-
-static struct slice *filter_text(struct filter *f, size_t i) { return (struct slice *)(void *)((char *)f + filter_texts[i].at); }
-
 static bool filter_member(struct slice name, const struct jvalue *v, struct filter *f, struct err *e)
 {
-    if (slice_is(name, "has_findings")) {
-        bool has;
-        if (!jbool(v, &has))
-            return err_set(e, ERR_USAGE, "\"has_findings\" is true or false");
-        f->has_findings = has;
-        return true;
-    }
-    if (!jis(v, J_STRING))
-        return err_set(e, ERR_USAGE, "the filter's \"%.*s\" is a text", SLICE_ARG(slice_cut(name, 100)));
-    if (slice_starts(name, "meta.")) {
-        if (f->nmeta == sizeof f->meta / sizeof *f->meta)
-            return err_set(e, ERR_USAGE, "a filter takes at most %zu fields of the metadata", f->nmeta);
-        f->meta[f->nmeta].key = slice_sub(name, 5, name.len);
-        f->meta[f->nmeta++].value = jstr(v);
-        return true;
-    }
-    for (size_t i = 0; i < FILTER_TEXTS; i++)
-        if (slice_is(name, filter_texts[i].name)) {
-            *filter_text(f, i) = jstr(v);
-            return true;
-        }
-    return err_set(e, ERR_USAGE, "a filter has no \"%.*s\"", SLICE_ARG(slice_cut(name, 100)));
+    bool flag;
+    struct slice value = jbool(v, &flag) ? slice_str(flag ? "true" : "false") : jstr(v);
+    return value.ptr ? filter_set(f, name, value, e) : err_set(e, ERR_USAGE, "the filter's \"%.*s\" is a text", SLICE_ARG(slice_cut(name, 100)));
 }
 
 static bool filter_in(const struct jvalue *v, struct filter *f, struct err *e)
@@ -120,23 +84,15 @@ static bool filter_in(const struct jvalue *v, struct filter *f, struct err *e)
 
 static void filter_out(struct jsonw *j, const struct filter *f)
 {
-    struct filter copy = *f;
+    struct arena a = {0};
+    struct slice name, value;
     jsonw_object(j);
-    for (size_t i = 0; i < FILTER_TEXTS; i++)
-        if (filter_text(&copy, i)->ptr)
-            jsonw_kstr(j, filter_texts[i].name, *filter_text(&copy, i));
-    if (f->has_findings >= 0)
-        jsonw_kbool(j, "has_findings", f->has_findings);
-    struct str key = STR_INIT(1 << 16);
-    for (size_t i = 0; i < f->nmeta; i++) {
-        str_reset(&key);
-        str_addz(&key, "meta.");
-        str_add_slice(&key, f->meta[i].key);
-        jsonw_key_slice(j, str_slice(&key));
-        jsonw_str(j, f->meta[i].value);
+    for (size_t i = 0; filter_get(f, i, &a, &name, &value); i++) {
+        jsonw_key_slice(j, name);
+        jsonw_str(j, value);
     }
-    str_free(&key);
     jsonw_end(j);
+    arena_free(&a);
 }
 
 static bool ids_in(const struct jvalue *v, struct arena *a, struct filter *f, struct err *e)

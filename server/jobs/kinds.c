@@ -1,5 +1,6 @@
 #include "base/jsonw.h"
 #include "ingest/ingest.h"
+#include "ingest/ownrules.h"
 #include "jobs/build.h"
 #include "jobs/jobs.h"
 #include "jobs/judging.h"
@@ -44,12 +45,13 @@ struct slice job_scan_payload(struct arena *a, const struct slice *only, size_t 
     return finish(a, &text);
 }
 
-static bool job_collection(const struct job *job, struct slice id, struct collection_row *out, struct err *e)
+/* The collection of a job, and the rules that look at it. */
+static bool job_collection(const struct job *job, struct collection_row *out, struct ruleset **rules, struct err *e)
 {
     struct store *s;
     if (!store_open(job->options->db, STORE_READ, &s, e))
         return false;
-    bool ok = store_collection(s, id, job->arena, out, e);
+    bool ok = store_collection(s, job->row->collection, job->arena, out, e) && rules_for(s, job->options->rules, out->name, rules, e);
     store_close(s);
     return ok;
 }
@@ -88,13 +90,13 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
     struct slice name = jstr(jget(job->payload, "filename")), format = jstr(jget(job->payload, "format"));
     jbool(jget(job->payload, "replace"), &replace);
     jint(jget(job->payload, "bytes"), &bytes);
-    if (!job_collection(job, job->row->collection, &collection, e))
+    struct ruleset *rules;
+    if (!job_collection(job, &collection, &rules, e))
         return false;
 
     struct source_file file = {.path = arena_printf(a, "%s/%.*s", o->spool->dir, SLICE_ARG(job->row->id)).ptr, .name = name,
                                .identity = arena_printf(a, "upload:%.*s", SLICE_ARG(name)), .size = (uint64_t)bytes};
     struct source_files files = {.items = &file, .n = 1};
-    struct ruleset *rules = rulebook_for(o->rules, collection.name);
     const struct ingest_options options = {.db = o->db, .collection = collection.id, .format = format.ptr ? format_find(format) : NULL,
                                            .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .may_wait = true, .jobs = o->threads, .cancel = job->stop,
                                            .progress = import_progress, .ctx = job};
@@ -127,9 +129,9 @@ static bool scan_run(struct job *job, struct str *result, struct err *e)
     for (size_t i = 0; i < n; i++)
         only[i] = jstr(jat(list, i));
     struct collection_row collection;
-    if (!job_collection(job, job->row->collection, &collection, e))
+    struct ruleset *all, *rules = NULL;
+    if (!job_collection(job, &collection, &all, e))
         return false;
-    struct ruleset *all = rulebook_for(job->options->rules, collection.name), *rules = NULL;
     bool known = n ? ruleset_only(all, only, n, &rules, e) : (rules = ruleset_ref(all), true);
     ruleset_unref(all);
     if (!known)
@@ -152,9 +154,9 @@ static bool look_run(struct job *job, struct str *result, struct err *e)
 {
     struct collection_row collection;
     uint64_t findings[KIND_COUNT] = {0};
-    if (!job_collection(job, job->row->collection, &collection, e))
+    struct ruleset *rules;
+    if (!job_collection(job, &collection, &rules, e))
         return false;
-    struct ruleset *rules = rulebook_for(job->options->rules, collection.name);
     const struct look_options options = {.db = job->options->db, .collection = collection.id, .rules = rules, .cancel = job->stop};
     bool ok = ingest_look(&options, findings, e);
     ruleset_unref(rules);
@@ -177,8 +179,13 @@ static bool sample_run(struct job *job, struct str *result, struct err *e)
 {
     struct collection_row collection;
     struct ingest_report report = {0};
-    struct ruleset *rules = rulebook_for(job->options->rules, slice_str(INGEST_SAMPLE));
-    bool ok = ingest_sample(job->options->db, rules, job->arena, &collection, &report, e);
+    struct ruleset *rules = NULL;
+    struct store *s;
+    if (!store_open(job->options->db, STORE_READ, &s, e))
+        return false;
+    bool ok = rules_for(s, job->options->rules, slice_str(INGEST_SAMPLE), &rules, e);
+    store_close(s);
+    ok = ok && ingest_sample(job->options->db, rules, job->arena, &collection, &report, e);
     ruleset_unref(rules);
     if (!ok)
         return false;

@@ -532,44 +532,37 @@ static void header_line(struct str *out, const struct collection_row *row, struc
 struct walk {
     struct out out;
     struct store *s;
+    const struct filter *filter;
     struct slice collection; /* id */
+    bool whole;              /* all of its runs */
     struct arena keep;       /* as long as the export */
-    struct arena list;       /* one page of runs */
     struct arena one;        /* one run */
     struct hashes blobs;
 };
 
-static bool native_row(struct walk *w, const struct run_row *row, struct err *e)
+static bool native_row(struct walk *w, struct slice id, struct err *e)
 {
     struct run run;
-    struct err why = {0};
-    if (!store_run_load(w->s, row->run.id, &w->one, &run, &why)) {
-        if (why.code == ERR_NOT_FOUND) /* deleted since the page was read */
-            return true;
-        return err_set(e, why.code, "%s", why.text);
-    }
+    if (!store_run_load(w->s, id, &w->one, &run, e))
+        return false;
     hashes_of_run(&w->keep, &w->blobs, &run);
     return native_run(&w->out, w->s, w->collection, &run, &w->one, e);
 }
 
-static bool for_runs(struct walk *w, bool (*each)(struct walk *w, const struct run_row *row, struct err *e), struct err *e)
+/* Threads of an import commit in any order; by id the same runs always come in the same. */
+static bool for_runs(struct walk *w, bool (*each)(struct walk *w, struct slice id, struct err *e), struct err *e)
 {
-    struct filter filter = FILTER_ANY;
+    struct filter filter = *w->filter;
+    struct slices ids;
     filter.collection = w->collection;
-    /* Threads of an import commit in any order; by id the same runs always come in the same. */
-    struct page page = {.limit = 200, .sort = slice_str("id")};
-    struct run_rows rows;
-    do {
-        arena_reset(&w->list);
-        if (!store_runs(w->s, &filter, &page, &w->list, &rows, e))
-            return false;
-        for (size_t i = 0; i < rows.n; i++) {
-            arena_reset(&w->one);
-            if (!each(w, &rows.items[i], e))
-                return false;
-        }
-        page.after = rows.end.next.ptr ? arena_dup(&w->keep, rows.end.next) : SLICE_NONE;
-    } while (page.after.ptr);
+    if (!store_run_ids(w->s, &filter, &w->keep, &ids, e))
+        return false;
+    for (size_t i = 0; i < ids.n; i++) {
+        struct err why = {0};
+        arena_reset(&w->one);
+        if (!each(w, ids.items[i], &why) && why.code != ERR_NOT_FOUND) /* deleted since the ids were read */
+            return err_set(e, why.code, "%s", why.text);
+    }
     return true;
 }
 
@@ -577,20 +570,31 @@ static bool walk_free(struct walk *w, bool ok)
 {
     str_free(&w->out.buffer);
     arena_free(&w->keep);
-    arena_free(&w->list);
     arena_free(&w->one);
     return ok;
 }
 
-static bool native_body(struct walk *w, struct slice collection, struct err *e)
+/* The collection that the filter names. */
+static bool walk_start(struct walk *w, struct collection_row *row, struct err *e)
+{
+    struct slice name, value;
+    if (!store_collection(w->s, w->filter->collection, &w->keep, row, e))
+        return false;
+    w->collection = row->id;
+    w->whole = !w->filter->ids && !filter_get(w->filter, 0, &w->keep, &name, &value);
+    return true;
+}
+
+static bool native_body(struct walk *w, struct err *e)
 {
     struct collection_row row;
-    if (!store_collection(w->s, collection, &w->keep, &row, e))
+    if (!walk_start(w, &row, e))
         return false;
-    w->collection = row.id;
     header_line(&w->out.buffer, &row, &w->keep);
     if (!native_before(&w->out, w->s, row.id, &w->one, e) || !for_runs(w, native_row, e) || !native_blobs(&w->out, w->s, &w->blobs, &w->one, e))
         return false;
+    if (!w->whole)
+        return flush(&w->out, 0, e);
     struct filter filter = FILTER_ANY;
     filter.collection = row.id;
     filter.scope = slice_str("task,collection");
@@ -599,10 +603,10 @@ static bool native_body(struct walk *w, struct slice collection, struct err *e)
     return for_findings(w->s, &filter, slice_str("task,detector,id"), &w->one, finding_line, &w->out.buffer, e) && flush(&w->out, 0, e);
 }
 
-bool export_native(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e)
+bool export_native(struct store *s, const struct filter *f, const struct export_sink *sink, struct err *e)
 {
-    struct walk w = {.out = {.sink = sink, .buffer = STR_INIT(LINE_MAX_BYTES)}, .s = s};
-    return walk_free(&w, native_body(&w, collection, e));
+    struct walk w = {.out = {.sink = sink, .buffer = STR_INIT(LINE_MAX_BYTES)}, .s = s, .filter = f};
+    return walk_free(&w, native_body(&w, e));
 }
 
 /* ---- CSV ------------------------------------------------------------------------------------------------------------ */
@@ -623,17 +627,20 @@ static void count_cell(struct str *out, int64_t n)
     str_addz(out, text);
 }
 
-static bool csv_row(struct walk *w, const struct run_row *row, struct err *e)
+static bool csv_row(struct walk *w, struct slice id, struct err *e)
 {
     static const char *const verdicts[] = {[VERDICT_FAILED] = "false", [VERDICT_PASSED] = "true", [VERDICT_UNKNOWN] = ""};
-    const struct run *run = &row->run;
+    struct run_row row;
+    const struct run *run = &row.run;
+    if (!store_run(w->s, id, &w->one, &row, e))
+        return false;
     struct str *out = &w->out.buffer;
     const struct slice text[] = {run->id, run->external_id, run->name, run->task_id, run->model, run->agent, run->started_at, run->ended_at,
                                  slice_str(verdicts[run->success]), run->exit_status, run->error, run->limit, run->source.file,
                                  run->source.location, run->source.format};
     for (size_t i = 0; i < sizeof text / sizeof *text; i++)
         cell(out, text[i]);
-    const int64_t counts[] = {run->attempt, run->tokens_in, run->tokens_out, row->messages, row->calls};
+    const int64_t counts[] = {run->attempt, run->tokens_in, run->tokens_out, row.messages, row.calls};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         count_cell(out, counts[i]);
     if (isnan(run->cost_usd))
@@ -641,7 +648,7 @@ static bool csv_row(struct walk *w, const struct run_row *row, struct err *e)
     else
         str_printf(out, ",%.10g", run->cost_usd);
     for (int kind = 0; kind < KIND_COUNT; kind++)
-        count_cell(out, row->findings[kind]);
+        count_cell(out, row.findings[kind]);
     struct str tags = STR_INIT(1 << 20), scores = STR_INIT(16 << 20);
     for (size_t i = 0; i < run->ntags; i++) {
         str_addz(&tags, i ? " " : "");
@@ -663,12 +670,11 @@ static bool csv_row(struct walk *w, const struct run_row *row, struct err *e)
     return flush(&w->out, FLUSH_AT, e);
 }
 
-static bool csv_body(struct walk *w, struct slice collection, struct err *e)
+static bool csv_body(struct walk *w, struct err *e)
 {
     struct collection_row row;
-    if (!store_collection(w->s, collection, &w->keep, &row, e))
+    if (!walk_start(w, &row, e))
         return false;
-    w->collection = row.id;
     str_addz(&w->out.buffer, "id,external_id,name,task_id,model,agent,started_at,ended_at,success,exit_status,error,limit,file,location,format,"
                              "attempt,tokens_in,tokens_out,messages,tool_calls,cost_usd");
     for (int kind = 0; kind < KIND_COUNT; kind++)
@@ -677,10 +683,10 @@ static bool csv_body(struct walk *w, struct slice collection, struct err *e)
     return for_runs(w, csv_row, e) && flush(&w->out, 0, e);
 }
 
-bool export_csv(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e)
+bool export_csv(struct store *s, const struct filter *f, const struct export_sink *sink, struct err *e)
 {
-    struct walk w = {.out = {.sink = sink, .buffer = STR_INIT(LINE_MAX_BYTES)}, .s = s};
-    return walk_free(&w, csv_body(&w, collection, e));
+    struct walk w = {.out = {.sink = sink, .buffer = STR_INIT(LINE_MAX_BYTES)}, .s = s, .filter = f};
+    return walk_free(&w, csv_body(&w, e));
 }
 
 const struct export_kind export_kinds[] = {

@@ -463,17 +463,34 @@ bool story_write(const struct story *st, const struct export_sink *sink, struct 
 
 /* ---- of a whole collection --------------------------------------------------------------------------------------------- */
 
-static bool gather(struct store *s, struct slice collection, struct arena *keep, struct story *st, struct err *e)
+/* Of runs that are named by id, their findings. */
+static struct slice joined(struct arena *a, const struct slice *ids, size_t n)
 {
-    struct filter filter = FILTER_ANY;
+    struct str text = STR_INIT(1 << 24);
+    for (size_t i = 0; i < n; i++) {
+        str_addz(&text, i ? "," : "");
+        str_add_slice(&text, ids[i]);
+    }
+    struct slice copy = arena_dup(a, str_slice(&text));
+    str_free(&text);
+    return copy;
+}
+
+static bool gather(struct store *s, const struct filter *wish, struct arena *keep, struct story *st, struct err *e)
+{
+    struct filter filter = *wish;
     struct arena arenas[2] = {{0}, {0}}; /* a page's cursor must outlive it by one page */
     struct page page = {.limit = 500};
     struct finding_rows rows;
     struct story_item *items = NULL;
     size_t cap = 0;
     bool ok = true;
-    filter.collection = collection;
-    filter.status = slice_str("open,confirmed");
+    filter.collection = st->collection;
+    if (!filter.status.ptr)
+        filter.status = slice_str("open,confirmed");
+    if (filter.ids)
+        filter.run = joined(keep, filter.ids, filter.nids);
+    filter.ids = NULL;
     for (int turn = 0; ok; turn ^= 1) {
         arena_reset(&arenas[turn]);
         if (!(ok = store_findings(s, &filter, &page, &arenas[turn], &rows, e)))
@@ -495,14 +512,19 @@ static bool gather(struct store *s, struct slice collection, struct arena *keep,
     return ok;
 }
 
-bool export_html(struct store *s, struct slice collection, const struct export_sink *sink, struct err *e)
+bool export_html(struct store *s, const struct filter *f, const struct export_sink *sink, struct err *e)
 {
     struct arena keep = {0};
     struct story st = {.store = s};
+    struct slice name, value;
     struct collection_row row;
-    bool ok = store_collection(s, collection, &keep, &row, e);
+    struct run_rows runs;
+    bool ok = store_collection(s, f->collection, &keep, &row, e);
     st.collection = row.id;
-    ok = ok && gather(s, row.id, &keep, &st, e) && story_write(&st, sink, e);
+    st.is_part = f->ids || filter_get(f, 0, &keep, &name, &value);
+    if (ok && st.is_part && (ok = store_runs(s, f, &(struct page){.limit = 1, .count = true}, &keep, &runs, e)))
+        st.runs = runs.end.total;
+    ok = ok && gather(s, f, &keep, &st, e) && story_write(&st, sink, e);
     arena_free(&keep);
     return ok;
 }

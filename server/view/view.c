@@ -356,6 +356,18 @@ void view_exception(struct jsonw *j, const struct exception_row *row)
     jsonw_end(j);
 }
 
+void view_own_rule(struct jsonw *j, const struct own_rule_row *row)
+{
+    jsonw_object(j);
+    jsonw_kstr(j, "id", row->id);
+    jsonw_kint(j, "version", row->version);
+    jsonw_kstr(j, "text", row->text);
+    jsonw_kstr(j, "author", row->author);
+    jsonw_kstr(j, "note", row->note);
+    jsonw_kstr(j, "created_at", row->created_at);
+    jsonw_end(j);
+}
+
 void view_mark(struct jsonw *j, const struct finding *finding, const struct evidence *evidence)
 {
     jsonw_object(j);
@@ -606,6 +618,7 @@ void view_search_hit(struct jsonw *j, const struct search_hit *hit)
     jsonw_kstr(j, "collection", hit->collection);
     jsonw_kstr(j, "task_id", hit->task_id);
     jsonw_kstr(j, "model", hit->model);
+    view_success(j, hit->success);
     jsonw_kint(j, "transcript", hit->transcript);
     jsonw_kint(j, "message", hit->message);
     jsonw_kstrz(j, "role", role_name(hit->role));
@@ -615,6 +628,33 @@ void view_search_hit(struct jsonw *j, const struct search_hit *hit)
     jsonw_kint(j, "end", hit->end);
     jsonw_kstr(j, "line", hit->line);
     jsonw_kint(j, "line_start", hit->line_start);
+    jsonw_end(j);
+}
+
+void view_search_facets(struct jsonw *j, const struct search_facets *facets)
+{
+    jsonw_object(j);
+    jsonw_kint(j, "total", facets->total);
+    jsonw_kbool(j, "complete", facets->complete);
+    jsonw_kstr(j, "reason", facets->reason);
+    jsonw_key(j, "facets");
+    jsonw_array(j);
+    for (enum search_field f = 0; f < SEARCH_FIELDS; f++) {
+        jsonw_object(j);
+        jsonw_kstrz(j, "field", search_field_name(f));
+        jsonw_key(j, "values");
+        jsonw_array(j);
+        for (size_t i = 0; i < facets->fields[f].n; i++) {
+            jsonw_object(j);
+            jsonw_kstr(j, "value", facets->fields[f].values[i].value);
+            jsonw_kint(j, "hits", facets->fields[f].values[i].hits);
+            jsonw_end(j);
+        }
+        jsonw_end(j);
+        jsonw_kint(j, "more", facets->fields[f].more);
+        jsonw_end(j);
+    }
+    jsonw_end(j);
     jsonw_end(j);
 }
 

@@ -144,3 +144,72 @@ def test_the_command_line_does_the_same():
         run("exceptions", "delete", row["id"], status=3)
         run("exceptions", "add", "not-there", "xxd", status=2)
         run("review", "wrong", status=2)
+
+
+OWN = """
+id: says-done
+title: "the agent says that it is done"
+behavior: gave-up
+why: A test.
+events: { said: { on: assistant, text: 'done' } }
+find: said
+tests: { hit: [[{ assistant: done }]], clean: [[{ assistant: no }]] }
+"""
+
+
+def test_rules_of_ones_own_are_kept_and_used():
+    with Server() as s:
+        doc = s.get("/openapi.json")
+        s.collection()
+        s.upload(jsonl([chat("a")]))
+        found = lambda: len(s.all("collections/c/findings", detector="says-done"))
+        saved = s.send("PUT", "rules/says-done", {"text": OWN, "author": "ann", "note": "first"})
+        check(saved, described(doc, "/api/v1/rules/{id}", "put", 200), doc)
+        assert saved["version"] == 1 and saved["author"] == "ann", saved
+        assert s.send("PUT", "rules/says-done", {"text": OWN})["version"] == 1  # the same again is no version
+        assert any(d["id"] == "says-done" for d in s.get("detectors")["items"])
+        assert found() == 0
+        s.upload(jsonl([chat("b")]), filename="b.jsonl")
+        assert found() == 1
+        job = s.send("POST", "collections/c/scans", {"only": ["says-done"]}, 202)["id"]
+        assert s.get(f"jobs/{job}", wait=30)["state"] == "done" and found() == 2
+        assert s.send("PUT", "rules/says-done", {"text": OWN.replace("text: 'done'", "text: 'done|no way'")})["version"] == 2
+        versions = s.get("rules/says-done/versions")
+        check(versions, described(doc, "/api/v1/rules/{id}/versions", "get", 200), doc)
+        assert [v["version"] for v in versions["items"]] == [2, 1] and versions["items"][1]["text"] == OWN, versions
+        # one that takes the place of a shipped rule, until it goes
+        shipped = next(d for d in s.get("detectors")["items"] if d["id"] == "repeated-call")
+        s.send("PUT", "rules/repeated-call", {"text": OWN.replace("says-done", "repeated-call")})
+        here = lambda: next(d for d in s.get("detectors")["items"] if d["id"] == "repeated-call")["version"]
+        assert here() != shipped["version"]
+        s.send("DELETE", "rules/repeated-call", status=204)
+        assert here() == shipped["version"]
+        assert [r["id"] for r in s.get("rules")["items"]] == ["says-done"]
+
+        # the command line sees what the server saved, and the other way round
+        def run(*args, status=0):
+            p = subprocess.run([PROGRAM, "--db", s.db, *args], capture_output=True, text=True)
+            assert p.returncode == status, (p.stdout, p.stderr)
+            return p.stdout
+        assert "says-done" in run("rules", "list") and "id: says-done" in run("rules", "own")
+        path = os.path.join(s.path, "r.yaml")
+        with open(path, "w") as f:
+            f.write(OWN.replace("says-done", "from-a-file"))
+        assert "version 1" in run("rules", "save", path)
+        s.upload(jsonl([chat("d")]), filename="d.jsonl")
+        assert len(s.all("collections/c/findings", detector="from-a-file")) == 1
+        run("rules", "remove", "from-a-file")
+        run("rules", "remove", "from-a-file", status=3)
+        assert not any(d["id"] == "from-a-file" for d in s.get("detectors")["items"])
+
+
+def test_a_rule_that_does_not_hold_is_not_saved():
+    with Server() as s:
+        put = lambda text, id="says-done": s.ask("PUT", f"rules/{id}", {"text": text})
+        put(OWN, "other").problem(400, "says-done", "other")
+        put(OWN.replace("events", "evnts")).problem(400, "evnts")
+        put(OWN + "---" + OWN.replace("says-done", "two")).problem(400, "2 rules")
+        put(OWN.replace("hit: [[{ assistant: done }]]", "hit: [[{ assistant: never }]]")).problem(400, "1 of its 2 tests")
+        s.ask("DELETE", "rules/says-done").problem(404)
+        assert s.get("rules")["items"] == []
+        assert "properties" in s.get("rules/schema") or "$defs" in s.get("rules/schema")

@@ -17,7 +17,7 @@ static bool keep_bytes(void *ctx, struct slice bytes, struct err *e)
 static struct slice export_of(struct fixture *f)
 {
     struct str out = STR_INIT(16 << 20);
-    OK(export_native(f->store, f->collection, &(struct export_sink){keep_bytes, &out}, &e));
+    OK(export_native(f->store, &(struct filter){.collection = f->collection, .has_findings = -1}, &(struct export_sink){keep_bytes, &out}, &e));
     struct slice copy = arena_dup(&f->a, str_slice(&out));
     str_free(&out);
     return copy;

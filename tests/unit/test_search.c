@@ -22,7 +22,7 @@ static struct search_hits search(struct fixture *f, struct search_query q)
 
 static struct search_hits words(struct fixture *f, const char *pattern)
 {
-    return search(f, (struct search_query){.pattern = slice_str(pattern), .collection = f->collection, .count = true});
+    return search(f, (struct search_query){.pattern = slice_str(pattern), .runs.collection = f->collection, .count = true});
 }
 
 static void hits_have_their_place(void **state)
@@ -108,19 +108,19 @@ static void patterns(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct search_hits hits = search(f, (struct search_query){.pattern = slice_str(rows[i].pattern), .regex = rows[i].regex,
                                                                   .match_case = rows[i].match_case,
-                                                                  .collection = f->collection, .count = true});
+                                                                  .runs.collection = f->collection, .count = true});
         if (hits.end.total != rows[i].hits || hits.n != (size_t)rows[i].hits)
             fail_msg("%s: %lld hits, not %lld", rows[i].pattern, (long long)hits.end.total, (long long)rows[i].hits);
     }
-    assert_int_equal(search(f, (struct search_query){.pattern = slice_of("o\0b", 3), .collection = f->collection}).n, 1);
+    assert_int_equal(search(f, (struct search_query){.pattern = slice_of("o\0b", 3), .runs.collection = f->collection}).n, 1);
     struct search_hits hits;
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a("), .regex = true}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .role = S("boss")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .after = S("1.2.x")}, &f->a, &hits, &e));
-    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .success = S("maybe")}, &f->a, &hits, &e));
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .runs.success = S("maybe")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a"), .limit = 1001}, &f->a, &hits, &e));
-    FAILS(ERR_NOT_FOUND, store_search(f->store, &(struct search_query){.pattern = S("assistant"), .collection = S("nowhere")},
+    FAILS(ERR_NOT_FOUND, store_search(f->store, &(struct search_query){.pattern = S("assistant"), .runs.collection = S("nowhere")},
                                       &f->a, &hits, &e));
 }
 
@@ -147,15 +147,15 @@ static void filters(void **state)
     f->collection = first;
 
     const struct { struct search_query q; int64_t hits; } rows[] = {
-        {{.collection = first}, 3}, {{.collection = other.id}, 1}, {{.collection = S("d")}, 1}, {{.role = SLICE_NONE}, 4},
+        {{.runs.collection = first}, 3}, {{.runs.collection = other.id}, 1}, {{.runs.collection = S("d")}, 1}, {{.role = SLICE_NONE}, 4},
         {{.role = S("user")}, 1}, {{.role = S("assistant")}, 2}, {{.role = S("user,tool")}, 2}, {{.role = S("system")}, 0},
         {{.tool = S("bash")}, 1}, {{.tool = S("edit,bash")}, 1}, {{.tool = S("edit")}, 0},
-        {{.model = S("model-b")}, 2}, {{.model = S("model-a,model-b")}, 4}, {{.model = S("model-c")}, 0},
-        {{.task = S("task-2")}, 2}, {{.task = S("task-1")}, 1}, {{.task = S("")}, 1}, {{.success = S("true")}, 2},
-        {{.success = S("false")}, 1},
-        {{.success = S("unknown")}, 1}, {{.success = S("true,false")}, 3},
-        {{.model = S("model-b"), .role = S("tool"), .collection = first}, 1},
-        {{.model = S("model-b"), .collection = other.id}, 0},
+        {{.runs.model = S("model-b")}, 2}, {{.runs.model = S("model-a,model-b")}, 4}, {{.runs.model = S("model-c")}, 0},
+        {{.runs.task = S("task-2")}, 2}, {{.runs.task = S("task-1")}, 1}, {{.runs.task = S("")}, 1}, {{.runs.success = S("true")}, 2},
+        {{.runs.success = S("false")}, 1},
+        {{.runs.success = S("unknown")}, 1}, {{.runs.success = S("true,false")}, 3},
+        {{.runs.model = S("model-b"), .role = S("tool"), .runs.collection = first}, 1},
+        {{.runs.model = S("model-b"), .runs.collection = other.id}, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         for (int regex = 0; regex < 2; regex++) { /* a literal by the index, a class by a look at everything */
@@ -324,7 +324,7 @@ static void finds_what_a_look_at_everything_finds(void **state)
             const char *pattern = asked[k].pattern;
             look_everywhere(f, &want, pattern, asked[k].regex ? 0 : REGEX_LITERAL | REGEX_NOCASE, runs, order, n);
             found += want.n;
-            struct search_query q = {.pattern = slice_str(pattern), .regex = asked[k].regex, .collection = f->collection,
+            struct search_query q = {.pattern = slice_str(pattern), .regex = asked[k].regex, .runs.collection = f->collection,
                                      .count = true, .limit = 1000,
                                      .deadline_us = clock_monotonic_us() + 60000000};
             struct search_hits hits = search(f, q);
@@ -332,7 +332,7 @@ static void finds_what_a_look_at_everything_finds(void **state)
             assert_int_equal(hits.end.total, want.n);
             assert_int_equal(hits.n, want.n < 1000 ? want.n : 1000);
             q.count = false; /* the same, page by page; and in all collections */
-            q.collection = round ? SLICE_NONE : f->collection;
+            q.runs.collection = round ? SLICE_NONE : f->collection;
             q.limit = 1 + below(60);
             size_t from = 0;
             do {
@@ -379,7 +379,7 @@ static void a_long_run(void **state)
         message(&run->transcripts->messages[i], ROLE_USER, i % 3 ? arena_printf(&f->a, "message %d says everyword", i)
                                                                  : S("this is what is said again and again, so that it is stored once: everyword"));
     put_run(f, run, "a.jsonl", 0, false, NULL);
-    struct search_query q = {.pattern = S("everyword"), .collection = f->collection, .limit = 700};
+    struct search_query q = {.pattern = S("everyword"), .runs.collection = f->collection, .limit = 700};
     size_t n = 0;
     do {
         struct search_hits hits = search(f, q);
@@ -398,7 +398,7 @@ static void a_deadline_is_said_and_gone_on_from(void **state)
     for (int i = 0; i < 300; i++)
         put_run(f, simple_run(f, arena_printf(&f->a, "r%d", i), arena_printf(&f->a, "answer %d with seldom", i)), "a.jsonl", 0,
                 false, NULL);
-    struct search_query q = {.pattern = S("s[e]ldom"), .regex = true, .collection = f->collection, .limit = 1000};
+    struct search_query q = {.pattern = S("s[e]ldom"), .regex = true, .runs.collection = f->collection, .limit = 1000};
     size_t n = 0;
     int late = 0;
     do {
@@ -423,7 +423,7 @@ static void an_endless_pattern_is_said(void **state)
     put_run(f, simple_run(f, S("bad"), slice_of(text, n)), "a.jsonl", 0, false, NULL);
     put_run(f, simple_run(f, S("good"), S("xxxxxz")), "b.jsonl", 0, false, NULL);
     struct search_hits hits = search(f, (struct search_query){.pattern = S("(x+)+[yz]"), .regex = true,
-                                                              .collection = f->collection, .count = true});
+                                                              .runs.collection = f->collection, .count = true});
     assert_int_equal(hits.n, 1);
     assert_true(slice_is(hits.items[0].external_id, "good"));
     assert_true(hits.incomplete);

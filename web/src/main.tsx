@@ -18,8 +18,10 @@ import './compare.css';
 import './lists.css';
 import './tree.css';
 import './query.css';
+import './search.css';
 import './rules.css';
 
+const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
@@ -61,6 +63,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'search':
+            return <SearchPage />;
         case 'query':
             return <QueryPage />;
         case 'settings':

@@ -106,6 +106,7 @@ export type Page =
     | { name: 'run'; run: string }
     | { name: 'rules' | 'rubrics' | 'settings' | 'query' }
     | { name: 'rubric' | 'agreement'; rubric: string }
+    | { name: 'search' }
     | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
@@ -113,6 +114,7 @@ export function pageOf(path: string): Page {
     if (path === '/') return { name: 'collections' };
     if (path === '/rules') return { name: 'rules' };
     if (path === '/judges') return { name: 'rubrics' };
+    if (path === '/search') return { name: 'search' };
     if (path === '/query') return { name: 'query' };
     if (path === '/settings') return { name: 'settings' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
@@ -161,13 +163,19 @@ export function rubricPath(rubric?: string, options: { tab?: 'agreement'; collec
 
 export function runPath(
     run: string,
-    options: { finding?: string; message?: number | null; transcript?: number | null } = {},
+    options: {
+        finding?: string;
+        message?: number | null;
+        transcript?: number | null;
+        /** Words in that message. */
+        span?: { part: string; start: number; end: number };
+    } = {},
 ): string {
     const query = new URLSearchParams();
     if (options.transcript) query.set('t', String(options.transcript));
     if (options.finding) query.set('finding', options.finding);
     const text = query.toString();
-    return (
-        '/runs/' + encodeURIComponent(run) + (text ? '?' + text : '') + (options.message != null ? '#m' + options.message : '')
-    );
+    const span = options.span && `:${encodeURIComponent(options.span.part)}:${options.span.start}-${options.span.end}`;
+    const hash = options.message != null ? `#m${options.message}${span ?? ''}` : '';
+    return '/runs/' + encodeURIComponent(run) + (text ? '?' + text : '') + hash;
 }

@@ -27,6 +27,7 @@ const kept = new Map<string, { items: unknown[]; next: string | null; total: num
 export function useRows<T>(
     key: string,
     ask: (page: { limit: number; after: string | null; count: boolean }, signal: AbortSignal) => Promise<List<T>>,
+    sizes: { first: number; page: number } = { first: FIRST, page: PAGE },
 ): Rows<T> {
     type State = Omit<Rows<T>, 'want' | 'again'>;
     const [state, set] = useState<State>(() => {
@@ -66,7 +67,7 @@ export function useRows<T>(
             if (!stop.signal.aborted) set(before => ({ ...before, loading: false, error: asApiError(e) }));
         };
         set(before => ({ ...before, loading: true, error: undefined }));
-        asking.current({ limit: FIRST, after: null, count: true }, stop.signal).then(page => {
+        asking.current({ limit: sizes.first, after: null, count: true }, stop.signal).then(page => {
             ({ items, next, total } = page);
             busy = false;
             put(false, performance.now() - started);
@@ -79,7 +80,7 @@ export function useRows<T>(
             let drawn = 0;
             try {
                 while (next && items.length < wanted.current) {
-                    const page: List<T> = await asking.current({ limit: PAGE, after: next, count: false }, stop.signal);
+                    const page: List<T> = await asking.current({ limit: sizes.page, after: next, count: false }, stop.signal);
                     items = items.concat(page.items);
                     next = page.next;
                     const more = next != null && items.length < wanted.current;

@@ -1,0 +1,280 @@
+/* Which runs a filter names, by the columns; what they do not hold (words in texts, lists of ids) by SQL. */
+#include "storage/columns.h"
+
+#include "storage/fields.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct pick {
+    struct columns *c;
+    struct store *s;
+    struct arena *a;
+    uint8_t *mask;
+    size_t n;
+};
+
+/* The code of a word of a column, as a filter writes it: numbers in any way that means the same. 0: nobody has it. */
+static uint32_t word_code(const struct column *column, struct slice word)
+{
+    char text[64], *end = text;
+    double number = NAN;
+    if (word.len < sizeof text) {
+        memcpy(text, word.ptr, word.len);
+        text[word.len] = 0;
+        number = strtod(text, &end);
+    }
+    uint32_t codes[2] = {0, 0};
+    bool as_number[2] = {end == text + word.len && word.len && isfinite(number), false};
+    for (int k = 0; k < 2; k++) { /* "5" may be the number or the text */
+        if (k == 0 && !as_number[0])
+            continue;
+        uint32_t low = 1, high = column->nwords + 1;
+        while (low < high) {
+            uint32_t middle = low + (high - low) / 2;
+            bool is_number = !isnan(column->numbers[middle]);
+            int order = is_number != as_number[k] ? (is_number ? -1 : 1)
+                        : is_number              ? (column->numbers[middle] > number) - (column->numbers[middle] < number)
+                                                 : slice_cmp(column->words[middle], word);
+            if (order < 0)
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        if (low <= column->nwords && !isnan(column->numbers[low]) == as_number[k] &&
+            (as_number[k] ? column->numbers[low] == number : slice_eq(column->words[low], word)))
+            codes[k] = low;
+    }
+    return codes[0] ? codes[0] : codes[1];
+}
+
+/* allowed[code] of a list of words; an empty one is code 0. */
+static uint8_t *allow(struct arena *a, const struct column *column, struct slice list, bool success)
+{
+    uint8_t *allowed = arena_array(a, uint8_t, (size_t)column->nwords + 1);
+    struct slice word;
+    for (size_t at = 0; filter_name(list, &at, &word);) {
+        if (success) {
+            word = slice_is(word, "1") ? slice_str("true") : slice_is(word, "0") ? slice_str("false") : word;
+            allowed[0] |= slice_is(word, "unknown");
+        }
+        uint32_t code = word.len ? word_code(column, word) : 0;
+        allowed[code] |= code || !word.len;
+        if (!word.len && column->nwords && (code = word_code(column, word)))
+            allowed[code] = 1;
+    }
+    return allowed;
+}
+
+static void pick_words(struct pick *p, const struct column *column, const uint8_t *allowed)
+{
+    if (!column->starts) {
+        for (size_t i = 0; i < p->n; i++)
+            p->mask[i] &= allowed[column->codes[i]];
+        return;
+    }
+    for (size_t i = 0; i < p->n; i++) {
+        bool any = column->starts[i] == column->starts[i + 1] && allowed[0];
+        for (uint32_t k = column->starts[i]; k < column->starts[i + 1]; k++)
+            any |= allowed[column->codes[k]];
+        p->mask[i] &= any;
+    }
+}
+
+static bool pick_list(struct pick *p, struct slice name, struct slice list, struct err *e)
+{
+    const struct column *column;
+    if (!list.ptr)
+        return true;
+    if (!columns_get(p->c, p->s, name, &column, e))
+        return false;
+    pick_words(p, column, allow(p->a, column, list, slice_is(name, "success")));
+    return true;
+}
+
+static bool pick_range(struct pick *p, const struct filter_pair *range, struct err *e)
+{
+    const struct column *column;
+    double low, high;
+    if (!field_range(range->key, range->value, &low, &high, e) || !columns_get(p->c, p->s, range->key, &column, e))
+        return false;
+    if (column->x) {
+        for (size_t i = 0; i < p->n; i++)
+            p->mask[i] &= column->x[i] >= low && column->x[i] <= high; /* never, of NAN */
+        return true;
+    }
+    uint8_t *allowed = arena_array(p->a, uint8_t, (size_t)column->nwords + 1);
+    for (uint32_t k = 1; k <= column->nwords; k++) {
+        double x = column->numbers[k];
+        if (isnan(x) && (slice_is(column->words[k], "true") || slice_is(column->words[k], "false")))
+            x = slice_is(column->words[k], "true");
+        allowed[k] = x >= low && x <= high;
+    }
+    pick_words(p, column, allowed);
+    return true;
+}
+
+/* ---- findings ----------------------------------------------------------------------------------------------------------- */
+
+/* bits of the numbers that a list of names means. */
+static bool name_bits(struct slice list, bool (*number)(struct slice word, int *out), unsigned *bits, struct err *e)
+{
+    struct slice word;
+    int n;
+    *bits = ~0u;
+    if (!list.ptr)
+        return true;
+    *bits = 0;
+    for (size_t at = 0; filter_word(list, &at, &word);) {
+        if (!number(word, &n))
+            return err_set(e, ERR_USAGE, "\"%.*s\" is no value of this filter", SLICE_ARG(word));
+        *bits |= 1u << n;
+    }
+    return true;
+}
+
+bool columns_findings(struct columns *c, struct store *s, const struct filter *f, struct arena *a, uint8_t **out, struct err *e)
+{
+    const struct found *found;
+    const struct column *behavior, *detector;
+    unsigned kinds, severities, statuses, scopes;
+    if (!columns_found(c, s, &found, e) || !columns_get(c, s, slice_str("behavior"), &behavior, e) ||
+        !columns_get(c, s, slice_str("detector"), &detector, e) || !name_bits(f->kind, filter_kind, &kinds, e) ||
+        !name_bits(f->severity, filter_severity, &severities, e) || !name_bits(f->status, filter_status, &statuses, e) ||
+        !name_bits(f->scope, filter_scope, &scopes, e))
+        return false;
+    const uint8_t *of_behavior = f->behavior.ptr ? allow(a, behavior, f->behavior, false) : NULL;
+    const uint8_t *of_detector = f->detector.ptr ? allow(a, detector, f->detector, false) : NULL;
+    uint32_t n = found->starts[columns_runs(c)];
+    *out = arena_array(a, uint8_t, (size_t)n + 1);
+    for (uint32_t i = 0; i < n && scopes >> SCOPE_RUN & 1; i++) /* those of runs alone stand here */
+        (*out)[i] = (kinds >> found->kind[i] & 1) && (severities >> found->severity[i] & 1) && (statuses >> found->status[i] & 1) &&
+                    (!of_behavior || of_behavior[found->behavior[i]]) && (!of_detector || of_detector[found->detector[i]]);
+    return true;
+}
+
+static bool pick_findings(struct pick *p, const struct filter *f, struct err *e)
+{
+    const struct found *found;
+    uint8_t *passes;
+    if (!f->kind.ptr && !f->behavior.ptr && !f->detector.ptr && !f->severity.ptr && !f->status.ptr && !f->scope.ptr)
+        return true;
+    if (!columns_findings(p->c, p->s, f, p->a, &passes, e) || !columns_found(p->c, p->s, &found, e))
+        return false;
+    for (size_t i = 0; i < p->n; i++) {
+        uint8_t any = 0;
+        for (uint32_t k = found->starts[i]; k < found->starts[i + 1]; k++)
+            any |= passes[k];
+        p->mask[i] &= any;
+    }
+    return true;
+}
+
+/* ---- what only SQL knows ------------------------------------------------------------------------------------------------ */
+
+static bool pick_rest(struct pick *p, const struct filter *rest, struct err *e)
+{
+    static const struct list runs = {filter_runs, "r.n"};
+    struct arena a = {0};
+    struct ids ids;
+    size_t hint = 0;
+    uint8_t *named = arena_array(&a, uint8_t, p->n + 1);
+    bool ok = list_keys(p->s, &runs, rest, &a, &ids, e);
+    for (size_t i = 0; ok && i < ids.n; i++) {
+        size_t run = columns_place(p->c, ids.items[i], &hint);
+        if (run != SIZE_MAX)
+            named[run] = 1;
+    }
+    for (size_t i = 0; ok && i < p->n; i++)
+        p->mask[i] &= named[i];
+    arena_free(&a);
+    return ok;
+}
+
+/* A word that a column holds cut, or in another form, is left to SQL. */
+static bool held(struct slice list)
+{
+    return list.len < WORD_MAX && !memchr(list.ptr, '[', list.len) && !memchr(list.ptr, '{', list.len);
+}
+
+static bool pick_pairs(struct pick *p, const char *prefix, const struct filter_pair *pairs, size_t n, struct filter_pair *rest, size_t *nrest,
+                       struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!field_key(pairs[i].key, e))
+            return false;
+        if (!held(pairs[i].value))
+            rest[(*nrest)++] = pairs[i];
+        else if (!pick_list(p, arena_printf(p->a, "%s%.*s", prefix, SLICE_ARG(pairs[i].key)), pairs[i].value, e))
+            return false;
+    }
+    return true;
+}
+
+bool columns_select(struct columns *c, struct store *s, const struct filter *f, struct arena *a, uint8_t **mask, struct err *e)
+{
+    static const char *const lists[] = {"model", "agent", "exit_status", "stopped_by", "format", "task", "tag", "attempt"};
+    struct pick p = {.c = c, .s = s, .a = a, .n = columns_runs(c)};
+    struct filter rest = FILTER_ANY, copy = *f;
+    const struct column *findings;
+    *mask = p.mask = arena_alloc(a, p.n + 1);
+    memset(p.mask, 1, p.n);
+    rest.collection = f->collection;
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        struct slice *list = filter_text(&copy, slice_str(lists[i]));
+        if (list->ptr && list->len >= WORD_MAX)
+            *filter_text(&rest, slice_str(lists[i])) = *list;
+        else if (!pick_list(&p, slice_str(lists[i]), *list, e))
+            return false;
+    }
+    unsigned outcomes;
+    if (!name_bits(f->success, filter_success, &outcomes, e) || !pick_list(&p, slice_str("success"), f->success, e) ||
+        !pick_findings(&p, f, e) || !pick_pairs(&p, "meta.", f->meta, f->nmeta, rest.meta, &rest.nmeta, e) ||
+        !pick_pairs(&p, "score.", f->scores, f->nscores, rest.scores, &rest.nscores, e))
+        return false;
+    for (size_t i = 0; i < f->nranges; i++)
+        if (!pick_range(&p, &f->ranges[i], e))
+            return false;
+    if (f->has_findings >= 0) {
+        if (!columns_get(c, s, slice_str("findings"), &findings, e))
+            return false;
+        for (size_t i = 0; i < p.n; i++)
+            p.mask[i] &= (findings->x[i] > 0) == (f->has_findings != 0);
+    }
+    if (f->exception.ptr) { /* one finding is to be all of it */
+        rest.exception = f->exception;
+        rest.kind = f->kind;
+        rest.behavior = f->behavior;
+        rest.detector = f->detector;
+        rest.severity = f->severity;
+        rest.status = f->status;
+        rest.scope = f->scope;
+    }
+    rest.run = f->run;
+    rest.q = f->q;
+    rest.ids = f->ids;
+    rest.nids = f->nids;
+    return filter_is_open(&rest) || pick_rest(&p, &rest, e);
+}
+
+bool columns_select_others(struct columns *c, struct store *s, const struct filter *f, struct slice field, struct arena *a, uint8_t **mask,
+                           struct err *e)
+{
+    struct filter others = *f;
+    struct slice *text = filter_text(&others, field);
+    if (text)
+        *text = SLICE_NONE;
+    struct filter_pair *pairs = slice_starts(field, "meta.") ? others.meta : slice_starts(field, "score.") ? others.scores : NULL;
+    size_t *n = pairs == others.meta ? &others.nmeta : &others.nscores, kept = 0;
+    for (size_t i = 0; pairs && i < *n; i++)
+        if (!slice_eq(pairs[i].key, slice_sub(field, field.ptr[0] == 'm' ? strlen("meta.") : strlen("score."), field.len)))
+            pairs[kept++] = pairs[i];
+    if (pairs)
+        *n = kept;
+    kept = 0;
+    for (size_t i = 0; i < others.nranges; i++)
+        if (!slice_eq(others.ranges[i].key, field))
+            others.ranges[kept++] = others.ranges[i];
+    others.nranges = kept;
+    return columns_select(c, s, &others, a, mask, e);
+}
