@@ -47,7 +47,29 @@ static void add_words(struct keyed *k, int32_t transcript, int32_t index, const 
     k->steps[k->n++] = (struct beside_step){.transcript = transcript, .message = index, .call = -1, .result = -1, .role = m->role, .text = text};
 }
 
-static void add_call(struct keyed *k, struct arena *scratch, const struct transcript *t, int32_t transcript, int32_t index, size_t nth, int32_t result)
+/* JSON without the white space between its values: loggers differ in it, calls do not. Other text as it is. */
+static struct slice packed(struct arena *a, struct slice json)
+{
+    struct slice text = slice_trim(json);
+    if (!slice_starts(text, "{") && !slice_starts(text, "["))
+        return json;
+    char *out = arena_alloc(a, text.len);
+    size_t n = 0;
+    bool quoted = false;
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        if (!quoted && (c == ' ' || c == '\n' || c == '\t' || c == '\r'))
+            continue;
+        if (c == '"')
+            quoted = !quoted;
+        out[n++] = c;
+        if (quoted && c == '\\' && i + 1 < text.len)
+            out[n++] = text.ptr[++i];
+    }
+    return slice_of(out, n);
+}
+
+static void add_call(struct keyed *k, struct arena *a, struct arena *scratch, const struct transcript *t, int32_t transcript, int32_t index, size_t nth, int32_t result)
 {
     const struct tool_call *call = &t->messages[index].calls[nth];
     struct arena inner = {0};
@@ -59,7 +81,8 @@ static void add_call(struct keyed *k, struct arena *scratch, const struct transc
         str_addc(&names, '\n');
     }
     const struct message *answer = result >= 0 ? &t->messages[result] : NULL;
-    k->keys[0][k->n] = key_of('c', call->name, call->arguments);
+    struct slice arguments = packed(a, call->arguments);
+    k->keys[0][k->n] = key_of('c', call->name, arguments);
     k->keys[1][k->n] = key_of('a', str_slice(&names), SLICE_NONE);
     k->keys[2][k->n] = key_of('t', call->name, SLICE_NONE);
     k->steps[k->n++] = (struct beside_step){
@@ -69,7 +92,7 @@ static void add_call(struct keyed *k, struct arena *scratch, const struct transc
         .result = result,
         .role = ROLE_ASSISTANT,
         .name = call->name,
-        .text = call->arguments,
+        .text = arguments,
         .answer = !answer ? SLICE_NONE : answer->text.len ? answer->text : answer->error,
     };
     str_free(&names);
@@ -93,7 +116,7 @@ static struct keyed steps_of(struct arena *a, const struct run *run)
             if (m->text.len || m->error.len || !m->ncalls)
                 add_words(&k, (int32_t)t, (int32_t)i, m);
             for (size_t c = 0; c < m->ncalls; c++)
-                add_call(&k, &scratch, &run->transcripts[t], (int32_t)t, (int32_t)i, c, pairs[t].results[pairs[t].first[i] + c]);
+                add_call(&k, a, &scratch, &run->transcripts[t], (int32_t)t, (int32_t)i, c, pairs[t].results[pairs[t].first[i] + c]);
         }
     arena_free(&scratch);
     arena_free(&of_pairs);

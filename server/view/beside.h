@@ -17,7 +17,7 @@ struct beside_step {
     int32_t result;              /* index of the message that answers the call; -1: none */
     enum role role;
     struct slice name;           /* of the tool */
-    struct slice text;           /* the words, or the arguments */
+    struct slice text;           /* the words, or the arguments without the white space between their values */
     struct slice answer;         /* the result's text, or its error */
 };
 struct beside_row {

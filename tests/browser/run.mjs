@@ -9,6 +9,7 @@ import { queryChecks } from './query.mjs';
 import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
+import { twoChecks } from './two.mjs';
 import { textChecks } from './text.mjs';
 
 const binary = process.argv[2];
@@ -26,6 +27,7 @@ try {
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
         await queryChecks(browser, server.base);
+        await twoChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
     }
     await importChecks(browser, server.base);

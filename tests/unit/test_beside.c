@@ -66,6 +66,8 @@ static void steps_are_paired_by_what_is_done(void **state)
     (void)state;
     struct arena a = {0};
     assert_string_equal(drawn(&a, RUN("u:do it", "c:bash {\"cmd\":\"ls\"}=x", "a:done"), RUN("u:do it", "c:bash {\"cmd\":\"ls\"}=x", "a:done")), "= = = ");
+    assert_string_equal(drawn(&a, RUN("c:bash {\"cmd\": \"l \\\" s\" }=x"), RUN("c:bash {\"cmd\":\"l \\\" s\"}=x")), "= ");
+    assert_string_equal(drawn(&a, RUN("c:bash {\"cmd\":\"l  s\"}=x"), RUN("c:bash {\"cmd\":\"l s\"}=x")), "|~a ");
     /* words and results differ before they do anything else: they part where the arguments do */
     assert_string_equal(drawn(&a, RUN("u:do it", "a:I look.", "c:bash {\"cmd\":\"ls\"}=x", "c:bash {\"cmd\":\"cat a\"}=1", "a:done"),
                               RUN("u:do it", "a:Let me see.", "c:bash {\"cmd\":\"ls\"}=y", "c:bash {\"cmd\":\"cat b\"}=2", "a:done")),

@@ -18,6 +18,7 @@ import './compare.css';
 import './lists.css';
 import './tree.css';
 import './query.css';
+import './beside.css';
 import './search.css';
 import './rules.css';
 
@@ -27,6 +28,7 @@ const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
+const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
@@ -65,6 +67,8 @@ function App(): JSX.Element {
             return <AgreementPage key={page.rubric} name={page.rubric} />;
         case 'search':
             return <SearchPage />;
+        case 'beside':
+            return <BesidePage />;
         case 'query':
             return <QueryPage />;
         case 'settings':

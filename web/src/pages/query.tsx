@@ -161,7 +161,7 @@ export function QueryPage(): JSX.Element {
     const limits = schema.data?.limits;
 
     return (
-        <Shell>
+        <Shell tab="query">
             <main id="main" class="query-page">
                 <div class="title-row">
                     <h1 class="page-title">Query</h1>
