@@ -314,15 +314,39 @@ bool store_job_cancel(struct store *s, struct slice id, struct err *e)
     return db_write(s->db, e) && db_end(s->db, cancel(s, id, e), e);
 }
 
+static bool retry(struct store *s, struct slice id, struct err *e)
+{
+    int64_t n;
+    if (!find(s, id, &n, e))
+        return false;
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE job SET state = 0, attempts = 0, cancel = 0, begin_at = 0, started_at = NULL, ended_at = NULL, progress = NULL, result = NULL, error = NULL"
+        " WHERE n = $1 AND (state = 3 OR state = 4 AND kind <> 'import') AND kind <> 'build'", e);
+    bind_int(q, n);
+    if (!stmt_run(q, e))
+        return false;
+    return db_changes(s->db) || err_set(e, ERR_CONFLICT, "only a job that failed or was cancelled can be tried again; of a cancelled import the bytes are "
+                                                         "gone: send them again");
+}
+
+bool store_job_retry(struct store *s, struct slice id, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, retry(s, id, e), e);
+}
+
 /* ---- list ------------------------------------------------------------------------------------------------------------ */
 
 static bool from_jobs(struct store *s, struct sql *q, const struct filter *f, struct err *e)
 {
     (void)s;
-    (void)f;
-    (void)e;
     sql_add(q, " FROM job j WHERE 1");
-    return true;
+    for (int state = 0; f && f->status.len && state < (int)(sizeof names / sizeof *names); state++)
+        if (slice_is(f->status, names[state])) {
+            sql_add(q, " AND j.state = ");
+            sql_int(q, state);
+            return true;
+        }
+    return !f || !f->status.len || err_set(e, ERR_USAGE, "a job is not '%.*s'", SLICE_ARG(f->status));
 }
 
 static const struct sort_key keys[] = {
@@ -334,13 +358,13 @@ static const struct sort_key keys[] = {
 static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
 static const struct list list = {from_jobs, "j.n"};
 
-static bool load_page(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
+static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
 {
     struct order order;
     struct ids ids;
     *out = (struct job_rows){0};
     if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, NULL, &order, page, a, &ids, &out->end, e) || !list_total(s, &list, NULL, &out->end.total, e))
+        !list_page(s, &list, f, &order, page, a, &ids, &out->end, e) || !list_total(s, &list, f, &out->end.total, e))
         return false;
     out->items = arena_array(a, struct job_row, ids.n);
     for (; out->n < ids.n; out->n++)
@@ -349,7 +373,9 @@ static bool load_page(struct store *s, const struct page *page, struct arena *a,
     return true;
 }
 
-bool store_jobs(struct store *s, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
+bool store_jobs(struct store *s, struct slice state, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
 {
-    return db_read(s->db, e) && db_end(s->db, load_page(s, page, a, out, e), e);
+    struct filter f = FILTER_ANY;
+    f.status = state;
+    return db_read(s->db, e) && db_end(s->db, load_page(s, &f, page, a, out, e), e);
 }

@@ -4,15 +4,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/version.h"
 #include "detect/rulebook.h"
 #include "storage/store.h"
 
 #include <jansson.h>
 #include <stdatomic.h>
-
-#ifndef TELLTALE_VERSION
-#define TELLTALE_VERSION "0.1.0"
-#endif
 
 struct option_row {
     char letter;          /* 'c' for -c; 0: none */

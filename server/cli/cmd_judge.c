@@ -321,7 +321,7 @@ static bool list_jobs(struct cli *cli, struct store *store, struct err *e)
     struct str text = STR_INIT(TEXT_BYTES);
     bool ok = true;
     for (bool more = true; more; more = ok && page.after.ptr) {
-        ok = store_jobs(store, &page, &cli->arena, &jobs, e);
+        ok = store_jobs(store, SLICE_NONE, &page, &cli->arena, &jobs, e);
         for (size_t i = 0; ok && i < jobs.n; i++) {
             if (!is_judging(&jobs.items[i]))
                 continue;

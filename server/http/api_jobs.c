@@ -165,7 +165,7 @@ bool api_jobs(struct request *r, struct answer *a, struct err *e)
 {
     struct page page = api_page(r);
     struct job_rows rows;
-    if (!store_jobs(r->store, &page, &r->arena, &rows, e))
+    if (!store_jobs(r->store, arg_text(&r->args, "state"), &page, &r->arena, &rows, e))
         return false;
     struct jsonw j = api_list(a);
     for (size_t i = 0; i < rows.n; i++)
@@ -194,6 +194,17 @@ bool api_job_cancel(struct request *r, struct answer *a, struct err *e)
     if (!store_job_cancel(r->store, r->path[0], e) || !store_job(r->store, r->path[0], &r->arena, &row, e))
         return false;
     jobs_cancelled(r->server->jobs, &row);
+    struct jsonw j = jsonw_to(&a->body);
+    view_job(&j, &row);
+    return true;
+}
+
+bool api_job_retry(struct request *r, struct answer *a, struct err *e)
+{
+    struct job_row row;
+    if (!store_job_retry(r->store, r->path[0], e) || !store_job(r->store, r->path[0], &r->arena, &row, e))
+        return false;
+    jobs_wake(r->server->jobs);
     struct jsonw j = jsonw_to(&a->body);
     view_job(&j, &row);
     return true;

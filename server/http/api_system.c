@@ -1,6 +1,10 @@
 #include "http/api.h"
 #include "http/metrics.h"
 
+#include "base/version.h"
+
+#include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 static bool state(struct answer *a, const char *word)
@@ -46,5 +50,48 @@ bool api_openapi(struct request *r, struct answer *a, struct err *e)
     (void)r;
     (void)e;
     openapi_write(&a->body);
+    return true;
+}
+
+/* ---- what the files take ---------------------------------------------------------------------------------------------- */
+
+struct waiting { uint64_t files, bytes; };
+
+static void add_waiting(void *ctx, const char *id, uint64_t bytes)
+{
+    struct waiting *sum = ctx;
+    (void)id;
+    sum->files++;
+    sum->bytes += bytes;
+}
+
+static int64_t file_bytes(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 ? (int64_t)st.st_size : 0;
+}
+
+bool api_system(struct request *r, struct answer *a, struct err *e)
+{
+    const struct server *server = r->server;
+    const char *path = strncmp(server->db, "sqlite:", 7) == 0 ? server->db + 7 : server->db;
+    struct waiting waiting = {0};
+    struct statvfs disk;
+    if (!spool_each(&server->spool, add_waiting, &waiting, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    jsonw_object(&j);
+    jsonw_kstrz(&j, "version", TELLTALE_VERSION);
+    jsonw_kstrz(&j, "database", path);
+    jsonw_kint(&j, "database_bytes", file_bytes(path));
+    jsonw_kint(&j, "log_bytes", file_bytes(arena_printf(&r->arena, "%s-wal", path).ptr));
+    jsonw_kint(&j, "waiting", (int64_t)waiting.files);
+    jsonw_kint(&j, "waiting_bytes", (int64_t)waiting.bytes);
+    jsonw_key(&j, "free_bytes");
+    if (statvfs(server->spool.dir, &disk) == 0)
+        jsonw_int(&j, (int64_t)(disk.f_bavail * disk.f_frsize));
+    else
+        jsonw_null(&j);
+    jsonw_end(&j);
     return true;
 }

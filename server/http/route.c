@@ -53,6 +53,10 @@ static const struct param messages_params[] = {
     {"limit", ARG_INT, 1, 500, .about = "messages at most (default 100); fewer come where they are large"},
     {0},
 };
+static const struct param jobs_params[] = {
+    {"state", ARG_WORD, .words = "queued|running|done|failed|cancelled", .about = "only jobs in that state"},
+    {0},
+};
 static const struct param incomplete_params[] = {
     {"limit", ARG_INT, 1, 1000, .about = "rows at most (default 50)"},
     {"after", ARG_TEXT, 0, 4096, .about = "the cursor of the page before (its \"next\")"},
@@ -82,10 +86,14 @@ static const struct param stats_params[] = {
     {0},
 };
 static const struct param compare_params[] = {
-    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
-                                                         "behavior, detector or meta.KEY"},
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "what tells the groups apart: a filter of the runs, such as model, agent, tag, meta.KEY, "
+                                                         "score.NAME or range.FIELD"},
     {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
     {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
+    {0},
+};
+static const struct param map_params[] = {
+    {"field", ARG_TEXT, 1, 1000, .about = "what to colour by: any field of the runs (default model)"},
     {0},
 };
 static const struct param search_params[] = {
@@ -425,6 +433,10 @@ const struct route routes[] = {
     {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
      .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
      .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
+    {.method = "GET", .path = API "/collections/{c}/map", .lane = LANE_LONG, .handle = api_map, .query = {map_params, run_filter_params}, .status = 200,
+     .schema = "RunMap", .summary = "Where each run is drawn, what it has of a field, and whether the filter lets it through; 404: no map was made yet"},
+    {WRITE("POST", API "/collections/{c}/map"), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
+     .summary = "Draw the map of the collection's runs: those that do and say alike near one another, attempts at one task being taken as alike"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
@@ -531,9 +543,12 @@ const struct route routes[] = {
      .summary = "Judge runs with a model; Idempotency-Key honoured"},
     {READ(API "/judgments/{id}"), .handle = api_judgment, .schema = "Judgment", .summary = "One judgment, with its evidence"},
     {READ(API "/judges"), .handle = api_judges, .query = {judges_query}, .schema = "[Judge]", .summary = "Who has judged what, and what it cost"},
-    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
+    {READ(API "/jobs"), .handle = api_jobs, .query = {page_params, jobs_params}, .schema = "[Job]", .summary = "All jobs, newest first"},
     {READ(API "/jobs/{id}"), .handle = api_job, .query = {wait_params}, .schema = "Job", .summary = "How a job is doing"},
     {WRITE("DELETE", API "/jobs/{id}"), .handle = api_job_cancel, .status = 200, .schema = "Job", .summary = "Cancel a job"},
+    {WRITE("POST", API "/jobs/{id}/retry"), .handle = api_job_retry, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Job",
+     .summary = "Put a job that failed or was cancelled back in the queue"},
+    {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
 
@@ -604,6 +619,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
     PAGE("/c/{c}/compare"),
+    PAGE("/c/{c}/map"),
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),
@@ -615,6 +631,7 @@ const struct route routes[] = {
     PAGE("/query"),
     PAGE("/compare"),
     PAGE("/settings"),
+    PAGE("/jobs"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},
 };

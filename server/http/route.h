@@ -79,6 +79,9 @@ HANDLER(api_rules_test);
 /* api_compare.c */
 HANDLER(api_compare);
 HANDLER(api_contrast);
+/* api_map.c */
+HANDLER(api_map);
+HANDLER(api_map_make);
 /* api_labels.c */
 HANDLER(api_labels);
 HANDLER(api_label_add);
@@ -102,6 +105,8 @@ HANDLER(api_scan);
 HANDLER(api_jobs);
 HANDLER(api_job);
 HANDLER(api_job_cancel);
+HANDLER(api_job_retry);
+HANDLER(api_system);
 /* api_otlp.c */
 HANDLER(api_otlp);
 HANDLER(api_otlp_logs);

@@ -24,6 +24,8 @@ const struct schema schemas[] = {
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"State", "{status: string}"},
     {"Changed", "{changed: integer}"},
+    {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "
+               "free_bytes: integer?}"},
     {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},
     {"KindCounts", "{broken_task: integer, odd_behavior: integer, near_miss: integer, harness: integer, data: integer}"},
     {"Rate", "{value: number, low: number, high: number}"},
@@ -80,6 +82,9 @@ const struct schema schemas[] = {
      "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
      "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
      "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
+    {"RunMap", "{stale: boolean, made_at: time, about: {contrastive: boolean, sampled_runs: integer, sampled_tasks: integer, pairs: integer, "
+               "features: integer, axes: [{agreement: number, low: [string], high: [string]}]}, scale: integer, runs: [uuid], x: [integer], "
+               "y: [integer], field: string, words: [string], values: [number?], numbers: boolean, shown: [integer]}"},
     {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
                  "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},
     {"Incomplete", "{run: uuid, external_id: string?, detector: string, reason: string?}"},

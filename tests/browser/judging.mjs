@@ -159,7 +159,7 @@ async function judgeChecks(browser, base, collection, model) {
         await look(page, 'judge-dialog');
         await dialog.getByRole('button', { name: 'Judge 6 runs' }).click();
         await page.getByRole('button', { name: 'watch' }).click();
-        await page.waitForURL('**/settings#jobs');
+        await page.waitForURL('**/jobs');
         const job = page.getByRole('region', { name: 'Jobs' }).getByRole('row').filter({ hasText: 'judge' });
         await job.getByText('done', { exact: true }).waitFor();
         await job.getByText('18 calls').waitFor();

@@ -60,6 +60,7 @@ export async function lookChecks(browser, base, { path, collection, findings, su
         'detectors here': `/rules?c=${encodeURIComponent(collection.name)}`,
         'one detector': `/rules?rule=${cited.detector}&c=${encodeURIComponent(collection.name)}`,
         settings: '/settings',
+        jobs: '/jobs',
         unknown: '/runs/00000000-0000-0000-0000-000000000000',
     };
     for (const colorScheme of ['light', 'dark']) {

@@ -178,7 +178,7 @@ async function runningChecks(browser, base, collection, where, model) {
         await model.plan({ delay_ms: 1500 });
         await open();
         await page.getByRole('button', { name: /^Judge \d+ runs$/ }).click();
-        await page.getByRole('button', { name: 'cancel', exact: true }).click();
+        await page.getByRole('button', { name: /^Cancel the job judge/ }).click();
         await page.getByRole('region', { name: 'The job' }).getByText('Cancelled', { exact: true }).waitFor({ timeout: 60_000 });
         await model.plan({ delay_ms: 0 });
     });
@@ -257,10 +257,10 @@ async function jobChecks(browser, base, collection, where, model) {
         await job.getByText('Paused', { exact: true }).waitFor({ timeout: 60_000 });
         equal(await job.getByText('to go').count(), 0, 'an end that nobody knows');
         await look(page, 'job-paused');
-        await page.goto(base + '/settings');
+        await page.goto(base + '/jobs');
         await page.getByRole('region', { name: 'Jobs' }).getByText('Paused:').waitFor();
         await look(page, 'jobs-paused');
-        await page.getByRole('button', { name: 'cancel', exact: true }).click();
+        await page.getByRole('button', { name: /^Cancel the job judge/ }).click();
         await until(async () => (await api(base, '/jobs')).items.every(j => j.state !== 'running'), 'the job is cancelled');
         await model.plan({ outage: null });
     });
@@ -273,7 +273,7 @@ async function jobChecks(browser, base, collection, where, model) {
         const { version, judge_key } = answered[0];
         const ids = answered.filter(j => j.judge_key === judge_key).slice(0, 3).map(j => j.run.id);
         await post(base, '/judgments', { rubric: 'says-error', version, collection: collection.id, ids });
-        await page.goto(base + '/settings');
+        await page.goto(base + '/jobs');
         const jobs = page.getByRole('region', { name: 'Jobs' });
         await jobs.getByText('3 judged alike before').waitFor();
         await jobs.getByText(/^all 2 failed: /).waitFor();

@@ -9,8 +9,10 @@ import { queryChecks } from './query.mjs';
 import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
+import { searchChecks } from './search.mjs';
 import { twoChecks } from './two.mjs';
 import { textChecks } from './text.mjs';
+import { transcriptChecks } from './transcript.mjs';
 
 const binary = process.argv[2];
 if (!binary) {
@@ -30,9 +32,11 @@ try {
         await twoChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
     }
+    await transcriptChecks(browser, server.base);
     await importChecks(browser, server.base);
     await judgingChecks(browser, binary, server.base);
     await rubricChecks(browser, binary, server.base);
+    await searchChecks(browser, binary);
     await reportChecks(browser, binary);
 } finally {
     await browser.close();

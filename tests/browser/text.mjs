@@ -3,6 +3,7 @@ import { assert, check, equal, esbuild, WEB } from './harness.mjs';
 
 const ENTRY = `export * from './src/text'; export * from './src/json'; export * from './src/filter';
 export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, stopsOf } from './src/transcript'; export * from './src/question';
+export * from './src/code'; export * from './src/lanes';
 export * from './src/nested'; export * from './src/valuediff';`;
 
 async function bundle() {
@@ -183,6 +184,61 @@ export async function textChecks() {
         equal(said.text, 'echo "hi"\né end', 'decoded');
         equal(said.text.slice(said.where(text.indexOf('end'))), 'end', 'the place of "end"');
         equal(said.text.slice(said.where(text.indexOf('\\"hi')), said.where(text.indexOf('\\n'))), '"hi"', 'the place of "hi"');
+    });
+
+    await check('a place in a decoded string is known in the text, and back', () => {
+        const text = '{"cmd": "a \\"b\\" \\u00e9\\n"}';
+        const from = text.indexOf('"a ');
+        const said = t.decodeString(text, from, text.length - 1);
+        equal(said.text, 'a "b" é\n', 'what it says');
+        for (let at = 0; at < said.text.length; at++) equal(said.where(said.raw(at)), at, `place ${at}`);
+        equal(text.slice(said.raw(2), said.raw(5)), '\\"b\\"', 'the raw of what is selected');
+        equal(said.raw(said.text.length), text.length - 2, 'the end is the quote');
+    });
+    await check('control characters: each its sign, many in a row one sign that says how many, in linear time', () => {
+        const shown = text => t.specialLayers(text, 0, text.length).map(l => l.show).join('|');
+        equal(shown('a\x01\x02b'), '\u2401\u2402', 'two');
+        equal(shown('\u202e'.repeat(500)), 'U+202E … ×500', 'five hundred');
+        const started = performance.now();
+        t.specialLayers('\x1b[31m\x01'.repeat(40_000), 0, 240_000);
+        assert(performance.now() - started < 1500, `took ${performance.now() - started} ms`);
+    });
+    await check('code is told apart by language, whatever it holds', () => {
+        const kinds = (text, language) => t.codeLayers(text, 0, text.length, language).map(l => `${l.cls.slice(2)}:${text.slice(l.from, l.to)}`).join(' ');
+        equal(kinds('return "a" + 1 // b', 'ts'), 'k:return s:"a" n:1 c:// b', 'TypeScript');
+        equal(kinds('def f(): # "x"\n  """a\nb"""', 'python'), 'k:def c:# "x" s:"""a\nb"""', 'Python');
+        equal(kinds("SELECT 'a' -- b", 'sql'), "k:SELECT s:'a' c:-- b", 'SQL');
+        equal(kinds('anything', 'no such language'), '', 'a language that is not known');
+        equal(t.resultLanguage('bash', '{"cmd": "cat src/a.py"}'), 'py', 'what was read, by the name of the file');
+        equal(t.resultLanguage('bash', '{"cmd": "make test.py"}'), undefined, 'what was not read');
+        equal(t.fenceLanguage('```Python title\n', 0), 'python', 'fenced code');
+        for (const language of ['ts', 'py', 'sh', 'sql', 'html'])
+            for (const bad of ["'\\", '"\\', '`\\', '/*', "'''\\", '<!--', "it's "]) {
+                const text = bad.repeat(Math.floor(59_000 / bad.length));
+                const started = performance.now();
+                t.codeLayers(text, 0, text.length, language);
+                assert(performance.now() - started < 1000, `${language} of many ${bad}: ${performance.now() - started} ms`);
+            }
+    });
+    await check('lanes: by time where there is some, by messages where there is none, pauses cut', () => {
+        const transcripts = [
+            { id: 'a', parent: null, name: null, position: 0, messages: 4 },
+            { id: 'b', parent: 'a', name: 'sub', position: 1, messages: 2 },
+        ];
+        const lane = (transcript, n, start = null, at = null) => ({ transcript, marks: Array.from({ length: n }, (_, i) => [i % 4, 10, 0, 0]), start, at });
+        const plain = t.lanesOf({ transcripts, marks: [lane(0, 4), lane(1, 2)] });
+        equal(plain.span, null, 'no time');
+        equal([...plain.lanes[1].ends].join(), '250,500', 'as long as it has messages');
+        equal(plain.lanes.map(l => l.depth).join(), '0,1', 'depth');
+        equal(t.messageAt(plain.lanes[0], 999), 3, 'the last');
+        equal(t.messageAt(plain.lanes[0], 1), 0, 'the first');
+        const timed = t.lanesOf({ transcripts, marks: [lane(0, 4, '2026-01-01T00:00:00Z', [0, null, 120_000, 90_000_000]), lane(1, 1)] });
+        equal(timed.span, 90_000_000, 'from first to last');
+        equal([...timed.lanes[0].ends].join(), '0,0,500,1000', 'a pause of a day as long as two minutes');
+        equal(timed.cuts.join(), '750', 'where it is');
+        equal(timed.lanes[1].bars.length, 0, 'without times among those that have them: nothing is made up');
+        const loop = t.lanesOf({ transcripts: [{ id: 'x', parent: 'x', name: null, position: 0, messages: 1 }], marks: [lane(0, 1)] });
+        assert(loop.lanes[0].depth <= 8, 'its own parent');
     });
 
     await check('terms of the query box', () => {

@@ -766,6 +766,10 @@ def test_search_finds_words_and_patterns_with_their_place():
     assert h.lines("search", "n\u00e9edle")[0]["external_id"] == "3"
     assert h.lines("search", "absent words") == []
     assert [x["role"] for x in h.lines("search", "done", "--role", "assistant")] == ["assistant"] * 3
+    assert [x["external_id"] for x in h.lines("search", "hay needle")] == ["1"] and h.lines("search", '"hay needle"') == []
+    counted = h.json("search", "done", "--facets")
+    assert counted["total"] == 3 and {"field": "role", "value": "assistant", "hits": 3} in counted["items"], counted
+    assert [x["hits"] for x in h.lines("search", "hay", "--facets", "--role", "user") if x["field"] == "role"] == [2]
 
 
 def test_sql_answers_in_columns_and_refuses_to_write():

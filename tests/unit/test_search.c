@@ -169,6 +169,38 @@ static void filters(void **state)
         }
 }
 
+/* Several words are all in one text; what stands between quotes is one word. */
+static void several_words(void **state)
+{
+    struct fixture *f = *state;
+    struct run *run = simple_run(f, S("a"), S("the Disk is full: no space left, says \"df\""));
+    run->transcripts->messages[2].reasoning = S("full of ideas");
+    run->transcripts->messages[2].error = S("disk");
+    put_run(f, run, "a.jsonl", 0, false, NULL);
+    static const struct { const char *pattern; bool match_case; int64_t hits; const char *shown; } rows[] = {
+        {"disk full", false, 1, "Disk"}, {"full disk", false, 1, "full"}, {"disk full ideas", false, 0, ""}, {"disk", false, 2, "Disk"},
+        {"\"no space\" disk", false, 1, "no space"}, {"\"space no\" disk", false, 0, ""}, {"  space   left, ", false, 1, "space"},
+        {"disk full", true, 0, ""}, {"Disk full", true, 1, "Disk"}, {"\"df\"", false, 1, "df"}, {"says \"df", false, 1, "says"},
+        {"\"says \"df\"", false, 1, "says \"df"}, {"\"is full", false, 0, ""}, {"full full full", false, 2, "full"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct search_hits hits = search(f, (struct search_query){.pattern = slice_str(rows[i].pattern), .match_case = rows[i].match_case,
+                                                                  .count = true});
+        if (hits.end.total != rows[i].hits)
+            fail_msg("%s: %lld hits, not %lld", rows[i].pattern, (long long)hits.end.total, (long long)rows[i].hits);
+        if (!hits.n)
+            continue;
+        struct slice shown = slice_sub(hits.items[0].line, hits.items[0].start - hits.items[0].line_start, hits.items[0].end - hits.items[0].start);
+        if (!slice_is(shown, rows[i].shown))
+            fail_msg("%s: \"%.*s\" is shown, not \"%s\"", rows[i].pattern, SLICE_ARG(shown), rows[i].shown);
+    }
+    struct search_hits hits;
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("   ")}, &f->a, &hits, &e));
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("\"\"")}, &f->a, &hits, &e));
+    FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7")},
+                                  &f->a, &hits, &e));
+}
+
 /* ---- against a look at every text --------------------------------------------------------------------------------------- */
 
 enum { RUNS = 330 };
@@ -367,6 +399,88 @@ static void finds_what_a_look_at_everything_finds(void **state)
     }
 }
 
+/* ---- facets ------------------------------------------------------------------------------------------------------------- */
+
+/* Where the query says what is asked of a field. */
+static struct slice *asked_of(struct search_query *q, enum search_field field)
+{
+    switch (field) {
+    case SEARCH_COLLECTION: return &q->runs.collection;
+    case SEARCH_ROLE: return &q->role;
+    case SEARCH_TOOL: return &q->tool;
+    case SEARCH_MODEL: return &q->runs.model;
+    case SEARCH_TASK: return &q->runs.task;
+    case SEARCH_SUCCESS: return &q->runs.success;
+    }
+    return NULL;
+}
+
+/* Each value has as many hits as the same search with that value instead of what it asked of the field. */
+static void compare_facets(struct fixture *f, const struct search_query *q, int64_t *counted)
+{
+    struct search_facets facets;
+    OK(store_search_facets(f->store, q, &f->a, &facets, &e));
+    struct search_query all = *q;
+    all.count = true;
+    all.limit = 1;
+    assert_true(facets.complete);
+    assert_int_equal(facets.total, search(f, all).end.total);
+    for (enum search_field field = 0; field < SEARCH_FIELDS; field++) {
+        int64_t sum = 0;
+        struct search_query one = all;
+        for (size_t i = 0; i < facets.fields[field].n; i++) {
+            const struct search_value *v = &facets.fields[field].values[i];
+            assert_true(i == 0 || v->hits <= v[-1].hits);
+            *asked_of(&one, field) = v->value.ptr ? v->value : S("");
+            int64_t hits = search(f, one).end.total;
+            if (hits != v->hits)
+                fail_msg("%.*s: %s %.*s has %lld hits, not %lld", SLICE_ARG(q->pattern), search_field_name(field), SLICE_ARG(v->value),
+                         (long long)v->hits, (long long)hits);
+            sum += v->hits;
+            ++*counted;
+        }
+        *asked_of(&one, field) = SLICE_NONE;
+        if (field != SEARCH_TOOL && !facets.fields[field].more) /* not every text is of a tool */
+            assert_int_equal(sum, search(f, one).end.total);
+    }
+}
+
+static void facets_count_as_searches_do(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const models[] = {"model-a", "model-b", "big, model"};
+    struct collection_row other;
+    OK(store_collection_add(f->store, &(struct collection_row){.name = S("other")}, &f->a, &other, &e));
+    struct slice shared[4], first = f->collection;
+    for (int i = 0; i < 4; i++)
+        shared[i] = random_text(f);
+    for (int i = 0; i < 60; i++) {
+        struct run *run = random_run(f, i, shared, 4);
+        run->model = i % 7 ? slice_str(models[i % 3]) : SLICE_NONE;
+        run->success = (enum verdict)(i % 3);
+        run->agent = i % 2 ? S("left") : S("right");
+        run->task_id = i % 5 ? arena_printf(&f->a, "task-%d", i % 4) : SLICE_NONE;
+        f->collection = i % 4 ? first : other.id;
+        put_run(f, run, arena_printf(&f->a, "%d.jsonl", i).ptr, 0, false, NULL);
+    }
+    f->collection = first;
+    const struct search_query asked_too[] = {
+        {.role = SLICE_NONE}, {.role = S("tool")}, {.role = S("user,assistant"), .runs.model = S("model-a,model-b")}, {.tool = S("bash")},
+        {.tool = S("edit"), .role = S("tool"), .runs.success = S("true,unknown")}, {.runs.collection = other.id, .runs.task = S("task-1")},
+        {.runs.collection = first, .runs.model = S("big, model"), .runs.success = S("false")}, {.runs.agent = S("left"), .runs.model = S("")},
+        {.runs.agent = S("nobody")},
+    };
+    int64_t counted = 0;
+    for (size_t i = 0; i < sizeof asked_too / sizeof *asked_too; i++)
+        for (int p = 0; p < 3; p++) {
+            struct search_query q = asked_too[i];
+            q.pattern = p == 0 ? S("error") : p == 1 ? S("[0-9]{4}[a-d]+") : S("filler words");
+            q.regex = p == 1;
+            compare_facets(f, &q, &counted);
+        }
+    assert_true(counted > 200);
+}
+
 /* A run of many messages, more than are read at once. */
 static void a_long_run(void **state)
 {
@@ -439,6 +553,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(lines_are_cut, set_up, tear_down),
         cmocka_unit_test_setup_teardown(patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(filters, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(several_words, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(facets_count_as_searches_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_a_look_at_everything_finds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_deadline_is_said_and_gone_on_from, set_up, tear_down),

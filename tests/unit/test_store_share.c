@@ -55,7 +55,7 @@ static void a_job_lives_and_ends(void **state)
     assert_non_null(out.ended_at.ptr);
 
     struct job_rows rows;
-    OK(store_jobs(f->store, &(struct page){.limit = 1}, &f->a, &rows, &e));
+    OK(store_jobs(f->store, SLICE_NONE, &(struct page){.limit = 1}, &f->a, &rows, &e));
     assert_int_equal(rows.end.total, 2);
     assert_true(slice_is(rows.items[0].kind, "scan")); /* newest first */
     OK(store_job_cancel(f->store, rows.items[0].id, &e)); /* before anybody began it */

@@ -316,9 +316,22 @@ export interface Job {
     progress: Record<string, Json> | null;
     result: Record<string, Json> | null;
     error: string | null;
+    attempts: number;
     created_at: string;
     started_at: string | null;
     ended_at: string | null;
+}
+
+/** The program, and what its files take in bytes. */
+export interface System {
+    version: string;
+    database: string;
+    database_bytes: number;
+    log_bytes: number;
+    /** Uploads that are not read yet. */
+    waiting: number;
+    waiting_bytes: number;
+    free_bytes: number | null;
 }
 
 /** A refusal or a failure, with the server's stable code ("network" where no answer came). */
@@ -435,6 +448,8 @@ export const api = {
     collections: (params?: Params, signal?: AbortSignal) => get<List<Collection>>('/collections', params, signal),
     collection: (c: string, signal?: AbortSignal) => get<Collection>('/collections' + pathOf(c), undefined, signal),
     addCollection: (name: string) => call<Collection>('POST', '/collections', { body: { name } }),
+    changeCollection: (c: string, change: { name?: string; description?: string }) =>
+        call<Collection>('PATCH', '/collections' + pathOf(c), { body: change }),
     deleteCollection: (c: string) => call<null>('DELETE', '/collections' + pathOf(c)),
     summary: (c: string, signal?: AbortSignal) => get<Summary>(`/collections${pathOf(c)}/summary`, undefined, signal),
     runs: (c: string, params?: Params, signal?: AbortSignal) => get<List<Run>>(`/collections${pathOf(c)}/runs`, params, signal),
@@ -465,8 +480,10 @@ export const api = {
     detectors: (signal?: AbortSignal, collection?: string | null) => get<List<Detector>>('/detectors', { collection }, signal),
     sample: () => call<Job>('POST', '/sample', { body: {} }),
     job: (id: string, signal?: AbortSignal) => get<Job>('/jobs' + pathOf(id), undefined, signal),
-    jobs: (signal?: AbortSignal) => get<List<Job>>('/jobs', { limit: 50 }, signal),
+    jobs: (signal?: AbortSignal, params: Params = { limit: 50 }) => get<List<Job>>('/jobs', params, signal),
+    system: (signal?: AbortSignal) => get<System>('/system', undefined, signal),
     cancelJob: (id: string) => call<null>('DELETE', '/jobs' + pathOf(id)),
+    retryJob: (id: string) => call<Job>('POST', `/jobs${pathOf(id)}/retry`, { body: {} }),
     uploadState: (id: string, signal?: AbortSignal) => get<Upload>('/uploads' + pathOf(id), undefined, signal),
 };
 

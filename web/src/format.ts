@@ -60,6 +60,12 @@ export function time(iso: string | null | undefined): string {
     return `${day}, ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
 }
 
+/** "02:14:09": of something whose day is said elsewhere. */
+export function clock(iso: string): string {
+    const date = new Date(iso);
+    return isNaN(date.getTime()) ? iso.slice(0, 40) : date.toLocaleTimeString('en-GB');
+}
+
 export const KINDS: Kind[] = ['broken_task', 'odd_behavior', 'near_miss', 'harness', 'data'];
 export const KIND_NAME: Record<Kind, string> = {
     broken_task: 'broken task',

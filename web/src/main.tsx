@@ -15,18 +15,23 @@ import './tokens.css';
 import './components.css';
 import './judges.css';
 import './compare.css';
+import './map.css';
 import './lists.css';
 import './tree.css';
+import './jobs.css';
+import './print.css';
 import './query.css';
 import './beside.css';
 import './search.css';
 import './rules.css';
 
+const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
 const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
+const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
@@ -55,6 +60,8 @@ function App(): JSX.Element {
             return <ComparePage key={page.collection} name={page.collection} />;
         case 'task':
             return <TaskPage key={page.collection + ' ' + page.task} name={page.collection} task={page.task} />;
+        case 'map':
+            return <MapPage key={page.collection} name={page.collection} />;
         case 'run':
             return <ReaderPage key={page.run} id={page.run} />;
         case 'rules':
@@ -65,6 +72,8 @@ function App(): JSX.Element {
             return <RubricPage key={page.rubric} name={page.rubric} />;
         case 'agreement':
             return <AgreementPage key={page.rubric} name={page.rubric} />;
+        case 'jobs':
+            return <JobsPage />;
         case 'search':
             return <SearchPage />;
         case 'beside':

@@ -101,10 +101,10 @@ addEventListener('click', event => {
 export type Page =
     | { name: 'collections' }
     | { name: 'story' | 'runs' | 'findings' | 'tasks'; collection: string }
-    | { name: 'groups'; collection: string }
+    | { name: 'groups' | 'map'; collection: string }
     | { name: 'task'; collection: string; task: string }
     | { name: 'run'; run: string }
-    | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'beside' }
+    | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'beside' | 'jobs' }
     | { name: 'rubric' | 'agreement'; rubric: string }
     | { name: 'search' }
     | { name: 'unknown' };
@@ -112,12 +112,13 @@ export type Page =
 export function pageOf(path: string): Page {
     const parts = path.split('/').slice(1).map(decode);
     if (path === '/') return { name: 'collections' };
-    if (path === '/rules') return { name: 'rules' };
+    if (path === '/rules' || path === '/rules/new') return { name: 'rules' };
     if (path === '/judges') return { name: 'rubrics' };
     if (path === '/search') return { name: 'search' };
     if (path === '/query') return { name: 'query' };
     if (path === '/compare') return { name: 'beside' };
     if (path === '/settings') return { name: 'settings' };
+    if (path === '/jobs') return { name: 'jobs' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
     if (parts[0] === 'judges' && parts[1]) {
         if (parts.length === 2) return { name: 'rubric', rubric: parts[1] };
@@ -127,6 +128,7 @@ export function pageOf(path: string): Page {
         const collection = parts[1];
         if (parts.length === 2) return { name: 'story', collection };
         const tab = parts[2];
+        if (parts.length === 3 && tab === 'map') return { name: 'map', collection };
         if (parts.length === 3 && tab === 'compare') return { name: 'groups', collection };
         if (parts.length === 3 && (tab === 'runs' || tab === 'findings' || tab === 'tasks')) return { name: tab, collection };
         if (parts.length === 4 && tab === 'tasks' && parts[3]) return { name: 'task', collection, task: parts[3] };

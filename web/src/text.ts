@@ -167,6 +167,9 @@ export function visible(text: string): string {
     return text.replace(ESCAPES, '').replace(CONTROL, sign);
 }
 
+/** A name for a head: `visible`, and of a very long one its start. */
+export const clip = (name: string, most = 200) => (name.length > most ? visible(name.slice(0, most)) + '…' : visible(name));
+
 /* ---- layers: what is not a plain character -------------------------------------------------------------------------- */
 
 /** A range that looks different. `show` replaces the characters ('' hides them). */
@@ -176,7 +179,11 @@ export interface Layer {
     cls?: string;
     show?: string;
     title?: string;
+    /** Of control characters: how many stand in it. */
+    row?: number;
 }
+
+const MOST_SIGNS = 8; /* control characters in a row, each shown */
 
 const ESCAPES = /\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_a-z0-9=>()]/g;
 const CONTROL = /[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
@@ -230,10 +237,19 @@ export function specialLayers(text: string, from: number, to: number): Layer[] {
     flush(part.length);
     let escape = 0;
     for (const match of part.matchAll(CONTROL)) {
-        const at = from + match.index;
+        let at = from + match.index;
         while (escape < escapes.length && escapes[escape]![1] <= at) escape++;
         if (escape < escapes.length && escapes[escape]![0] <= at) continue;
-        layers.push({ from: at, to: at + 1, cls: 'ctl', show: sign(match[0]), title: 'a control character' });
+        // Many in a row are one sign that says how many.
+        const last = layers[layers.length - 1];
+        if (last?.to === at && last.row) {
+            last.to = ++at;
+            last.row++;
+            if (last.row > MOST_SIGNS) [last.show, last.title] = [`${sign(part[last.from - from]!)} … ×${last.row}`, 'control characters'];
+            else last.show += sign(match[0]);
+            continue;
+        }
+        layers.push({ from: at, to: at + 1, cls: 'ctl', show: sign(match[0]), title: 'a control character', row: 1 });
     }
     for (let at = part.indexOf('\r'); at >= 0; at = part.indexOf('\r', at + 1)) {
         layers.push({ from: from + at, to: from + at + 1, cls: 'ctl', show: part[at + 1] === '\n' ? '' : '\u240d' });

@@ -11,6 +11,7 @@ export interface Row {
 
 const ASSISTANT = 2;
 const TOOL = 3;
+export const MOST_CALLS = 40; /* of one message, drawn before somebody asks for more */
 const MOST_RESULTS = 40; /* in one block; a longer chain goes on in blocks of its own */
 
 export function rowsOf(marks: Mark[]): Row[] {
@@ -32,7 +33,7 @@ export function guessHeight(row: Row, marks: Mark[]): number {
     for (let i = row.from; i < row.to; i++) {
         const [role, bytes, calls] = marks[i]!;
         const lines = Math.max(bytes ? 1 : 0, Math.min(Math.ceil(bytes / 105), role === TOOL ? 8 : 16));
-        height += lines * 19 + calls * 42 + (role === TOOL ? 34 : 0);
+        height += lines * 19 + Math.min(calls, MOST_CALLS) * 42 + (role === TOOL ? 34 : 0);
     }
     return height;
 }

@@ -172,7 +172,7 @@ function Sides({ all }: { all: Beside }): JSX.Element {
                 {all.rows.slice(from, until).map((row, k) => {
                     const i = from + k;
                     return (
-                        <li key={i} class={`${row.what}${i === first ? ' parts' : ''}${i === at ? ' open' : ''}`}>
+                        <li key={i} class={`is-${row.what}${i === first ? ' parts' : ''}${i === at ? ' open' : ''}`}>
                             <Row row={row} i={i} all={all} open={i === at} toggle={() => open(i === at ? null : i)} height={height} parts={i === first} />
                             {i === at && <Detail row={row} all={all} onHeight={setExtra} />}
                         </li>

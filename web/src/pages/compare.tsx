@@ -53,7 +53,7 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
     const labels = asked && { a: visible(valueName(asked.by, asked.a)), b: visible(valueName(asked.by, asked.b)) };
     const to = (side: Side, more?: Record<string, string>) => asked && runsOf(collection, asked, side, filters, more);
     return (
-        <Shell collection={summary.data?.collection} name={name}>
+        <Shell collection={summary.data?.collection} name={name} tab="compare">
             <main id="main" class="cmp">
                 <h1 class="sr">Two groups of runs</h1>
                 {asked && <Chooser fields={fields} asked={asked} swap={swap} filters={filters} />}

@@ -22,18 +22,29 @@ import { setLabelling, useLabelling, type Picked } from '../labelling';
 import { Pages } from '../messages';
 import { review, undo } from '../review';
 import { collectionPath, currentPlace, go, runPath, usePlace, withQuery } from '../router';
-import { toUtf16 } from '../text';
+import { runLabel } from '../format';
+import { clip, toUtf16 } from '../text';
 import { byMessage, isSaid, partsOf, saidId, rowOf, rowsOf, stopsOf, type EvItem, type Hit, type Row } from '../transcript';
 import { useAsk, useNarrow, useTitle } from '../use';
 
 const EARLY = 16; /* messages: enough for the first screen */
+const EARLY_BYTES = 400_000;
+
+interface Early {
+    transcript: number;
+    from: number;
+    page: Promise<Messages | null>;
+    stop: AbortController;
+}
 
 /** What the address points at is asked for beside the run itself; what fails here is asked for again, and then said. */
-function useEarly(run: string): Promise<Messages | null> {
+function useEarly(run: string): Early {
     return useMemo(() => {
         const { query, hash } = currentPlace();
+        const transcript = Number(query.get('t') ?? 0);
         const from = Math.max(0, (readHash(hash)?.message ?? 0) - 4);
-        return api.messages(run, Number(query.get('t') ?? 0), from, EARLY).catch(() => null);
+        const stop = new AbortController();
+        return { transcript, from, stop, page: api.messages(run, transcript, from, EARLY, stop.signal).catch(() => null) };
     }, [run]);
 }
 
@@ -41,7 +52,7 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     const early = useEarly(id);
     const { data: run, error, again, change } = useAsk('run ' + id, signal => api.run(id, signal));
     const collection = useCollection(run?.collection ?? null);
-    useTitle(run ? (run.external_id ?? run.name ?? 'Run') : 'Run');
+    useTitle(run ? clip(runLabel(run), 80) : 'Run');
     if (error && !run)
         return (
             <Shell>
@@ -81,7 +92,7 @@ function Reader({
     change,
 }: {
     run: RunDetail;
-    early: Promise<Messages | null>;
+    early: Early;
     collection: { id: string; name: string };
     change: (f: (run: RunDetail) => RunDetail) => void;
 }): JSX.Element {
@@ -121,11 +132,14 @@ function Reader({
     const transcript = Number(place.query.get('t') ?? stop?.evidence.position ?? 0);
     const marks = useMemo(() => run.marks.find(m => m.transcript === transcript)?.marks ?? [], [run.marks, transcript]);
     const rows = useMemo(() => rowsOf(marks), [marks]);
-    const asked = useRef(Number(place.query.get('t') ?? 0)); /* the transcript of which `early` is */
     const pages = useMemo(() => new Pages(run.id, transcript, marks), [run.id, transcript, marks]);
     useEffect(() => () => pages.close(), [pages]);
     useEffect(() => {
-        if (transcript === asked.current) void early.then(page => page && pages.offer(page));
+        if (transcript !== early.transcript) return;
+        // Of huge messages each is waited for by itself.
+        const size = marks.slice(early.from, early.from + EARLY).reduce((sum, mark) => sum + mark[1], 0);
+        if (size > EARLY_BYTES) early.stop.abort();
+        else void early.page.then(page => page && pages.offer(page));
     }, [pages, early]);
     const here = useMemo(() => byMessage(stops, transcript), [stops, transcript]);
     const fields = useMemo(() => stops.filter(s => s.evidence.message == null), [stops]);
@@ -134,6 +148,7 @@ function Reader({
         stop ? { finding: stop.finding.id, index: stop.index } : wanted ? { finding: wanted, index: 0 } : null,
     );
     const [current, setCurrent] = useState<number | null>(hash?.message ?? null);
+    const [markdown, setMarkdown] = useState(false);
     const [raw, setRaw] = useState<{ title: string; text: string } | null>(null);
     const [finding, setFinding] = useState({ open: false, text: '', regex: false });
     const found = useFind(finding.open ? pages : null, finding.text, finding.regex);
@@ -311,9 +326,10 @@ function Reader({
             href: m => runPath(run.id, { message: m, transcript }),
             raw: showRaw,
             link,
+            markdown,
             pages,
         }),
-        [run.id, run.model, here, shownFound, linked, hit, now, transcript, pages],
+        [markdown, run.id, run.model, here, shownFound, linked, hit, now, transcript, pages],
     );
 
     const watchers = useRef(new Set<(first: number, last: number) => void>());
@@ -381,6 +397,14 @@ function Reader({
                 if (m) showRaw(m);
             },
         },
+        {
+            key: 'm',
+            does: 'messages as markdown, or as sent',
+            run: () => {
+                setMarkdown(!markdown);
+                toast(markdown ? 'Messages are shown as they were sent' : 'Messages are shown as markdown; m shows them as sent');
+            },
+        },
         { key: 'y', does: 'copy a link to the message', run: () => link(current ?? lastView.current[0]) },
         ...(finding.open ? [{ key: 'Escape', does: 'close find', run: () => setFinding(f => ({ ...f, open: false })) }] : []),
     ]);
@@ -421,6 +445,8 @@ function Reader({
                     fields={fields}
                     now={now}
                     onGo={toEvidence}
+                    markdown={markdown}
+                    onMarkdown={() => setMarkdown(!markdown)}
                     onRaw={() =>
                         setRaw({
                             title: 'Run',

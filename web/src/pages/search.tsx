@@ -72,14 +72,14 @@ export function SearchPage(): JSX.Element {
 
     if (rows.error && !rows.items.length && rows.error.status !== 400)
         return (
-            <Shell>
+            <Shell tab="search">
                 <FailedPage error={rows.error} again={rows.again} />
             </Shell>
         );
     const filters = filtersOf(query);
     const facets = kept.current;
     return (
-        <Shell>
+        <Shell tab="search">
             <main id="main" class={key ? 'runs search' : 'runs search bare'}>
                 <h1 class="sr">Search</h1>
                 {key && <SearchFacetList facets={facets} query={query} set={filters.length} />}

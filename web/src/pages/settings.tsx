@@ -1,12 +1,15 @@
-// Theme, models and jobs.
+// Models, storage and version, theme.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { JobsPanel } from '../parts/jobs';
+import { api } from '../api';
+import { bytes, count, num } from '../format';
 import { ModelsPanel } from '../parts/models';
+import { Failure } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { setTheme, theme, type Theme } from '../theme';
 import { usePlace } from '../router';
-import { useTitle } from '../use';
+import { visible } from '../text';
+import { useAsk, useTitle } from '../use';
 
 export function SettingsPage(): JSX.Element {
     useTitle('Settings');
@@ -18,12 +21,56 @@ export function SettingsPage(): JSX.Element {
     return (
         <Shell tab="settings">
             <main id="main">
-                <h1 class="page-title">Settings and jobs</h1>
+                <h1 class="page-title">Settings</h1>
                 <ModelsPanel onReady={onReady} />
-                <JobsPanel onReady={onReady} />
+                <Storage onReady={onReady} />
                 <Look />
             </main>
         </Shell>
+    );
+}
+
+/** What the data takes, where it is, and which program keeps it. */
+function Storage({ onReady }: { onReady: () => void }): JSX.Element {
+    const { data, error, again } = useAsk('system', signal => api.system(signal));
+    const collections = useAsk('collections of storage', signal => api.collections({ limit: 1000 }, signal));
+    useEffect(() => void (data && onReady()), [!data]);
+    const rows: [string, JSX.Element | string][] = data
+        ? [
+              ['database', <span class="mono">{visible(data.database)}</span>],
+              ['size', bytes(data.database_bytes) + (data.log_bytes ? `, and ${bytes(data.log_bytes)} of its write-ahead log` : '')],
+              [
+                  'holds',
+                  collections.data
+                      ? `${count(collections.data.items.reduce((sum, c) => sum + c.runs, 0), 'run')} in ${count(collections.data.total ?? collections.data.items.length, 'collection')}`
+                      : num(null),
+              ],
+              ['waiting to be read', data.waiting ? `${count(data.waiting, 'upload')}, ${bytes(data.waiting_bytes)}` : 'nothing'],
+              ['free on the disk', data.free_bytes == null ? num(null) : bytes(data.free_bytes)],
+              ['version', `Telltale ${data.version}`],
+              ['for programs', <a href="/openapi.json">openapi.json</a>],
+          ]
+        : [];
+    return (
+        <section class="panel" aria-label="Storage and version" id="storage">
+            <header>
+                <h2>Storage and version</h2>
+                <span class="dim">everything is in one file of this machine</span>
+            </header>
+            {error && (
+                <div class="pad">
+                    <Failure error={error} again={again} what="What the files take could not be asked." />
+                </div>
+            )}
+            <dl class="pad kept">
+                {rows.map(([name, value]) => (
+                    <div key={name}>
+                        <dt>{name}</dt>
+                        <dd>{value}</dd>
+                    </div>
+                ))}
+            </dl>
+        </section>
     );
 }
 

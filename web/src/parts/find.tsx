@@ -32,6 +32,7 @@ export function useFind(pages: Pages | null, text: string, regex: boolean): Foun
             set({ ...NOTHING, error: (e as Error).message.replace(/^Invalid regular expression: /, '') });
             return;
         }
+        set({ ...NOTHING, share: 0 });
         const stop = new AbortController();
         const timer = setTimeout(async () => {
             const hits: Hit[] = [];

@@ -1,94 +1,117 @@
-// What the server works at: imports, scans, judging; the newest first.
+// What a job does, and what came of it: progress, counts, what was refused.
 import type { JSX } from 'preact';
-import { useEffect } from 'preact/hooks';
-import { api, type Job, type JobState } from '../api';
-import { cost, count, duration, num, time } from '../format';
+import type { ImportReport, Job, JobState, Json } from '../api';
+import { KINDS, KIND_NAME, bytes, cost, count, duration, num, time } from '../format';
 import type { JudgeProgress, JudgeResult } from '../judging';
 import { visible } from '../text';
-import { asApiError, useAsk } from '../use';
-import { Meter } from './marks';
-import { Failure, toastError } from './say';
+import { KindMark, Meter } from './marks';
+import { Tree } from './tree';
 
 export const isLive = (state: JobState) => state === 'queued' || state === 'running';
 
-export function JobsPanel({ onReady }: { onReady: () => void }): JSX.Element {
-    const { data, error, again } = useAsk('jobs', signal => api.jobs(signal));
-    const collections = useAsk('collections of jobs', signal => api.collections({ limit: 1000 }, signal));
-    const busy = data?.items.some(job => isLive(job.state));
-    useEffect(() => {
-        if (!busy) return;
-        const timer = setInterval(again, 1000);
-        return () => clearInterval(timer);
-    }, [busy]);
-    useEffect(() => void (data && onReady()), [!data]);
-    const cancel = async (id: string) => {
-        try {
-            await api.cancelJob(id);
-            again();
-        } catch (e) {
-            toastError('The job could not be cancelled.', asApiError(e));
-        }
-    };
+/** How far it has come, or what it did. */
+export function JobSaid({ job }: { job: Job }): JSX.Element {
     return (
-        <section class="panel" aria-label="Jobs" id="jobs">
-            <header>
-                <h2>Jobs</h2>
-                <span class="dim">imports, scans, judging; the newest first</span>
-            </header>
-            {error && (
-                <div class="pad">
-                    <Failure error={error} again={again} />
-                </div>
+        <>
+            {job.kind === 'judge' ? (
+                <Judging job={job} />
+            ) : job.kind === 'import' && job.result ? (
+                <Imported report={job.result as unknown as ImportReport} />
+            ) : job.result ? (
+                <Sums result={job.result} />
+            ) : (
+                isLive(job.state) && <Progress job={job} />
             )}
-            {data && !data.items.length && <p class="none-yet">Nothing has run yet.</p>}
-            {!!data?.items.length && (
-                <div class="scroll">
-                    <table class="grid-t stack">
-                        <thead>
-                            <tr>
-                                <th>Job</th>
-                                <th>State</th>
-                                <th>Started</th>
-                                <th>Ended</th>
-                                <th>Said</th>
-                                <th>
-                                    <span class="sr">Cancel</span>
-                                </th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {data.items.map(job => (
-                                <tr key={job.id}>
-                                    <td>
-                                        {job.kind} {job.filename}{' '}
-                                        {job.collection && (
-                                            <a class="under" href={`/c/${job.collection}`}>
-                                                {visible(collections.data?.items.find(c => c.id === job.collection)?.name ?? 'its collection')}
-                                            </a>
-                                        )}{' '}
-                                        <span class="mono dim">{job.id.slice(0, 8)}</span>
-                                    </td>
-                                    <td data-l="state">{job.state}</td>
-                                    <td data-l="started">{time(job.started_at)}</td>
-                                    <td data-l="ended">{time(job.ended_at)}</td>
-                                    <td class="job-said">
-                                        {job.kind === 'judge' && <Judging job={job} />}
-                                        {job.error && <p>{visible(job.error)}</p>}
-                                    </td>
-                                    <td>
-                                        {isLive(job.state) && (
-                                            <button class="more" type="button" onClick={() => void cancel(job.id)}>
-                                                cancel
-                                            </button>
-                                        )}
-                                    </td>
-                                </tr>
-                            ))}
-                        </tbody>
-                    </table>
-                </div>
+            {job.error && <p class="state-failed">{visible(job.error)}</p>}
+        </>
+    );
+}
+
+const number = (value: Json | undefined) => (typeof value === 'number' ? value : null);
+
+function Progress({ job }: { job: Job }): JSX.Element | null {
+    const p = job.progress;
+    if (!p) return job.state === 'queued' ? <p class="dim">waits its turn</p> : null;
+    const total = number(p.total);
+    const done = number(p.bytes) ?? number(p.runs);
+    const inBytes = typeof p.bytes === 'number';
+    const spent = job.started_at ? Date.now() - new Date(job.started_at).getTime() : 0;
+    const share = total && done != null ? Math.min(1, done / total) : null;
+    const left = share && share > 0.05 && share < 1 && spent > 2000 ? (spent * (1 - share)) / share : null;
+    return (
+        <>
+            {share != null && (
+                <p class="job-bar">
+                    <Meter value={share} />
+                    <span>
+                        {inBytes ? `${bytes(done!)} of ${bytes(total!)}` : `${num(done!)} of ${count(total!, 'run')}`}
+                        {left != null && `, about ${duration(left)} to go`}
+                    </span>
+                </p>
             )}
-        </section>
+            <p class="dim">
+                {list([
+                    inBytes && typeof p.runs === 'number' && count(p.runs, 'run'),
+                    typeof p.messages === 'number' && count(p.messages, 'message'),
+                    typeof p.tasks === 'number' && count(p.tasks, 'task'),
+                ])}
+            </p>
+        </>
+    );
+}
+
+const REFUSED = 20;
+
+function Imported({ report: r }: { report: ImportReport }): JSX.Element {
+    const repairs = Object.values(r.repairs).reduce((a, b) => a + b, 0);
+    return (
+        <>
+            <p>
+                {list([
+                    `${num(r.runs.new)} new ${r.runs.new === 1 ? 'run' : 'runs'}`,
+                    r.runs.updated > 0 && `${num(r.runs.updated)} updated`,
+                    r.runs.duplicate > 0 && `${num(r.runs.duplicate)} seen before`,
+                    count(r.messages, 'message'),
+                    r.files.skipped > 0 && `${count(r.files.skipped, 'file')} no transcript`,
+                    repairs > 0 && `${num(repairs)} repaired`,
+                ])}{' '}
+                {KINDS.filter(kind => r.findings.by_kind[kind]).map(kind => (
+                    <span key={kind} class="kind-n">
+                        <KindMark kind={kind} label={KIND_NAME[kind]} /> {num(r.findings.by_kind[kind])}
+                    </span>
+                ))}
+            </p>
+            {r.errors.length > 0 && (
+                <details class="refused">
+                    <summary>{count(Math.max(r.runs.rejected + r.files.failed, r.errors.length), 'refused', 'refused')}</summary>
+                    <ul>
+                        {r.errors.slice(0, REFUSED).map((error, i) => (
+                            <li key={i}>
+                                <span class="mono">{visible([error.source, error.location].filter(Boolean).join(', ')) || 'the upload'}</span>{' '}
+                                {visible(error.message)} <code class="dim">{error.code}</code>
+                            </li>
+                        ))}
+                        {r.errors.length > REFUSED && <li class="dim">and {num(r.errors.length - REFUSED)} more</li>}
+                    </ul>
+                </details>
+            )}
+        </>
+    );
+}
+
+const NOT_SAID = new Set(['runs_total', 'seconds']); /* the same as the runs once it has ended; how long it took has a column */
+
+/** Counts in a line; whatever else a result holds, folded below. */
+function Sums({ result }: { result: Record<string, Json> }): JSX.Element {
+    const counts = Object.entries(result).filter(([name, value]) => typeof value === 'number' && value && !NOT_SAID.has(name));
+    const rest = Object.fromEntries(
+        Object.entries(result).filter(([, value]) => typeof value === 'object' && value && Object.keys(value).length),
+    );
+    return (
+        <>
+            {counts.length > 0 && <p>{counts.map(([name, value]) => `${num(value as number)} ${name.replace(/_/g, ' ')}`).join(', ')}</p>}
+            {Object.keys(rest).length > 0 && <Tree value={rest} label="Result" lines={1} />}
+        </>
     );
 }
 

@@ -76,7 +76,7 @@ export function JudgeDialog({
         setStarting(true);
         try {
             await judging.judge(ask);
-            toast(`${count(estimate?.runs ?? 0, 'run')} are being judged`, { label: 'watch', run: () => go('/settings#jobs') });
+            toast(`${count(estimate?.runs ?? 0, 'run')} are being judged`, { label: 'watch', run: () => go('/jobs') });
             onClose();
         } catch (e) {
             setRefused(asApiError(e));

@@ -1,12 +1,15 @@
 // One block of a transcript: a message, or an assistant's calls with their results.
 import { createContext, type ComponentChildren, type JSX } from 'preact';
 import { useContext, useMemo, useState } from 'preact/hooks';
-import { blobUrl, type Message, type ToolCall } from '../api';
-import { bytes, duration, num, time } from '../format';
+import { blobUrl, type Json, type Message, type ToolCall } from '../api';
+import { bytes, clock, duration, num } from '../format';
+import { argumentLanguage, resultLanguage } from '../code';
 import { decodeString, parseJson } from '../json';
-import { toUtf16 } from '../text';
+import { clip, toUtf16 } from '../text';
 import type { Pages } from '../messages';
-import { isSaid, type EvItem, type Hit, type Row } from '../transcript';
+import { MOST_CALLS, isSaid, type EvItem, type Hit, type Row } from '../transcript';
+import { TextDiff } from './diff';
+import { Markdown } from './markdown';
 import { copy } from './say';
 import { FindingContext, FoldedText, FoldsContext, MachineText, isTree } from './textpart';
 import { NO_MARKS, Words, type EvSpan, type Marks } from './words';
@@ -22,6 +25,8 @@ export interface Reading {
     href: (message: number) => string;
     raw: (message: Message) => void;
     link: (message: number) => void;
+    /** Prose is shown as the markdown it may be, not as it was sent. */
+    markdown?: boolean;
     pages?: Pages;
 }
 export const ReadingContext = createContext<Reading>(null as never);
@@ -120,8 +125,8 @@ function MessageView({
             <div class="body">
                 <div class="who">
                     <b>{m.role}</b>
-                    {m.tool_name && <span>{m.tool_name}</span>}
-                    {m.model && m.model !== reading.model && <span>{m.model}</span>}
+                    {m.tool_name && <span>{clip(m.tool_name)}</span>}
+                    {m.model && m.model !== reading.model && <span>{clip(m.model)}</span>}
                     <Facts message={m} />
                     <Acts message={m} />
                 </div>
@@ -131,9 +136,7 @@ function MessageView({
                 {m.blobs.map(blob => (
                     <BlobView key={blob.sha256 ?? blob.url} blob={blob} />
                 ))}
-                {m.tool_calls.map(call => (
-                    <Call key={call.position} message={m} call={call} results={ofCall.get(call.position) ?? []} />
-                ))}
+                <Calls message={m} ofCall={ofCall} />
                 {orphans.length > 0 && (
                     <div class="call">
                         {orphans.map(result => (
@@ -175,14 +178,14 @@ function Facts({ message: m }: { message: Message }): JSX.Element {
         m.finish_reason && !ORDINARY.includes(m.finish_reason.toLowerCase().replace(/[^a-z]/g, '')) ? m.finish_reason : null;
     return (
         <>
-            {m.timestamp && <span title={m.timestamp}>{time(m.timestamp)}</span>}
+            {m.timestamp && <span title={m.timestamp}>{clock(m.timestamp)}</span>}
             {m.duration_ms != null && <span>{duration(m.duration_ms)}</span>}
             {m.tokens_out != null && (
                 <span>
                     {num(m.tokens_out)} tokens{m.tokens_in != null ? ` from ${num(m.tokens_in)}` : ''}
                 </span>
             )}
-            {finish && <span class="warn">{finish}</span>}
+            {finish && <span class="warn">{clip(finish)}</span>}
         </>
     );
 }
@@ -202,6 +205,7 @@ function Acts({ message: m }: { message: Message }): JSX.Element {
 }
 
 function Text({ message: m }: { message: Message }): JSX.Element {
+    const reading = useContext(ReadingContext);
     const text = m.text!;
     const marks = useMarks(m.index, 'text', text);
     const folds = useContext(FoldsContext);
@@ -231,6 +235,8 @@ function Text({ message: m }: { message: Message }): JSX.Element {
             </Part>
         );
     }
+    // What is marked is marked in the words as they were sent.
+    if (reading.markdown && marks === NO_MARKS) return <Markdown text={text} />;
     return (
         <Part message={m.index} part="text">
             <FoldedText id={`${m.index}:text`} text={text} look={m.role === 'system' ? 'system' : 'prose'} marks={marks} />
@@ -270,7 +276,51 @@ function ErrorText({ message: m }: { message: Message }): JSX.Element {
     );
 }
 
+/* A message may hold a hundred thousand calls: some are drawn, and those in which something is marked; more on demand. */
+function Calls({ message: m, ofCall }: { message: Message; ofCall: Map<number, Message[]> }): JSX.Element | null {
+    const reading = useContext(ReadingContext);
+    const folds = useContext(FoldsContext);
+    const [, redraw] = useState(0);
+    const key = `${m.index}:calls`;
+    const most = Number(folds.choice(key) ?? MOST_CALLS);
+    let shown = m.tool_calls;
+    if (shown.length > most + 4) {
+        const marked = new Set<number>();
+        const mark = (part: string) => {
+            const call = /^call:(\d+)\./.exec(part);
+            if (call) marked.add(Number(call[1]));
+        };
+        for (const item of reading.evidence(m.index)) mark(item.evidence.part);
+        if (reading.nowHit?.message === m.index) mark(reading.nowHit.part);
+        for (const [call, results] of ofCall)
+            if (results.some(r => reading.evidence(r.index).length || reading.nowHit?.message === r.index)) marked.add(call);
+        shown = shown.filter((call, i) => i < most || marked.has(call.position));
+    }
+    const hidden = m.tool_calls.length - shown.length;
+    return (
+        <>
+            {shown.map(call => (
+                <Call key={call.position} message={m} call={call} results={ofCall.get(call.position) ?? []} />
+            ))}
+            {hidden > 0 && (
+                <button
+                    class="more"
+                    type="button"
+                    onClick={() => {
+                        folds.choose(key, String(most + 10 * MOST_CALLS));
+                        redraw(n => n + 1);
+                    }}
+                >
+                    show {num(Math.min(hidden, 10 * MOST_CALLS))} more of {num(m.tool_calls.length)} calls
+                </button>
+            )}
+        </>
+    );
+}
+
 /* ---- a call and its results ----------------------------------------------------------------------------------------- */
+
+const LONG_NAME = 200;
 
 function Call({ message: m, call, results }: { message: Message; call: ToolCall; results: Message[] }): JSX.Element {
     const reading = useContext(ReadingContext);
@@ -288,7 +338,9 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
         folds.choose(key, value);
         redraw(n => n + 1);
     };
-    const shape = useMemo(() => argsShape(args), [args]);
+    const edit = useMemo(() => editOf(args), [args]);
+    const shape = useMemo((): Shape => (edit ? { kind: 'tree' } : argsShape(args)), [args, edit]);
+    const language = useMemo(() => resultLanguage(name, args), [name, args]);
     const before = args.length > 60 ? reading.pages?.firstCall(call.name, args) : undefined;
     const repeated = before !== undefined && before < m.index && !choice && !marks.evidence.length;
     const failed = results.some(result => result.error);
@@ -298,7 +350,13 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
         <div class="call">
             <div class="fn">
                 <b data-m={m.index} data-part={`call:${call.position}.name`}>
-                    {name ? <Words text={name} marks={nameMarks} onFinding={onFinding} /> : <span class="dim">no name</span>}
+                    {!name ? (
+                        <span class="dim">no name</span>
+                    ) : name.length > LONG_NAME ? (
+                        <FoldedText id={`${key}:name`} text={name} look="brief" marks={nameMarks} />
+                    ) : (
+                        <Words text={name} marks={nameMarks} onFinding={onFinding} />
+                    )}
                 </b>
                 {repeated ? (
                     <span class="dim">
@@ -310,7 +368,7 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
                 ) : inline ? (
                     <code data-m={m.index} data-part={part}>
                         {shape.kind === 'one' ? (
-                            <OneArgument id={key} text={args} shape={shape} marks={marks} />
+                            <OneArgument id={key} text={args} shape={shape} tool={name} marks={marks} />
                         ) : (
                             <Words text={args} marks={marks} onFinding={onFinding} />
                         )}
@@ -325,22 +383,30 @@ function Call({ message: m, call, results }: { message: Message; call: ToolCall;
                         <button
                             class="more"
                             type="button"
-                            aria-label={`${raw ? 'tree' : 'raw'} arguments of ${name}`}
-                            onClick={() => choose(raw ? 'tree' : 'raw')}
+                            aria-label={`${raw || (edit && !choice) ? 'tree' : 'raw'} arguments of ${clip(name)}`}
+                            onClick={() => choose(raw || (edit && !choice) ? 'tree' : 'raw')}
                         >
-                            {raw ? 'tree' : 'raw'}
+                            {raw || (edit && !choice) ? 'tree' : 'raw'}
                         </button>
                     )}
                 </span>
             </div>
             {!repeated && !inline && args && (
                 <Part message={m.index} part={part} cls="args">
-                    <MachineText id={key} text={args} marks={marks} raw={raw} />
+                    {/* What is marked is marked in the words as they were sent. */}
+                    {edit && !choice && marks === NO_MARKS ? (
+                        <>
+                            {edit.others && <MachineText id={`${key}:others`} text={edit.others} raw={false} />}
+                            <TextDiff before={edit.before} after={edit.after} label={`What M${m.index} changes`} />
+                        </>
+                    ) : (
+                        <MachineText id={key} text={args} marks={marks} raw={raw} />
+                    )}
                 </Part>
             )}
             {call.parse_error && <p class="parse-error">These arguments are not JSON: {call.parse_error}</p>}
             {results.map(result => (
-                <Result key={result.index} message={result} />
+                <Result key={result.index} message={result} language={language} />
             ))}
         </div>
     );
@@ -366,16 +432,46 @@ function argsShape(args: string): Shape {
     return { kind: args.length <= 110 ? 'short' : 'tree' };
 }
 
+/* Tools that replace one text by another name the two in one of these ways. */
+const EDITS = [
+    ['old_str', 'new_str'],
+    ['old_string', 'new_string'],
+    ['oldText', 'newText'],
+    ['oldString', 'newString'],
+    ['old_text', 'new_text'],
+    ['search', 'replace'],
+] as const;
+const MOST_EDITED = 200_000; /* characters: beyond, the arguments are shown as they are */
+
+/** The two texts of an edit, and what else is said with it as JSON. */
+function editOf(args: string): { before: string; after: string; others: string | null } | null {
+    if (args.length > MOST_EDITED || args[0] !== '{') return null;
+    let said: Record<string, Json>;
+    try {
+        said = JSON.parse(args) as Record<string, Json>;
+    } catch {
+        return null;
+    }
+    for (const [old, fresh] of EDITS) {
+        const { [old]: before, [fresh]: after, ...others } = said;
+        if (typeof before === 'string' && typeof after === 'string' && before !== after)
+            return { before, after, others: Object.keys(others).length ? JSON.stringify(others) : null };
+    }
+    return null;
+}
+
 /** The one argument as it was meant: decoded, without the JSON around it. */
 function OneArgument({
     id,
     text,
     shape,
+    tool,
     marks,
 }: {
     id: string;
     text: string;
     shape: Shape & { kind: 'one' };
+    tool: string;
     marks: Marks;
 }): JSX.Element {
     const onFinding = useContext(FindingContext);
@@ -386,12 +482,12 @@ function OneArgument({
     };
     return (
         <span class="one-arg" title={`argument ${shape.key}`} key={id} data-string={`${shape.from}-${shape.to}`}>
-            <Words text={said.text} marks={inner} onFinding={onFinding} />
+            <Words text={said.text} marks={inner} language={argumentLanguage(tool, shape.key)} onFinding={onFinding} />
         </span>
     );
 }
 
-function Result({ message: m, remark }: { message: Message; remark?: string }): JSX.Element {
+function Result({ message: m, remark, language }: { message: Message; remark?: string; language?: string }): JSX.Element {
     const reading = useContext(ReadingContext);
     const folds = useContext(FoldsContext);
     const [, redraw] = useState(0);
@@ -406,7 +502,7 @@ function Result({ message: m, remark }: { message: Message; remark?: string }): 
                 <a class="dim" href={reading.href(m.index)}>
                     M{m.index}
                 </a>
-                <b>{m.tool_name ?? 'tool'}</b>
+                <b>{clip(m.tool_name ?? 'tool')}</b>
                 {m.duration_ms != null && <span>{duration(m.duration_ms)}</span>}
                 {remark && <span class="warn">{remark}</span>}
                 <span class="acts">
@@ -446,7 +542,7 @@ function Result({ message: m, remark }: { message: Message; remark?: string }): 
             </div>
             {text ? (
                 <Part message={m.index} part="text">
-                    <MachineText id={`${m.index}:text`} text={text} marks={marks} raw={raw} />
+                    <MachineText id={`${m.index}:text`} text={text} marks={marks} raw={raw} language={language} />
                 </Part>
             ) : (
                 !m.error && !m.blobs.length && <p class="dim">Nothing came back.</p>
@@ -461,20 +557,24 @@ function Result({ message: m, remark }: { message: Message; remark?: string }): 
 
 /* ---- images and other binary parts ---------------------------------------------------------------------------------- */
 
+const MOST_SHOWN = 8_000_000; /* bytes: a larger image is shown when asked for */
+
 function BlobView({ blob }: { blob: Message['blobs'][number] }): JSX.Element {
-    const [shown, setShown] = useState(false);
-    const [failed, setFailed] = useState(false);
     const type = blob.media_type ?? 'unknown type';
     const image = /^image\/(png|jpeg|gif|webp|avif|bmp)$/.test(type);
     const held = blob.sha256 ? blobUrl(blob.sha256) : null;
+    const [shown, setShown] = useState(image && blob.size <= MOST_SHOWN);
+    const [failed, setFailed] = useState(false);
     return (
         <div class="blob">
-            {shown && !failed ? (
-                <img src={held!} alt={`${type}, ${bytes(blob.size)}`} onError={() => setFailed(true)} />
+            {shown && !failed && held ? (
+                <a href={held} target="_blank" rel="noopener noreferrer" title={`${clip(type)}, ${bytes(blob.size)}`}>
+                    <img src={held} loading="lazy" decoding="async" alt={`${clip(type)}, ${bytes(blob.size)}`} onError={() => setFailed(true)} />
+                </a>
             ) : (
                 <>
                     <span>
-                        {type}, {held ? `${bytes(blob.size)}, kept by reference` : 'only referred to'}
+                        {clip(type)}, {held ? `${bytes(blob.size)}, kept by reference` : 'only referred to'}
                         {failed ? '; it could not be shown' : ''}
                     </span>
                     {image && held && !failed && (
@@ -487,7 +587,7 @@ function BlobView({ blob }: { blob: Message['blobs'][number] }): JSX.Element {
                             Save
                         </a>
                     )}
-                    {!held && <code class="one">{blob.url}</code>}
+                    {!held && <code class="one">{clip(blob.url ?? '', 400)}</code>}
                 </>
             )}
         </div>

@@ -10,10 +10,11 @@ import { KindMark, OutcomeMark, SeverityMark } from './marks';
 import { evSpans } from './message';
 import { FoldedText } from './textpart';
 import { Tree } from './tree';
-import { visible } from '../text';
+import { clip, visible } from '../text';
 import { NO_MARKS, Words } from './words';
 
 const LABELS_SHOWN = 20;
+const MOST_OF_FIELD = 4000; /* characters */
 
 type Now = { finding: string; index: number } | null;
 
@@ -70,6 +71,8 @@ export function RunHead({
     now,
     onGo,
     onRaw,
+    markdown,
+    onMarkdown,
     labels,
     judgments,
 }: {
@@ -82,6 +85,8 @@ export function RunHead({
     now: Now;
     onGo: (finding: string, index: number) => void;
     onRaw: () => void;
+    markdown: boolean;
+    onMarkdown: () => void;
     /** Those that may be seen. */
     labels: Label[];
     judgments: ComponentChildren;
@@ -92,17 +97,19 @@ export function RunHead({
     const field = (part: string, text: string | null | undefined): ComponentChildren => {
         if (text == null || text === '') return null;
         const mine = fields.filter(item => item.evidence.part === part);
-        if (!mine.length) return text.length > 160 && !whole ? text.slice(0, 160) + '…' : text;
-        return <Words text={text} marks={{ evidence: evSpans(text, mine, now), hits: [] }} onFinding={onGo} />;
+        if (!mine.length) return clip(text, whole ? MOST_OF_FIELD : 160);
+        const marks = { evidence: evSpans(text, mine, now), hits: [] };
+        if (text.length > MOST_OF_FIELD) return <FoldedText id={part} text={text} look="brief" marks={marks} />;
+        return <Words text={text} marks={marks} onFinding={onGo} />;
     };
     const [first, ...others] = run.scores;
     const long = run.scores.filter(score => score.explanation);
     const outcome = run.success == null ? 'unknown' : run.success ? 'pass' : 'fail';
     const attempt = run.attempt != null ? `, attempt ${run.attempt}` : '';
-    const label = (score: Score, word: string) => (run.scores.length > 1 ? `${score.name ?? 'score'} ${word}` : word);
+    const label = (score: Score, word: string) => (run.scores.length > 1 ? `${clip(score.name ?? 'score', 80)} ${word}` : word);
     const facts: [string, ComponentChildren][] = [
-        ['model', run.model ?? DASH],
-        ['agent', run.agent],
+        ['model', run.model == null ? DASH : clip(run.model)],
+        ['agent', run.agent && clip(run.agent)],
         ['messages', num(run.messages)],
         ['tool calls', num(run.tool_calls)],
         ...run.scores.flatMap((score): [string, ComponentChildren][] => [
@@ -110,7 +117,7 @@ export function RunHead({
             [label(score, 'answered'), field(`score:${score.name}.answer`, score.answer)],
         ]),
         ...others.map((score): [string, ComponentChildren] => [
-            score.name ?? 'score',
+            clip(score.name ?? 'score', 80),
             field(`score:${score.name}.value`, scoreValue(score)),
         ]),
         ['exit', field('run.exit_status', run.exit_status)],
@@ -119,7 +126,7 @@ export function RunHead({
         ['cost', cost(run.cost_usd)],
         ['duration', duration(run.duration_ms)],
         ['started', run.started_at && time(run.started_at)],
-        ['source', [run.source.file, run.source.location].filter(Boolean).join(', ') || DASH],
+        ['source', clip([run.source.file, run.source.location].filter(Boolean).join(', ')) || DASH],
     ];
     return (
         <section class="rhead" aria-label="Run">
@@ -128,19 +135,19 @@ export function RunHead({
                 {WORD[outcome]}
                 {first && (
                     <span class="dim">
-                        {first.name} {field(`score:${first.name}.value`, scoreValue(first))}
+                        {clip(first.name ?? '', 80)} {field(`score:${first.name}.value`, scoreValue(first))}
                     </span>
                 )}
                 {run.task_id != null && (
                     <small>
                         task{' '}
                         <a class="ink" href={runs + '?' + new URLSearchParams({ task: run.task_id })}>
-                            {run.task_id}
+                            {clip(run.task_id, 120)}
                         </a>
                         {attempt}
                     </small>
                 )}
-                <small class="mono">{runLabel(run)}</small>
+                <small class="mono">{clip(runLabel(run), 120)}</small>
             </h1>
             {run.gist && (
                 <p class={`task${whole ? '' : ' one'}`}>
@@ -186,7 +193,7 @@ export function RunHead({
             )}
             {long.map(score => (
                 <div class="run-error" key={score.name}>
-                    <b>{score.name}</b>{' '}
+                    <b>{clip(score.name ?? 'score', 80)}</b>{' '}
                     <span class="sub">
                         <FoldedText
                             id={`score:${score.name}`}
@@ -226,6 +233,9 @@ export function RunHead({
                 <button class="btn btn-bare" type="button" title="key l" onClick={() => setLabelling({ open: true })}>
                     Label
                 </button>
+                <button class="btn btn-bare" type="button" title="key m" aria-pressed={markdown} onClick={onMarkdown}>
+                    Markdown
+                </button>
                 <button class="btn btn-bare" type="button" onClick={onRaw}>
                     Raw JSON
                 </button>
@@ -234,7 +244,7 @@ export function RunHead({
                 <p class="tags">
                     {run.tags.map(tag => (
                         <span class="tag" key={tag}>
-                            {tag}
+                            {clip(tag, 80)}
                         </span>
                     ))}
                 </p>
@@ -331,14 +341,14 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
                 const shown = attempts.slice(0, MOST_DOTS);
                 return (
                     <span class="att" key={model}>
-                        {model ?? 'unknown model'}{' '}
+                        {model == null ? 'unknown model' : clip(model, 80)}{' '}
                         <span class="dots">
                             {shown.map((s, i) => (
                                 <a
                                     key={s.id}
                                     href={runPath(s.id)}
                                     aria-current={s.id === run.id ? 'true' : undefined}
-                                    title={`${s.external_id ?? s.id}${s.flagged ? ', flagged' : ''}`}
+                                    title={`${clip(s.external_id ?? s.id)}${s.flagged ? ', flagged' : ''}`}
                                     aria-label={`attempt ${s.attempt ?? i + 1}: ${s.success == null ? 'unknown' : s.success ? 'passed' : 'failed'}${s.flagged ? ', flagged' : ''}`}
                                 >
                                     <OutcomeMark success={s.success} />

@@ -2,6 +2,7 @@
 import { createContext, type JSX } from 'preact';
 import { useContext, useMemo, useState } from 'preact/hooks';
 import { num } from '../format';
+import { fenceLanguage } from '../code';
 import { parseJson } from '../json';
 import { blocks, fold, looksLikeDiff, opening, type FoldRule, type Range } from '../text';
 import { SourceTree } from './tree';
@@ -42,11 +43,14 @@ export function FoldedText({
     id,
     text,
     look,
+    language,
     marks = NO_MARKS,
 }: {
     id: string;
     text: string;
     look: Look;
+    /** Of output: what code it is. */
+    language?: string;
     marks?: Marks;
 }): JSX.Element {
     const folds = useContext(FoldsContext);
@@ -92,13 +96,20 @@ export function FoldedText({
                 if (look === 'output' || look === 'leaf' || look === 'raw')
                     return (
                         <pre key={piece.from}>
-                            <Words text={text} from={piece.from} to={to} marks={marks} onFinding={onFinding} />
+                            <Words text={text} from={piece.from} to={to} marks={marks} language={language} onFinding={onFinding} />
                         </pre>
                     );
                 return blocks(text, piece.from, to).map(block =>
                     block.code ? (
                         <pre key={block.from} class="code">
-                            <Words text={text} from={block.from} to={block.to} marks={marks} onFinding={onFinding} />
+                            <Words
+                                text={text}
+                                from={block.from}
+                                to={block.to}
+                                marks={marks}
+                                language={fenceLanguage(text, block.from)}
+                                onFinding={onFinding}
+                            />
                         </pre>
                     ) : (
                         <p key={block.from}>
@@ -142,15 +153,17 @@ export function MachineText({
     text,
     marks = NO_MARKS,
     raw,
+    language,
 }: {
     id: string;
     text: string;
     marks?: Marks;
     raw: boolean;
+    language?: string;
 }): JSX.Element {
     const root = useMemo(() => (raw ? null : parseJson(text)), [text, raw]);
     if (root?.kids.length) return <SourceTree id={id} text={text} root={root} marks={marks} />;
-    return <FoldedText id={id} text={text} look="output" marks={marks} />;
+    return <FoldedText id={id} text={text} look="output" language={language} marks={marks} />;
 }
 
 export const isTree = (text: string) => /^\s*[[{]/.test(text) && !!parseJson(text)?.kids.length;

@@ -5,7 +5,7 @@ import type { RunDetail } from '../api';
 import { count, duration, num, time } from '../format';
 import { WIDTH, lanesOf, messageAt, type Lane } from '../lanes';
 import { runPath } from '../router';
-import { visible } from '../text';
+import { clip } from '../text';
 import { isSaid, type EvItem } from '../transcript';
 
 const HIGH = 14;
@@ -103,9 +103,9 @@ function LaneRow({
                 class={`one d${lane.depth}`}
                 href={runPath(run, { transcript: lane.transcript })}
                 aria-current={current ? 'true' : undefined}
-                title={`${visible(lane.name)}, ${count(lane.messages, 'message')}`}
+                title={`${clip(lane.name)}, ${count(lane.messages, 'message')}`}
             >
-                {alone ? 'Timeline' : visible(lane.name)} {!alone && <small>{num(lane.messages)}</small>}
+                {alone ? 'Timeline' : clip(lane.name)} {!alone && <small>{num(lane.messages)}</small>}
             </a>
             <svg
                 viewBox={`0 0 ${WIDTH} ${HIGH}`}

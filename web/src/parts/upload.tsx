@@ -340,7 +340,7 @@ export function OtherWork({ onEnd }: { onEnd: () => void }): JSX.Element | null 
                         </span>
                     )}
                     <span>
-                        <a href="/settings">all jobs</a>
+                        <a href="/jobs">all jobs</a>
                     </span>
                 </p>
             ))}

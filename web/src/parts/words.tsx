@@ -1,6 +1,7 @@
 // Words of a transcript, with what is marked in them: evidence, hits of a search, terminal colours.
 import type { ComponentChildren, JSX } from 'preact';
 import type { Kind, Severity } from '../api';
+import { codeLayers } from '../code';
 import { proseLayers, specialLayers, type Layer } from '../text';
 
 /** Evidence in a text, in UTF-16 units. */
@@ -40,6 +41,7 @@ export function Words({
     to = text.length,
     marks = NO_MARKS,
     prose = false,
+    language,
     onFinding,
 }: {
     text: string;
@@ -47,10 +49,13 @@ export function Words({
     to?: number;
     marks?: Marks;
     prose?: boolean;
+    /** What code it is, by a common name of its language or the ending of its files. */
+    language?: string;
     onFinding?: (finding: string, index: number) => void;
 }): JSX.Element {
     const layers: Layer[] = specialLayers(text, from, to);
     if (prose) layers.push(...proseLayers(text, from, to));
+    if (language) layers.push(...codeLayers(text, from, to, language));
     const evidence = marks.evidence.filter(e => e.from < to && (e.to > from || (e.from === e.to && e.from >= from)));
     const hits = marks.hits.filter(h => h.from < to && h.to > from);
     if (!layers.length && !evidence.length && !hits.length) return <span data-o={from}>{text.slice(from, to)}</span>;
