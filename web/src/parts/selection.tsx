@@ -130,7 +130,7 @@ export function SelectionBar({
     collection: string;
     which: Which;
     n: number | null;
-    /** All that are loaded are selected, and there are further ones. */
+    /** Some are selected, and all that the filter names can be. */
     more: { total: number | null; take: () => void } | null;
     runs: Run[];
     columns: Column[];
