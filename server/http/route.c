@@ -90,10 +90,14 @@ static const struct param stats_params[] = {
     {0},
 };
 static const struct param compare_params[] = {
-    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
-                                                         "behavior, detector or meta.KEY"},
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "what tells the groups apart: a filter of the runs, such as model, agent, tag, meta.KEY, "
+                                                         "score.NAME or range.FIELD"},
     {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
     {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
+    {0},
+};
+static const struct param map_params[] = {
+    {"field", ARG_TEXT, 1, 1000, .about = "what to colour by: any field of the runs (default model)"},
     {0},
 };
 static const struct param search_params[] = {
@@ -433,6 +437,10 @@ const struct route routes[] = {
     {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
      .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
      .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
+    {.method = "GET", .path = API "/collections/{c}/map", .lane = LANE_LONG, .handle = api_map, .query = {map_params, run_filter_params}, .status = 200,
+     .schema = "RunMap", .summary = "Where each run is drawn, what it has of a field, and whether the filter lets it through; 404: no map was made yet"},
+    {WRITE("POST", API "/collections/{c}/map"), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
+     .summary = "Draw the map of the collection's runs: those that do and say alike near one another, attempts at one task being taken as alike"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
@@ -613,6 +621,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
     PAGE("/c/{c}/compare"),
+    PAGE("/c/{c}/map"),
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),

@@ -78,6 +78,9 @@ HANDLER(api_rules_test);
 /* api_compare.c */
 HANDLER(api_compare);
 HANDLER(api_contrast);
+/* api_map.c */
+HANDLER(api_map);
+HANDLER(api_map_make);
 /* api_labels.c */
 HANDLER(api_labels);
 HANDLER(api_label_add);
