@@ -1,4 +1,5 @@
 // The pages that list: runs, tasks, one task, the story and the collections.
+import { readFileSync } from 'node:fs';
 import { SHOTS, api, assert, axe, check, equal, newPage, settled } from './harness.mjs';
 
 export async function listChecks(browser, base, { collection, path, runs }) {
@@ -69,11 +70,108 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await rows.first().waitFor();
         await page.keyboard.press('x');
         await page.keyboard.press('j');
-        equal(await page.getByRole('link', { name: 'Compare' }).count(), 0, 'links to compare one run');
+        const compare = page.getByRole('group', { name: 'Selection' }).getByRole('link', { name: 'Compare' });
+        equal(await compare.count(), 0, 'links to compare one run');
         await page.keyboard.press('x');
         const [a, b] = runs.map(run => run.id);
-        equal(await page.getByRole('link', { name: 'Compare' }).getAttribute('href'), `/compare?a=${a}&b=${b}`, 'link');
+        equal(await compare.getAttribute('href'), `/compare?a=${a}&b=${b}`, 'link');
     });
-    equal(page.wrongs.join('\n'), '', 'console of the lists');
+    await check('counts beside the filters are of the runs that the other filters leave', async () => {
+        const { facets } = await api(base, `/collections/${collection.id}/facets?fields=model&success=false`);
+        const first = facets[0].values.find(value => value.value != null);
+        await page.goto(`${base}${path}/runs?success=false`);
+        const model = page.getByRole('region', { name: 'Model', exact: true });
+        await model.locator('label').first().waitFor();
+        const label = model.locator('label', { has: page.getByTitle(first.value, { exact: true }) });
+        equal(await label.locator('.n').innerText(), first.runs.toLocaleString('en'), 'runs of the model that failed');
+        await label.locator('input').check();
+        await page.waitForFunction(n => document.querySelector('.count b')?.textContent === n.toLocaleString('en'), first.runs);
+        const outcome = page.getByRole('region', { name: 'Outcome' });
+        assert((await outcome.locator('label').count()) > 1, 'the outcomes that are not chosen are counted still');
+    });
+    await check('a range narrows the list, and is a term of the query', async () => {
+        const few = runs.filter(run => run.messages <= 10).length;
+        await page.goto(`${base}${path}/runs`);
+        await page.getByRole('textbox', { name: 'Messages to' }).fill('10');
+        await page.keyboard.press('Enter');
+        await page.waitForURL('**/runs?range.messages=..10');
+        await page.waitForFunction(n => document.querySelector('.count b')?.textContent === n.toLocaleString('en'), few);
+        await page.getByRole('button', { name: 'Remove range.messages:..10' }).click();
+        await page.waitForURL(`${base}${path}/runs`);
+    });
+    await check('a score is a column', async () => {
+        const score = runs.flatMap(run => run.scores).find(s => s.name && !s.name.includes(','));
+        await page.goto(`${base}${path}/runs`);
+        await page.getByText('Columns', { exact: true }).click();
+        await page.locator('.pop label', { hasText: score.name }).locator('input').last().check();
+        await page.locator('th', { hasText: score.name }).first().waitFor();
+        assert(decodeURIComponent(page.url()).includes(`score.${score.name}`), 'the column is in the address');
+    });
+    await check('the story tells what runs took, and how often each behaviour is found', async () => {
+        await page.goto(base + path);
+        const took = page.getByRole('region', { name: 'What runs took', exact: true });
+        await took.getByRole('button', { name: 'Outcome' }).click();
+        await page.waitForURL('**by=success');
+        const { items } = await api(base, `/collections/${collection.id}/stats?by=success`);
+        await took.locator('td .o').first().waitFor();
+        equal(await took.locator('tbody tr').count(), items.length, 'outcomes');
+        const often = page.getByRole('region', { name: 'Findings by model or day', exact: true });
+        await often.locator('tbody tr').first().waitFor();
+        const behaviour = (await often.locator('tbody a').first().innerText()).trim();
+        const told = await often.locator('tbody tr').first().locator('td').last().innerText();
+        equal(told, (await api(base, `/collections/${collection.id}/runs?behavior=${behaviour}&count=1&limit=1`)).total.toLocaleString('en'), `runs with ${behaviour}`);
+        await page.emulateMedia({ colorScheme: 'light' });
+        await settled(page);
+        await page.screenshot({ path: `${SHOTS}/story-took.png`, fullPage: true });
+        equal((await axe(page)).join('\n'), '', 'axe');
+    });
+    const small = await smallCollection(base);
+    await check('selected runs are deleted after a question', async () => {
+        await page.goto(`${base}/c/small/runs`);
+        await rows.first().waitFor();
+        await page.keyboard.press('x');
+        await page.keyboard.press('j');
+        await page.keyboard.press('x');
+        await page.getByRole('button', { name: 'Delete…' }).click();
+        await page.getByRole('button', { name: 'Delete 2 runs' }).click();
+        await page.getByRole('dialog').waitFor({ state: 'detached' });
+        equal((await api(base, `/collections/${small.id}`)).runs, 4, 'runs left');
+        await page.waitForFunction(() => document.querySelectorAll('.dense .row').length === 4);
+    });
+    await check('a selection is exported as it can be imported again', async () => {
+        await page.keyboard.press('x');
+        const [download] = await Promise.all([
+            page.waitForEvent('download'),
+            page.getByRole('button', { name: 'Export JSONL' }).click(),
+        ]);
+        const lines = readFileSync(await download.path(), 'utf8').trim().split('\n').map(line => JSON.parse(line));
+        equal(lines.filter(line => line.transcripts).length, 1, 'runs in the file');
+        equal(lines[0].telltale, 1, 'header');
+    });
+    await check('a collection is renamed, and a name that is taken is refused in place', async () => {
+        await page.goto(base + '/');
+        await page.getByRole('button', { name: 'Rename small' }).click();
+        const dialog = page.getByRole('dialog');
+        await dialog.getByLabel('Name').fill(collection.name);
+        await page.keyboard.press('Enter');
+        await dialog.getByRole('alert').waitFor();
+        await dialog.getByLabel('Name').fill('smaller');
+        await page.keyboard.press('Enter');
+        await page.getByRole('link', { name: 'smaller', exact: true }).waitFor();
+        equal((await api(base, '/collections/smaller')).id, small.id, 'the same collection');
+        await api(base, '/collections/smaller', { method: 'DELETE' }).catch(() => undefined);
+    });
+    // A refused name is a refusal that the browser reports too.
+    equal(page.wrongs.filter(w => !w.includes('409')).join('\n'), '', 'console of the lists');
     await page.context().close();
+}
+
+/** Six runs in a collection of their own. */
+async function smallCollection(base) {
+    const small = await api(base, '/collections', { method: 'POST', body: JSON.stringify({ name: 'small' }), headers: { 'content-type': 'application/json' } });
+    const lines = Array.from({ length: 6 }, (_, i) =>
+        JSON.stringify({ id: `small-${i}`, messages: [{ role: 'user', content: `Question ${i}` }, { role: 'assistant', content: 'Done.' }] }),
+    );
+    await api(base, `/collections/${small.id}/uploads?filename=small.jsonl&wait=30`, { method: 'POST', body: lines.join('\n') });
+    return small;
 }

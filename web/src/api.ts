@@ -448,6 +448,8 @@ export const api = {
     collections: (params?: Params, signal?: AbortSignal) => get<List<Collection>>('/collections', params, signal),
     collection: (c: string, signal?: AbortSignal) => get<Collection>('/collections' + pathOf(c), undefined, signal),
     addCollection: (name: string) => call<Collection>('POST', '/collections', { body: { name } }),
+    changeCollection: (c: string, change: { name?: string; description?: string }) =>
+        call<Collection>('PATCH', '/collections' + pathOf(c), { body: change }),
     deleteCollection: (c: string) => call<null>('DELETE', '/collections' + pathOf(c)),
     summary: (c: string, signal?: AbortSignal) => get<Summary>(`/collections${pathOf(c)}/summary`, undefined, signal),
     runs: (c: string, params?: Params, signal?: AbortSignal) => get<List<Run>>(`/collections${pathOf(c)}/runs`, params, signal),

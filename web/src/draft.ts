@@ -1,4 +1,4 @@
-// A rubric that is being written, kept in this browser until it is saved or thrown away.
+// A rubric or a rule that is being written, kept in this browser until it is saved or thrown away.
 
 export interface Draft {
     text: string;

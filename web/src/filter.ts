@@ -1,5 +1,6 @@
 // Filters of runs and findings as words in a box, and as the query of the address.
-import { KINDS } from './format';
+import { KINDS, num } from './format';
+import type { FacetOf, FieldInfo } from './lists';
 import type { Summary } from './api';
 
 export interface Field {
@@ -26,18 +27,21 @@ export const RUN_KEYS = [
     'agent',
     'success',
     'exit_status',
+    'stopped_by',
+    'attempt',
     'format',
     'tag',
     'has_findings',
 ];
 export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag', 'exception'];
 
-const isMeta = (key: string) => key.startsWith('meta.') && key.length > 5;
+/* Keys whose end names anything: a key of metadata, a score, a field that is to lie between two numbers. */
+const isOpen = (key: string) => /^(meta|score|range)\../s.test(key);
 
 /** The terms in an address, in its order. */
 export function termsOf(query: URLSearchParams, keys: string[]): Term[] {
     return [...query]
-        .filter(([key, value]) => value && (keys.includes(key) || isMeta(key)))
+        .filter(([key, value]) => value && (keys.includes(key) || isOpen(key)))
         .map(([key, value]) => ({ key, value }));
 }
 
@@ -58,7 +62,7 @@ export function readTerms(typed: string, keys: string[], all: boolean): { terms:
         /(?<=^|\s)([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$)/g,
         (whole, key: string, value: string, after: string) => {
             if (!after && !all) return whole;
-            if (!keys.includes(key) && !isMeta(key)) {
+            if (!keys.includes(key) && !isOpen(key)) {
                 if (/^https?$/.test(key)) return whole;
                 unknown = key;
                 return whole;
@@ -73,12 +77,18 @@ export function readTerms(typed: string, keys: string[], all: boolean): { terms:
 /** Adds a term to an address: values of one key are alternatives. */
 export function addTerm(query: URLSearchParams, term: Term): void {
     const old = query.get(term.key);
-    const values = isMeta(term.key) || !old ? [] : old.split(',');
+    const values = term.key.startsWith('range.') || !old ? [] : old.split(',');
     if (!values.includes(term.value)) values.push(term.value);
     query.set(term.key, values.join(','));
 }
 
-export function fieldsOf(summary: Summary | undefined, keys: string[], of: 'runs' | 'findings'): Field[] {
+/** What the box completes: the fields that the summary counts, and with `more` those of the runs' metadata and scores. */
+export function fieldsOf(
+    summary: Summary | undefined,
+    keys: string[],
+    of: 'runs' | 'findings',
+    more: { fields: FieldInfo[]; facets: FacetOf[] } = { fields: [], facets: [] },
+): Field[] {
     const facet = (field: string) =>
         summary?.facets
             .find(f => f.field === field)
@@ -115,5 +125,10 @@ export function fieldsOf(summary: Summary | undefined, keys: string[], of: 'runs
         },
         has_findings: { key: 'has_findings', about: '', values: ['true', 'false'].map(value => ({ value, n: null })) },
     };
-    return keys.map(key => about[key] ?? { key, about: '', values: facet(key) });
+    const told = (key: string) =>
+        more.facets.find(f => f.field === key)?.values.flatMap(v => (v.value == null ? [] : { value: v.value, n: v.runs }));
+    const further = more.fields
+        .filter(info => isOpen(info.field))
+        .map(info => ({ key: info.field, about: `${num(info.runs)} runs`, values: told(info.field) ?? [] }));
+    return [...keys.map(key => about[key] ?? { key, about: '', values: told(key) ?? facet(key) }), ...further];
 }

@@ -43,6 +43,8 @@ export interface TaskDetail {
 export interface FieldInfo {
     field: string;
     type: 'text' | 'number' | 'bool' | 'time';
+    /** It has words that can be counted; else a range of it can be asked for. */
+    facet: boolean;
     /** How many different ones, and how many runs have one. */
     values: number;
     runs: number;
@@ -90,7 +92,7 @@ export const lists = {
     task: (c: string, task: string, signal?: AbortSignal) => get<TaskDetail>(of(c, 'tasks', task), undefined, signal),
     fields: (c: string, signal?: AbortSignal) => get<{ items: FieldInfo[] }>(of(c, 'fields'), undefined, signal),
     facets: (c: string, params: Params, signal?: AbortSignal) => get<Facets>(of(c, 'facets'), params, signal),
-    stats: (c: string, params: Params, signal?: AbortSignal) => get<{ items: StatRow[] }>(of(c, 'stats'), params, signal),
+    stats: (c: string, params: Params, signal?: AbortSignal) => get<{ items: StatRow[]; more: number }>(of(c, 'stats'), params, signal),
 };
 
 /** The chosen runs as a file; what a filter names is a link (exportUrl). */

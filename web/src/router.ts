@@ -112,7 +112,7 @@ export type Page =
 export function pageOf(path: string): Page {
     const parts = path.split('/').slice(1).map(decode);
     if (path === '/') return { name: 'collections' };
-    if (path === '/rules') return { name: 'rules' };
+    if (path === '/rules' || path === '/rules/new') return { name: 'rules' };
     if (path === '/judges') return { name: 'rubrics' };
     if (path === '/search') return { name: 'search' };
     if (path === '/query') return { name: 'query' };

@@ -1,6 +1,6 @@
 // Rows of a list that come page by page, as far as they are looked at.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { api, type ApiError, type List, type Run } from './api';
+import { api, type ApiError, type Json, type List, type Run } from './api';
 import { asApiError } from './use';
 
 export interface Rows<T> {
@@ -108,13 +108,21 @@ export function useRows<T>(
     };
 }
 
+/* What a table can show of metadata: words and numbers, two levels deep. */
+function slimObject(object: Record<string, Json>, deep: boolean): Record<string, Json> {
+    const kept: Record<string, Json> = {};
+    for (const [key, value] of Object.entries(object).slice(0, 200)) {
+        if (typeof value === 'string') kept[key] = value.slice(0, 200);
+        else if (value !== null && typeof value !== 'object') kept[key] = value;
+        else if (deep && value !== null && !Array.isArray(value)) kept[key] = slimObject(value, false);
+    }
+    return kept;
+}
+
 /** A run without what no table shows: a hundred thousand of them are held at once. */
 function slim(run: Run): Run {
-    const metadata: Run['metadata'] = {};
-    for (const [key, value] of Object.entries(run.metadata ?? {})) {
-        if (value !== null && typeof value !== 'object') metadata[key] = typeof value === 'string' ? value.slice(0, 200) : value;
-    }
-    const scores = run.scores.slice(0, 1).map(score => ({ ...score, answer: null, target: null, explanation: null }));
+    const metadata = slimObject(run.metadata ?? {}, true);
+    const scores = run.scores.slice(0, 20).map(score => ({ ...score, answer: null, target: null, explanation: null }));
     return {
         ...run,
         metadata,

@@ -57,6 +57,13 @@ export function useAsk<T>(key: string | null, ask: (signal: AbortSignal) => Prom
     };
 }
 
+/** The last value that was there: what is on screen stays until its successor comes. */
+export function useKept<T>(value: T | undefined): T | undefined {
+    const last = useRef(value);
+    if (value !== undefined) last.current = value;
+    return value ?? last.current;
+}
+
 export function asApiError(error: unknown): ApiError {
     if (error instanceof ApiError) return error;
     return new ApiError(0, 'page', error instanceof Error ? error.message : String(error), 'in the page');

@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, uploadCommand, type Collection } from '../api';
 import { count, num, passRate, percent, time } from '../format';
 import { useImports } from '../imports';
+import { Field } from '../parts/field';
 import { Meter } from '../parts/marks';
 import { CopyButton, Dialog, DialogHead, FailedPage, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
@@ -68,10 +69,29 @@ export function CollectionsPage(): JSX.Element {
     );
 }
 
+/* From so many on they are found by typing. */
+const MANY = 10;
+
 function List({ items, again }: { items: Collection[]; again: () => void }): JSX.Element {
     const [deleting, setDeleting] = useState<Collection | null>(null);
+    const [renaming, setRenaming] = useState<Collection | null>(null);
+    const [find, setFind] = useState('');
+    const shown = items.filter(c => c.name.toLowerCase().includes(find));
     return (
         <section class="panel" aria-label="Collections">
+            {items.length >= MANY && (
+                <header>
+                    <div class="input">
+                        <input
+                            aria-label="Find a collection"
+                            placeholder="find a collection"
+                            autocomplete="off"
+                            value={find}
+                            onInput={event => setFind(event.currentTarget.value.toLowerCase())}
+                        />
+                    </div>
+                </header>
+            )}
             <div class="scroll">
                 <table class="grid-t cards">
                     <thead>
@@ -88,12 +108,12 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                             <th class="num">Findings</th>
                             <th>Last import</th>
                             <th>
-                                <span class="sr">Delete</span>
+                                <span class="sr">Change</span>
                             </th>
                         </tr>
                     </thead>
                     <tbody>
-                        {items.map(c => {
+                        {shown.map(c => {
                             const rate = passRate(c);
                             return (
                                 <tr key={c.id}>
@@ -117,7 +137,7 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                     </td>
                                     <td class="num" data-l="broken tasks">
                                         {c.broken_tasks ? (
-                                            <a class="count-b" href={collectionPath(c, 'tasks')}>
+                                            <a class="count-b" href={collectionPath(c, 'tasks') + '?verdict=broken'}>
                                                 {num(c.broken_tasks)}
                                             </a>
                                         ) : (
@@ -125,7 +145,11 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                         )}
                                     </td>
                                     <td class="num" data-l="flagged runs">
-                                        {num(c.flagged)}
+                                        {c.flagged ? (
+                                            <a href={collectionPath(c, 'runs') + '?has_findings=true'}>{num(c.flagged)}</a>
+                                        ) : (
+                                            '0'
+                                        )}
                                     </td>
                                     <td class="num" data-l="findings">
                                         <a href={collectionPath(c, 'findings')}>{num(c.findings)}</a>
@@ -134,6 +158,14 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                         {time(c.imported_at)}
                                     </td>
                                     <td class="del">
+                                        <button
+                                            class="more"
+                                            type="button"
+                                            aria-label={`Rename ${c.name}`}
+                                            onClick={() => setRenaming(c)}
+                                        >
+                                            rename
+                                        </button>
                                         <button
                                             class="more"
                                             type="button"
@@ -149,8 +181,59 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                     </tbody>
                 </table>
             </div>
+            {!shown.length && <p class="none-yet">No collection is called that.</p>}
+            {renaming && <Rename collection={renaming} onClose={() => setRenaming(null)} again={again} />}
             {deleting && <Delete collection={deleting} onClose={() => setDeleting(null)} again={again} />}
         </section>
+    );
+}
+
+function Rename({ collection, onClose, again }: { collection: Collection; onClose: () => void; again: () => void }): JSX.Element {
+    const [name, setName] = useState(collection.name);
+    const [description, setDescription] = useState(collection.description ?? '');
+    const [refused, setRefused] = useState('');
+    const save = async (event: Event) => {
+        event.preventDefault();
+        try {
+            await api.changeCollection(collection.id, {
+                ...(name.trim() !== collection.name && { name: name.trim() }),
+                description,
+            });
+            toast(`${name.trim()} saved`);
+            again();
+            onClose();
+        } catch (e) {
+            setRefused(asApiError(e).message);
+        }
+    };
+    return (
+        <Dialog title="Rename" onClose={onClose}>
+            <DialogHead title={`Rename ${collection.name}`} onClose={onClose} />
+            <form class="pad" onSubmit={event => void save(event)}>
+                <Field label="Name" help="Links and scripts that use the old name no longer find it; its id stays.">
+                    <input
+                        required
+                        maxLength={200}
+                        autocomplete="off"
+                        value={name}
+                        onInput={event => setName(event.currentTarget.value)}
+                    />
+                </Field>
+                <Field label="Description">
+                    <input autocomplete="off" value={description} onInput={event => setDescription(event.currentTarget.value)} />
+                </Field>
+                {refused && (
+                    <p class="query-error" role="alert">
+                        {refused}
+                    </p>
+                )}
+                <p class="acts-row">
+                    <button class="btn btn-main" type="submit" disabled={!name.trim()}>
+                        Save
+                    </button>
+                </p>
+            </form>
+        </Dialog>
     );
 }
 

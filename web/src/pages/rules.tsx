@@ -3,22 +3,30 @@ import type { JSX } from 'preact';
 import type { ComponentChildren } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 import { api, type Detector, type Summary } from '../api';
-import { KINDS, KIND_NAME, count, num } from '../format';
+import { exceptions } from '../exceptions';
+import { KINDS, KIND_NAME, count, num, percent, wilson } from '../format';
 import { KindMark, SeverityMark } from '../parts/marks';
-import { CopyButton, Failure } from '../parts/say';
+import { ExceptionItem } from '../parts/exceptions';
+import { lazy } from '../parts/lazy';
+import { CopyButton, Dialog, DialogHead, Failure, toast, toastError } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
-import { collectionPath, go, usePlace, withQuery } from '../router';
+import { collectionPath, currentPlace, go, usePlace, withQuery } from '../router';
+import { ruleCalls, type OwnRule } from '../rules';
 import { visible } from '../text';
-import { useAsk, useTitle } from '../use';
+import { asApiError, useAsk, useTitle } from '../use';
+
+const RuleOpen = lazy(() => import('./ruleopen').then(m => m.RuleOpen), true);
 
 export function RulesPage(): JSX.Element {
-    const { query } = usePlace();
+    const { path, query } = usePlace();
     const name = query.get('c');
     const id = query.get('rule');
     const words = (query.get('q') ?? '').toLowerCase();
     const collection = useCollection(name);
     const detectors = useAsk('detectors ' + (name ?? ''), signal => api.detectors(signal, name));
     const summary = useAsk(name == null ? null : 'summary ' + name, signal => api.summary(name!, signal));
+    const own = useAsk('own rules', signal => ruleCalls.own(signal));
+    const editing = path === '/rules/new' || (id != null && query.has('edit'));
     const rule = id == null ? undefined : detectors.data?.items.find(d => d.id === id);
     useTitle(rule ? rule.id : 'Detectors');
     const shown = useMemo(
@@ -28,11 +36,22 @@ export function RulesPage(): JSX.Element {
     return (
         <Shell collection={collection} name={name ?? undefined} tab="detectors">
             <main id="main" class="rules">
-                {detectors.error && <Failure error={detectors.error} again={detectors.again} />}
-                {id != null && detectors.data ? (
-                    <OneRule id={id} rule={rule} summary={summary.data} />
+                {!editing && detectors.error && <Failure error={detectors.error} again={detectors.again} />}
+                {editing ? (
+                    <RuleOpen id={path === '/rules/new' ? null : id} />
+                ) : id != null && detectors.data ? (
+                    <OneRule
+                        id={id}
+                        rule={rule}
+                        own={own.data?.items.find(r => r.id === id)}
+                        summary={summary.data}
+                        onRemoved={() => {
+                            own.again();
+                            detectors.again();
+                        }}
+                    />
                 ) : (
-                    <Catalogue shown={shown} total={detectors.data?.items.length} summary={summary.data} />
+                    <Catalogue shown={shown} own={own.data?.items ?? []} total={detectors.data?.items.length} summary={summary.data} />
                 )}
             </main>
         </Shell>
@@ -49,6 +68,26 @@ function Here({ rule, summary }: { rule: Detector; summary: Summary }): JSX.Elem
             {num(row.findings)}
         </a>
     );
+}
+
+/** Confirmed of reviewed, with the interval in the title. */
+function Precision({ rule, summary }: { rule: Detector; summary: Summary }): JSX.Element {
+    const row = summary.detectors.find(d => d.detector === rule.id);
+    const n = row ? row.confirmed + row.dismissed : 0;
+    const rate = row && wilson(row.confirmed, n);
+    if (!rate) return <span class="dim">{row ? 'no reviews' : '—'}</span>;
+    return (
+        <span title={`95 % interval ${percent(rate.low, 0)} to ${percent(rate.high, 0)} %`}>
+            {percent(rate.value, 0)} % <span class="dim">of {num(n)}</span>
+        </span>
+    );
+}
+
+/** Where a new rule is written; what it is like, and the collection that one looks at, go with it. */
+function newRule(like?: string): string {
+    const c = currentPlace().query.get('c');
+    const query = new URLSearchParams({ ...(like && { like }), ...(c && { c }) }).toString();
+    return '/rules/new' + (query && '?' + query);
 }
 
 const written = (value: unknown) => (typeof value === 'string' ? value : JSON.stringify(value));
@@ -69,10 +108,12 @@ function Parameters({ rule }: { rule: Detector }): JSX.Element | null {
 
 function Catalogue({
     shown,
+    own,
     total,
     summary,
 }: {
     shown: Detector[];
+    own: OwnRule[];
     total: number | undefined;
     summary: Summary | undefined;
 }): JSX.Element {
@@ -87,6 +128,9 @@ function Catalogue({
                     </span>
                 </h1>
                 <Search />
+                <a class="btn btn-main end" href={newRule()}>
+                    New rule
+                </a>
             </div>
             {KINDS.map(kind => {
                 const rows = shown.filter(d => d.kind === kind);
@@ -109,6 +153,7 @@ function Catalogue({
                                     <th class="w-o">On</th>
                                     <th class="w-pa">Parameters</th>
                                     {summary && <th class="num w-s">Found here</th>}
+                                    {summary && <th class="num w-s">Precision</th>}
                                 </tr>
                             </thead>
                             <tbody>
@@ -116,6 +161,7 @@ function Catalogue({
                                     <tr key={rule.id}>
                                         <td>
                                             <a href={withQuery({ rule: rule.id, q: null })}>{visible(rule.id)}</a>
+                                            {own.some(r => r.id === rule.id) && <span class="dim"> yours</span>}
                                             {rule.behavior !== rule.id && <span class="dim behaviour">{visible(rule.behavior)}</span>}
                                         </td>
                                         <td class="sub">{visible(rule.title)}</td>
@@ -130,6 +176,11 @@ function Catalogue({
                                         {summary && (
                                             <td class="num" data-label="found here">
                                                 <Here rule={rule} summary={summary} />
+                                            </td>
+                                        )}
+                                        {summary && (
+                                            <td class="num" data-label="precision">
+                                                <Precision rule={rule} summary={summary} />
                                             </td>
                                         )}
                                     </tr>
@@ -165,12 +216,30 @@ function Search(): JSX.Element {
 function OneRule({
     id,
     rule,
+    own,
     summary,
+    onRemoved,
 }: {
     id: string;
     rule: Detector | undefined;
+    own: OwnRule | undefined;
     summary: Summary | undefined;
+    onRemoved: () => void;
 }): JSX.Element {
+    const [asking, setAsking] = useState(false);
+    const kept = useAsk('exceptions of ' + id + (summary?.collection.id ?? ''), signal =>
+        exceptions.list({ detector: id, ...(summary && { collection: summary.collection.id }) }, signal),
+    );
+    const remove = async () => {
+        setAsking(false);
+        try {
+            await ruleCalls.remove(id);
+            toast(`${id} is removed; the next import or scan no longer uses it`);
+            onRemoved();
+        } catch (e) {
+            toastError('The rule was not removed.', asApiError(e));
+        }
+    };
     const back = <a href={withQuery({ rule: null })}>All detectors</a>;
     if (!rule)
         return (
@@ -186,10 +255,25 @@ function OneRule({
                     <h1>
                         <KindMark kind={rule.kind} label /> {visible(rule.id)}
                     </h1>
-                    <span class="dim">{rule.enabled ? 'on' : 'off'}</span>
+                    <span class="dim">{rule.enabled ? 'on' : 'off'}{own ? `, yours, version ${own.version}` : ''}</span>
                     {summary && (
                         <span class="end">
-                            found here: <Here rule={rule} summary={summary} />
+                            found here: <Here rule={rule} summary={summary} />, precision <Precision rule={rule} summary={summary} />
+                        </span>
+                    )}
+                    {rule.text && (
+                        <span class={summary ? 'acts' : 'acts end'}>
+                            <a class="btn" href={withQuery({ edit: '1' })}>
+                                Edit
+                            </a>
+                            <a class="btn" href={newRule(rule.id)}>
+                                New like this
+                            </a>
+                            {own && (
+                                <button class="btn" type="button" onClick={() => setAsking(true)}>
+                                    Remove
+                                </button>
+                            )}
                         </span>
                     )}
                 </header>
@@ -207,6 +291,40 @@ function OneRule({
                     <Fact name="version">{rule.version}</Fact>
                 </dl>
             </section>
+            {!!kept.data?.items.length && (
+                <section class="panel" aria-label="Exceptions">
+                    <header>
+                        <h2>Exceptions</h2>
+                        <span class="dim">{num(kept.data.items.length)}</span>
+                    </header>
+                    <ul class="exceptions pad">
+                        {kept.data.items.map(x => (
+                            <ExceptionItem
+                                key={x.id}
+                                exception={x}
+                                {...(summary && { collection: summary.collection })}
+                                onGone={kept.again}
+                            />
+                        ))}
+                    </ul>
+                </section>
+            )}
+            {asking && (
+                <Dialog title="Remove the rule" onClose={() => setAsking(false)}>
+                    <DialogHead title={`Remove ${visible(id)}?`} onClose={() => setAsking(false)} />
+                    <div class="pad sheet">
+                        <p>
+                            No later import or scan uses it; a scan takes its findings away. A shipped rule of this id takes its
+                            place again. Its versions stay, and saving it once more brings it back.
+                        </p>
+                        <p class="sheet-end">
+                            <button class="btn btn-main" type="button" onClick={() => void remove()}>
+                                Remove it
+                            </button>
+                        </p>
+                    </div>
+                </Dialog>
+            )}
             {rule.text && (
                 <section class="panel" aria-label="Rule text">
                     <header>

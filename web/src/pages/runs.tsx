@@ -1,10 +1,11 @@
 // All runs of a collection: filters, a table, and what can be done with a selection.
 import type { JSX } from 'preact';
-import { useMemo } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { api, type Run, type Summary } from '../api';
 import { askedOf, fieldsOf, termsOf, RUN_KEYS } from '../filter';
 import { KINDS, KIND_NAME, num, percent } from '../format';
-import { COLUMNS, STANDARD, metaColumn } from '../parts/columns';
+import { lists } from '../lists';
+import { COLUMNS, STANDARD, fieldColumn } from '../parts/columns';
 import { Facets } from '../parts/facets';
 import { KindMark, OutcomeMark } from '../parts/marks';
 import { QueryBox } from '../parts/query';
@@ -25,14 +26,12 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
     const asked = new URLSearchParams(filter);
     if (sort) asked.set('sort', sort);
     const rows = useRunRows(name, asked.toString());
-    const metaKeys = useMemo(
-        () => [...new Set(rows.items.slice(0, 200).flatMap(run => Object.keys(run.metadata)))].sort(),
-        [rows.items],
-    );
+    const fields = useAsk('fields ' + name, signal => lists.fields(name, signal)).data?.items ?? [];
+    const [wanted, setWanted] = useState('');
+    const values = useAsk(wanted ? `values ${name} ${wanted}` : null, signal => lists.facets(name, { fields: wanted }, signal));
     const columns = (query.get('cols')?.split(',') ?? STANDARD)
-        .map(id => COLUMNS.find(column => column.id === id) ?? (id.startsWith('meta.') ? metaColumn(id.slice(5)) : null))
+        .map(id => COLUMNS.find(column => column.id === id) ?? fieldColumn(id))
         .filter(column => column != null);
-
     if (rows.error && !rows.items.length && rows.error.status === 404)
         return (
             <Shell>
@@ -44,7 +43,7 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
         <Shell collection={summary.data?.collection} name={name} tab="runs">
             <main id="main" class="runs">
                 <h1 class="sr">Runs of {name}</h1>
-                <Facets summary={summary.data} query={query} set={terms.length} />
+                <Facets name={name} filter={filter} query={query} fields={fields} set={terms.length} />
                 <RunList
                     collection={name}
                     filter={filter}
@@ -56,13 +55,17 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
                         <div class="qbar">
                             <div class="row">
                                 <QueryBox
-                                    fields={fieldsOf(summary.data, RUN_KEYS, 'runs')}
+                                    fields={fieldsOf(summary.data, RUN_KEYS, 'runs', {
+                                        fields,
+                                        facets: values.data?.facets ?? [],
+                                    })}
+                                    wants={key => fields.some(info => info.field === key && info.facet) && setWanted(key)}
                                     query={query}
                                     label="Query runs"
                                     unit="runs"
                                     refused={rows.error?.message}
                                 />
-                                <Columns chosen={columns.map(column => column.id)} metaKeys={metaKeys} />
+                                <Columns chosen={columns.map(column => column.id)} fields={fields} />
                                 {rows.items.length > 0 && <Actions all={all} total={rows.total} />}
                                 <Export collection={name} filter={filter} total={rows.total} />
                             </div>

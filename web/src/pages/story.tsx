@@ -3,19 +3,25 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, type Finding, type Kind, type Summary, type Task } from '../api';
 import { KIND_NAME, addresses, count, interval, num, percent, time, wilson } from '../format';
+import { lists } from '../lists';
 import { Heat } from '../parts/heat';
+import { lazy } from '../parts/lazy';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage, Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
-import { collectionPath, runPath } from '../router';
+import { collectionPath, runPath, taskPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
+
+const Stats = lazy(() => import('../parts/stats').then(m => m.Stats), true);
+const Trends = lazy(() => import('../parts/trends').then(m => m.Trends), true);
 
 const SHOWN = 7;
 
 export function StoryPage({ name }: { name: string }): JSX.Element {
     useTitle(name);
     const { data: summary, error, again } = useAsk('summary ' + name, signal => api.summary(name, signal));
+    const fields = useAsk('fields ' + name, signal => lists.fields(name, signal)).data?.items ?? [];
     const tasks = useAsk('tasks ' + name, signal => api.tasks(name, { limit: 1000 }, signal));
     if (error && !summary)
         return (
@@ -55,8 +61,15 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
                         total={summary.tasks}
                         models={summary.by_model.map(row => row.model)}
                         href={task => to('runs', { task: task.task_id })}
+                        taskHref={task => taskPath(c, task.task_id)}
                     />
                 )}
+                <Stats
+                    name={name}
+                    fields={fields}
+                    href={(field, value) => (field === 'task' ? taskPath(c, value) : to('runs', { [field]: value }))}
+                />
+                {c.findings > 0 && <Trends collection={c.id} models={summary.models} href={query => to('runs', query)} />}
                 <Detectors summary={summary} to={to} />
             </main>
         </Shell>
@@ -357,7 +370,7 @@ function Behaviours({ summary: s, kind, title, to }: { summary: Summary; kind: K
                                 <span class="one sub" title={row.best?.title}>
                                     {visible(row.best?.title ?? '')}
                                 </span>
-                                <span class="n">{count(row.runs, 'run')}</span>
+                                <span class="n">{row.runs || !row.tasks ? count(row.runs, 'run') : count(row.tasks, 'task')}</span>
                             </span>
                             {row.best && (
                                 <Quote evidence={row.best.evidence[0]} kind={kind} place={addresses(row.best.evidence, 2)} />

@@ -1,6 +1,6 @@
 // What a table of runs can show: a row a column.
 import type { ComponentChildren } from 'preact';
-import type { Kind, Run } from '../api';
+import type { Json, Kind, Run } from '../api';
 import { DASH, KINDS, KIND_NAME, OUTCOME_NAME, cost, duration, num, outcome, runLabel, time } from '../format';
 import { runPath } from '../router';
 import { visible } from '../text';
@@ -213,7 +213,21 @@ function findingsCell(run: Run): ComponentChildren {
     );
 }
 
-export function metaColumn(key: string): Column {
-    const value = (run: Run) => scoreText(run.metadata[key]);
-    return { id: 'meta.' + key, title: key, w: 'w-x', cls: 'hide', text: value, cell: value };
+/** A column of `meta.KEY` (a key as it stands, or dotted for one inside another) or `score.NAME`. */
+export function fieldColumn(field: string): Column | null {
+    const dot = field.indexOf('.');
+    const key = field.slice(dot + 1);
+    const from = field.slice(0, dot);
+    if (!key || (from !== 'meta' && from !== 'score')) return null;
+    const value =
+        from === 'meta'
+            ? (run: Run) => (key in run.metadata ? run.metadata[key] : inside(run.metadata, key.split('.')))
+            : (run: Run) => run.scores.find(score => score.name === key)?.value;
+    const text = (run: Run) => scoreText(value(run));
+    return { id: field, title: key, sort: field, w: 'w-x', cls: 'hide', text, cell: text };
+}
+
+function inside(value: Json | undefined, keys: string[]): Json | undefined {
+    for (const key of keys) value = value && typeof value === 'object' && !Array.isArray(value) ? value[key] : undefined;
+    return value;
 }

@@ -7,6 +7,7 @@ import { visible } from '../text';
 import { KindMark } from './marks';
 
 const MOST_MODELS = 16;
+const FIRST_DRAWN = 160; /* columns; more when they are scrolled to */
 
 type Group = 'broken' | 'never' | 'sometimes' | 'always' | 'ungraded';
 const GROUPS: Group[] = ['broken', 'never', 'sometimes', 'always', 'ungraded'];
@@ -31,20 +32,29 @@ export function Heat({
     total,
     models,
     href,
+    taskHref,
 }: {
     tasks: Task[];
     total: number;
     models: (string | null)[];
+    /** To its runs, and to itself. */
     href: (task: Task) => string;
+    taskHref: (task: Task) => string;
 }): JSX.Element {
-    const rows = models.slice(0, MOST_MODELS);
+    // A model without a graded run has nothing to show here.
+    const graded = new Set(tasks.flatMap(task => task.models.filter(m => m.passed + m.failed).map(m => m.model)));
+    const useful = models.filter(model => graded.has(model));
+    const rows = (useful.length ? useful : models).slice(0, MOST_MODELS);
     const ordered = GROUPS.flatMap(group =>
         tasks
             .filter(task => groupOf(task) === group)
             .sort((a, b) => (a.pass_rate ?? 0) - (b.pass_rate ?? 0))
             .map(task => ({ task, group })),
     );
+    const sizes = Object.fromEntries(GROUPS.map(group => [group, ordered.filter(o => o.group === group).length])) as Record<Group, number>;
     const [at, setAt] = useState(0);
+    const [drawn, setDrawn] = useState(FIRST_DRAWN);
+    const until = Math.min(ordered.length, Math.max(drawn, at + FIRST_DRAWN));
     const box = useRef<HTMLDivElement>(null);
     const now = ordered[Math.min(at, ordered.length - 1)];
 
@@ -64,7 +74,17 @@ export function Heat({
         event.preventDefault();
         const next = Math.max(0, Math.min(ordered.length - 1, to));
         setAt(next);
-        box.current?.querySelectorAll<HTMLElement>('.t')[next]?.focus();
+        focusing.current = true;
+    };
+    // What the keys go to may have to be drawn first.
+    const focusing = useRef(false);
+    useLayoutEffect(() => {
+        if (focusing.current) box.current?.querySelectorAll<HTMLElement>('.t')[at]?.focus();
+        focusing.current = false;
+    }, [at]);
+    const onScroll = (event: Event) => {
+        const { scrollLeft, clientWidth, scrollWidth } = event.currentTarget as HTMLElement;
+        if (until < ordered.length && scrollLeft + clientWidth * 2 > scrollWidth) setDrawn(until + FIRST_DRAWN);
     };
 
     const labels = rows.map(model => shortModel(model));
@@ -74,7 +94,7 @@ export function Heat({
                 <h2>Tasks × models</h2>
                 <span class="dim">
                     {total > tasks.length ? `the first ${num(tasks.length)} of ${num(total)} tasks` : count(total, 'column')},
-                    easiest last{models.length > rows.length ? `; ${rows.length} of ${models.length} models` : ''}
+                    easiest last{models.length > rows.length ? `; ${rows.length} of ${models.length} models${useful.length <= rows.length ? ', those with a graded run' : ''}` : ''}
                 </span>
                 <span class="legend end" aria-hidden="true">
                     <span>
@@ -109,6 +129,7 @@ export function Heat({
                 aria-label="Pass rate of each task by model; arrow keys move, Enter opens the runs"
                 ref={box}
                 onKeyDown={onKeyDown}
+                onScroll={onScroll}
             >
                 <div class="lab" aria-hidden="true">
                     <i />
@@ -119,11 +140,11 @@ export function Heat({
                     ))}
                     <i />
                 </div>
-                {ordered.map(({ task, group }, i) => {
+                {ordered.slice(0, until).map(({ task, group }, i) => {
                     const first = i === 0 || ordered[i - 1]!.group !== group;
                     const kind = worst(task);
                     // The label of a narrow group before it needs room.
-                    const before = first && i ? ordered.filter(o => o.group === ordered[i - 1]!.group).length : 4;
+                    const before = first && i ? sizes[ordered[i - 1]!.group] : 4;
                     const room = before < 5 ? `${9 + (5 - before) * 15}px` : undefined;
                     const cells = rows.map(model => task.models.find(m => m.model === model));
                     const said = cells
@@ -147,7 +168,7 @@ export function Heat({
                             {cells.map((cell, k) => (
                                 <u key={k} class={cell ? step(cell.passed, cell.failed) : 'hx'} />
                             ))}
-                            {first && <s data-group={`${group} ${num(ordered.filter(o => o.group === group).length)}`} />}
+                            {first && <s data-group={`${group} ${num(sizes[group])}`} />}
                         </a>
                     );
                 })}
@@ -169,6 +190,7 @@ export function Heat({
                         );
                     })}
                     <a href={href(now.task)}>{count(now.task.runs, 'run')}</a>
+                    <a href={taskHref(now.task)}>the task</a>
                 </div>
             )}
         </section>

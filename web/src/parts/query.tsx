@@ -19,6 +19,7 @@ export function QueryBox({
     unit,
     refused,
     keep = [],
+    wants,
 }: {
     fields: Field[];
     query: URLSearchParams;
@@ -28,6 +29,8 @@ export function QueryBox({
     refused?: string;
     /** Other keys of the address that a change of the filter takes out. */
     keep?: string[];
+    /** Told of a field whose values are being typed and are not known. */
+    wants?: (key: string) => void;
 }): JSX.Element {
     const keys = fields.map(field => field.key);
     const terms = termsOf(query, keys);
@@ -74,6 +77,10 @@ export function QueryBox({
         input.current?.focus();
     };
 
+    const unfilled = /(?:^|\s)([^\s:]+):\S*$/.exec(typed)?.[1];
+    useEffect(() => {
+        if (unfilled && fields.some(field => field.key === unfilled && !field.values.length)) wants?.(unfilled);
+    }, [unfilled, fields]);
     const offers = offersFor(typed, fields);
     const chosen = Math.min(at, offers.length - 1);
     const take = (offer: Offer) => {
@@ -129,7 +136,7 @@ export function QueryBox({
                     spellcheck={false}
                     aria-activedescendant={showing && chosen >= 0 ? `${listId}-${chosen}` : undefined}
                     aria-invalid={unknown || refused ? true : undefined}
-                    placeholder={terms.length ? '' : 'kind:  behavior:  model:  task:  meta.KEY:  or words'}
+                    placeholder={terms.length ? '' : 'kind:  behavior:  model:  task:  meta.KEY:  range.cost:0.1..  or words'}
                     value={typed}
                     onInput={event => {
                         setTyped(event.currentTarget.value);
@@ -163,7 +170,7 @@ export function QueryBox({
             </ul>
             {(unknown || refused) && (
                 <p class="query-error" role="alert">
-                    {refused ?? `“${unknown}” is no field. Fields are ${keys.join(', ')} and meta.KEY.`}
+                    {refused ?? `“${unknown}” is no field. Fields are ${keys.filter(key => !key.includes('.')).join(', ')}, meta.KEY, score.NAME and range.FIELD.`}
                 </p>
             )}
         </div>

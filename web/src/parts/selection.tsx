@@ -2,9 +2,9 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, exportUrl, type Run } from '../api';
-import { exportRuns } from '../lists';
 import { csvCell, saveFile } from '../file';
 import { count, num } from '../format';
+import { exportRuns, type FieldInfo } from '../lists';
 import { go, withQuery } from '../router';
 import { asApiError } from '../use';
 import { COLUMNS, STANDARD, type Column } from './columns';
@@ -12,7 +12,8 @@ import { Popover } from './popover';
 import type { ForAll, Which } from './runlist';
 import { toast, toastError } from './say';
 
-export function Columns({ chosen, metaKeys }: { chosen: string[]; metaKeys: string[] }): JSX.Element {
+export function Columns({ chosen, fields }: { chosen: string[]; fields: FieldInfo[] }): JSX.Element {
+    const [find, setFind] = useState('');
     const toggle = (id: string) => {
         const next = chosen.includes(id) ? chosen.filter(c => c !== id) : [...chosen, id];
         go(withQuery({ cols: next.join() === STANDARD.join() ? null : next.join(',') }), true);
@@ -22,13 +23,38 @@ export function Columns({ chosen, metaKeys }: { chosen: string[]; metaKeys: stri
             <input type="checkbox" checked={chosen.includes(id)} onChange={() => toggle(id)} /> <span class="one">{title}</span>
         </label>
     );
+    const group = (prefix: string, title: string) => {
+        const all = fields.filter(
+            info => info.field.startsWith(prefix) && info.field.toLowerCase().includes(find) && !info.field.includes(','),
+        );
+        return (
+            all.length > 0 && (
+                <>
+                    <p class="hd">{title}</p>
+                    {all.slice(0, 60).map(info => item(info.field, info.field.slice(prefix.length)))}
+                    {all.length > 60 && <p class="dim">{num(all.length - 60)} more: find them by name</p>}
+                </>
+            )
+        );
+    };
     return (
         <Popover label="Columns">
             {() => (
                 <>
-                    {COLUMNS.map(column => item(column.id, column.title))}
-                    {metaKeys.length > 0 && <p class="hd">metadata</p>}
-                    {metaKeys.slice(0, 60).map(key => item('meta.' + key, key))}
+                    {fields.length > 20 && (
+                        <div class="input">
+                            <input
+                                aria-label="Find a column"
+                                placeholder="find a column"
+                                autocomplete="off"
+                                value={find}
+                                onInput={event => setFind(event.currentTarget.value.toLowerCase())}
+                            />
+                        </div>
+                    )}
+                    {COLUMNS.filter(column => column.title.toLowerCase().includes(find)).map(column => item(column.id, column.title))}
+                    {group('score.', 'scores')}
+                    {group('meta.', 'metadata')}
                 </>
             )}
         </Popover>
