@@ -10,6 +10,7 @@ import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
 import { searchChecks } from './search.mjs';
+import { stateChecks } from './states.mjs';
 import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
 
@@ -29,6 +30,7 @@ try {
         await actionChecks(browser, server.base, sample);
         await queryChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
+        await stateChecks(browser, server.base, sample);
     }
     await transcriptChecks(browser, server.base);
     await importChecks(browser, server.base);
