@@ -6,41 +6,6 @@
 #include "transcript/fact.h"
 
 #include <math.h>
-#include <stddef.h>
-
-static const struct {
-    const char *name;
-    size_t at;
-} texts[] = {
-    {"model", offsetof(struct filter, model)},
-    {"agent", offsetof(struct filter, agent)},
-    {"task", offsetof(struct filter, task)},
-    {"success", offsetof(struct filter, success)},
-    {"exit_status", offsetof(struct filter, exit_status)},
-    {"format", offsetof(struct filter, format)},
-    {"tag", offsetof(struct filter, tag)},
-    {"kind", offsetof(struct filter, kind)},
-    {"behavior", offsetof(struct filter, behavior)},
-    {"detector", offsetof(struct filter, detector)},
-};
-
-bool store_filter_by(struct filter *f, struct slice field, struct slice value, struct err *e)
-{
-    enum { META_MAX = sizeof f->meta / sizeof *f->meta };
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (slice_is(field, texts[i].name)) {
-            *(struct slice *)(void *)((char *)f + texts[i].at) = value;
-            return true;
-        }
-    if (!slice_starts(field, "meta.") || field.len == 5)
-        return err_set(e, ERR_USAGE, "runs cannot be grouped by \"%.*s\": one of model, agent, task, success, exit_status, format, tag, kind,"
-                                     " behavior, detector or meta.KEY is meant", SLICE_ARG(field));
-    if (f->nmeta == META_MAX)
-        return err_set(e, ERR_USAGE, "more than %d fields of the metadata are asked for", META_MAX - 1);
-    f->meta[f->nmeta].key = slice_sub(field, 5, field.len);
-    f->meta[f->nmeta++].value = value;
-    return true;
-}
 
 struct reading {
     struct store *store;

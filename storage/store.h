@@ -39,6 +39,7 @@ struct page {
     struct slice after;   /* cursor of the page before, or absent */
     struct slice sort;    /* "field,-field"; absent: the list's own order */
     bool count;           /* fill `total` even where it costs a scan */
+    uint64_t offset;      /* of runs alone: leave out so many first (after the cursor, where there is one) */
 };
 #define TOTAL_UNKNOWN INT64_C(-1)
 struct page_end {
@@ -74,10 +75,6 @@ struct filter {
 bool filter_set(struct filter *f, struct slice name, struct slice value, struct err *e);
 /* The same the other way round: name and value of the i-th thing that is set; false after the last. The name lives in `a`. */
 bool filter_get(const struct filter *f, size_t i, struct arena *a, struct slice *name, struct slice *value);
-
-/* Makes the filter one of the runs whose `field` is `value`, whatever it said of that field before: model, agent, task, success, exit_status, format,
- * tag, kind, behavior, detector, or meta.KEY. ERR_USAGE: runs cannot be told apart by that. The slices must live as long as the filter. */
-bool store_filter_by(struct filter *f, struct slice field, struct slice value, struct err *e);
 
 /* ---- collections ---------------------------------------------------------------------------------------------------- */
 
@@ -280,7 +277,8 @@ struct run_row {
 struct run_rows { struct run_row *items; size_t n; struct page_end end; };
 
 /* Sort keys of runs: started_at, ended_at, name, task, model, success, messages, calls, tokens, cost, duration, findings,
- * attempt, id, imported (the default: newest import first, in the order of the file). */
+ * attempt, agent, exit_status, stopped_by, format, meta.KEY, score.NAME, id, imported (the default: newest import first, in the order of
+ * the file). */
 bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e);
 bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e);
 /* The ids of all runs that a filter names, ascending: an order that is the same wherever the runs come to. */
@@ -392,6 +390,39 @@ struct stat_row { struct slice value; int64_t runs, passed, failed; struct amoun
 struct stat_rows { struct stat_row *items; size_t n; int64_t more; };
 /* A row a value of field `by` (absent: one row of all runs), most runs first, `limit` at most (0: 100). */
 bool store_stats(struct store *s, const struct filter *f, struct slice by, size_t limit, struct arena *a, struct stat_rows *out, struct err *e);
+
+/* ---- the map of a collection's runs (detect/atlas.h) --------------------------------------------------------------------- */
+
+enum { ATLAS_SCALE = 10000 };
+struct atlas_point {
+    int64_t key;             /* store_atlas() gives it; ascending */
+    struct slice run;        /* UUID */
+    int32_t at[2];           /* -ATLAS_SCALE to ATLAS_SCALE */
+};
+struct atlas_points {
+    struct slice collection; /* id */
+    int64_t revision, changes; /* of the program's way to draw, and of the collection when it was drawn (struct look) */
+    bool stale;              /* the collection has changed since */
+    struct slice made_at, about; /* about: JSON text */
+    struct atlas_point *items;
+    size_t n;
+};
+/* Replaces the collection's map; runs in any order, those that are gone are left out. */
+bool store_atlas_put(struct store *s, const struct atlas_points *points, struct err *e);
+/* ERR_NOT_FOUND: there is none yet. Runs that came since have no place in it. */
+bool store_atlas(struct store *s, struct slice collection, struct arena *a, struct atlas_points *out, struct err *e);
+/* What each point has of a field (store_fields): a number, or the place of a word, 0 for none; of several the first. And which of them the filter
+ * lets through. */
+struct atlas_colours {
+    double *numbers;         /* NAN where there is none; NULL: words */
+    uint32_t *codes;
+    struct slice *words;     /* words[1 … nwords] */
+    uint32_t nwords;
+    bool *shown;
+    size_t n;
+};
+bool store_atlas_colours(struct store *s, const struct filter *f, struct slice field, const struct atlas_points *points, struct arena *a,
+                         struct atlas_colours *out, struct err *e);
 
 /* ---- search and SQL ------------------------------------------------------------------------------------------------- */
 

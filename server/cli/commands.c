@@ -57,7 +57,7 @@ static const struct option_row incomplete_options[] = {
     {0},
 };
 static const struct option_row compare_options[] = {
-    {0, "by", "FIELD", "what tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, behavior, detector, meta.KEY"},
+    {0, "by", "FIELD", "what tells the groups apart: a filter, such as model, agent, success, tag, behavior, meta.KEY, score.NAME, range.FIELD"},
     FILTER_OPTIONS,
     {0},
 };

@@ -9,6 +9,10 @@ static const struct param page_params[] = {
     {"count", ARG_BOOL, .about = "fill \"total\" even where it costs a scan"},
     {0},
 };
+static const struct param runs_params[] = {
+    {"offset", ARG_INT, 0, INT32_MAX, .about = "leave out so many rows first: a page from anywhere"},
+    {0},
+};
 const struct param run_filter_params[] = {
     {"kind", ARG_TEXT, 0, 200, .about = "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"},
     {"behavior", ARG_TEXT, 0, 1000, .about = "of the vocabulary, such as missing-program"},
@@ -86,10 +90,14 @@ static const struct param stats_params[] = {
     {0},
 };
 static const struct param compare_params[] = {
-    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "field that tells the groups apart: model, agent, task, success, exit_status, format, tag, kind, "
-                                                         "behavior, detector or meta.KEY"},
+    {"by", ARG_TEXT, 1, 1000, .required = true, .about = "what tells the groups apart: a filter of the runs, such as model, agent, tag, meta.KEY, "
+                                                         "score.NAME or range.FIELD"},
     {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
     {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
+    {0},
+};
+static const struct param map_params[] = {
+    {"field", ARG_TEXT, 1, 1000, .about = "what to colour by: any field of the runs (default model)"},
     {0},
 };
 static const struct param search_params[] = {
@@ -409,7 +417,7 @@ const struct route routes[] = {
      .summary = "What a file of these bytes gave when it was imported; 404 where it was not. `hash` is its 128-bit BLAKE2b in hexadecimal"},
     {READ(API "/uploads/{id}"), .handle = api_upload, .query = {wait_params}, .schema = "Upload", .summary = "How an upload is doing"},
     {READ(API "/collections/{c}/summary"), .handle = api_summary, .schema = "Summary", .summary = "Counts, pass rates, findings, facets"},
-    {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, run_filter_params}, .schema = "[Run]",
+    {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, runs_params, run_filter_params}, .schema = "[Run]",
      .summary = "Runs of a collection"},
     {READ(API "/collections/{c}/fields"), .handle = api_fields, .schema = "Fields",
      .summary = "What runs of a collection can be filtered, grouped and sorted by, metadata and scores too"},
@@ -429,6 +437,10 @@ const struct route routes[] = {
     {.method = "GET", .path = API "/collections/{c}/contrast", .lane = LANE_LONG, .handle = api_contrast,
      .query = {compare_params, run_filter_params}, .status = 200, .schema = "Contrast",
      .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
+    {.method = "GET", .path = API "/collections/{c}/map", .lane = LANE_LONG, .handle = api_map, .query = {map_params, run_filter_params}, .status = 200,
+     .schema = "RunMap", .summary = "Where each run is drawn, what it has of a field, and whether the filter lets it through; 404: no map was made yet"},
+    {WRITE("POST", API "/collections/{c}/map"), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
+     .summary = "Draw the map of the collection's runs: those that do and say alike near one another, attempts at one task being taken as alike"},
     {READ(API "/collections/{c}/incomplete"), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
     {.method = "GET", .path = API "/collections/{c}/export", .lane = LANE_LONG, .handle = api_export, .query = {export_params, run_filter_params},
@@ -609,6 +621,7 @@ const struct route routes[] = {
     PAGE("/c/{c}/findings"),
     PAGE("/c/{c}/tasks"),
     PAGE("/c/{c}/compare"),
+    PAGE("/c/{c}/map"),
     PAGE("/c/{c}/tasks/{task}"),
     PAGE("/runs/{id}"),
     PAGE("/rules"),

@@ -22,7 +22,7 @@ struct route {
     const char *path;                 /* "/api/v1/runs/{id}": {…} is one segment */
     bool (*handle)(struct request *r, struct answer *a, struct err *e);
     enum lane lane;
-    const struct param *query[3];     /* lists of parameters; what is in none of them is refused */
+    const struct param *query[4];     /* lists of parameters; what is in none of them is refused */
     enum body body;
     const struct param *fields;       /* of a JSON body */
     const char *takes;                /* media types of BODY_BYTES: "a/b|c/d", others are refused; NULL: JSON, whatever it is called */
@@ -78,6 +78,9 @@ HANDLER(api_rules_test);
 /* api_compare.c */
 HANDLER(api_compare);
 HANDLER(api_contrast);
+/* api_map.c */
+HANDLER(api_map);
+HANDLER(api_map_make);
 /* api_labels.c */
 HANDLER(api_labels);
 HANDLER(api_label_add);

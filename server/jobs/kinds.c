@@ -1,5 +1,6 @@
 #include "base/jsonw.h"
 #include "ingest/ingest.h"
+#include "jobs/atlas_run.h"
 #include "ingest/ownrules.h"
 #include "jobs/build.h"
 #include "jobs/jobs.h"
@@ -200,6 +201,7 @@ const struct job_kind job_kinds[] = {
     {"sample", sample_run},
     {"build", build_run},
     {"look", look_run},
+    {"map", atlas_run_job},
     {"judge", judge_run},
     {"draft", draft_run},
 };

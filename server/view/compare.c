@@ -17,7 +17,7 @@ static bool load(struct store *s, const struct compare_wish *wish, struct arena 
     struct filter side[SIDES] = {wish->filter, wish->filter};
     if (!wish->by.len || !wish->a.ptr)
         return err_set(e, ERR_USAGE, "say by which field runs are told apart, and one or two of its values");
-    if (!store_filter_by(&side[0], wish->by, wish->a, e) || (wish->b.ptr && !store_filter_by(&side[1], wish->by, wish->b, e)))
+    if (!filter_set(&side[0], wish->by, wish->a, e) || (wish->b.ptr && !filter_set(&side[1], wish->by, wish->b, e)))
         return false;
     return store_run_facts(s, side, !wish->b.ptr, a, out, e);
 }

@@ -9,7 +9,7 @@
 
 struct compare_wish {
     struct filter filter;     /* of both sides, with the collection */
-    struct slice by, a, b;    /* the field (store_filter_by), and its values; b absent: all other runs that have a value or none */
+    struct slice by, a, b;    /* the field (filter_set), and its values; b absent: all other runs that have a value or none */
 };
 
 /* Who passes more over the tasks that both ran, and what changed (detect/compare.h), as "Comparison" of the API has it. */

@@ -99,6 +99,7 @@ def test_every_answer_is_as_described():
     check(s.send("POST", "sql", {"query": "SELECT 1 AS one, NULL AS none"}), described(doc, "/api/v1/sql", "post", 200), doc)
     told = {(p, m) for p, ms in doc["paths"].items() for m in ms if m == "get" and not p.startswith(("/rest/", "/api/v1/labels", "/api/v1/agreement"))} # those: test_docent, test_labels
     left = told - set(asked)
+    assert left <= {("/api/v1/collections/{c}/map", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get")}, left
     assert left <= {("/api/v1/rules/{id}/versions", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get")}, left
 
 
@@ -363,7 +364,7 @@ def test_search_counts_by_what_can_be_chosen():
     with Server() as s:
         s.collection("one")
         s.collection("two")
-        s.upload(jsonl([chat("1", "a red needle", model="a", success=True, metadata={"group": "x"}, tags=["kept"]), chat("2", "needle", model="b", success=False)]), collection="one")
+        s.upload(jsonl([chat("1", "a red needle", model="a", success=True, metadata={"group": "x"}), chat("2", "needle", model="b", success=False)]), collection="one")
         s.upload(jsonl([chat("3", "the needle is red", model="a", agent="walker")]), collection="two")
 
         def counts(**query):
@@ -374,6 +375,7 @@ def test_search_counts_by_what_can_be_chosen():
         assert by["success"] == {"true": 1, "false": 1, "unknown": 1} and by["task"] == {None: 3} and by["tool"] == {}, by
         total, by = counts(q="needle", model="a")
         assert total == 2 and by["model"] == {"a": 2, "b": 1} and by["collection"] == {"one": 1, "two": 1}, by # what else there is to choose
+        s.send("POST", "runs/tags", {"ids": [s.get("search", q="needle", success="true")["items"][0]["run"]], "tag": "kept"})
         assert counts(q="red needle")[0] == 2 and counts(q='"red needle"')[0] == 1
         for narrowed, external_id in (({"agent": "walker"}, "3"), ({"tag": "kept"}, "1"), ({"meta.group": "x"}, "1"), ({"success": "false"}, "2")):
             assert [h["external_id"] for h in s.get("search", q="needle", **narrowed)["items"]] == [external_id], narrowed

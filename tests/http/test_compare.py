@@ -90,3 +90,35 @@ def test_the_command_line_says_the_same():
         assert [json.loads(line) for line in rows.stdout.splitlines()] == over["changed"]
         for args in (["old"], ["--by", "colour", "old"]):
             assert subprocess.run([PROGRAM, "--db", s.db, "compare", *args], capture_output=True, timeout=60).returncode == 2, args
+
+
+def test_a_map_is_drawn_kept_and_goes_stale():
+    with Server() as s:
+        put(s)
+        doc = s.get("/openapi.json")
+        s.ask("GET", "collections/c/map").problem(404, "no map")
+        job = s.send("POST", "collections/c/map", {}, 202)
+        done = s.get(f"jobs/{job['id']}", wait=30)
+        assert done["state"] == "done" and done["kind"] == "map", done
+        m = s.get("collections/c/map", field="model")
+        check(m, described(doc, "/api/v1/collections/{c}/map", "get", 200), doc)
+        n = 2 * TASKS + 1
+        assert len(m["runs"]) == len(set(m["runs"])) == len(m["x"]) == len(m["y"]) == len(m["values"]) == n and not m["stale"], m
+        assert all(abs(v) <= m["scale"] for v in m["x"] + m["y"]) and max(map(abs, m["x"])) == m["scale"]
+        names = {r["id"]: r["model"] for r in s.all("collections/c/runs")}
+        assert [m["words"][v - 1] for v in m["values"]] == [names[r] for r in m["runs"]]
+        # what every run of a model does alike lies in one place, and the models apart
+        assert m["about"]["contrastive"] and m["about"]["pairs"] == TASKS
+        at = {model: {(x, y) for r, x, y in zip(m["runs"], m["x"], m["y"]) if names[r] == model} for model in set(names.values())}
+        assert len(at["new, better"]) == 1 and not at["new, better"] & at["old"], at
+        few = s.get("collections/c/map", field="calls", model="old")
+        assert few["numbers"] and sum(few["shown"]) == TASKS + 1 and set(few["values"]) == {1, 2, 3}
+        s.ask("GET", "collections/c/map?field=colour").problem(400)
+        s.upload(jsonl([run("late", "old", True, ["read"])]))
+        late = s.get("collections/c/map")
+        assert late["stale"] and late["runs"] == m["runs"] and late["x"] == m["x"]
+        s.send("DELETE", "runs/" + m["runs"][3], status=204)
+        assert s.get("collections/c/map")["runs"] == m["runs"][:3] + m["runs"][4:]
+        s.get("jobs/" + s.send("POST", "collections/c/map", {}, 202)["id"], wait=30)
+        anew = s.get("collections/c/map")
+        assert len(anew["runs"]) == n and not anew["stale"], anew["stale"]

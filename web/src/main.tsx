@@ -17,6 +17,7 @@ import './tokens.css';
 import './components.css';
 import './judges.css';
 import './compare.css';
+import './map.css';
 import './lists.css';
 import './tree.css';
 import './jobs.css';
@@ -31,6 +32,7 @@ const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage
 const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
 const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
+const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
@@ -59,6 +61,8 @@ function App(): JSX.Element {
             return <ComparePage key={page.collection} name={page.collection} />;
         case 'task':
             return <TaskPage key={page.collection + ' ' + page.task} name={page.collection} task={page.task} />;
+        case 'map':
+            return <MapPage key={page.collection} name={page.collection} />;
         case 'run':
             return <ReaderPage key={page.run} id={page.run} />;
         case 'rules':

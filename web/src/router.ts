@@ -101,7 +101,7 @@ addEventListener('click', event => {
 export type Page =
     | { name: 'collections' }
     | { name: 'story' | 'runs' | 'findings' | 'tasks'; collection: string }
-    | { name: 'groups'; collection: string }
+    | { name: 'groups' | 'map'; collection: string }
     | { name: 'task'; collection: string; task: string }
     | { name: 'run'; run: string }
     | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'jobs' }
@@ -127,6 +127,7 @@ export function pageOf(path: string): Page {
         const collection = parts[1];
         if (parts.length === 2) return { name: 'story', collection };
         const tab = parts[2];
+        if (parts.length === 3 && tab === 'map') return { name: 'map', collection };
         if (parts.length === 3 && tab === 'compare') return { name: 'groups', collection };
         if (parts.length === 3 && (tab === 'runs' || tab === 'findings' || tab === 'tasks')) return { name: tab, collection };
         if (parts.length === 4 && tab === 'tasks' && parts[3]) return { name: 'task', collection, task: parts[3] };
