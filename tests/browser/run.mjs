@@ -13,6 +13,7 @@ import { searchChecks } from './search.mjs';
 import { stateChecks } from './states.mjs';
 import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
+import { triageChecks } from './triage.mjs';
 
 const binary = process.argv[2];
 if (!binary) {
@@ -37,6 +38,7 @@ try {
     await judgingChecks(browser, binary, server.base);
     await rubricChecks(browser, binary, server.base);
     await searchChecks(browser, binary);
+    await triageChecks(browser, binary);
     await reportChecks(browser, binary);
 } finally {
     await browser.close();
