@@ -35,7 +35,7 @@ export function MapPage({ name }: { name: string }): JSX.Element {
             </Shell>
         );
     return (
-        <Shell collection={collection} name={name}>
+        <Shell collection={collection} name={name} tab="map">
             <main id="main" class="mapp">
                 <h1 class="sr">Map of the runs of {name}</h1>
                 {drawing.failed && (
