@@ -172,6 +172,8 @@ struct column *columns_find(const struct columns *c, struct slice name)
 
 static bool load(struct columns *c, struct store *s, struct slice name, struct err *e)
 {
+    if (slice_is(name, "name") || slice_is(name, "id"))
+        return columns_load_names(c, s, name, e);
     if (slice_is(name, "tag") && !c->has_tags)
         return columns_load_tags(c, s, e);
     if ((slice_is(name, "kind") || slice_is(name, "behavior") || slice_is(name, "detector")) && !c->has_found)

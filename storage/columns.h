@@ -27,6 +27,9 @@ struct found {
     uint32_t *behavior, *detector; /* words of the columns of these names */
 };
 
+/* Where a word (a number, or where that is NAN a text) stands among those of a column of words: its code, or between two codes. */
+double column_place(const struct column *column, struct slice text, double number);
+
 struct columns;
 
 /* The columns of a collection as it is in the store's read transaction, which must be open until they are given back. */

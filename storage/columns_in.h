@@ -30,6 +30,8 @@ struct column *columns_find(const struct columns *c, struct slice name);
 
 /* Each reads what it is about into columns. */
 bool columns_load_runs(struct columns *c, struct store *s, struct err *e);
+/* "name" or "id": a word a run. */
+bool columns_load_names(struct columns *c, struct store *s, struct slice name, struct err *e);
 bool columns_load_tags(struct columns *c, struct store *s, struct err *e);
 bool columns_load_found(struct columns *c, struct store *s, struct err *e);
 bool columns_load_scores(struct columns *c, struct store *s, struct err *e);

@@ -18,6 +18,7 @@ struct fresh {
     struct slice *items;
     struct words *words;
     uint32_t **codes;
+    size_t *last;        /* the run that was there last, + 1 */
     size_t n, max;
     struct slice only;   /* the one name that is wanted; absent: all */
 };
@@ -30,6 +31,7 @@ static void fresh_start(struct fresh *f, struct columns *c)
     f->items = arena_array(&f->names, struct slice, f->max);
     f->words = arena_array(&f->names, struct words, f->max);
     f->codes = arena_array(&f->names, uint32_t *, f->max);
+    f->last = arena_array(&f->names, size_t, f->max);
 }
 
 /* The place + 1 of a column; 0: there is no room for it, or nobody wants it. */
@@ -51,8 +53,9 @@ static void put_value(struct fresh *f, struct slice name, size_t run, const stru
 {
     double x;
     size_t at = fresh_place(f, name);
-    if (!at || f->codes[at - 1][run]) /* of several the first counts */
+    if (!at || f->last[at - 1] == run + 1) /* of several the first counts */
         return;
+    f->last[at - 1] = run + 1;
     struct words *words = &f->words[at - 1];
     uint32_t code = 0;
     switch (v->type) {

@@ -183,6 +183,31 @@ bool columns_load_runs(struct columns *c, struct store *s, struct err *e)
     return ok;
 }
 
+bool columns_load_names(struct columns *c, struct store *s, struct slice name, struct err *e)
+{
+    struct words words = {.a = &c->a};
+    uint32_t *codes = arena_array(&c->a, uint32_t, c->n + 1);
+    size_t hint = 0;
+    struct stmt *q = db_prepare(s->db, slice_is(name, "id") ? "SELECT n, id FROM run WHERE collection = $1"
+                                                            : "SELECT n, coalesce(name, external_id) FROM run WHERE collection = $1", e);
+    bind_int(q, c->collection);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        size_t run = columns_place(c, take_int(q), &hint);
+        if (run != SIZE_MAX)
+            codes[run] = words_text(&words, take_bytes(q));
+    }
+    if (step != STEP_DONE) {
+        arena_free(&words.table);
+        return false;
+    }
+    struct column *column = columns_add(c, name);
+    words_end(&words, codes, c->n, column);
+    column->type = TYPE_TEXT;
+    count_runs(c, column);
+    return true;
+}
+
 /* ---- what a run may have several of --------------------------------------------------------------------------------------- */
 
 /* Entries as they come, to be ordered by run. */

@@ -1,5 +1,5 @@
 /* Which runs a filter names, by the columns; what they do not hold (words in texts, lists of ids) by SQL. */
-#include "storage/columns.h"
+#include "storage/words.h"
 
 #include "storage/fields.h"
 
@@ -14,54 +14,51 @@ struct pick {
     size_t n;
 };
 
-/* The code of a word of a column, as a filter writes it: numbers in any way that means the same. 0: nobody has it. */
-static uint32_t word_code(const struct column *column, struct slice word)
+double column_place(const struct column *column, struct slice text, double number)
 {
-    char text[64], *end = text;
-    double number = NAN;
-    if (word.len < sizeof text) {
-        memcpy(text, word.ptr, word.len);
-        text[word.len] = 0;
-        number = strtod(text, &end);
+    uint32_t low = 1, high = column->nwords + 1;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (words_compare(column->words[middle], column->numbers[middle], text, number) < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    uint32_t codes[2] = {0, 0};
-    bool as_number[2] = {end == text + word.len && word.len && isfinite(number), false};
-    for (int k = 0; k < 2; k++) { /* "5" may be the number or the text */
-        if (k == 0 && !as_number[0])
-            continue;
-        uint32_t low = 1, high = column->nwords + 1;
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            bool is_number = !isnan(column->numbers[middle]);
-            int order = is_number != as_number[k] ? (is_number ? -1 : 1)
-                        : is_number              ? (column->numbers[middle] > number) - (column->numbers[middle] < number)
-                                                 : slice_cmp(column->words[middle], word);
-            if (order < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        if (low <= column->nwords && !isnan(column->numbers[low]) == as_number[k] &&
-            (as_number[k] ? column->numbers[low] == number : slice_eq(column->words[low], word)))
-            codes[k] = low;
-    }
-    return codes[0] ? codes[0] : codes[1];
+    bool there = low <= column->nwords && words_compare(column->words[low], column->numbers[low], text, number) == 0;
+    return there ? low : low - 0.5;
 }
 
-/* allowed[code] of a list of words; an empty one is code 0. */
+static void allow_word(const struct column *column, struct slice word, uint8_t *allowed)
+{
+    double place = column_place(column, word, NAN);
+    if (place == floor(place))
+        allowed[(uint32_t)place] = 1;
+}
+
+/* "5" is the number too, in any way of writing it that means the same. */
+static void allow_number(const struct column *column, struct slice word, uint8_t *allowed)
+{
+    char text[64], *end;
+    if (!word.len || word.len >= sizeof text)
+        return;
+    memcpy(text, word.ptr, word.len);
+    text[word.len] = 0;
+    double number = strtod(text, &end), place = column_place(column, SLICE_NONE, number);
+    if (end == text + word.len && isfinite(number) && place == floor(place))
+        allowed[(uint32_t)place] = 1;
+}
+
+/* allowed[code] of a list of words; an empty one is code 0, and an empty text. */
 static uint8_t *allow(struct arena *a, const struct column *column, struct slice list, bool success)
 {
     uint8_t *allowed = arena_array(a, uint8_t, (size_t)column->nwords + 1);
     struct slice word;
     for (size_t at = 0; filter_name(list, &at, &word);) {
-        if (success) {
+        if (success)
             word = slice_is(word, "1") ? slice_str("true") : slice_is(word, "0") ? slice_str("false") : word;
-            allowed[0] |= slice_is(word, "unknown");
-        }
-        uint32_t code = word.len ? word_code(column, word) : 0;
-        allowed[code] |= code || !word.len;
-        if (!word.len && column->nwords && (code = word_code(column, word)))
-            allowed[code] = 1;
+        allowed[0] |= !word.len || (success && slice_is(word, "unknown"));
+        allow_word(column, word, allowed);
+        allow_number(column, word, allowed);
     }
     return allowed;
 }

@@ -48,7 +48,8 @@ static bool list_fields(struct columns *c, struct store *s, struct arena *a, str
     double *numbers = arena_alloc(&scratch, (columns_runs(c) + 1) * sizeof *numbers);
     out->items = arena_array(a, struct field_row, n);
     for (size_t i = 0; i < n; i++) {
-        if (!all[i]->runs || slice_is(all[i]->name, "place") || slice_is(all[i]->name, "imported"))
+        if (!all[i]->runs || slice_is(all[i]->name, "place") || slice_is(all[i]->name, "imported") ||
+            slice_is(all[i]->name, "name") || slice_is(all[i]->name, "id"))
             continue;
         out->items[out->n++] = (struct field_row){arena_dup(a, all[i]->name), all[i]->type, !all[i]->x, distinct(c, all[i], numbers),
                                                   (int64_t)all[i]->runs};
@@ -157,7 +158,9 @@ static struct count *count_group(const struct group *g, const uint8_t *mask, con
 static int by_runs(const void *a, const void *b)
 {
     const struct count *x = a, *y = b;
-    return x->runs != y->runs ? (x->runs < y->runs ? 1 : -1) : (x->code > y->code) - (x->code < y->code);
+    return x->runs != y->runs     ? (x->runs < y->runs ? 1 : -1)
+           : !x->code || !y->code ? (!x->code) - (!y->code) /* none comes last */
+                                  : (x->code > y->code) - (x->code < y->code);
 }
 
 /* Those with runs come to the front, most runs first. */

@@ -135,7 +135,35 @@ void field_number(struct sql *q, struct slice field)
     sql_add(q, ") FROM run_detail d WHERE d.run = r.n)");
 }
 
-/* The value at a path is one of the words: as text, or as JSON (true, "x", 1.0). An empty word: there is none, or it is empty. */
+static void add_at(struct sql *q, const char *before, const char *value, const char *arrow, struct slice path)
+{
+    sql_add(q, before);
+    sql_add(q, value);
+    sql_add(q, arrow);
+    sql_text(q, path);
+}
+
+/* The value at a path is the word: as text, as JSON (true, null, a list), or as the number that both are. */
+static void add_json_word(struct sql *q, const char *value, struct slice path, struct slice word)
+{
+    double number;
+    add_at(q, "CASE json_type(", value, ", ", path);
+    add_at(q, ") WHEN 'text' THEN ", value, " ->> ", path);
+    sql_add(q, " = ");
+    sql_text(q, word);
+    if (read_number(word, &number))
+        for (int real = 0; real < 2; real++) {
+            add_at(q, real ? " WHEN 'real' THEN " : " WHEN 'integer' THEN ", value, " ->> ", path);
+            sql_add(q, " = ");
+            sql_value(q, &(struct value){.type = VALUE_REAL, .x = number});
+        }
+    add_at(q, " ELSE ", value, " -> ", path);
+    sql_add(q, " = ");
+    sql_text(q, word);
+    sql_add(q, " END");
+}
+
+/* The value at a path is one of the words. An empty word: there is none, or it is empty, or an object, whose members have names of their own. */
 static void add_json_is(struct sql *q, const char *value, struct slice path, struct slice words)
 {
     struct slice word;
@@ -143,22 +171,12 @@ static void add_json_is(struct sql *q, const char *value, struct slice path, str
     for (size_t at = 0; filter_name(words, &at, &word); between = " OR ") {
         sql_add(q, between);
         if (word.len) {
-            sql_text(q, word);
-            sql_add(q, " IN (CAST(");
-        } else {
-            sql_add(q, "coalesce(CAST(");
+            add_json_word(q, value, path, word);
+            continue;
         }
-        sql_add(q, value);
-        sql_add(q, " ->> ");
-        sql_text(q, path);
-        sql_add(q, " AS TEXT)");
-        if (word.len && strchr("tfn[{", word.ptr[0])) { /* perhaps true, null or a list, which ->> gives another face */
-            sql_add(q, ", ");
-            sql_add(q, value);
-            sql_add(q, " -> ");
-            sql_text(q, path);
-        }
-        sql_add(q, word.len ? ")" : ", '') = ''");
+        add_at(q, "coalesce(", value, " ->> ", path);
+        add_at(q, ", '') = '' OR json_type(", value, ", ", path);
+        sql_add(q, ") = 'object'");
     }
     sql_add(q, ")");
 }

@@ -3,6 +3,7 @@
 #include "storage/labels.h"
 #include "storage/rows.h"
 #include "storage/run_write.h"
+#include "storage/runs_sorted.h"
 #include "storage/sql.h"
 
 #include "base/hash.h"
@@ -188,26 +189,8 @@ bool store_run_load(struct store *s, struct slice id, struct arena *a, struct ru
 
 /* ---- list ------------------------------------------------------------------------------------------------------------ */
 
-#define SECONDS(column) "julianday(" column ") * 86400"
-
-static const struct sort_key keys[] = {
-    {"imported", "r.imported", false},
-    {NULL, "r.place", false},
-    {"started_at", "substr(r.started_at, 1, 40)", true},
-    {"ended_at", "substr(r.ended_at, 1, 40)", true},
-    {"name", "substr(coalesce(r.name, r.external_id), 1, 120)", true},
-    {"task", "(SELECT substr(task_id, 1, 120) FROM task WHERE n = r.task)", true},
-    {"model", "substr(r.model, 1, 120)", true},
-    {"success", "r.success", true},
-    {"messages", "r.messages", false},
-    {"calls", "r.calls", false},
-    {"tokens", "coalesce(r.tokens_in + r.tokens_out, r.tokens_in, r.tokens_out)", true},
-    {"cost", "r.cost_usd", true},
-    {"duration", SECONDS("r.ended_at") " - " SECONDS("r.started_at"), true},
-    {"findings", "r.broken + r.odd + r.near + r.harness + r.data", false},
-    {"attempt", "r.attempt", true},
-    {"id", "r.id", false},
-};
+/* An index has the runs in this order, and one in that of their ids; any other is the columns' affair. */
+static const struct sort_key keys[] = {{NULL, "r.imported", false}, {NULL, "r.place", false}, {"id", "r.id", false}};
 static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], false}}, .n = 2};
 static const struct list list = {filter_runs, "r.n"};
 
@@ -219,6 +202,13 @@ static bool counting_is_cheap(const struct filter *f)
     return filter_is_open(&rest);
 }
 
+/* Few runs, or all in an order that an index has. */
+static bool index_serves(const struct filter *f, const struct page *page)
+{
+    bool plain = !page->sort.len || slice_is(page->sort, "id") || slice_is(page->sort, "-id");
+    return plain && !page->offset && (counting_is_cheap(f) || f->ids || f->run.ptr || !f->collection.ptr);
+}
+
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)
 {
     struct order order;
@@ -226,10 +216,15 @@ static bool load_page(struct store *s, const struct filter *f, const struct page
     struct collection_row collection;
     int64_t n;
     *out = (struct run_rows){.end.total = TOTAL_UNKNOWN};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, f, &order, page, a, &ids, &out->end, e))
+    bool indexed = index_serves(f, page);
+    if (!indexed && !runs_sorted(s, f, &own_order, &list, page, a, &ids, &out->end, e))
         return false;
-    if (filter_is_open(f)) {
+    if (indexed && (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
+                    !list_page(s, &list, f, &order, page, a, &ids, &out->end, e)))
+        return false;
+    if (!indexed) {
+        /* the total is known */
+    } else if (filter_is_open(f)) {
         if (!collection_find(s, f->collection, &n, e) || !collection_load(s, n, a, &collection, e))
             return false;
         out->end.total = collection.runs;

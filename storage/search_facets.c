@@ -8,7 +8,7 @@
 /* A field counts the hits that pass the filters of all other fields. So a hit that passes all counts in every field, one that fails
  * one filter in the field of that filter, and any other in none. What fields of runs say is looked up when the hits of each run are
  * counted: there are fewer runs than hits. */
-enum { DEADLINE_US = 10 * 1000 * 1000 };
+enum { DEADLINE_US = 10 * 1000 * 1000, WAITING_MAX = 1 << 16 };
 
 static const char *const field_names[SEARCH_FIELDS] = {"collection", "role", "tool", "model", "task", "success"};
 
@@ -33,6 +33,8 @@ struct facets {
     struct tally tallies[SEARCH_FIELDS];
     struct run_count *runs;      /* by run.n */
     int64_t nruns, total;
+    struct hit *waiting;         /* for their tools to be looked up, in one go */
+    size_t nwaiting;
 };
 
 static void count_value(struct facets *x, enum search_field field, struct slice value, int64_t hits)
@@ -124,29 +126,51 @@ static bool load_runs(struct facets *x)
 
 /* ---- the hits ----------------------------------------------------------------------------------------------------------- */
 
+/* A hit, and the tool that its text belongs to. */
+static void count_hit(struct facets *x, const struct hit *hit, struct slice tool)
+{
+    struct run_count *run = &x->runs[hit->place.run];
+    bool role_passes = hunt_role_passes(&x->h, hit->role), tool_passes = hunt_tool_passes(&x->h, tool);
+    if (!run->failed && tool_passes)
+        count_value(x, SEARCH_ROLE, slice_str(role_name(hit->role)), 1);
+    if (!run->failed && role_passes && tool.ptr)
+        count_value(x, SEARCH_TOOL, tool, 1);
+    run->hits += role_passes && tool_passes;
+    x->total += role_passes && tool_passes && !run->failed;
+}
+
+/* Counts the hits that wait, in the order in which their messages lie in the database. */
+static bool count_waiting(struct facets *x)
+{
+    bool ok = true;
+    if (x->nwaiting > 1)
+        qsort(x->waiting, x->nwaiting, sizeof *x->waiting, hit_compare);
+    for (size_t i = 0; ok && i < x->nwaiting; i++) {
+        struct slice tool;
+        arena_reset(&x->scratch);
+        ok = hit_tool(x->h.s, &x->waiting[i], &x->scratch, &tool, x->h.e);
+        if (ok)
+            count_hit(x, &x->waiting[i], tool);
+    }
+    x->nwaiting = 0;
+    return ok;
+}
+
 static bool take(void *facets, struct hit *hit)
 {
     struct facets *x = facets;
     if (hit->place.run >= x->nruns || x->runs[hit->place.run].left_out)
         return true;
-    struct run_count *run = &x->runs[hit->place.run];
-    bool role = hunt_role_passes(&x->h, hit->role), tool = true;
-    if (run->failed & (run->failed - 1) || (run->failed && !role)) /* two filters or more */
+    uint8_t failed = x->runs[hit->place.run].failed;
+    if (failed & (failed - 1) || (failed && !hunt_role_passes(&x->h, hit->role))) /* two filters or more */
         return true;
-    struct slice name = SLICE_NONE;
-    bool ok = true;
-    if (!run->failed || x->h.q->tool.ptr) {
-        arena_reset(&x->scratch);
-        ok = hit_tool(x->h.s, hit, &x->scratch, &name, x->h.e);
-        tool = hunt_tool_passes(&x->h, name);
+    bool needs_tool = hit->role == ROLE_TOOL || hit->place.part == TEXT_ARGUMENTS;
+    if (!needs_tool || (failed && !x->h.q->tool.ptr)) {
+        count_hit(x, hit, SLICE_NONE);
+        return true;
     }
-    if (ok && !run->failed && tool)
-        count_value(x, SEARCH_ROLE, slice_str(role_name(hit->role)), 1);
-    if (ok && !run->failed && role && name.ptr)
-        count_value(x, SEARCH_TOOL, name, 1);
-    run->hits += role && tool;
-    x->total += role && tool && !run->failed;
-    return ok;
+    x->waiting[x->nwaiting++] = *hit;
+    return x->nwaiting < WAITING_MAX || count_waiting(x);
 }
 
 /* Counts the hits of the runs from `first` to `last` for what these say. */
@@ -205,7 +229,9 @@ static int by_hits(const void *a, const void *b)
 static bool count(struct facets *x, struct search_facets *out)
 {
     bool in_time = true;
-    if (!load_runs(x) || !hunt_candidates(&x->h) || !hunt_blocks(&x->h, x->h.deadline_us, take, x, &in_time) || !describe(x))
+    x->waiting = arena_alloc(x->a, WAITING_MAX * sizeof *x->waiting);
+    if (!load_runs(x) || !hunt_candidates(&x->h) || !hunt_blocks(&x->h, x->h.deadline_us, take, x, &in_time) ||
+        !count_waiting(x) || !describe(x))
         return false;
     for (enum search_field f = 0; f < SEARCH_FIELDS; f++) {
         struct tally *t = &x->tallies[f];

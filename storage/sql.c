@@ -107,7 +107,7 @@ static void write_value(struct str *out, const struct value *v)
     }
 }
 
-static struct slice cursor_write(struct arena *a, const struct list *list, const struct order *order, const struct value *values)
+struct slice cursor_write(struct arena *a, const struct list *list, const struct order *order, const struct value *values)
 {
     unsigned char hash[HASH_SIZE];
     struct str bytes = STR_INIT(CURSOR_MAX);
@@ -159,7 +159,7 @@ static bool read_value(struct slice *from, struct value *v)
     return false;
 }
 
-static bool cursor_read(struct arena *a, struct slice cursor, const struct list *list, const struct order *order, struct value *values)
+bool cursor_read(struct arena *a, struct slice cursor, const struct list *list, const struct order *order, struct value *values)
 {
     if (cursor.len % 2 || cursor.len > 2 * CURSOR_MAX)
         return false;

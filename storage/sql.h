@@ -72,6 +72,9 @@ struct list {
 };
 bool list_page(struct store *s, const struct list *list, const struct filter *f, const struct order *order, const struct page *page,
                struct arena *a, struct ids *out, struct page_end *end, struct err *e);
+/* A cursor: the last row's value of each term, and its key. False: it is none of that list in that order. */
+struct slice cursor_write(struct arena *a, const struct list *list, const struct order *order, const struct value *values);
+bool cursor_read(struct arena *a, struct slice cursor, const struct list *list, const struct order *order, struct value *values);
 /* The keys of all rows that a filter lets through. */
 bool list_keys(struct store *s, const struct list *list, const struct filter *f, struct arena *a, struct ids *out, struct err *e);
 bool list_total(struct store *s, const struct list *list, const struct filter *f, int64_t *total, struct err *e);

@@ -39,6 +39,7 @@ struct page {
     struct slice after;   /* cursor of the page before, or absent */
     struct slice sort;    /* "field,-field"; absent: the list's own order */
     bool count;           /* fill `total` even where it costs a scan */
+    uint64_t offset;      /* of runs alone: leave out so many first (after the cursor, where there is one) */
 };
 #define TOTAL_UNKNOWN INT64_C(-1)
 struct page_end {
@@ -276,7 +277,8 @@ struct run_row {
 struct run_rows { struct run_row *items; size_t n; struct page_end end; };
 
 /* Sort keys of runs: started_at, ended_at, name, task, model, success, messages, calls, tokens, cost, duration, findings,
- * attempt, id, imported (the default: newest import first, in the order of the file). */
+ * attempt, agent, exit_status, stopped_by, format, meta.KEY, score.NAME, id, imported (the default: newest import first, in the order of
+ * the file). */
 bool store_runs(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e);
 bool store_run(struct store *s, struct slice id, struct arena *a, struct run_row *out, struct err *e);
 /* The ids of all runs that a filter names, ascending: an order that is the same wherever the runs come to. */

@@ -18,7 +18,8 @@ struct page api_page(const struct request *r)
     return (struct page){.limit = (uint32_t)arg_int(&r->args, "limit", 0),
                          .after = arg_text(&r->args, "after"),
                          .sort = arg_text(&r->args, "sort"),
-                         .count = arg_bool(&r->args, "count", false)};
+                         .count = arg_bool(&r->args, "count", false),
+                         .offset = (uint64_t)arg_int(&r->args, "offset", 0)};
 }
 
 static bool param_in(const struct param *list, const struct param *param)

@@ -9,6 +9,10 @@ static const struct param page_params[] = {
     {"count", ARG_BOOL, .about = "fill \"total\" even where it costs a scan"},
     {0},
 };
+static const struct param runs_params[] = {
+    {"offset", ARG_INT, 0, INT32_MAX, .about = "leave out so many rows first: a page from anywhere"},
+    {0},
+};
 const struct param run_filter_params[] = {
     {"kind", ARG_TEXT, 0, 200, .about = "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"},
     {"behavior", ARG_TEXT, 0, 1000, .about = "of the vocabulary, such as missing-program"},
@@ -413,7 +417,7 @@ const struct route routes[] = {
      .summary = "What a file of these bytes gave when it was imported; 404 where it was not. `hash` is its 128-bit BLAKE2b in hexadecimal"},
     {READ(API "/uploads/{id}"), .handle = api_upload, .query = {wait_params}, .schema = "Upload", .summary = "How an upload is doing"},
     {READ(API "/collections/{c}/summary"), .handle = api_summary, .schema = "Summary", .summary = "Counts, pass rates, findings, facets"},
-    {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, run_filter_params}, .schema = "[Run]",
+    {READ(API "/collections/{c}/runs"), .handle = api_runs, .query = {page_params, runs_params, run_filter_params}, .schema = "[Run]",
      .summary = "Runs of a collection"},
     {READ(API "/collections/{c}/fields"), .handle = api_fields, .schema = "Fields",
      .summary = "What runs of a collection can be filtered, grouped and sorted by, metadata and scores too"},

@@ -22,7 +22,7 @@ struct route {
     const char *path;                 /* "/api/v1/runs/{id}": {…} is one segment */
     bool (*handle)(struct request *r, struct answer *a, struct err *e);
     enum lane lane;
-    const struct param *query[3];     /* lists of parameters; what is in none of them is refused */
+    const struct param *query[4];     /* lists of parameters; what is in none of them is refused */
     enum body body;
     const struct param *fields;       /* of a JSON body */
     const char *takes;                /* media types of BODY_BYTES: "a/b|c/d", others are refused; NULL: JSON, whatever it is called */

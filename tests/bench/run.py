@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Telltale beside its peers, in one run on one machine: `make bench`.
 
-usage: run.py PROGRAM [--bytes 1G] [--peer-bytes 40M] [--repeat 3] [--only rules,import,judging]       or  make bench BENCH="--bytes 100M"
+usage: run.py PROGRAM [--bytes 1G] [--peer-bytes 40M] [--repeat 3] [--only rules,import,judging,search] [--db FILE --files FOLDER]
+or  make bench BENCH="--bytes 100M"       --db, --files: a database made before, and what it was made of, for search
 
 Each figure is a whole process's own accounting (user + system CPU seconds, wall seconds, peak resident memory); ratios are of
 paired runs, medians of --repeat. Data come from the load generator at $TELLTALE_GENERATE.
@@ -18,6 +19,7 @@ import time
 
 import judging
 import rules
+import search
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -26,7 +28,9 @@ ap.add_argument("program")
 ap.add_argument("--bytes", default="1G")
 ap.add_argument("--peer-bytes", default="40M")
 ap.add_argument("--repeat", type=int, default=3)
-ap.add_argument("--only", default="import,rules,judging")
+ap.add_argument("--only", default="import,rules,judging,search")
+ap.add_argument("--db")
+ap.add_argument("--files")
 args = ap.parse_args()
 PROGRAM = os.path.abspath(args.program)
 RULES = os.path.dirname(PROGRAM) + "/bench/rules"
@@ -99,16 +103,31 @@ def bench_large_import(big, big_bytes):
     print(f"  wall / CPU with all cores: {all_cores[1] / all_cores[0]:.2f}   (goal 0.6)   50 MB/s a core is the goal; files on disk {source / 1e6:.0f} MB")
 
 
+def bench_search(t):
+    """Without archives, which ripgrep cannot read."""
+    if args.db and args.files:
+        return search.measure(PROGRAM, args.db, glob.glob(args.files + "/*/*.json*"), args.repeat)
+    files, _ = generate(t + "/lines", args.bytes, "native,openai,tau,claude,otlp")
+    subprocess.run([PROGRAM, "--db", t + "/search.db", "-q", "import", *files, "-c", "bench", "--no-detect"], check=True, stdout=subprocess.DEVNULL)
+    search.measure(PROGRAM, t + "/search.db", files, args.repeat)
+
+
 def main():
     if "judging" in args.only:
         with tempfile.TemporaryDirectory() as t:
             judging.measure(PROGRAM, t, measure)
     if args.only == "judging":
         return
+    if args.only == "search" and args.db:
+        return bench_search(None)
     if not os.path.exists(GENERATE):
         print(f"NOT RUN: no load generator at {GENERATE}; set TELLTALE_GENERATE")
         return
     with tempfile.TemporaryDirectory() as t:
+        if "search" in args.only:
+            bench_search(t)
+        if args.only == "search":
+            return
         if "import" in args.only:
             bench_import(t)
         big, big_bytes = generate(t + "/big", args.bytes, "native,openai,eval,tau,claude,otlp")

@@ -248,6 +248,19 @@ def test_evidence_is_where_it_says():
     assert quotes > 20
 
 
+def test_marks_say_when_each_message_was_said():
+    with Server() as s:
+        s.collection()
+        say = lambda role, at=None: {"role": role, "content": "words", **({"timestamp": at} if at else {})}
+        s.upload(json.dumps({"id": "timed", "transcripts": [
+            {"id": "a", "messages": [say("user", "2026-01-02T03:04:05.250Z"), say("assistant"), say("user", "2026-01-02T03:04:04Z")]},
+            {"id": "b", "parent": "a", "messages": [say("user")]}]}) + "\n")
+        [run] = s.all("collections/c/runs")
+        first, second = s.get(f"runs/{run['id']}")["marks"]
+        assert first["start"].startswith("2026-01-02T03:04:04") and first["at"] == [1250, None, 0], first
+        assert second["start"] is None and second["at"] is None, second
+
+
 def test_messages_come_by_range():
     s = sample()
     run = max(s.all(RUNS), key=lambda r: r["messages"])
@@ -363,7 +376,7 @@ def test_search_counts_by_what_can_be_chosen():
     with Server() as s:
         s.collection("one")
         s.collection("two")
-        s.upload(jsonl([chat("1", "a red needle", model="a", success=True, metadata={"group": "x"}, tags=["kept"]), chat("2", "needle", model="b", success=False)]), collection="one")
+        s.upload(jsonl([chat("1", "a red needle", model="a", success=True, metadata={"group": "x"}), chat("2", "needle", model="b", success=False)]), collection="one")
         s.upload(jsonl([chat("3", "the needle is red", model="a", agent="walker")]), collection="two")
 
         def counts(**query):
@@ -374,6 +387,7 @@ def test_search_counts_by_what_can_be_chosen():
         assert by["success"] == {"true": 1, "false": 1, "unknown": 1} and by["task"] == {None: 3} and by["tool"] == {}, by
         total, by = counts(q="needle", model="a")
         assert total == 2 and by["model"] == {"a": 2, "b": 1} and by["collection"] == {"one": 1, "two": 1}, by # what else there is to choose
+        s.send("POST", "runs/tags", {"ids": [s.get("search", q="needle", success="true")["items"][0]["run"]], "tag": "kept"})
         assert counts(q="red needle")[0] == 2 and counts(q='"red needle"')[0] == 1
         for narrowed, external_id in (({"agent": "walker"}, "3"), ({"tag": "kept"}, "1"), ({"meta.group": "x"}, "1"), ({"success": "false"}, "2")):
             assert [h["external_id"] for h in s.get("search", q="needle", **narrowed)["items"]] == [external_id], narrowed

@@ -2,12 +2,12 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type List } from '../api';
-import { count, num } from '../format';
+import { num } from '../format';
 import { useKeys } from '../keys';
 import { HitList, hitPath } from '../parts/hitlist';
 import { FailedPage, copy } from '../parts/say';
 import { SearchFacetList } from '../parts/searchfacets';
-import { Shell } from '../parts/shell';
+import { Shell, useCollection } from '../parts/shell';
 import { go, usePlace, withQuery } from '../router';
 import { useRows, type Rows } from '../rows';
 import {
@@ -30,6 +30,7 @@ export function SearchPage(): JSX.Element {
     const { query } = usePlace();
     const asked = searchOf(query);
     const key = asked.toString();
+    const collection = useCollection(query.get('collection'));
     useTitle(asked.has('q') ? `${asked.get('q')} in all messages` : 'Search');
     const [limits, setLimits] = useState<string | null>(null);
     const rows = useRows<SearchHit>(
@@ -112,7 +113,7 @@ export function SearchPage(): JSX.Element {
                         )}
                     </div>
                     {!key ? (
-                        <Start />
+                        <Start collection={collection?.name} />
                     ) : !rows.items.length && !rows.loading && !rows.error ? (
                         <None asked={asked} filters={filters.length} />
                     ) : (
@@ -231,10 +232,10 @@ const EXAMPLES: { q: string; regex?: boolean; does: string }[] = [
     { q: '(?i)\\bi (?:cannot|can\u2019t)\\b', regex: true, does: 'the same without upper and lower case' },
 ];
 
-function Start(): JSX.Element {
+function Start({ collection }: { collection?: string }): JSX.Element {
     return (
         <section class="start" aria-label="How to search">
-            <h2>Find words in every message of every collection.</h2>
+            <h2>Find words in every message of {collection ?? 'every collection'}.</h2>
             <dl>
                 {EXAMPLES.map(({ q, regex, does }) => (
                     <>
@@ -266,7 +267,7 @@ function None({ asked, filters }: { asked: URLSearchParams; filters: number }): 
             {filters > 0 && (
                 <p>
                     <a href={'/search?' + new URLSearchParams([...asked].filter(([key]) => ['q', 'regex', 'case'].includes(key)))}>
-                        Search without {count(filters, 'filter')}
+                        Search without {filters === 1 ? 'the filter' : 'filters'}
                     </a>
                 </p>
             )}
