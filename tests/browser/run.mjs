@@ -11,8 +11,10 @@ import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
 import { searchChecks } from './search.mjs';
+import { twoChecks } from './two.mjs';
 import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
+import { triageChecks } from './triage.mjs';
 
 const binary = process.argv[2];
 if (!binary) {
@@ -29,6 +31,7 @@ try {
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
         await queryChecks(browser, server.base);
+        await twoChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
     }
     await transcriptChecks(browser, server.base);
@@ -37,6 +40,7 @@ try {
     await rubricChecks(browser, binary, server.base);
     await searchChecks(browser, binary);
     await groupChecks(browser, binary);
+    await triageChecks(browser, binary);
     await reportChecks(browser, binary);
 } finally {
     await browser.close();
