@@ -66,7 +66,14 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
                                     refused={rows.error?.message}
                                 />
                                 <Columns chosen={columns.map(column => column.id)} fields={fields} />
-                                {rows.items.length > 0 && <Actions all={all} total={rows.total} />}
+                                {rows.items.length > 0 && (
+                                    <Actions
+                                        all={all}
+                                        total={rows.total}
+                                        collection={summary.data?.collection ?? { id: name, name }}
+                                        filter={filter}
+                                    />
+                                )}
                                 <Export collection={name} filter={filter} total={rows.total} />
                             </div>
                             <Count
