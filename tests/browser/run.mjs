@@ -12,6 +12,7 @@ import { rubricChecks } from './rubrics.mjs';
 import { searchChecks } from './search.mjs';
 import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
+import { triageChecks } from './triage.mjs';
 
 const binary = process.argv[2];
 if (!binary) {
@@ -35,6 +36,7 @@ try {
     await judgingChecks(browser, binary, server.base);
     await rubricChecks(browser, binary, server.base);
     await searchChecks(browser, binary);
+    await triageChecks(browser, binary);
     await reportChecks(browser, binary);
 } finally {
     await browser.close();

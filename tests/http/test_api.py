@@ -249,6 +249,19 @@ def test_evidence_is_where_it_says():
     assert quotes > 20
 
 
+def test_marks_say_when_each_message_was_said():
+    with Server() as s:
+        s.collection()
+        say = lambda role, at=None: {"role": role, "content": "words", **({"timestamp": at} if at else {})}
+        s.upload(json.dumps({"id": "timed", "transcripts": [
+            {"id": "a", "messages": [say("user", "2026-01-02T03:04:05.250Z"), say("assistant"), say("user", "2026-01-02T03:04:04Z")]},
+            {"id": "b", "parent": "a", "messages": [say("user")]}]}) + "\n")
+        [run] = s.all("collections/c/runs")
+        first, second = s.get(f"runs/{run['id']}")["marks"]
+        assert first["start"].startswith("2026-01-02T03:04:04") and first["at"] == [1250, None, 0], first
+        assert second["start"] is None and second["at"] is None, second
+
+
 def test_messages_come_by_range():
     s = sample()
     run = max(s.all(RUNS), key=lambda r: r["messages"])
