@@ -163,6 +163,9 @@ const struct schema schemas[] = {
      "cost_usd: number?}]}"},
     {"Rater", "{rater: string, title: string?, n: integer, fields: [string]}"},
     {"DocentTags", "[{id: string, collection_id: uuid, agent_run_id: string, value: string, created_by: string}]"},
+    {"BesideStep", "{transcript: integer, message: integer, call: integer?, result: integer?, role: string, name: string?, gist: string, cut: boolean}"},
+    {"Beside", "{a: RunRef, b: RunRef, counts: {same: integer, changed: integer, only_a: integer, only_b: integer}, divergence: integer?, "
+               "rows: [{what: string, differs: [string], a: BesideStep?, b: BesideStep?}]}"},
     {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
     {"SqlSchema", "{views: [{name: string, about: string, columns: [{name: string, type: string, about: string}]}], functions: [string], "
                   "limits: {seconds: number, memory_bytes: integer, value_bytes: integer, query_bytes: integer, answer_bytes: integer, rows: integer}}"},

@@ -10,6 +10,7 @@ import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
 import { searchChecks } from './search.mjs';
+import { twoChecks } from './two.mjs';
 import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
 import { triageChecks } from './triage.mjs';
@@ -29,6 +30,7 @@ try {
         await readerChecks(browser, server.base, sample);
         await actionChecks(browser, server.base, sample);
         await queryChecks(browser, server.base);
+        await twoChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
     }
     await transcriptChecks(browser, server.base);

@@ -21,6 +21,7 @@ import './tree.css';
 import './jobs.css';
 import './print.css';
 import './query.css';
+import './beside.css';
 import './search.css';
 import './rules.css';
 
@@ -32,6 +33,7 @@ const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
+const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
@@ -74,6 +76,8 @@ function App(): JSX.Element {
             return <JobsPage />;
         case 'search':
             return <SearchPage />;
+        case 'beside':
+            return <BesidePage />;
         case 'query':
             return <QueryPage />;
         case 'settings':
