@@ -10,6 +10,7 @@ import { readerChecks } from './reader.mjs';
 import { reportChecks } from './report.mjs';
 import { rubricChecks } from './rubrics.mjs';
 import { searchChecks } from './search.mjs';
+import { stateChecks } from './states.mjs';
 import { twoChecks } from './two.mjs';
 import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
@@ -32,6 +33,7 @@ try {
         await queryChecks(browser, server.base);
         await twoChecks(browser, server.base);
         await listChecks(browser, server.base, sample);
+        await stateChecks(browser, server.base, sample);
     }
     await transcriptChecks(browser, server.base);
     await importChecks(browser, server.base);
