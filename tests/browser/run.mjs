@@ -1,6 +1,7 @@
 // Drives the page in a real Chromium against the real program.  usage: node run.mjs BINARY
 import { actionChecks } from './actions.mjs';
 import { finish, launch, startServer } from './harness.mjs';
+import { groupChecks } from './groups.mjs';
 import { importChecks } from './imports.mjs';
 import { listChecks } from './lists.mjs';
 import { judgingChecks } from './judging.mjs';
@@ -40,6 +41,7 @@ try {
     await judgingChecks(browser, binary, server.base);
     await rubricChecks(browser, binary, server.base);
     await searchChecks(browser, binary);
+    await groupChecks(browser, binary);
     await triageChecks(browser, binary);
     await reportChecks(browser, binary);
 } finally {
