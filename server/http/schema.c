@@ -82,8 +82,8 @@ const struct schema schemas[] = {
      "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
      "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
      "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
-    {"RunMap", "{stale: boolean, made_at: time, about: {contrastive: boolean, sampled_runs: integer, sampled_tasks: integer, pairs: integer, "
-               "features: integer, axes: [{agreement: number, low: [string], high: [string]}]}, scale: integer, runs: [uuid], x: [integer], "
+    {"RunMap", "{stale: boolean, made_at: time?, about: {contrastive: boolean, sampled_runs: integer, sampled_tasks: integer, pairs: integer, "
+               "features: integer, axes: [{agreement: number, low: [string], high: [string]}]}?, scale: integer, runs: [uuid], x: [integer], "
                "y: [integer], field: string, words: [string], values: [number?], numbers: boolean, shown: [integer]}"},
     {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
                  "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},

@@ -10,6 +10,8 @@ import { StoryPage } from './pages/story';
 import { TasksPage } from './pages/tasks';
 import { focusMain, lazy } from './parts/lazy';
 import { UnknownPage } from './parts/shell';
+import { useKeys } from './keys';
+import { printPage } from './print';
 import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
@@ -39,6 +41,7 @@ const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 function App(): JSX.Element {
     const { path } = usePlace();
     const page = pageOf(path);
+    useKeys('Printing', [{ key: 'mod+p', does: 'print the whole page', typing: true, run: () => void printPage() }]);
     // A new page is a new place to read from: without this, the focus would stay with a link that is gone.
     const first = useRef(true);
     useEffect(() => {

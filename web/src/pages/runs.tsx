@@ -32,7 +32,7 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
     const columns = (query.get('cols')?.split(',') ?? STANDARD)
         .map(id => COLUMNS.find(column => column.id === id) ?? fieldColumn(id))
         .filter(column => column != null);
-    if (rows.error && !rows.items.length && rows.error.status === 404)
+    if (rows.error && !rows.items.length && rows.error.status !== 400)
         return (
             <Shell>
                 <FailedPage error={rows.error} again={rows.again} />
