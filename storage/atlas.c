@@ -113,7 +113,7 @@ static bool take_points(struct store *s, int64_t collection, struct slice packed
 static bool read_atlas(struct store *s, struct slice collection, struct arena *a, struct atlas_points *out, struct err *e)
 {
     int64_t n;
-    *out = (struct atlas_points){.collection = collection};
+    *out = (struct atlas_points){.collection = collection, .stale = true};
     if (!collection_find(s, collection, &n, e))
         return false;
     struct stmt *q = db_prepare(s->db,
@@ -121,7 +121,7 @@ static bool read_atlas(struct store *s, struct slice collection, struct arena *a
     bind_int(q, n);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no map of this collection yet: make one with POST …/map");
+        return step == STEP_DONE;
     out->revision = take_int(q);
     out->changes = take_int(q);
     out->stale = out->changes != take_int(q);

@@ -409,7 +409,7 @@ struct atlas_points {
 };
 /* Replaces the collection's map; runs in any order, those that are gone are left out. */
 bool store_atlas_put(struct store *s, const struct atlas_points *points, struct err *e);
-/* ERR_NOT_FOUND: there is none yet. Runs that came since have no place in it. */
+/* made_at absent: there is none yet. Runs that came since have no place in it. */
 bool store_atlas(struct store *s, struct slice collection, struct arena *a, struct atlas_points *out, struct err *e);
 /* What each point has of a field (store_fields): a number, or the place of a word, 0 for none; of several the first. And which of them the filter
  * lets through. */

@@ -46,7 +46,8 @@ const struct sql_view sql_views[] = {
         {"confidence", "number", "0 to 1"}, {"title", "text", "what was found, in a line"}, {"message", "text", "in more words"},
         {"scope", "text", "run, task or collection"}, {"run", "text", "id of the run; NULL beyond one run"},
         {"task_id", "text", "task"}, {"status", "text", "open, confirmed or dismissed"}, {"reviewer", "text", "who reviewed it"},
-        {"note", "text", "what they noted"}, {"created_at", "time", "when it was found"})},
+        {"note", "text", "what they noted"}, {"created_at", "time", "when it was found"},
+        {"exception", "text", "id of the exception that set it aside; NULL: none did"})},
     {"evidence", "one row a span of words that shows a finding", COLUMNS(
         {"finding", "text", "id of the finding"}, RUN_ID, {"transcript", "text", "id of the transcript"},
         {"message", "integer", "index of the message; NULL: a field of the run"}, {"part", "text", "text, reasoning, error, call:N.arguments …"},

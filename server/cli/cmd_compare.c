@@ -1,5 +1,7 @@
-/* Two groups of runs of a collection beside each other: a sentence or two about the outcome, and a row for each thing that changed. */
+/* Two groups of runs of a collection beside each other: a sentence or two about the outcome, and a row for each thing that changed; or two runs,
+ * step by step. */
 #include "cli/cli.h"
+#include "view/beside.h"
 #include "view/compare.h"
 
 #include <math.h>
@@ -87,13 +89,70 @@ static bool compare(struct cli *cli, struct store *store, struct err *e)
     return ok;
 }
 
+/* ---- two runs ----------------------------------------------------------------------------------------------------------- */
+
+static const struct column step_columns[] = {
+    {"", "parts", 0, false}, {"what", "what", 0, false}, {"a", "a.message", 0, true}, {"b", "b.message", 0, true}, {"step", "step", 28, false},
+    {"differs", "differs", 0, false}, {"in a", "a.gist", 60, false}, {"in b", "b.gist", 60, false}, {0},
+};
+
+/* The row as it is printed: with the name of its step, and a mark where the runs part. */
+static void add_step(struct rows *rows, json_t *row, bool parts)
+{
+    const json_t *a = json_object_get(row, "a"), *step = json_is_object(a) ? a : json_object_get(row, "b");
+    const json_t *name = json_object_get(step, "name"), *call = json_object_get(step, "call");
+    json_object_set(row, "step", json_is_string(name) && json_is_integer(call) ? (json_t *)name : json_object_get(step, "role"));
+    json_object_set_new(row, "parts", json_string(parts ? ">" : ""));
+    char *one = json_dumps(row, JSON_COMPACT);
+    if (!one)
+        abort();
+    rows_add(rows, slice_str(one));
+    free(one);
+}
+
+static bool print_steps(struct cli *cli, struct slice text, struct err *e)
+{
+    json_t *all = json_loadb(text.ptr, text.len, JSON_ALLOW_NUL, NULL), *row;
+    if (!all)
+        return err_set(e, ERR_INTERNAL, "the comparison cannot be read back");
+    const json_t *counts = json_object_get(all, "counts"), *divergence = json_object_get(all, "divergence");
+    if (cli->output == OUTPUT_TABLE && !cli->quiet)
+        printf("%lld steps are the same, %lld differ, %lld are of a alone, %lld of b alone.\n", whole(counts, "same"), whole(counts, "changed"),
+               whole(counts, "only_a"), whole(counts, "only_b"));
+    struct rows rows = rows_start(cli, step_columns);
+    size_t i;
+    json_array_foreach(json_object_get(all, "rows"), i, row) {
+        if (strcmp(json_string_value(json_object_get(row, "what")), "same") != 0)
+            add_step(&rows, row, json_is_integer(divergence) && (size_t)json_integer_value(divergence) == i);
+    }
+    if (cli->output != OUTPUT_TABLE || rows.count)
+        rows_end(&rows, SLICE_NONE);
+    json_decref(all);
+    return true;
+}
+
+static bool compare_runs(struct cli *cli, struct store *store, struct err *e)
+{
+    struct str text = STR_INIT(TEXT_MAX);
+    struct jsonw j = jsonw_to(&text);
+    bool ok = view_beside(&j, store, slice_str(cli->args[0]), slice_str(cli->args[1]), e);
+    ok = ok && (!text.full || err_set(e, ERR_TOO_LARGE, "the comparison is larger than %d MB", TEXT_MAX >> 20));
+    if (ok && cli->output == OUTPUT_JSON)
+        printf("%.*s\n", SLICE_ARG(str_slice(&text)));
+    else if (ok)
+        ok = print_steps(cli, str_slice(&text), e);
+    str_free(&text);
+    return ok;
+}
+
 int cmd_compare(struct cli *cli)
 {
     struct err e = {0};
     struct store *store = NULL;
     atomic_store(&cli_stop_at_once, true);
-    bool ok = cli_option(cli, "by") || err_set(&e, ERR_USAGE, "say with --by which field tells the groups apart, such as --by model");
-    ok = ok && cli_open(cli, STORE_READ, &store, &e) && compare(cli, store, &e);
+    bool groups = cli_option(cli, "by") != NULL;
+    bool ok = groups || cli->nargs == 2 || err_set(&e, ERR_USAGE, "name two runs, or say with --by which field tells two groups apart, such as --by model");
+    ok = ok && cli_open(cli, STORE_READ, &store, &e) && (groups ? compare(cli, store, &e) : compare_runs(cli, store, &e));
     store_close(store);
     return ok ? 0 : cli_fail(&e);
 }

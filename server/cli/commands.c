@@ -202,7 +202,9 @@ const struct command commands[] = {
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},
     {"incomplete", "", "list what detectors could not finish",
      "A detector that meets a limit of time or work on a run may have missed something there.", incomplete_options, 0, 0, cmd_incomplete},
-    {"compare", "A [B]", "compare two groups of runs over the tasks that both ran",
+    {"compare", "RUN RUN | --by FIELD A [B]", "compare two runs step by step, or two groups of runs over the tasks that both ran",
+     "RUN is the id of a run. Steps are aligned by what the runs do; printed are those that differ (with --output json all), and the first at which\n"
+     "the runs do something else is marked.\n\n"
      "A and B are values of the field that --by names, several with commas; without B the other group is all other runs. Tasks are the unit:\n"
      "runs are averaged within theirs. Differences are B less A, with 95 % intervals; P is adjusted for the number of rows (Benjamini and Hochberg).\n\n"
      "telltale compare -c bench --by model gpt-5-mini gpt-5", compare_options, 1, 2, cmd_compare},

@@ -1,4 +1,5 @@
 #include "http/api.h"
+#include "view/beside.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -158,6 +159,12 @@ bool api_run(struct request *r, struct answer *a, struct err *e)
         return false;
     jsonw_end(&j);
     return true;
+}
+
+bool api_run_compare(struct request *r, struct answer *a, struct err *e)
+{
+    struct jsonw j = jsonw_to(&a->body);
+    return view_beside(&j, r->store, r->path[0], r->path[1], e);
 }
 
 bool api_run_delete(struct request *r, struct answer *a, struct err *e)

@@ -63,6 +63,7 @@ HANDLER(api_export_some);
 /* api_runs.c */
 HANDLER(api_runs);
 HANDLER(api_run);
+HANDLER(api_run_compare);
 HANDLER(api_run_delete);
 HANDLER(api_messages);
 HANDLER(api_messages_add);

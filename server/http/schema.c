@@ -82,8 +82,8 @@ const struct schema schemas[] = {
      "changed: [{what: string, name: string, kind: string?, a: number?, b: number?, difference: number?, low: number?, high: number?, p: number, "
      "adjusted: number, weight: number, tasks: integer, runs_a: integer, runs_b: integer}], "
      "sizes: [{measure: string, edges: [number], a: [integer], b: [integer]}]}"},
-    {"RunMap", "{stale: boolean, made_at: time, about: {contrastive: boolean, sampled_runs: integer, sampled_tasks: integer, pairs: integer, "
-               "features: integer, axes: [{agreement: number, low: [string], high: [string]}]}, scale: integer, runs: [uuid], x: [integer], "
+    {"RunMap", "{stale: boolean, made_at: time?, about: {contrastive: boolean, sampled_runs: integer, sampled_tasks: integer, pairs: integer, "
+               "features: integer, axes: [{agreement: number, low: [string], high: [string]}]}?, scale: integer, runs: [uuid], x: [integer], "
                "y: [integer], field: string, words: [string], values: [number?], numbers: boolean, shown: [integer]}"},
     {"Contrast", "{by: string, a: string, b: string?, runs_a: integer, runs_b: integer, items: [{actions: string, a: number, b: number, p: number, "
                  "shown: [{run: uuid, transcript: integer, message: integer, quote: string}]}]}"},
@@ -163,6 +163,9 @@ const struct schema schemas[] = {
      "cost_usd: number?}]}"},
     {"Rater", "{rater: string, title: string?, n: integer, fields: [string]}"},
     {"DocentTags", "[{id: string, collection_id: uuid, agent_run_id: string, value: string, created_by: string}]"},
+    {"BesideStep", "{transcript: integer, message: integer, call: integer?, result: integer?, role: string, name: string?, gist: string, cut: boolean}"},
+    {"Beside", "{a: RunRef, b: RunRef, counts: {same: integer, changed: integer, only_a: integer, only_b: integer}, divergence: integer?, "
+               "rows: [{what: string, differs: [string], a: BesideStep?, b: BesideStep?}]}"},
     {"Rows", "{columns: [string], rows: [[any]], truncated: boolean}"},
     {"SqlSchema", "{views: [{name: string, about: string, columns: [{name: string, type: string, about: string}]}], functions: [string], "
                   "limits: {seconds: number, memory_bytes: integer, value_bytes: integer, query_bytes: integer, answer_bytes: integer, rows: integer}}"},

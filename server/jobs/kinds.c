@@ -1,7 +1,7 @@
 #include "base/jsonw.h"
 #include "ingest/ingest.h"
-#include "jobs/atlas_run.h"
 #include "ingest/ownrules.h"
+#include "jobs/atlas_run.h"
 #include "jobs/build.h"
 #include "jobs/jobs.h"
 #include "jobs/judging.h"

@@ -18,6 +18,7 @@ import tempfile
 import time
 
 import judging
+import lists
 import rules
 import search
 
@@ -27,6 +28,7 @@ ap = argparse.ArgumentParser()
 ap.add_argument("program")
 ap.add_argument("--bytes", default="1G")
 ap.add_argument("--peer-bytes", default="40M")
+ap.add_argument("--runs", type=int, default=1_000_000, help="of the collection that --only scale makes")
 ap.add_argument("--repeat", type=int, default=3)
 ap.add_argument("--only", default="import,rules,judging,search")
 ap.add_argument("--db")
@@ -116,7 +118,12 @@ def main():
     if "judging" in args.only:
         with tempfile.TemporaryDirectory() as t:
             judging.measure(PROGRAM, t, measure)
-    if args.only == "judging":
+    with tempfile.TemporaryDirectory() as t:
+        if "read" in args.only:
+            lists.read(PROGRAM, t)
+        if "scale" in args.only:
+            lists.scale(PROGRAM, t, args.runs)
+    if not {"search", "import", "rules"} & set(args.only.split(",")):
         return
     if args.only == "search" and args.db:
         return bench_search(None)

@@ -1,5 +1,6 @@
 // Judging in the page, against a model server of our own: connections, judging runs, what judges said, labels by key.
 import { all, api, assert, axe, check, equal, newPage, settled, startModel, startServer, SHOTS } from './harness.mjs';
+import { askChecks } from './transcript.mjs';
 
 const RUBRIC = 'went-wrong';
 const TEXT = `name: ${RUBRIC}
@@ -68,6 +69,7 @@ export async function judgingChecks(browser, binary, modelless) {
         await connectionChecks(browser, server.base, model);
         const judged = await judgeChecks(browser, server.base, collection, model);
         await saidChecks(browser, server.base, judged);
+        await askChecks(browser, server.base, judged.plain.run.id);
         await labelChecks(browser, server.base, collection);
     } finally {
         await server.stop();

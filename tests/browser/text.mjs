@@ -4,7 +4,7 @@ import { assert, check, equal, esbuild, WEB } from './harness.mjs';
 const ENTRY = `export * from './src/text'; export * from './src/json'; export * from './src/filter';
 export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, stopsOf } from './src/transcript'; export * from './src/question';
 export * from './src/code'; export * from './src/lanes';
-export * from './src/nested'; export * from './src/valuediff';`;
+export * from './src/nested'; export * from './src/valuediff'; export { wordsOf, piecesOf, searchOf } from './src/searching';`;
 
 async function bundle() {
     const built = await esbuild.build({
@@ -300,5 +300,21 @@ export async function textChecks() {
         const { low, high } = t.wilson(17, 18);
         equal(`${Math.round(low * 100)}–${Math.round(high * 100)}`, '74–99', '17 of 18');
         equal(t.wilson(0, 0), null, 'of nothing');
+    });
+    await check('a hit is shown around its match, and all words of the search are marked', () => {
+        const hit = (line, word, more = 0) => {
+            const start = Buffer.from(line).indexOf(word) + more;
+            return { line, line_start: more, start, end: start + Buffer.byteLength(word) };
+        };
+        const shown = (...args) => t.piecesOf(...args).map(p => (p.marked ? `[${p.text}]` : p.text)).join('');
+        equal(t.wordsOf('disk  "no space" full').join('|'), 'disk|no space|full', 'words');
+        equal(t.wordsOf('"is full says "df" x').join('|'), 'is full says "df|x', 'a quote that ends before a blank alone');
+        equal(t.wordsOf('"is full').join('|'), '"is|full', 'a quote that does not end');
+        equal(shown(hit('  the n\u00e4\u00efve one', 'n\u00e4\u00efve'), []), 'the [n\u00e4\u00efve] one', 'indent');
+        equal(shown(hit('Disk is full of disks', 'full'), ['full', 'disk']), '[Disk] is [full] of [disk]s', 'two words');
+        equal(shown(hit('one two three four needle x', 'needle'), [], 6), '\u2026 four [needle] x', 'cut at a word');
+        equal(shown(hit('a needle', 'needle', 40), []), 'a [needle]', 'a later line');
+        equal(t.searchOf(new URLSearchParams('q=a&role=tool&x=1&meta.k=v&f=')).toString(), 'q=a&role=tool&meta.k=v', 'what is asked');
+        equal(t.searchOf(new URLSearchParams('q=+&role=tool')).toString(), '', 'nothing is asked');
     });
 }

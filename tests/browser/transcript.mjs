@@ -282,3 +282,27 @@ export async function transcriptChecks(browser, base) {
     await check('nothing was said on the console', () => equal(page.wrongs.join('\n'), '', 'console'));
     await page.context().close();
 }
+
+/** With a model at hand: a question about selected words, whose rubric stays only where it is wanted. */
+export async function askChecks(browser, base, run) {
+    const page = await newPage(browser, base);
+    const asked = async () => (await all(base, '/rubrics')).filter(rubric => rubric.name.startsWith('asked-')).length;
+    await check('a judge answers a question about selected words, and the question is gone afterwards', async () => {
+        await page.goto(`${base}/runs/${run}`);
+        await page.locator('.msg p [data-o]').first().waitFor();
+        await settled(page);
+        await select(page, '.msg p [data-o]', 0, 5);
+        await page.getByRole('button', { name: 'Ask a judge' }).click();
+        await page.getByRole('textbox', { name: 'Question' }).fill('Did the agent look first?');
+        await page.getByRole('button', { name: 'Ask', exact: true }).click();
+        await page.locator('.asked-said .ans').waitFor();
+        equal(await asked(), 1, 'rubrics while it is asked');
+        equal((await axe(page)).join('\n'), '', 'axe');
+        await page.keyboard.press('Escape');
+        await page.locator('dialog').waitFor({ state: 'detached' });
+        for (let left = 50; (await asked()) && left; left--) await page.waitForTimeout(50);
+        equal(await asked(), 0, 'rubrics afterwards');
+        equal(page.wrongs.join('\n'), '', 'console');
+    });
+    await page.context().close();
+}

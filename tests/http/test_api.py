@@ -99,8 +99,7 @@ def test_every_answer_is_as_described():
     check(s.send("POST", "sql", {"query": "SELECT 1 AS one, NULL AS none"}), described(doc, "/api/v1/sql", "post", 200), doc)
     told = {(p, m) for p, ms in doc["paths"].items() for m in ms if m == "get" and not p.startswith(("/rest/", "/api/v1/labels", "/api/v1/agreement"))} # those: test_docent, test_labels
     left = told - set(asked)
-    assert left <= {("/api/v1/collections/{c}/map", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get")}, left
-    assert left <= {("/api/v1/rules/{id}/versions", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get")}, left
+    assert left <= {("/api/v1/collections/{c}/map", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get"), ("/api/v1/rules/{id}/versions", "get"), ("/api/v1/runs/{a}/compare/{b}", "get")}, left
 
 
 def test_every_described_call_exists_and_refuses_unknown_parameters():
@@ -203,6 +202,36 @@ def test_filters_keep_what_fits():
         assert sorted(f["id"] for f in got) == sorted(f["id"] for f in findings if f[key] == value), key
 
 
+def test_runs_are_counted_sorted_and_exported_by_any_field():
+    with Server() as s:
+        s.collection()
+        said = [{"id": "main", "messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "done"}]}]
+        made = [{"id": str(i), "transcripts": said, "model": ("north", "south")[i % 2], "cost_usd": i / 4, "scores": [{"name": "reward", "value": i % 3}],
+                 "metadata": {"seed": i}} for i in range(6)]
+        s.upload(jsonl(made))
+        runs = "collections/c/runs"
+        names = lambda **q: [r["external_id"] for r in s.get(runs, **q)["items"]]
+        assert names(sort="-score.reward,meta.seed") == ["2", "5", "1", "4", "0", "3"]
+        assert names(sort="-meta.seed", offset=2, limit=2) == ["3", "2"]
+        assert names(sort="meta.seed", **{"range.cost": "0.5..1", "score.reward": "0,2"}) == ["2", "3"]
+        s.ask("GET", runs + "?range.cost=x").problem(400)
+        s.ask("GET", runs + "?sort=nothing").problem(400)
+        facet = s.get("collections/c/facets", fields="model", model="north", **{"range.meta.seed": "..3"})
+        assert facet["total"] == 2 and [(v["value"], v["runs"]) for v in facet["facets"][0]["values"]] == [("north", 2), ("south", 2)], facet
+        stats = s.get("collections/c/stats", by="model")["items"]
+        assert [(g["value"], g["cost_usd"]["sum"], g["tokens"]) for g in stats] == [("north", 1.5, None), ("south", 2.25, None)], stats
+        assert {f["field"]: f["type"] for f in s.get("collections/c/fields")["items"]}["meta.seed"] == "number"
+        ids = {r["external_id"]: r["id"] for r in s.get(runs)["items"]}
+        lines = s.ask("POST", "collections/c/export", json.dumps({"ids": [ids["1"], ids["4"]], "filter": {"model": "south"}}).encode()).body.splitlines()
+        assert [json.loads(l)["external_id"] for l in lines if b"external_id" in l] == ["1"], lines
+        lines = s.ask("GET", "collections/c/export?as=csv&range.cost=1..").body.splitlines()
+        assert len(lines) == 1 + 2, lines
+        some = s.ask("GET", "collections/c/export?model=north").body
+        s.collection("back")
+        s.upload(some, collection="back")
+        assert sorted(r["external_id"] for r in s.get("collections/back/runs")["items"]) == ["0", "2", "4"]
+
+
 def test_metadata_can_be_asked_for():
     with Server() as s:
         s.collection()
@@ -247,6 +276,19 @@ def test_evidence_is_where_it_says():
                 if e["message"] is None and e["part"].startswith("run."):
                     assert detail[e["part"][4:]].encode()[e["start"]:e["end"]] == e["quote"].encode()
     assert quotes > 20
+
+
+def test_marks_say_when_each_message_was_said():
+    with Server() as s:
+        s.collection()
+        say = lambda role, at=None: {"role": role, "content": "words", **({"timestamp": at} if at else {})}
+        s.upload(json.dumps({"id": "timed", "transcripts": [
+            {"id": "a", "messages": [say("user", "2026-01-02T03:04:05.250Z"), say("assistant"), say("user", "2026-01-02T03:04:04Z")]},
+            {"id": "b", "parent": "a", "messages": [say("user")]}]}) + "\n")
+        [run] = s.all("collections/c/runs")
+        first, second = s.get(f"runs/{run['id']}")["marks"]
+        assert first["start"].startswith("2026-01-02T03:04:04") and first["at"] == [1250, None, 0], first
+        assert second["start"] is None and second["at"] is None, second
 
 
 def test_messages_come_by_range():

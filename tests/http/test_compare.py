@@ -96,7 +96,10 @@ def test_a_map_is_drawn_kept_and_goes_stale():
     with Server() as s:
         put(s)
         doc = s.get("/openapi.json")
-        s.ask("GET", "collections/c/map").problem(404, "no map")
+        none = s.get("collections/c/map")
+        check(none, described(doc, "/api/v1/collections/{c}/map", "get", 200), doc)
+        assert none["made_at"] is None and none["stale"] and none["runs"] == [], none
+        s.ask("GET", "collections/none/map").problem(404)
         job = s.send("POST", "collections/c/map", {}, 202)
         done = s.get(f"jobs/{job['id']}", wait=30)
         assert done["state"] == "done" and done["kind"] == "map", done

@@ -1,9 +1,11 @@
 """SQL that means harm, each ended by a clear refusal in time and in bounded memory; and the queries that people keep."""
+import json
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from server import PROGRAM, Server
+from test_api import check, described
 
 TIMEOUT_MS = 400
 MOST_MB = 700 # of two queries at a time, each of which may have 256
@@ -129,3 +131,23 @@ def test_the_schema_of_sql_is_what_sql_answers():
         a = s.ask("POST", "sql", {"query": FOREVER + "SELECT count(*) FROM n", "timeout_ms": 100}).problem(422, "took too long")
         assert a["code"] == "limit"
         s.ask("POST", "sql", {"query": "SELECT 1", "timeout_ms": 60000}).problem(400, "timeout_ms")
+
+
+def test_two_runs_are_compared_step_by_step():
+    def run(name, cmd):
+        return {"id": name, "transcripts": [{"messages": [
+            {"role": "user", "content": "go"},
+            {"role": "assistant", "content": "", "tool_calls": [{"id": "1", "function": "bash", "arguments": {"cmd": cmd}}]},
+            {"role": "tool", "tool_call_id": "1", "function": "bash", "content": "same"}]}]}
+    with Server() as s:
+        s.send("POST", "collections", {"name": "c"}, 201)
+        s.send("POST", "collections/c/uploads?filename=a.jsonl&wait=30", "\n".join(json.dumps(run(*r)) for r in (("x", "ls"), ("y", "ls -l"))).encode())
+        x, y = (r["id"] for r in sorted(s.all("collections/c/runs"), key=lambda r: r["external_id"]))
+        got = s.get(f"runs/{x}/compare/{y}")
+        check(got, described(s.get("/openapi.json"), "/api/v1/runs/{a}/compare/{b}", "get", 200), s.get("/openapi.json"))
+        assert got["a"]["id"] == x and got["b"]["id"] == y and got["divergence"] == 1, got
+        assert got["counts"] == {"same": 1, "changed": 1, "only_a": 0, "only_b": 0}
+        row = got["rows"][1]
+        assert row["what"] == "changed" and row["differs"] == ["arguments"] and row["a"]["gist"] == '{"cmd":"ls"}' and row["b"]["result"] == 2, row
+        assert s.get(f"runs/{x}/compare/{x}")["divergence"] is None
+        s.get(f"runs/{x}/compare/nobody", status=404)

@@ -487,7 +487,7 @@ export const api = {
     uploadState: (id: string, signal?: AbortSignal) => get<Upload>('/uploads' + pathOf(id), undefined, signal),
 };
 
-export function exportUrl(c: string, as: 'native' | 'csv', filter?: URLSearchParams): string {
+export function exportUrl(c: string, as: 'native' | 'csv' | 'html', filter?: URLSearchParams): string {
     const params = new URLSearchParams(filter);
     params.set('as', as);
     return address(`/collections${pathOf(c)}/export`, params);

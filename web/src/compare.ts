@@ -1,5 +1,6 @@
 // Two groups of runs: their shapes, the calls, and how the page says what they mean.
-import { get, pathOf, type Kind, type Params, type Rate, type Summary } from './api';
+import { get, pathOf, type Kind, type Params, type Rate } from './api';
+import type { FieldInfo } from './lists';
 import { RUN_KEYS, askedOf } from './filter';
 import { DASH, cost, duration } from './format';
 import { collectionPath } from './router';
@@ -96,19 +97,23 @@ export const comparing = {
 
 /* ---- what is asked ---------------------------------------------------------------------------------------------------- */
 
-/** A field by which runs can be told apart, with its commonest values. */
+/** A field by which runs can be told apart, with its commonest values once they are known. */
 export interface GroupField {
     field: string;
     values: { value: string; runs: number }[];
 }
 
-export const fieldsOf = (summary: Summary): GroupField[] =>
-    summary.facets
-        .map(({ field, values }) => ({
-            field,
-            values: values.flatMap(v => (v.value == null || !v.runs ? [] : [{ value: v.value, runs: v.runs }])),
-        }))
-        .filter(({ field, values }) => values.length > (field === 'tag' || field === 'behavior' || field === 'kind' ? 0 : 1));
+const SEVERAL = ['tag', 'behavior', 'kind', 'detector'];
+const FIRST = ['model', 'agent', 'success', 'exit_status', 'tag', 'attempt', 'behavior', 'kind', 'format'];
+
+/** Fields of few words, those that people compare by first. Two values it takes, but where a run may have several. */
+export function groupFields(fields: FieldInfo[]): GroupField[] {
+    const rank = (field: string) => (FIRST.includes(field) ? FIRST.indexOf(field) : FIRST.length);
+    return fields
+        .filter(f => f.facet && f.field !== 'task' && f.values > (SEVERAL.includes(f.field) ? 0 : 1))
+        .sort((a, b) => rank(a.field) - rank(b.field) || b.runs - a.runs)
+        .map(f => ({ field: f.field, values: [] }));
+}
 
 export interface Asked {
     by: string;
@@ -117,11 +122,9 @@ export interface Asked {
     b: string | null;
 }
 
-/** What the address says, completed by the two commonest values of the first field that has two. */
-export function askedFor(query: URLSearchParams, fields: GroupField[]): Asked | null {
-    const by = query.get('by') ?? (fields.find(f => f.field === 'model') ?? fields[0])?.field;
-    if (by == null) return null;
-    const values = fields.find(f => f.field === by)?.values.map(v => v.value) ?? [];
+/** What the address says, completed by the two commonest values of the field. */
+export function askedFor(query: URLSearchParams, by: string, known: GroupField['values']): Asked | null {
+    const values = known.map(v => v.value);
     const a = query.get('a') ?? values.find(v => v !== query.get('b'));
     if (a == null) return null;
     const rest = query.get('a') != null && query.get('b') == null;

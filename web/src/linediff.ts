@@ -8,9 +8,10 @@ export interface DiffLine {
 const MOST = 4_000_000; /* cells of the table; beyond that the middle is shown as replaced */
 
 /** The longest common subsequence of lines decides what stayed. */
-export function lineDiff(before: string, after: string): DiffLine[] {
-    const a = linesOf(before);
-    const b = linesOf(after);
+export const lineDiff = (before: string, after: string): DiffLine[] => sequenceDiff(linesOf(before), linesOf(after));
+
+/** The same of any pieces of text: lines, words. */
+export function sequenceDiff(a: string[], b: string[]): DiffLine[] {
     let head = 0;
     while (head < a.length && head < b.length && a[head] === b[head]) head++;
     let tail = 0;

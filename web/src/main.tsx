@@ -10,6 +10,8 @@ import { StoryPage } from './pages/story';
 import { TasksPage } from './pages/tasks';
 import { focusMain, lazy } from './parts/lazy';
 import { UnknownPage } from './parts/shell';
+import { useKeys } from './keys';
+import { printPage } from './print';
 import { pageOf, usePlace } from './router';
 import './tokens.css';
 import './components.css';
@@ -21,6 +23,7 @@ import './tree.css';
 import './jobs.css';
 import './print.css';
 import './query.css';
+import './beside.css';
 import './search.css';
 import './rules.css';
 
@@ -32,11 +35,13 @@ const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage
 const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
 const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
+const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
     const page = pageOf(path);
+    useKeys('Printing', [{ key: 'mod+p', does: 'print the whole page', typing: true, run: () => void printPage() }]);
     // A new page is a new place to read from: without this, the focus would stay with a link that is gone.
     const first = useRef(true);
     useEffect(() => {
@@ -74,6 +79,8 @@ function App(): JSX.Element {
             return <JobsPage />;
         case 'search':
             return <SearchPage />;
+        case 'beside':
+            return <BesidePage />;
         case 'query':
             return <QueryPage />;
         case 'settings':

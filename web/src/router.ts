@@ -104,7 +104,7 @@ export type Page =
     | { name: 'groups' | 'map'; collection: string }
     | { name: 'task'; collection: string; task: string }
     | { name: 'run'; run: string }
-    | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'jobs' }
+    | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'beside' | 'jobs' }
     | { name: 'rubric' | 'agreement'; rubric: string }
     | { name: 'search' }
     | { name: 'unknown' };
@@ -116,6 +116,7 @@ export function pageOf(path: string): Page {
     if (path === '/judges') return { name: 'rubrics' };
     if (path === '/search') return { name: 'search' };
     if (path === '/query') return { name: 'query' };
+    if (path === '/compare') return { name: 'beside' };
     if (path === '/settings') return { name: 'settings' };
     if (path === '/jobs') return { name: 'jobs' };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };

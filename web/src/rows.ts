@@ -12,8 +12,8 @@ export interface Rows<T> {
     loading: boolean;
     error: ApiError | undefined;
     ms: number;
-    /** Loads on until `n` rows are there. */
-    want: (n: number) => void;
+    /** Loads on until `n` rows are there; of runs the rows from `from` to `n`, and what lies before may stay unloaded. */
+    want: (n: number, from?: number) => void;
     again: () => void;
 }
 
@@ -132,13 +132,79 @@ function slim(run: Run): Run {
     };
 }
 
+const RUNS = 200; /* a page */
+const PAUSE = 60; /* ms: what passes by while the scroll bar is dragged is not asked for */
+
+/** The runs that are looked at, from anywhere in the list: `items` has holes where nobody was yet. */
 export function useRunRows(collection: string, asked: string): Rows<Run> {
-    return useRows(`runs ${collection} ${asked}`, async ({ limit, after, count }, signal) => {
-        const params = new URLSearchParams(asked);
-        params.set('limit', String(limit));
-        if (after) params.set('after', after);
-        if (count) params.set('count', '1');
-        const page = await api.runs(collection, params, signal);
-        return { ...page, items: page.items.map(slim) };
+    const key = `runs ${collection} ${asked}`;
+    type State = Omit<Rows<Run>, 'want' | 'again'>;
+    const [state, set] = useState<State>(() => {
+        const before = kept.get(key) as { items: Run[]; total: number | null } | undefined;
+        const { items, total } = before ?? { items: [], total: null };
+        return { key, items, next: null, total, loading: true, error: undefined, ms: 0 };
     });
+    const [turn, setTurn] = useState(0);
+    const wanted = useRef<[from: number, until: number]>([0, 0]);
+    const look = useRef(() => {});
+    useEffect(() => {
+        const stop = new AbortController();
+        const started = performance.now();
+        const begun = new Set<number>();
+        let items: Run[] = [];
+        let total: number | null = null;
+        let under = 0;
+        let timer = 0;
+        const load = async (page: number) => {
+            if (begun.has(page)) return;
+            begun.add(page);
+            under++;
+            const params = new URLSearchParams(asked);
+            params.set('limit', String(RUNS));
+            if (page) params.set('offset', String(page * RUNS));
+            else params.set('count', '1');
+            try {
+                const answer = await api.runs(collection, params, stop.signal);
+                under--;
+                items = items.slice();
+                answer.items.forEach((run, i) => (items[page * RUNS + i] = slim(run)));
+                if (!page) {
+                    total = answer.total;
+                    look.current();
+                }
+                kept.delete(key);
+                kept.set(key, { items, next: null, total });
+                if (kept.size > 6) kept.delete(kept.keys().next().value!);
+                const ms = page ? undefined : performance.now() - started;
+                set(before => ({ key, items, next: null, total, loading: under > 0, error: undefined, ms: ms ?? before.ms }));
+            } catch (e) {
+                under--;
+                begun.delete(page);
+                if (!stop.signal.aborted) set(before => ({ ...before, loading: under > 0, error: asApiError(e) }));
+            }
+        };
+        look.current = () => {
+            clearTimeout(timer);
+            timer = setTimeout(() => {
+                if (total == null) return;
+                const [from, until] = wanted.current;
+                const last = Math.ceil(Math.min(until, total) / RUNS) - 1;
+                for (let page = Math.floor(from / RUNS); page <= last; page++) void load(page);
+            }, PAUSE);
+        };
+        set(before => ({ ...before, loading: true, error: undefined }));
+        void load(0);
+        return () => {
+            clearTimeout(timer);
+            stop.abort();
+        };
+    }, [key, turn]);
+    return {
+        ...state,
+        want: (until, from = 0) => {
+            wanted.current = [from, until];
+            look.current();
+        },
+        again: () => setTurn(n => n + 1),
+    };
 }

@@ -50,17 +50,19 @@ const yaml = (value: Json) => JSON.stringify(value);
 
 /** Which event has the part of a message that words were taken from, how the rule asks for it, and how a test says it. */
 function askFor(part: string, quote: string): { event: string; test: string } {
-    const words = yaml(quote);
+    const said = yaml(quote);
+    // A name in it would be looked up: ${name} anywhere, $name as the whole.
+    const words = yaml(quote.replaceAll('${', () => '$${').replace(/^\$[\w-]+$/, name => '$' + name));
     const is = `{ literal: ${words} }`;
-    if (part === 'reasoning') return { event: `{ on: reasoning, text: ${is} }`, test: `{ reasoning: ${words} }` };
-    if (part === 'error') return { event: `{ on: error, text: ${is} }`, test: `{ tool_result: "", error: ${words} }` };
-    if (/^call:\d+\.name$/.test(part)) return { event: `{ on: tool_call, name: { is: ${words} } }`, test: `{ tool_call: ${words} }` };
+    if (part === 'reasoning') return { event: `{ on: reasoning, text: ${is} }`, test: `{ reasoning: ${said} }` };
+    if (part === 'error') return { event: `{ on: error, text: ${is} }`, test: `{ tool_result: "", error: ${said} }` };
+    if (/^call:\d+\.name$/.test(part)) return { event: `{ on: tool_call, name: { is: ${words} } }`, test: `{ tool_call: ${said} }` };
     if (/^call:\d+\./.test(part))
-        return { event: `{ on: tool_call, args: ${is} }`, test: `{ tool_call: tool, args: ${words} }` };
-    if (part === 'run.exit_status') return { event: `{ on: end, exit_status: ${is} }`, test: `{ end: { exit_status: ${words} } }` };
-    if (part === 'run.limit') return { event: `{ on: end, limit: ${is} }`, test: `{ end: { limit: ${words} } }` };
-    if (part === 'run.error') return { event: `{ on: end, error: ${is} }`, test: `{ end: { error: ${words} } }` };
-    return { event: `{ on: message, text: ${is} }`, test: `{ assistant: ${words} }` };
+        return { event: `{ on: tool_call, args: ${is} }`, test: `{ tool_call: tool, args: ${said} }` };
+    if (part === 'run.exit_status') return { event: `{ on: end, exit_status: ${is} }`, test: `{ end: { exit_status: ${said} } }` };
+    if (part === 'run.limit') return { event: `{ on: end, limit: ${is} }`, test: `{ end: { limit: ${said} } }` };
+    if (part === 'run.error') return { event: `{ on: end, error: ${is} }`, test: `{ end: { error: ${said} } }` };
+    return { event: `{ on: message, text: ${is} }`, test: `{ assistant: ${said} }` };
 }
 
 /** A rule that finds those words; without any, one that is to be filled in. */

@@ -12,8 +12,9 @@ export interface MapAxis {
 export interface RunMap {
     /** The collection has changed since it was drawn. */
     stale: boolean;
-    made_at: string;
-    about: { contrastive: boolean; sampled_runs: number; sampled_tasks: number; pairs: number; features: number; axes: MapAxis[] };
+    /** null: there is none yet */
+    made_at: string | null;
+    about: null | { contrastive: boolean; sampled_runs: number; sampled_tasks: number; pairs: number; features: number; axes: MapAxis[] };
     scale: number;
     runs: string[];
     x: number[];

@@ -85,7 +85,7 @@ export function piecesOf(hit: SearchHit, words: string[], before = BEFORE): { te
         if (end > start) pieces.push({ text: hit.line.slice(start, end), marked });
     };
     let at = startOf(hit.line, Math.min(from, ranges[0]![0] < from - before ? from : ranges[0]![0]), before);
-    if (at > 0 || hit.line_start > 0) pieces.push({ text: at > 0 ? '… ' : '', marked: false });
+    if (hit.line.slice(0, at).trim()) pieces.push({ text: '… ', marked: false });
     for (const [start, end] of ranges) {
         if (end <= at) continue;
         put(at, Math.max(at, start), false);
@@ -93,7 +93,7 @@ export function piecesOf(hit: SearchHit, words: string[], before = BEFORE): { te
         at = end;
     }
     put(at, hit.line.length, false);
-    return pieces.filter(piece => piece.text);
+    return pieces;
 }
 
 /** Where the line begins to be shown: at a word, not more than `before` characters ahead of the match. */

@@ -1,6 +1,7 @@
 // Hooks that pages share.
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { ApiError } from './api';
+import { usePrinted } from './print';
 
 export interface Answer<T> {
     data: T | undefined;
@@ -116,7 +117,8 @@ export function useInView(list: { current: HTMLElement | null }, offsets: ArrayL
         };
     }, []);
     useLayoutEffect(() => look.current(), [offsets]);
-    return [Math.min(range[0], count), Math.min(range[1], count)];
+    const printed = usePrinted(count);
+    return printed == null ? [Math.min(range[0], count), Math.min(range[1], count)] : [0, printed];
 }
 
 /** The row whose edges hold `y`; binary search in ascending edges. */

@@ -9,7 +9,7 @@ import {
     chance,
     comparing,
     fieldName,
-    fieldsOf,
+    groupFields,
     paramsOf,
     points,
     runsOf,
@@ -23,6 +23,7 @@ import {
 } from '../compare';
 import { count, num, percent } from '../format';
 import { useKeys } from '../keys';
+import { lists } from '../lists';
 import { ChangedTable, ContrastChart, RatePlot, SideMark, SizePlot, TaskRows, WinBar, whichOf, type Which } from '../parts/groups';
 import { FailedPage, Failure } from '../parts/say';
 import { Shell } from '../parts/shell';
@@ -33,41 +34,50 @@ import { useAsk, useTitle } from '../use';
 export function ComparePage({ name }: { name: string }): JSX.Element {
     useTitle(`Groups of ${name}`);
     const { query } = usePlace();
-    const summary = useAsk('summary ' + name, signal => api.summary(name, signal));
-    const fields = summary.data ? fieldsOf(summary.data) : [];
-    const asked = summary.data ? askedFor(query, fields) : null;
-    const filters = within(query, asked?.by ?? '');
+    const collection = useAsk('collection ' + name, signal => api.collection(name, signal));
+    const known = useAsk('fields ' + name, signal => lists.fields(name, signal));
+    const fields = groupFields(known.data?.items ?? []);
+    const by = query.get('by') ?? fields[0]?.field ?? null;
+    const filters = within(query, by ?? '');
+    const facet = new URLSearchParams(filters);
+    if (by != null) facet.set('fields', by);
+    const values = useAsk(by == null ? null : `facets ${name} ${facet}`, signal => lists.facets(name, facet, signal));
+    const found = (values.data?.facets[0]?.values ?? []).flatMap(v => (v.value == null ? [] : [{ value: v.value, runs: v.runs }]));
+    const asked = by != null && (values.data || (query.has('a') && query.has('b'))) ? askedFor(query, by, found) : null;
+    const nothing = known.data && (by == null || (values.data && !asked));
     const params = asked && paramsOf(asked, filters);
     const key = params?.toString();
     const compared = useAsk(key == null ? null : `compare ${name} ${key}`, signal => comparing.compare(name, params!, signal));
     const contrast = useAsk(key == null ? null : `contrast ${name} ${key}`, signal => comparing.contrast(name, params!, signal));
     const swap = () => asked?.b != null && go(withQuery({ by: asked.by, a: asked.b, b: asked.a }));
     useKeys('Two groups', [{ key: 's', does: 'swap the groups', run: swap }]);
-    if (summary.error && !summary.data)
+    if (collection.error && !collection.data)
         return (
             <Shell>
-                <FailedPage error={summary.error} again={summary.again} />
+                <FailedPage error={collection.error} again={collection.again} />
             </Shell>
         );
-    const collection = summary.data?.collection ?? { id: name, name };
+    const where = collection.data ?? { id: name, name };
     const labels = asked && { a: visible(valueName(asked.by, asked.a)), b: visible(valueName(asked.by, asked.b)) };
-    const to = (side: Side, more?: Record<string, string>) => asked && runsOf(collection, asked, side, filters, more);
+    const to = (side: Side, more?: Record<string, string>) => asked && runsOf(where, asked, side, filters, more);
     return (
-        <Shell collection={summary.data?.collection} name={name} tab="compare">
+        <Shell collection={collection.data} name={name} tab="compare">
             <main id="main" class="cmp">
                 <h1 class="sr">Two groups of runs</h1>
-                {asked && <Chooser fields={fields} asked={asked} swap={swap} filters={filters} />}
-                {summary.data && !asked && (
+                {asked && <Chooser fields={fields} values={found} asked={asked} swap={swap} filters={filters} />}
+                {nothing && (
                     <section class="panel pad">
                         <p>
                             <b>There is nothing to compare yet.</b>{' '}
                             <span class="sub">
                                 All runs have the same model, outcome, exit status and format. Tag some of them on{' '}
-                                <a href={collectionPath(collection, 'runs')}>Runs</a>, then compare that tag with the others.
+                                <a href={collectionPath(where, 'runs')}>Runs</a>, then compare that tag with the others.
                             </span>
                         </p>
                     </section>
                 )}
+                {known.error && <Failure error={known.error} again={known.again} />}
+                {values.error && <Failure error={values.error} again={values.again} />}
                 {compared.error && <Failure error={compared.error} again={compared.again} what="The groups could not be compared." />}
                 {asked && labels && compared.data && (
                     <>
@@ -142,16 +152,17 @@ const partOf = (row: Changed): Record<string, string> =>
 
 function Chooser({
     fields,
+    values,
     asked,
     swap,
     filters,
 }: {
     fields: GroupField[];
+    values: GroupField['values'];
     asked: Asked;
     swap: () => void;
     filters: URLSearchParams;
 }): JSX.Element {
-    const values = fields.find(f => f.field === asked.by)?.values ?? [];
     const known = fields.some(f => f.field === asked.by);
     return (
         <div class="chooser">

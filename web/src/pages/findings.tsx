@@ -168,7 +168,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
             : []),
     ]);
 
-    if (rows.error?.status === 404)
+    if (rows.error && (rows.error.status === 404 || (!items.length && rows.error.status !== 400)))
         return (
             <Shell>
                 <FailedPage error={rows.error} again={rows.again} />

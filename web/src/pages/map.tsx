@@ -25,17 +25,17 @@ export function MapPage({ name }: { name: string }): JSX.Element {
     params.set('field', field);
     const fields = useAsk('fields ' + name, signal => lists.fields(name, signal));
     const map = useAsk(`map ${name} ${params}`, signal => mapping.map(name, params, signal));
-    const none = map.error?.code === 'not_found' && !!collection;
-    const drawing = useDrawing(name, none || map.data?.stale === true, map.again);
+    const none = map.data?.made_at === null;
     const empty = collection?.runs === 0;
-    if (map.error && !map.data && !none && map.error.code !== 'not_found')
+    const drawing = useDrawing(name, map.data?.stale === true && !empty, map.again);
+    if (map.error && !map.data)
         return (
             <Shell>
                 <FailedPage error={map.error} again={map.again} />
             </Shell>
         );
     return (
-        <Shell collection={collection} name={name}>
+        <Shell collection={collection} name={name} tab="map">
             <main id="main" class="mapp">
                 <h1 class="sr">Map of the runs of {name}</h1>
                 {drawing.failed && (
@@ -54,7 +54,7 @@ export function MapPage({ name }: { name: string }): JSX.Element {
                         {drawing.job && <Progress job={drawing.job} />}
                     </section>
                 )}
-                {map.data && (
+                {map.data?.made_at && (
                     <Drawn
                         key={map.data.made_at}
                         map={map.data}
@@ -212,13 +212,13 @@ function Drawn({
                         hover={(point, x, y) => setOver(point == null ? null : { point, x, y })}
                         label={`${count(shown, 'run')} as points, coloured by ${fieldName(field)}. The parts with most runs are listed beside it.`}
                     />
-                    <Axes axes={map.about.axes} />
+                    <Axes axes={map.about?.axes ?? []} />
                     {over && <HoverCard run={map.runs[over.point]!} group={grouped.groups[grouped.of[over.point]!]} x={over.x} y={over.y} name={name} />}
                 </div>
                 <footer>
                     Near: alike in the actions they take in a row and the words their agents write
-                    {map.about.contrastive
-                        ? `, as far as attempts at one task agree on them (${percent(map.about.axes[0]?.agreement, 0)} % across, ${percent(map.about.axes[1]?.agreement, 0)} % up)`
+                    {map.about?.contrastive
+                        ? `, as far as attempts at one task agree on them (${percent(map.about?.axes[0]?.agreement, 0)} % across, ${percent(map.about?.axes[1]?.agreement, 0)} % up)`
                         : '; no task has several attempts, so it is the plain spread of the runs'}
                     . Directions have no unit, and two runs that touch may still differ in what two directions cannot show.
                 </footer>

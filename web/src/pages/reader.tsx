@@ -525,7 +525,7 @@ function Reader({
                     }}
                     onAsk={setAsking}
                 />
-                {asking && <AskJudge run={run.id} words={asking} onClose={() => setAsking(null)} />}
+                {asking && <AskJudge run={run} words={asking} onClose={() => setAsking(null)} />}
                 {labelling.open && (
                     <LabelBar
                         run={run}

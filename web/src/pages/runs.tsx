@@ -32,7 +32,7 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
     const columns = (query.get('cols')?.split(',') ?? STANDARD)
         .map(id => COLUMNS.find(column => column.id === id) ?? fieldColumn(id))
         .filter(column => column != null);
-    if (rows.error && !rows.items.length && rows.error.status === 404)
+    if (rows.error && !rows.items.length && rows.error.status !== 400)
         return (
             <Shell>
                 <FailedPage error={rows.error} again={rows.again} />
@@ -66,7 +66,14 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
                                     refused={rows.error?.message}
                                 />
                                 <Columns chosen={columns.map(column => column.id)} fields={fields} />
-                                {rows.items.length > 0 && <Actions all={all} total={rows.total} />}
+                                {rows.items.length > 0 && (
+                                    <Actions
+                                        all={all}
+                                        total={rows.total}
+                                        collection={summary.data?.collection ?? { id: name, name }}
+                                        filter={filter}
+                                    />
+                                )}
                                 <Export collection={name} filter={filter} total={rows.total} />
                             </div>
                             <Count

@@ -1,13 +1,13 @@
 // A question to a judge about words of a run: put once as a rubric of its own, which is kept only where it is wanted.
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { ApiError } from '../api';
+import type { ApiError, Run } from '../api';
 import { judging, type JudgeResult } from '../judging';
 import { whoami, type Picked } from '../labelling';
 import { rubricPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
-import { JudgmentWhole } from './answers';
+import { Answer, JudgmentWhole } from './answers';
 import { Field } from './field';
 import { live, useJob } from './judgerun';
 import { ConnectOne } from './models';
@@ -29,7 +29,7 @@ const rubricOf = (name: string, question: string, words: Picked) =>
         '',
     ].join('\n');
 
-export function AskJudge({ run, words, onClose }: { run: string; words: Picked; onClose: () => void }): JSX.Element {
+export function AskJudge({ run, words, onClose }: { run: Pick<Run, 'id' | 'collection'>; words: Picked; onClose: () => void }): JSX.Element {
     const models = useAsk('models', signal => judging.models(signal));
     const [question, setQuestion] = useState('');
     const [model, setModel] = useState('');
@@ -58,7 +58,7 @@ export function AskJudge({ run, words, onClose }: { run: string; words: Picked; 
         try {
             await judging.addRubric(rubricOf(name, question.trim(), words), undefined, whoami());
             throwAway.current = name;
-            const started = await judging.judge({ rubric: name, ids: [run], try: true, model: model || models.data!.default || undefined });
+            const started = await judging.judge({ rubric: name, collection: run.collection, ids: [run.id], try: true, model: model || models.data!.default || undefined });
             setAsked({ rubric: name, job: started.id });
         } catch (e) {
             setRefused(asApiError(e));
@@ -102,8 +102,13 @@ export function AskJudge({ run, words, onClose }: { run: string; words: Picked; 
                             {visible(job.error ?? 'The judge gave no answer.')}
                         </p>
                     )}
-                    {judgment && <JudgmentWhole judgment={judgment} />}
-                    <p class="acts">
+                    {judgment && (
+                        <div class="asked-said" role="status">
+                            <Answer judgment={judgment} />
+                            <JudgmentWhole judgment={judgment} />
+                        </div>
+                    )}
+                    <p class="asked-acts">
                         <button class="btn btn-main" type="submit" disabled={busy || !question.trim() || !models.data}>
                             {busy ? 'Asking' : judgment ? 'Ask again' : 'Ask'}
                         </button>

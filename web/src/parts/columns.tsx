@@ -111,6 +111,7 @@ export const COLUMNS: Column[] = [
     {
         id: 'exit',
         title: 'Exit',
+        sort: 'exit_status',
         w: 'w-x',
         cls: 'hide opt',
         text: r => r.exit_status,
@@ -134,7 +135,7 @@ export const COLUMNS: Column[] = [
         text: r => r.attempt,
         cell: r => num(r.attempt),
     },
-    { id: 'agent', title: 'Agent', w: 'w-x', cls: 'hide', text: r => r.agent, cell: r => r.agent ?? DASH },
+    { id: 'agent', title: 'Agent', sort: 'agent', w: 'w-x', cls: 'hide', text: r => r.agent, cell: r => r.agent ?? DASH },
     {
         id: 'duration',
         title: 'Duration',

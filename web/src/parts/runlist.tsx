@@ -50,7 +50,7 @@ export function RunList({
     const [all, setAll] = useState(false);
     const [cursor, setCursor] = useState(0);
     const [dialog, setDialog] = useState<{ does: 'judge' | 'delete'; which: Which; n: number | null } | null>(null);
-    const total = rows.total ?? (rows.next ? null : rows.items.length);
+    const total = rows.total ?? rows.items.length;
     const asked = filter.toString();
     useEffect(() => {
         setCursor(0);
@@ -67,11 +67,11 @@ export function RunList({
     };
     const toggle = (id: string) => {
         // One taken out of all: what is left is what the page has loaded of them.
-        const next = new Set(all ? rows.items.map(run => run.id) : selected);
+        const next = new Set(all ? rows.items.flatMap(run => run.id) : selected);
         if (!next.delete(id)) next.add(id);
         select(next);
     };
-    const move = (step: number) => setCursor(at => Math.max(0, Math.min(rows.items.length - 1, at + step)));
+    const move = (step: number) => setCursor(at => Math.max(0, Math.min((total ?? rows.items.length) - 1, at + step)));
     const some = all || selected.size > 0;
     useKeys('Runs', [
         { key: 'j', does: 'next run', run: () => move(1) },
@@ -123,7 +123,7 @@ export function RunList({
                     collection={collection}
                     which={which()}
                     n={all ? total : selected.size}
-                    more={!all && total !== selected.size && selected.size >= rows.items.length ? { total, take: () => setAll(true) } : null}
+                    more={!all && selected.size > 1 && total !== selected.size ? { total, take: () => setAll(true) } : null}
                     runs={rows.items}
                     columns={columns}
                     clear={clear}

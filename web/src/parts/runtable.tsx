@@ -46,7 +46,7 @@ export function RunTable({
         if (before.current !== rows.key && scroller) scroller.scrollTop = 0;
         before.current = rows.key;
     }, [rows.key]);
-    useEffect(() => rows.want(until), [until, rows.items.length, rows.next]);
+    useEffect(() => rows.want(until, from), [from, until, rows.key, rows.total]);
     useEffect(() => {
         const scroller = body.current?.closest<HTMLElement>('.dense-x');
         if (!scroller || narrow || !rows.items.length) return;
@@ -59,7 +59,7 @@ export function RunTable({
     const click = (event: MouseEvent, i: number) => {
         if (event.shiftKey) {
             const [a, b] = [Math.min(i, last.current), Math.max(i, last.current)];
-            select(new Set([...selected, ...rows.items.slice(a, b + 1).map(run => run.id)]));
+            select(new Set([...selected, ...rows.items.slice(a, b + 1).flatMap(run => run.id)]));
         } else {
             toggle(rows.items[i]!.id);
         }

@@ -5,7 +5,7 @@ import { api, exportUrl, type Run } from '../api';
 import { csvCell, saveFile } from '../file';
 import { count, num } from '../format';
 import { exportRuns, type FieldInfo } from '../lists';
-import { go, withQuery } from '../router';
+import { collectionPath, go, withQuery } from '../router';
 import { asApiError } from '../use';
 import { COLUMNS, STANDARD, type Column } from './columns';
 import { Popover } from './popover';
@@ -71,7 +71,7 @@ export function Export({
     filter: URLSearchParams;
     total: number | null;
 }): JSX.Element {
-    const link = (as: 'native' | 'csv') => exportUrl(collection, as, filter);
+    const link = (as: 'native' | 'csv' | 'html') => exportUrl(collection, as, filter);
     return (
         <Popover label="Export">
             {close => (
@@ -83,6 +83,9 @@ export function Export({
                     <a href={link('csv')} download onClick={close}>
                         CSV, a run a row
                     </a>
+                    <a href={link('html')} download onClick={close}>
+                        HTML, a report to send
+                    </a>
                 </>
             )}
         </Popover>
@@ -90,7 +93,18 @@ export function Export({
 }
 
 /** What can be done with all that the filter names. */
-export function Actions({ all, total }: { all: ForAll; total: number | null }): JSX.Element {
+export function Actions({
+    all,
+    total,
+    collection,
+    filter,
+}: {
+    all: ForAll;
+    total: number | null;
+    collection: { id: string; name: string };
+    filter: URLSearchParams;
+}): JSX.Element {
+    const to = (tab: string) => collectionPath(collection, tab) + (filter.size ? '?' + filter : '');
     return (
         <Popover label="All of these">
             {close => {
@@ -103,6 +117,12 @@ export function Actions({ all, total }: { all: ForAll; total: number | null }): 
                     <>
                         {item('Judge…', all.judge)}
                         {item('Label, one after another', all.label)}
+                        <a href={to('compare')} onClick={close}>
+                            Compare groups of them
+                        </a>
+                        <a href={to('map')} onClick={close}>
+                            Show them on the map
+                        </a>
                         {item(`Select ${total == null ? 'them' : 'all ' + num(total)}`, all.select)}
                     </>
                 );
@@ -130,7 +150,7 @@ export function SelectionBar({
     collection: string;
     which: Which;
     n: number | null;
-    /** All that are loaded are selected, and there are further ones. */
+    /** Some are selected, and all that the filter names can be. */
     more: { total: number | null; take: () => void } | null;
     runs: Run[];
     columns: Column[];
