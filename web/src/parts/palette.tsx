@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
 import { runLabel } from '../format';
 import { PLACES } from '../places';
-import { collectionPath, go, runPath } from '../router';
+import { collectionPath, go, runPath, taskPath } from '../router';
 import { useAsk } from '../use';
 import { Dialog } from './say';
 
@@ -51,7 +51,7 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
             shown.push({
                 name: `${task.task_id}  ${task.gist ?? ''}`,
                 hint: 'task',
-                to: collectionPath(collection, 'runs') + '?task=' + encodeURIComponent(task.task_id),
+                to: taskPath(collection, task.task_id),
             });
         for (const run of found.data.runs)
             shown.push({ name: `${runLabel(run)}  ${run.gist ?? ''}`, hint: 'run', to: runPath(run.id) });
