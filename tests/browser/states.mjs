@@ -68,8 +68,8 @@ async function brokenChecks(browser, base, run) {
         await page.getByRole('alert').filter({ hasText: 'Reload the page' }).waitFor();
         assert(page.wrongs.some(wrong => wrong.startsWith('exception')), 'the console does not tell it');
         await page.unroute('**/api/v1/runs/' + run.id);
-        await page.getByRole('link', { name: 'Jobs' }).first().click();
-        await page.getByRole('heading', { name: 'Jobs' }).waitFor();
+        await page.getByRole('link', { name: 'Search', exact: true }).first().click();
+        await page.getByRole('textbox', { name: 'Search every message' }).waitFor();
     });
     await page.context().close();
 }

@@ -43,7 +43,7 @@ const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 function App(): JSX.Element {
     const { path } = usePlace();
     // What cannot be drawn is said, and the way to every other page stays.
-    const [broken, mend] = useErrorBoundary(reportError);
+    const [broken, mend] = useErrorBoundary(error => reportError(error));
     useEffect(mend, [path]);
     const page = pageOf(path);
     useKeys('Printing', [{ key: 'mod+p', does: 'print the whole page', typing: true, run: () => void printPage() }]);
