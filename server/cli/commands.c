@@ -82,6 +82,7 @@ static const struct option_row search_options[] = {
 };
 static const struct option_row sql_options[] = {
     {0, "limit", "N", "at most so many rows"},
+    {0, "timeout", "S", "end the query after so many seconds (default 60; 0: never)"},
     {0},
 };
 static const struct option_row rules_options[] = {
