@@ -432,11 +432,11 @@ async function ask<T>(method: string, path: string, options: Options, read: (ans
     }
 }
 
-/** Asks the server. `raw` goes as it is, `body` as JSON. */
-export const call = <T>(method: string, path: string, options: Options = {}) =>
+/** Asks the server. `raw` goes as it is, `body` as JSON; `read` makes something else of the answer's text than its JSON. */
+export const call = <T>(method: string, path: string, options: Options = {}, read: (text: string) => unknown = JSON.parse) =>
     ask<T>(method, path, options, async answer => {
         const text = await answer.text();
-        return (text ? JSON.parse(text) : null) as T;
+        return (text ? read(text) : null) as T;
     });
 
 /** The same where the answer is a file. */
