@@ -244,7 +244,9 @@ const struct command commands[] = {
      "rules found of it), findings:NAME (judges too). Beside each figure\n"
      "stands its 95 % interval and what the best constant answer would get.",
      labels_options, 1, -1, cmd_labels},
-    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
+    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back",
+     "The native form has with the runs what they were judged by and labelled in, the rules of one's own that found something in them, and the\n"
+     "exceptions that set findings aside. Import takes all of it over; a rule whose id the database has, or had, stays as it is there.", export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
     {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
      review_options, 1, -1, cmd_review},
