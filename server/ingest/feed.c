@@ -1,5 +1,6 @@
 #include "ingest/feed.h"
 
+#include "base/clock.h"
 #include "ingest/archive.h"
 #include "ingest/companions.h"
 #include "ingest/fmt.h"
@@ -30,10 +31,38 @@ static void drop_empty_reasoning(struct run *run)
                 run->transcripts[t].messages[m].reasoning = SLICE_NONE;
 }
 
+/* What the messages add up to, where the source says nothing of the run as a whole: its tokens, and when it began and ended. */
+static void sum_up(struct arena *a, struct run *run)
+{
+    bool tokens = run->tokens_in == COUNT_UNKNOWN && run->tokens_out == COUNT_UNKNOWN;
+    struct slice first = SLICE_NONE, last = SLICE_NONE;
+    for (size_t t = 0; t < run->ntranscripts; t++)
+        for (size_t i = 0; i < run->transcripts[t].nmessages; i++) {
+            const struct message *m = &run->transcripts[t].messages[i];
+            struct slice time;
+            if (tokens) {
+                run->tokens_in = fmt_sum(run->tokens_in, m->tokens_in);
+                run->tokens_out = fmt_sum(run->tokens_out, m->tokens_out);
+            }
+            if (!m->timestamp.ptr || !clock_normalize(a, m->timestamp, &time))
+                continue;
+            if (!first.ptr || slice_cmp(time, first) < 0)
+                first = time;
+            if (!last.ptr || slice_cmp(time, last) > 0)
+                last = time;
+        }
+    if (!run->started_at.ptr)
+        run->started_at = first;
+    if (!run->ended_at.ptr)
+        run->ended_at = last;
+}
+
 static bool deliver(void *ctx, struct arena *arena, struct run *run, struct err *e)
 {
     struct reading *r = ctx;
     drop_empty_reasoning(run);
+    if (!run->source.file.ptr) /* not what comes from an export: that run is to stay as it was */
+        sum_up(arena, run);
     struct slice inside = run->source.location.ptr ? run->source.location : r->record ? r->record->location : SLICE_NONE;
     struct slice location = place(arena, r, inside);
     bool single = r->record ? r->record->only : r->runs == 0;

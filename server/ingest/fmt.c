@@ -285,14 +285,6 @@ int64_t fmt_sum(int64_t a, int64_t b)
     return __builtin_add_overflow(a, b, &sum) ? COUNT_UNKNOWN : sum;
 }
 
-void fmt_sum_tokens(struct run *run, const struct messages *messages)
-{
-    for (size_t i = 0; i < messages->n; i++) {
-        run->tokens_in = fmt_sum(run->tokens_in, messages->items[i].tokens_in);
-        run->tokens_out = fmt_sum(run->tokens_out, messages->items[i].tokens_out);
-    }
-}
-
 enum verdict fmt_verdict(const struct jvalue *v)
 {
     static const struct { const char *word; enum verdict verdict; } words[] = {

@@ -99,8 +99,6 @@ enum verdict fmt_verdict(const struct jvalue *v);
 bool fmt_is_verdict(struct slice name);
 /* Adds up two counts of which either may be unknown. */
 int64_t fmt_sum(int64_t a, int64_t b);
-/* Adds what the messages used to the run's totals. */
-void fmt_sum_tokens(struct run *run, const struct messages *messages);
 
 struct score *fmt_score(struct arena *a, struct run *run, struct slice name);
 /* A score as Inspect and we write it: {value, answer, target, explanation, metadata, …}, or the bare value. */

@@ -158,14 +158,8 @@ static void read_session(struct arena *a, struct run *run, const struct jvalue *
     run->agent = jstr(either(v, "app_name", "appName"));
     const struct jvalue *ended = either(v, "last_update_time", "lastUpdateTime");
     fmt_time(a, ended, &run->ended_at);
-    for (size_t i = 0; i < list.n; i++) {
-        run->tokens_in = fmt_sum(run->tokens_in, list.items[i].tokens_in);
-        run->tokens_out = fmt_sum(run->tokens_out, list.items[i].tokens_out);
-        if (!run->model.ptr)
-            run->model = list.items[i].model;
-        if (!run->started_at.ptr)
-            run->started_at = list.items[i].timestamp;
-    }
+    for (size_t i = 0; !run->model.ptr && i < list.n; i++)
+        run->model = list.items[i].model;
     meta_rest(meta, v, known);
 }
 

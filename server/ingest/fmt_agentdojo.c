@@ -131,7 +131,6 @@ static bool feed(void **state, const struct record *record, const struct sink *s
             read_message(a, &list, &messages->items[i]);
         else
             meta_value(&meta, arena_printf(a, "messages[%zu]", i).ptr, &messages->items[i]);
-    fmt_sum_tokens(run, &list);
     fmt_transcript(a, run, &list);
     meta_rest(&meta, v, known); /* injections, duration, trace, evaluation, … */
     run->metadata = meta_end(&meta, a);

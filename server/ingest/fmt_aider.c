@@ -210,10 +210,6 @@ static bool end_run(struct chat *c, bool last, const struct sink *sink, struct e
     if (slice_trim(str_slice(&c->around)).len)
         meta_text(&c->meta, "around", str_slice(&c->around));
     str_reset(&c->around);
-    for (size_t i = 0; i < c->list.n; i++) {
-        c->run->tokens_in = fmt_sum(c->run->tokens_in, c->list.items[i].tokens_in);
-        c->run->tokens_out = fmt_sum(c->run->tokens_out, c->list.items[i].tokens_out);
-    }
     if (last && !c->delivered && c->results) {
         struct jvalue *copy;
         fmt_copy(c->a, c->results, &copy);

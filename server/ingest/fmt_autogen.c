@@ -210,12 +210,6 @@ static void add_transcript(struct arena *a, struct run *run, struct slice name, 
     struct transcript *t = fmt_transcript(a, run, &list);
     t->name = name;
     t->metadata = metadata;
-    for (size_t i = 0; i < list.n; i++) {
-        run->tokens_in = fmt_sum(run->tokens_in, list.items[i].tokens_in);
-        run->tokens_out = fmt_sum(run->tokens_out, list.items[i].tokens_out);
-        if (!run->started_at.ptr)
-            run->started_at = list.items[i].timestamp;
-    }
 }
 
 /* Each agent's own context, and the thread of the team, which comes first. */

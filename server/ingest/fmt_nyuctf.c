@@ -145,7 +145,6 @@ static bool feed(void **state, const struct record *record, const struct sink *s
     score->value = jis(jget(v, "solved"), J_NULL) ? SLICE_NONE : jraw(a, jget(v, "solved"));
     score->target = fmt_string(a, jget(challenge, "flag"));
     read_messages(a, &list, jget(v, "messages"), &meta);
-    fmt_sum_tokens(run, &list);
     fmt_transcript(a, run, &list);
     meta_rest(&meta, v, known); /* args, challenge, rounds, debug_log, runtime, times, exception_info */
     run->metadata = meta_end(&meta, a);
