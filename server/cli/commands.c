@@ -152,6 +152,7 @@ static const struct option_row export_options[] = {
     {0},
 };
 static const struct option_row delete_options[] = {
+    RUN_OPTIONS,
     {'y', "yes", NULL, "do not ask"},
     {0},
 };
@@ -257,6 +258,6 @@ const struct command commands[] = {
      "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
-    {"delete", "run|collection ID", "delete a run or a collection", NULL, delete_options, 2, 2, cmd_delete},
+    {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
     {0},
 };

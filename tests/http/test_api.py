@@ -381,6 +381,24 @@ def test_tags():
         s.ask("POST", "runs/tags", {"ids": ids}).problem(400, "tag")
 
 
+def test_deleting_all_that_a_filter_names():
+    with Server() as s:
+        s.collection()
+        s.collection("d")
+        s.upload(jsonl([chat(str(i), model="m" if i < 250 else "n") for i in range(300)]))
+        s.upload(jsonl([chat("other", model="m")]), collection="d")
+        wish = {"collection": "c", "filter": {"model": "m"}}
+        assert s.send("POST", "runs/delete", {**wish, "dry_run": True}) == {"deleted": 250} and s.get("collections/c")["runs"] == 300
+        assert s.send("POST", "runs/delete", wish) == {"deleted": 250}
+        left = s.all("collections/c/runs")
+        assert len(left) == 50 and {r["model"] for r in left} == {"n"} and s.get("collections/d")["runs"] == 1
+        ids = [r["id"] for r in left[:2]]
+        assert s.send("POST", "runs/delete", {"ids": ids}) == {"deleted": 2} and s.send("POST", "runs/delete", {"ids": ids}) == {"deleted": 0}
+        assert s.get("collections/c")["runs"] == 48
+        s.ask("POST", "runs/delete", {}).problem(400, "ids")
+        s.ask("POST", "runs/delete", {"collection": "c"}).problem(400, "filter")
+
+
 # ---- search, SQL ----------------------------------------------------------------------------------------------------------------
 
 
