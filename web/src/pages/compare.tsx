@@ -106,7 +106,7 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
                                 <section class="panel" aria-label="What one does and the other does not">
                                     <header>
                                         <h2>What one does and the other does not</h2>
-                                        <span class="dim">findings, lengths and actions in a row, % of runs that have them</span>
+                                        <span class="dim">% of runs that have it</span>
                                         <Legend labels={labels} />
                                     </header>
                                     {contrast.error && <Failure error={contrast.error} again={contrast.again} />}

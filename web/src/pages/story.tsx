@@ -47,10 +47,9 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
                         <Sentence summary={summary} to={to} />
                         <Facts summary={summary} to={to} again={again} />
                         <p class="sub">
-                            <a download href={exportUrl(c.id, 'html')}>
+                            <a download href={exportUrl(c.id, 'html')} title="The story and the runs that it cites; it opens without this server">
                                 Send as one file
-                            </a>{' '}
-                            that opens without this server
+                            </a>
                         </p>
                     </div>
                     {summary.by_model.length > 0 && <ByModel summary={summary} to={to} />}
