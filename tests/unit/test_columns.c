@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "storage/columns.h"
+#include "base/jsonw.h"
 
 static uint32_t dice(uint32_t *state, uint32_t sides)
 {
@@ -98,7 +99,7 @@ static void columns_and_sql_name_the_same_runs(void **state)
 {
     struct fixture *f = *state;
     static const char *const asked[][2] = {
-        {"model", "north"}, {"model", "south,"}, {"model", "a, b"}, {"model", ""}, {"task", "t1,t2"}, {"task", ""}, {"success", "true"},
+        {"model", "north"}, {"model", "south,"}, {"model", "a, b"}, {"model", "a\\, b,north"}, {"model", ""}, {"task", "t1,t2"}, {"task", ""}, {"success", "true"},
         {"success", "false,unknown"}, {"attempt", "1,2"}, {"attempt", ""}, {"stopped_by", "turns"}, {"exit_status", ""}, {"tag", "ci"},
         {"kind", "broken_task"}, {"behavior", "repeated-action"}, {"detector", "missing-program,repeated-action"}, {"severity", "high"},
         {"status", "open"}, {"status", "dismissed,confirmed"}, {"scope", "run"}, {"scope", "task"}, {"has_findings", "true"},
@@ -132,6 +133,44 @@ static void columns_and_sql_name_the_same_runs(void **state)
         }
         same_runs(f, &filter);
     }
+}
+
+/* A comma of a value is written with a backslash, in every list of names and on both ways. */
+static void a_value_may_hold_a_comma(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"What is A, B?", "What is A", " B?", "C:\\d", "C:\\", "d", "x\\, y"};
+    struct put *put = store_put_new(f->store, &(struct put_target){.collection = f->collection, .imported = 1000000});
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct run *run = simple_run(f, arena_printf(&f->a, "r%zu", i), S("answer"));
+        struct str json = STR_INIT(200);
+        struct jsonw j = jsonw_to(&json);
+        jsonw_object(&j);
+        jsonw_kstrz(&j, "key", names[i]);
+        jsonw_end(&j);
+        run->task_id = run->model = run->agent = run->exit_status = slice_str(names[i]);
+        run->metadata = arena_dup(&f->a, str_slice(&json));
+        str_free(&json);
+        run->tags = &run->model;
+        run->ntags = 1;
+        struct put_name name = name_of(run, "/x/commas", 0);
+        OK(store_put_add(put, &name, run, &(struct findings){0}, NULL, 0, &e));
+    }
+    OK(store_put_commit(put, (uint64_t[PUT_OUTCOMES]){0}, &f->a, NULL, &e));
+    store_put_free(put);
+    static const char *const fields[] = {"task", "model", "agent", "exit_status", "tag", "meta.key"};
+    static const struct { const char *list; int64_t runs; } rows[] = {
+        {"What is A\\, B?", 1}, {"What is A\\, B?,What is A", 2}, {"What is A, B?", 3}, {"What is A", 1}, {"C:\\d", 1}, {"C:\\\\d", 1},
+        {"C:\\\\", 1}, {"C:\\\\,d", 2}, {"x\\\\\\, y", 1}, {"x\\\\, y", 0}, {"nothing\\, here", 0},
+    };
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+            struct filter filter = FILTER_ANY;
+            OK(filter_set(&filter, slice_str(fields[i]), slice_str(rows[k].list), &e));
+            int64_t n = same_runs(f, &filter);
+            if (n != rows[k].runs)
+                fail_msg("%s=%s: %lld runs, not %lld", fields[i], rows[k].list, (long long)n, (long long)rows[k].runs);
+        }
 }
 
 static void what_no_filter_can_be_is_refused(void **state)
@@ -311,6 +350,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(columns_and_sql_name_the_same_runs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_value_may_hold_a_comma, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_filter_can_be_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(facets_ignore_their_own_filter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(statistics_are_of_what_is_known, set_up, tear_down),
