@@ -372,6 +372,8 @@ struct summary {
     int64_t incomplete;                     /* (run, detector) pairs that hit a limit */
 };
 bool store_summary(struct store *s, struct slice collection, struct arena *a, struct summary *out, struct err *e);
+/* How often anything changed that a summary says. `collection`: an id. */
+bool store_version(struct store *s, struct slice collection, int64_t *out, struct err *e);
 
 /* ---- fields, facets and statistics of runs ------------------------------------------------------------------------------ */
 
