@@ -53,7 +53,7 @@ static uint8_t *allow(struct arena *a, const struct column *column, struct slice
 {
     uint8_t *allowed = arena_array(a, uint8_t, (size_t)column->nwords + 1);
     struct slice word;
-    for (size_t at = 0; filter_name(list, &at, &word);) {
+    for (size_t at = 0; filter_name(a, list, &at, &word);) {
         if (success)
             word = slice_is(word, "1") ? slice_str("true") : slice_is(word, "0") ? slice_str("false") : word;
         allowed[0] |= !word.len || (success && slice_is(word, "unknown"));

@@ -269,8 +269,8 @@ static struct amount amount_of(double *v, size_t n)
     if (!n)
         return out;
     out.mean = out.sum / (double)n;
-    out.median = stats_median(v, n); /* sorts them */
-    out.p90 = v[(9 * n + 9) / 10 - 1];
+    out.median = stats_median(v, n);
+    out.p90 = stats_select(v, n, (9 * n + 9) / 10 - 1);
     return out;
 }
 

@@ -168,7 +168,7 @@ static void add_json_is(struct sql *q, const char *value, struct slice path, str
 {
     struct slice word;
     const char *between = "(";
-    for (size_t at = 0; filter_name(words, &at, &word); between = " OR ") {
+    for (size_t at = 0; filter_name(q->arena, words, &at, &word); between = " OR ") {
         sql_add(q, between);
         if (word.len) {
             add_json_word(q, value, path, word);
@@ -196,7 +196,7 @@ void field_score_is(struct sql *q, struct slice name, struct slice words)
 {
     struct slice word;
     bool none = false;
-    for (size_t at = 0; filter_name(words, &at, &word);)
+    for (size_t at = 0; filter_name(q->arena, words, &at, &word);)
         none |= !word.len;
     sql_add(q, " AND coalesce((SELECT CASE WHEN json_valid(s.value) THEN ");
     add_json_is(q, "s.value", slice_str("$"), words);

@@ -1,7 +1,7 @@
 #include "storage/fields.h"
 
-/* The conditions that a filter puts on a row of a table, each " AND …". A list separated by commas means any of its words; an empty
- * word means rows that have none. */
+/* The conditions that a filter puts on a row of a table, each " AND …". A list separated by commas means any of its words (in names
+ * "\," is a comma and "\\" a backslash); an empty word means rows that have none. */
 
 bool filter_word(struct slice list, size_t *at, struct slice *word)
 {
@@ -14,12 +14,43 @@ bool filter_word(struct slice list, size_t *at, struct slice *word)
     return true;
 }
 
-bool filter_name(struct slice list, size_t *at, struct slice *name)
+/* Does a backslash stand there for the byte that follows? */
+static bool escapes(struct slice list, size_t at)
 {
-    if (filter_word(list, at, name))
-        return true;
-    *name = list;
-    return (*at)++ == list.len + 1 && list.len && memchr(list.ptr, ',', list.len);
+    return at + 1 < list.len && list.ptr[at] == '\\' && (list.ptr[at + 1] == ',' || list.ptr[at + 1] == '\\');
+}
+
+static struct slice without_escapes(struct arena *a, struct slice text)
+{
+    char *copy = arena_alloc(a, text.len);
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        i += escapes(text, i);
+        copy[n++] = text.ptr[i];
+    }
+    return slice_of(copy, n);
+}
+
+bool filter_name(struct arena *a, struct slice list, size_t *at, struct slice *name)
+{
+    bool escaped = false;
+    size_t stop = *at;
+    if (*at > list.len) {
+        for (size_t i = 0; i < list.len; i++)
+            escaped |= escapes(list, i);
+        *name = list;
+        return (*at)++ == list.len + 1 && !escaped && list.len && memchr(list.ptr, ',', list.len);
+    }
+    while (stop < list.len && list.ptr[stop] != ',') {
+        bool two = escapes(list, stop);
+        escaped |= two;
+        stop += 1 + two;
+    }
+    *name = slice_sub(list, *at, stop - *at);
+    if (escaped)
+        *name = without_escapes(a, *name);
+    *at = stop + 1;
+    return true;
 }
 
 static void add_texts(struct sql *q, const char *column, struct slice list)
@@ -28,7 +59,7 @@ static void add_texts(struct sql *q, const char *column, struct slice list)
     if (!list.ptr)
         return;
     const char *between = " AND (";
-    for (size_t at = 0; filter_name(list, &at, &word); between = " OR ") {
+    for (size_t at = 0; filter_name(q->arena, list, &at, &word); between = " OR ") {
         sql_add(q, between);
         sql_add(q, column);
         if (word.len) {
@@ -222,7 +253,7 @@ static void add_task(struct sql *q, const char *column, int64_t collection, cons
     if (!f->task.ptr)
         return;
     const char *between = " AND (";
-    for (size_t at = 0; filter_name(f->task, &at, &word); between = " OR ") {
+    for (size_t at = 0; filter_name(q->arena, f->task, &at, &word); between = " OR ") {
         sql_add(q, between);
         sql_add(q, column);
         if (!word.len) {

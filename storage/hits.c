@@ -1,11 +1,13 @@
 #include "storage/hits.h"
 
+#include "storage/spots.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 
 enum {
-    LINE_BYTES = 400,
     LINE_BEFORE = 100,           /* of a longer line: so much before the match */
+    LINE_BYTES = LINE_BEFORE + SHOWN_BYTES,
 };
 
 /* ---- order and cursors -------------------------------------------------------------------------------------------------- */

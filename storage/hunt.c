@@ -15,9 +15,20 @@ static bool parse_roles(struct slice list, unsigned *roles, struct err *e)
     return true;
 }
 
+static void list_tools(struct hunt *h)
+{
+    struct slice tool;
+    size_t cap = 0;
+    for (size_t at = 0; h->q->tool.ptr && filter_name(h->a, h->q->tool, &at, &tool);) {
+        h->tools = arena_grow(h->a, h->tools, h->ntools, &cap, sizeof *h->tools);
+        h->tools[h->ntools++] = tool;
+    }
+}
+
 bool hunt_start(struct hunt *h, struct store *s, const struct search_query *q, int64_t deadline_us, struct arena *a, struct err *e)
 {
     *h = (struct hunt){.s = s, .q = q, .a = a, .e = e, .deadline_us = deadline_us};
+    list_tools(h);
     return parse_roles(q->role, &h->roles, e) && terms_parse(q, &h->terms, e) &&
            spots_start(&h->spots, s, &h->terms, deadline_us, e);
 }
@@ -109,7 +120,7 @@ bool hunt_blocks(struct hunt *h, int64_t until, bool (*take)(void *ctx, struct h
     for (size_t i = 0; *in_time && i < h->nblocks; i++) {
         if (!hunt_block(h, h->blocks[i], take, ctx))
             return false;
-        *in_time = clock_monotonic_us() < until;
+        *in_time = !store_late(h->s, until);
     }
     return true;
 }
@@ -121,10 +132,9 @@ bool hunt_role_passes(const struct hunt *h, enum role role)
 
 bool hunt_tool_passes(const struct hunt *h, struct slice tool)
 {
-    struct slice word;
     bool passes = !h->q->tool.ptr;
-    for (size_t at = 0; !passes && filter_word(h->q->tool, &at, &word);)
-        passes = slice_eq(word, tool);
+    for (size_t i = 0; i < h->ntools && !passes; i++)
+        passes = slice_eq(h->tools[i], tool);
     return passes;
 }
 

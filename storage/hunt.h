@@ -15,6 +15,8 @@ struct hunt {
     struct terms terms;
     struct spots spots;
     unsigned roles;              /* bits; 0: any */
+    struct slice *tools;         /* of the query's list */
+    size_t ntools;
     bool all_blocks;             /* the index says nothing about the pattern; `blocks` are all, once they are listed */
     int64_t *blocks;             /* the candidates, descending */
     size_t nblocks;

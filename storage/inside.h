@@ -2,6 +2,7 @@
 #ifndef STORAGE_INSIDE_H
 #define STORAGE_INSIDE_H
 
+#include "base/clock.h"
 #include "storage/db.h"
 #include "storage/store.h"
 
@@ -15,7 +16,16 @@ struct store {
     struct query *query;    /* query.c; NULL until SQL was asked for */
     struct exceptions *exceptions; /* exceptions.c; NULL until a finding was written */
     char *spool;
+    const atomic_bool *stop; /* store_break_off() */
 };
+
+/* Nobody wants any more what is read. */
+static inline bool store_unwanted(const struct store *s) { return s->stop && atomic_load_explicit(s->stop, memory_order_relaxed); }
+/* Is it time to end a search? */
+static inline bool store_late(const struct store *s, int64_t deadline_us)
+{
+    return store_unwanted(s) || clock_monotonic_us() >= deadline_us;
+}
 
 /* Rows that belong to a run (or a finding) and come in an order have the key parent << CHILD_BITS | place. */
 enum { CHILD_BITS = 26, CHILD_MAX = (1 << CHILD_BITS) - 1 };

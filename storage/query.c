@@ -56,6 +56,7 @@ const char *const sql_functions[] = {
 
 /* What runs now; the connection's functions refer to it. */
 struct query {
+    const struct store *store;
     int64_t deadline_us;
     bool late, denied;
     const char **tables;  /* all there are; ended by NULL */
@@ -150,7 +151,7 @@ static char fold(char c)
 struct like {
     const char *p, *end;   /* the pattern */
     struct slice escape;   /* a character, or nothing */
-    int64_t deadline_us;
+    const struct query *query;
     uint64_t steps;
 };
 
@@ -161,7 +162,7 @@ static enum like_result like(struct like *l, struct slice text)
 {
     const char *p = l->p, *t = text.ptr, *end = text.ptr + text.len, *after_percent = NULL, *resume = NULL;
     while (t < end) {
-        if (++l->steps % STEPS_PER_CLOCK == 0 && clock_monotonic_us() >= l->deadline_us)
+        if (++l->steps % STEPS_PER_CLOCK == 0 && store_late(l->query->store, l->query->deadline_us))
             return LIKE_LATE;
         const char *q = p;
         bool literal = l->escape.len && (size_t)(l->end - p) >= l->escape.len && memcmp(p, l->escape.ptr, l->escape.len) == 0;
@@ -200,7 +201,7 @@ static void sql_like(sqlite3_context *context, int n, sqlite3_value **values)
     if (any_null(values, n))
         return;
     struct slice pattern = argument(values[0]), text = argument(values[1]);
-    struct like l = {.p = pattern.ptr, .end = pattern.ptr + pattern.len, .deadline_us = query->deadline_us};
+    struct like l = {.p = pattern.ptr, .end = pattern.ptr + pattern.len, .query = query};
     if (n == 3) {
         l.escape = argument(values[2]);
         size_t characters = 0;
@@ -310,7 +311,7 @@ static bool add_functions(struct store *s, struct err *e)
 static int look_at_clock(void *ctx)
 {
     struct query *query = ctx;
-    query->late |= clock_monotonic_us() >= query->deadline_us;
+    query->late |= store_late(query->store, query->deadline_us);
     return query->late;
 }
 
@@ -503,7 +504,7 @@ bool store_sql(struct store *s, struct slice query, struct slice params, uint64_
     sqlite3 *raw = db_raw(s->db);
     if (deadline_us == 0)
         deadline_us = clock_monotonic_us() + DEADLINE_US;
-    *s->query = (struct query){.deadline_us = deadline_us};
+    *s->query = (struct query){.store = s, .deadline_us = deadline_us};
     struct ration ration = {.deadline_us = deadline_us, .bytes = SQL_MEMORY_BYTES};
     int before[LIMITS];
     for (int i = 0; i < LIMITS; i++)
@@ -519,7 +520,7 @@ bool store_sql(struct store *s, struct slice query, struct slice params, uint64_
         out->len = begun;
 
     ration_end();
-    sqlite3_progress_handler(raw, 0, NULL, NULL);
+    db_break_off(s->db, s->stop); /* there is but one handler */
     for (int i = 0; i < LIMITS; i++)
         sqlite3_limit(raw, limits[i].what, before[i]);
     return db_end(s->db, ok, e);

@@ -156,7 +156,7 @@ static bool search_run(struct search *x, struct arena *a)
             if (!take_hit(x, &hit))
                 return false;
         }
-        x->late = clock_monotonic_us() >= x->deadline_us;
+        x->late = store_late(x->s, x->deadline_us);
     }
     return true;
 }
@@ -197,7 +197,7 @@ static bool search_runs(struct search *x, uint64_t most, bool *done)
             x->at = run;
             if (most-- == 0)
                 break;
-            x->late = clock_monotonic_us() >= x->deadline_us;
+            x->late = store_late(x->s, x->deadline_us);
             ok = x->late || search_run(x, &of_run);
             *done = x->nhits > x->limit;
             if (!ok || *done || x->late)
@@ -339,6 +339,18 @@ static bool find(struct search *x)
     return x->counted || search_runs(x, UINT64_MAX, &done);
 }
 
+/* Of several words the first match of the longest was found; what is shown is where most of them are. */
+static bool show_densest(struct search *x, struct hit *hit)
+{
+    const struct block *block;
+    if (x->h.terms.n < 2)
+        return true;
+    if (!block_read(x->s, text_block(hit->text), &block, x->e))
+        return false;
+    spots_densest(&x->h.spots, block->texts[text_place(hit->text)], &hit->start, &hit->end);
+    return true;
+}
+
 static bool write_page(struct search *x, bool resumed)
 {
     struct search_hits *out = x->out;
@@ -347,6 +359,9 @@ static bool write_page(struct search *x, bool resumed)
     bool more = x->nhits > x->limit;
     out->n = more ? x->limit : x->nhits;
     out->items = arena_array(x->a, struct search_hit, out->n);
+    for (size_t i = 0; i < out->n; i++)
+        if (!show_densest(x, &x->hits[i]))
+            return false;
     if (!hits_write(x->s, x->hits, out->n, x->a, out->items, x->e))
         return false;
     const struct place *last = out->n ? &x->hits[out->n - 1].place : NULL;

@@ -9,6 +9,7 @@ enum {
     TEXT_BYTES_US = 20,          /* … and one more for so many bytes of it: slower than any pattern that is not endless */
     REMEMBERED_BYTES = 64 << 20, /* past it all is forgotten, and found again when it is asked for */
     TABLE_FIRST = 1024,
+    PLACES_MAX = 100000,         /* matches in one text that are weighed against each other */
 };
 
 /* ---- what is sought ----------------------------------------------------------------------------------------------------- */
@@ -139,6 +140,8 @@ bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struc
     int64_t began = clock_monotonic_us();
     for (size_t i = 0; block && i < block->n; i++) {
         struct regex_match m;
+        if (store_unwanted(x->store))
+            x->deadline_us = 1; /* long past */
         int64_t until = began + TEXT_US + (int64_t)(block->texts[i].len / TEXT_BYTES_US);
         switch (match_all(x, block->texts[i], until < x->deadline_us ? until : x->deadline_us, &m)) {
         case REGEX_NO:
@@ -156,6 +159,38 @@ bool spots_in(struct spots *x, int64_t id, const struct block_spots **out, struc
     *slot = (struct block_spots){.block = id, .n = (uint32_t)n, .items = spots};
     x->n++;
     return true;
+}
+
+/* The places where terms match next only go forward: the text is read once for each term. */
+void spots_densest(const struct spots *x, struct slice text, uint32_t *start, uint32_t *end)
+{
+    struct regex_match next[TERMS_MAX];
+    bool there[TERMS_MAX];
+    size_t best = 0;
+    for (size_t i = 0; i < x->nres; i++)
+        there[i] = regex_find(x->res[i], x->scratch, text, 0, x->deadline_us, &next[i]) == REGEX_YES;
+    for (int step = 0; step < PLACES_MAX && best < 2 * x->nres; step++) {
+        size_t first = x->nres, rank = 0;
+        for (size_t i = 0; i < x->nres; i++)
+            if (there[i] && (first == x->nres || next[i].start < next[first].start))
+                first = i;
+        if (first == x->nres)
+            return;
+        struct regex_match at = next[first];
+        size_t stop = at.start + SHOWN_BYTES < text.len ? at.start + SHOWN_BYTES : text.len;
+        const char *line_end = memchr(text.ptr + at.start, '\n', stop - at.start);
+        if (line_end)
+            stop = (size_t)(line_end - text.ptr);
+        for (size_t i = 0; i < x->nres; i++) /* two for each, and one more for the longest */
+            rank += there[i] && next[i].start < stop ? 2 : 0;
+        rank += there[0] && next[0].start < stop;
+        if (rank > best) {
+            best = rank;
+            *start = (uint32_t)at.start;
+            *end = (uint32_t)at.end;
+        }
+        there[first] = regex_find(x->res[first], x->scratch, text, at.start + 1, x->deadline_us, &next[first]) == REGEX_YES;
+    }
 }
 
 const struct spot *spots_find(const struct block_spots *in, int64_t text)

@@ -46,6 +46,11 @@ bool spots_start(struct spots *x, struct store *s, const struct terms *terms, in
 void spots_end(struct spots *x);
 /* In a read transaction. None for a block that is gone. *out lives until the next call. */
 bool spots_in(struct spots *x, int64_t block, const struct block_spots **out, struct err *e);
+/* In a text in which all terms match: the place whose line, as far as it is shown, holds most of them; of such places the first that
+ * holds the longest term, else the first. *start and *end: the first match there. */
+void spots_densest(const struct spots *x, struct slice text, uint32_t *start, uint32_t *end);
+/* How many bytes of a line are shown from a match on. */
+enum { SHOWN_BYTES = 300 };
 /* NULL: the text does not match. */
 const struct spot *spots_find(const struct block_spots *in, int64_t text);
 

@@ -38,8 +38,9 @@ bool filter_findings(struct store *s, struct sql *q, const struct filter *f, str
 bool filter_tasks(struct store *s, struct sql *q, const struct filter *f, struct err *e);
 /* The next word of a list that is separated by commas, from *at on; false after the last. */
 bool filter_word(struct slice list, size_t *at, struct slice *word);
-/* The same for names, which may hold a comma: at last the whole list, as one name. */
-bool filter_name(struct slice list, size_t *at, struct slice *name);
+/* The same for names, which may hold a comma: in them "\," is a comma and "\\" a backslash (such a name is made in `a`). A list without
+ * either is at last one name as a whole too. */
+bool filter_name(struct arena *a, struct slice list, size_t *at, struct slice *name);
 /* Nothing but the collection is asked for. */
 bool filter_is_open(const struct filter *f);
 

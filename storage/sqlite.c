@@ -22,6 +22,7 @@ enum {
     WAL_PASSIVE = 512,         /* pages: 8 MB */
     WAL_TRUNCATE = 16384,      /* pages: 256 MB; readers kept the passive ones from starting the file over */
     TRUNCATE_WAIT_MS = 100,
+    STEPS_PER_LOOK = 4000,     /* of SQLite's machine, between two looks at db.stop */
 };
 
 struct stmt {
@@ -41,6 +42,7 @@ struct db {
     bool memory, writes, wrote;
     bool writing;              /* the open transaction */
     int depth;
+    const atomic_bool *stop;   /* db_break_off() */
     int wal_pages;             /* after the last commit */
     size_t nstatements, nbusy;
     struct stmt *buckets[BUCKETS];
@@ -210,6 +212,19 @@ void db_close(struct db *db)
 
 const char *db_path(const struct db *db) { return db->path; }
 struct sqlite3 *db_raw(struct db *db) { return db->raw; }
+
+/* Not while a transaction begins or ends (depth 0). */
+static int is_stopped(void *ctx)
+{
+    const struct db *db = ctx;
+    return db->depth && !db->writing && atomic_load_explicit(db->stop, memory_order_relaxed);
+}
+
+void db_break_off(struct db *db, const atomic_bool *stop)
+{
+    db->stop = stop;
+    sqlite3_progress_handler(db->raw, stop ? STEPS_PER_LOOK : 0, stop ? is_stopped : NULL, db);
+}
 
 bool db_script(struct db *db, const char *sql, struct err *e)
 {

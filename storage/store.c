@@ -39,6 +39,12 @@ void store_close(struct store *s)
     free(s);
 }
 
+void store_break_off(struct store *s, const atomic_bool *stop)
+{
+    s->stop = stop;
+    db_break_off(s->db, stop);
+}
+
 const char *store_path(const struct store *s) { return db_path(s->db); }
 
 const char *store_spool_dir(struct store *s, struct err *e)

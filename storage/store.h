@@ -16,6 +16,7 @@
 #include "transcript/run.h"
 #include "transcript/summary.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,9 @@ enum store_mode {
 bool store_open(const char *url, enum store_mode mode, struct store **out, struct err *e);
 void store_close(struct store *s);
 const char *store_path(const struct store *s);
+/* From now on what reads ends soon after *stop is set: searches as at their deadline, all else with ERR_LIMIT. What writes is not broken
+ * off. NULL: nothing ends it early. */
+void store_break_off(struct store *s, const atomic_bool *stop);
 /* Where uploads wait: "<database>.spool", made when missing. */
 const char *store_spool_dir(struct store *s, struct err *e);
 
@@ -47,7 +51,8 @@ struct page_end {
     int64_t total;        /* or TOTAL_UNKNOWN */
 };
 
-/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them, an empty word in it what has none. */
+/* Filters of runs, tasks and findings. Absent means any; a list separated by commas means any of them, an empty word in it what has none.
+ * In a word "\," is a comma and "\\" a backslash. */
 struct filter_pair { struct slice key, value; };
 enum { FILTER_PAIRS = 8 };
 struct filter {
@@ -367,6 +372,8 @@ struct summary {
     int64_t incomplete;                     /* (run, detector) pairs that hit a limit */
 };
 bool store_summary(struct store *s, struct slice collection, struct arena *a, struct summary *out, struct err *e);
+/* How often anything changed that a summary says. `collection`: an id. */
+bool store_version(struct store *s, struct slice collection, int64_t *out, struct err *e);
 
 /* ---- fields, facets and statistics of runs ------------------------------------------------------------------------------ */
 
@@ -434,7 +441,7 @@ bool store_atlas_colours(struct store *s, const struct filter *f, struct slice f
 struct search_query {
     struct slice pattern;
     bool regex, match_case;      /* a regex knows case; it says (?i) where it is to be otherwise */
-    struct slice role, tool;     /* lists; absent: any */
+    struct slice role, tool;     /* lists, as filters are; absent: any */
     struct filter runs;          /* in which runs: what it asks of collection, model, task, agent, success, exit status, tag and metadata */
     uint32_t limit;              /* hits on a page; 0: 50 */
     struct slice after;
@@ -452,8 +459,9 @@ struct search_hit {
     uint32_t line_start;         /* where `line` begins in the part */
 };
 struct search_hits { struct search_hit *items; size_t n; struct page_end end; bool incomplete; struct slice reason; };
-/* Newest import first, within it in the order of its runs and messages. A hit is a (message, part) that matches, at its first match. Where
- * the deadline ends the search (`incomplete`), `next` goes on from there. ERR_USAGE for a pattern that does not compile. */
+/* Newest import first, within it in the order of its runs and messages. A hit is a (message, part) that matches, at its first match; of
+ * several words where most of them stand in one line, as far as it is shown. Where the deadline ends the search
+ * (`incomplete`), `next` goes on from there. ERR_USAGE for a pattern that does not compile. */
 bool store_search(struct store *s, const struct search_query *q, struct arena *a, struct search_hits *out, struct err *e);
 
 /* How many hits there are for each value of a field, the most frequent first. Each field counts as if nothing were asked of it itself, so

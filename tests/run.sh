@@ -42,7 +42,8 @@ part() { sh tests/run.sh part "$@"; }
 part lint sh tests/lint.sh
 # The longest first. A command a line.
 {
-	echo browser node tests/browser/run.mjs "$O/telltale"
+	echo browser-pages node tests/browser/run.mjs "$O/telltale" pages
+	echo browser-work node tests/browser/run.mjs "$O/telltale" work
 	echo http python3 tests/http/run.py "$O/telltale"
 	echo cli python3 tests/cli/run.py "$O/telltale"
 	echo cli-judges python3 tests/cli/judges.py "$O/telltale"

@@ -1,9 +1,13 @@
 #include "base/jsonw.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 
 struct jsonw jsonw_to(struct str *out) { return (struct jsonw){.out = out}; }
 
@@ -50,7 +54,14 @@ void jsonw_key_slice(struct jsonw *j, struct slice key)
     j->after_key = true;
 }
 
-void jsonw_key(struct jsonw *j, const char *key) { jsonw_key_slice(j, slice_str(key)); }
+void jsonw_key(struct jsonw *j, const char *key)
+{
+    separate(j);
+    str_addc(j->out, '"');
+    str_addz(j->out, key);
+    str_add(j->out, "\":", 2);
+    j->after_key = true;
+}
 
 void jsonw_str(struct jsonw *j, struct slice s)
 {
@@ -68,8 +79,15 @@ void jsonw_strz(struct jsonw *j, const char *z) { jsonw_str(j, slice_str(z)); }
 
 void jsonw_int(struct jsonw *j, int64_t n)
 {
+    char text[20], *at = text + sizeof text; /* as long as INT64_MIN, from behind */
+    uint64_t left = n < 0 ? -(uint64_t)n : (uint64_t)n;
     separate(j);
-    str_printf(j->out, "%" PRId64, n);
+    do {
+        *--at = (char)('0' + left % 10);
+    } while (left /= 10);
+    if (n < 0)
+        *--at = '-';
+    str_add(j->out, at, (size_t)(text + sizeof text - at));
 }
 
 void jsonw_num(struct jsonw *j, double x)
@@ -116,16 +134,30 @@ void jsonw_knum(struct jsonw *j, const char *key, double x) { jsonw_key(j, key);
 void jsonw_kbool(struct jsonw *j, const char *key, bool b) { jsonw_key(j, key); jsonw_bool(j, b); }
 void jsonw_kraw(struct jsonw *j, const char *key, struct slice json) { jsonw_key(j, key); jsonw_raw(j, json); }
 
+/* How many bytes at the start are ASCII that stands as it is. */
+static size_t ordinary(const unsigned char *p, size_t n)
+{
+    size_t i = 0;
+#if defined(__SSE2__)
+    for (; i + 16 <= n; i += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(p + i));
+        __m128i quotes = _mm_or_si128(_mm_cmpeq_epi8(v, _mm_set1_epi8('"')), _mm_cmpeq_epi8(v, _mm_set1_epi8('\\')));
+        int others = _mm_movemask_epi8(_mm_or_si128(quotes, _mm_cmplt_epi8(v, _mm_set1_epi8(0x20)))); /* from 0x80 on they are negative */
+        if (others)
+            return i + (size_t)__builtin_ctz((unsigned)others);
+    }
+#endif
+    while (i < n && p[i] >= 0x20 && p[i] < 0x80 && p[i] != '"' && p[i] != '\\')
+        i++;
+    return i;
+}
+
 void jsonw_escape(struct str *out, struct slice s)
 {
     const unsigned char *p = (const unsigned char *)s.ptr;
     size_t plain = 0, i = 0; /* [plain, i) needs no escape and is not written yet */
-    while (i < s.len) {
+    while (s.len && (i += ordinary(p + i, s.len - i)) < s.len) {
         unsigned char c = p[i];
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
-            i++;
-            continue;
-        }
         size_t n = c < 0x80 ? 0 : slice_utf8(slice_sub(s, i, s.len));
         if (n) {
             i += n;

@@ -27,7 +27,7 @@ struct jsonw jsonw_to(struct str *out);
 void jsonw_object(struct jsonw *j);
 void jsonw_array(struct jsonw *j);
 void jsonw_end(struct jsonw *j); /* closes the innermost object or array */
-void jsonw_key(struct jsonw *j, const char *key);
+void jsonw_key(struct jsonw *j, const char *key); /* one that needs no escape: a name of ours, not of the data */
 void jsonw_key_slice(struct jsonw *j, struct slice key);
 void jsonw_str(struct jsonw *j, struct slice s);  /* absent slice → null */
 void jsonw_strz(struct jsonw *j, const char *z);  /* NULL → null */

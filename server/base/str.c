@@ -28,7 +28,7 @@ static bool make_room(struct str *s, size_t more)
     return true;
 }
 
-void str_add(struct str *s, const char *ptr, size_t len)
+void str_add_growing(struct str *s, const char *ptr, size_t len)
 {
     if (!make_room(s, len)) {
         len = s->max - s->len;
@@ -39,19 +39,6 @@ void str_add(struct str *s, const char *ptr, size_t len)
         memcpy(s->ptr + s->len, ptr, len);
     s->len += len;
     s->ptr[s->len] = '\0';
-}
-
-void str_add_slice(struct str *s, struct slice a) { str_add(s, a.ptr, a.len); }
-void str_addz(struct str *s, const char *z) { str_add(s, z, strlen(z)); }
-
-void str_addc(struct str *s, char c)
-{
-    if (s->len + 1 < s->cap && s->len < s->max) {
-        s->ptr[s->len++] = c;
-        s->ptr[s->len] = '\0';
-    } else {
-        str_add(s, &c, 1);
-    }
 }
 
 void str_printf(struct str *s, const char *format, ...)

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 struct str {
     char *ptr; /* malloc'd; a NUL stands after the last byte once anything was added */
@@ -15,10 +16,21 @@ struct str {
 
 #define STR_INIT(maximum) ((struct str){.max = (maximum)})
 
-void str_add(struct str *s, const char *ptr, size_t len);
-void str_add_slice(struct str *s, struct slice a);
-void str_addz(struct str *s, const char *z);
-void str_addc(struct str *s, char c);
+void str_add_growing(struct str *s, const char *ptr, size_t len); /* str_add, where the memory may not do */
+static inline void str_add(struct str *s, const char *ptr, size_t len)
+{
+    if (len >= s->cap - s->len || len > s->max - s->len) {
+        str_add_growing(s, ptr, len);
+        return;
+    }
+    if (len)
+        memcpy(s->ptr + s->len, ptr, len);
+    s->len += len;
+    s->ptr[s->len] = '\0';
+}
+static inline void str_add_slice(struct str *s, struct slice a) { str_add(s, a.ptr, a.len); }
+static inline void str_addz(struct str *s, const char *z) { str_add(s, z, strlen(z)); }
+static inline void str_addc(struct str *s, char c) { str_add(s, &c, 1); }
 void str_printf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Room for `len` more bytes at the end, to be filled by the caller, who then adds to s->len. NULL past the maximum. */
 char *str_reserve(struct str *s, size_t len);

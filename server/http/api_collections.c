@@ -1,4 +1,5 @@
 #include "http/api.h"
+#include "http/kept.h"
 
 #include "view/export.h"
 
@@ -63,10 +64,16 @@ bool api_summary(struct request *r, struct answer *a, struct err *e)
 {
     struct collection_row row;
     struct summary summary;
-    if (!api_path_collection(r, &row, e) || !store_summary(r->store, row.id, &r->arena, &summary, e))
+    int64_t version;
+    if (!api_path_collection(r, &row, e) || !store_version(r->store, row.id, &version, e))
+        return false;
+    if (kept_take(r->server, row.id, version, &a->body))
+        return true;
+    if (!store_summary(r->store, row.id, &r->arena, &summary, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);
     view_summary(&j, &summary);
+    kept_put(r->server, row.id, version, str_slice(&a->body)); /* of this version or of one that came meanwhile, never of an older one */
     return true;
 }
 
@@ -109,14 +116,14 @@ bool api_task(struct request *r, struct answer *a, struct err *e)
 /* ---- export: to a file without a name first, since it may be larger than memory ---------------------------------------- */
 
 struct export_file {
-    const struct server *server;
+    const struct request *request;
     struct answer *answer;
 };
 
 static bool write_file(void *ctx, struct slice bytes, struct err *e)
 {
     struct export_file *f = ctx;
-    if (atomic_load(&f->server->stopping))
+    if (request_unwanted(f->request))
         return err_set(e, ERR_BUSY, "the server stops");
     while (bytes.len) {
         ssize_t n = write(f->answer->fd, bytes.ptr, bytes.len);
@@ -148,7 +155,7 @@ static bool export_runs(struct request *r, struct answer *a, const struct collec
         if (slice_is(as, export_kinds[i].name))
             kind = &export_kinds[i];
     a->fd = spool_scratch(&r->server->spool, e);
-    struct export_file file = {.server = r->server, .answer = a};
+    struct export_file file = {.request = r, .answer = a};
     const struct export_sink sink = {.write = write_file, .ctx = &file};
     if (a->fd < 0 || !kind->write(r->store, filter, &sink, e))
         return false;

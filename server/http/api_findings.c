@@ -138,7 +138,7 @@ struct trial {
 
 static bool time_is_up(struct trial *t)
 {
-    if (clock_monotonic_us() > t->deadline || t->findings >= TRY_FINDINGS || atomic_load(&t->r->server->stopping))
+    if (clock_monotonic_us() > t->deadline || t->findings >= TRY_FINDINGS || request_unwanted(t->r))
         t->complete = false;
     return !t->complete;
 }

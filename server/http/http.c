@@ -31,7 +31,7 @@ enum {
     BYTES_MAX = 32 << 20,           /* a body of BODY_BYTES */
     BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
     DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
-    TICK_MS = 200,
+    TICK_MS = 50,
     STOP_US = 9000000,
 };
 #define UPLOAD_MAX (UINT64_C(8) << 30)
@@ -95,6 +95,7 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     x->began = clock_monotonic_us();
     struct request *r = &x->errand.request;
     r->server = &http->server;
+    r->gone = watch_gone(x->watched);
     r->upload.fd = -1;
     r->body = STR_INIT(JSON_MAX);
     r->target = arena_dup(&r->arena, slice_str(target));

@@ -114,7 +114,9 @@ static void serve(struct worker *w, struct errand *errand)
     uint64_t wakes = wakes_now(w->lanes);
     errand->request.store = w->store;
     a->park = false;
+    store_break_off(w->store, w->lane == LANE_LONG ? errand->request.gone : NULL);
     errand_run(errand);
+    store_break_off(w->store, NULL);
     if (a->park) {
         if (park(w->lanes, errand, wakes))
             return;

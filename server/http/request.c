@@ -186,6 +186,11 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
     return true;
 }
 
+bool request_unwanted(const struct request *r)
+{
+    return atomic_load(&r->server->stopping) || (r->gone && atomic_load(r->gone));
+}
+
 bool media_is(struct slice header, struct slice type) { return slice_eq_nocase(slice_trim(slice_take(&header, ';')), type); }
 
 /* ---- the answer ----------------------------------------------------------------------------------------------------- */

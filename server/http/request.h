@@ -103,10 +103,14 @@ struct request {
     struct str body;                     /* of a route that takes JSON or bytes */
     struct upload upload;                /* of a route that takes anything */
     struct inflate *inflate;             /* of a body that comes packed, until it is there; else NULL */
+    const atomic_bool *gone;             /* set when nobody waits for the answer any more; may be NULL */
     struct store *store;                 /* the worker's, while the handler runs; NULL on LANE_INLINE */
     struct slice job;                    /* what the request waits for, once it is added */
     int64_t wait_until;                  /* clock_monotonic_us(); 0 before the first look */
 };
+
+/* The server stops, or nobody waits for the answer: what takes long ends. */
+bool request_unwanted(const struct request *r);
 
 /* Is that the media type of a Content-Type, whatever its parameters? */
 bool media_is(struct slice header, struct slice type);

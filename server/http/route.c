@@ -14,7 +14,8 @@ static const struct param runs_params[] = {
     {0},
 };
 const struct param run_filter_params[] = {
-    {"kind", ARG_TEXT, 0, 200, .about = "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below"},
+    {"kind", ARG_TEXT, 0, 200, .about = "broken_task, odd_behavior, near_miss, harness, data; several with commas, here and below; "
+     "\\, is a comma of a value, \\\\ a backslash"},
     {"behavior", ARG_TEXT, 0, 1000, .about = "of the vocabulary, such as missing-program"},
     {"detector", ARG_TEXT, 0, 1000, .about = "id of a detector"},
     {"severity", ARG_TEXT, 0, 200, .about = "low, medium, high"},
@@ -92,7 +93,8 @@ static const struct param stats_params[] = {
 static const struct param compare_params[] = {
     {"by", ARG_TEXT, 1, 1000, .required = true, .about = "what tells the groups apart: a filter of the runs, such as model, agent, tag, meta.KEY, "
                                                          "score.NAME or range.FIELD"},
-    {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas, empty: runs that have none"},
+    {"a", ARG_TEXT, 0, 4096, .required = true, .about = "its value in the first group; several with commas (\\, is one of the value), "
+                                                        "empty: runs that have none"},
     {"b", ARG_TEXT, 0, 4096, .about = "in the second group; without it all other runs"},
     {0},
 };
@@ -111,7 +113,7 @@ static const struct param search_params[] = {
     {0},
 };
 const struct param search_run_params[] = {
-    {"model", ARG_TEXT, 0, 1000, .about = "model of the run; several with commas, empty for none"},
+    {"model", ARG_TEXT, 0, 1000, .about = "model of the run; several with commas (\\, is one of the value, \\\\ a backslash), here and below; empty for none"},
     {"task", ARG_TEXT, 0, 4096, .about = "task of the run"},
     {"agent", ARG_TEXT, 0, 1000, .about = "agent of the run"},
     {"success", ARG_TEXT, 1, 100, .about = "outcome of the run: true, false, unknown"},

@@ -10,7 +10,7 @@ enum lane {
     LANE_INLINE, /* on the connection's thread: memory only, no store */
     LANE_READ,
     LANE_WRITE,
-    LANE_LONG,
+    LANE_LONG,   /* reads only: broken off when the client has gone */
     LANE_CALL,   /* asks another server, which may take minutes to answer: nothing else waits for it, and few may do so at a time */
 };
 enum { LANES = 5 };

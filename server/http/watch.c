@@ -21,6 +21,7 @@ struct watched {
     uint64_t bytes_then;      /* at the window's start; the tick's own */
     long long window;         /* `since` that bytes_then belongs to; the tick's own */
     long long gone_since;     /* `since` when the client was first seen to have left; the tick's own */
+    atomic_bool gone;         /* while we worked for it */
     struct watched *prev, *next;
 };
 
@@ -88,6 +89,8 @@ void watch_phase(struct watched *c, enum watch_phase phase)
     atomic_store(&c->phase, phase);
 }
 
+const atomic_bool *watch_gone(const struct watched *c) { return &c->gone; }
+
 void watch_progress(struct watched *c, uint64_t bytes) { atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed); }
 
 /* What the client has acknowledged of all that was sent to it. */
@@ -119,8 +122,8 @@ static bool stalls(struct watched *c, long long since, int64_t now, uint64_t byt
     return slow && expected == since;
 }
 
-/* The client has closed its side before the request was whole, and nothing happened since the last look. The library may not
- * hear of it: where the end comes together with the last bytes, its edge-triggered poll sees one event and reads once. */
+/* The client has closed its side before the request was whole or answered, and nothing happened since the last look. The library may
+ * not hear of it: where the end comes together with the last bytes, its edge-triggered poll sees one event and reads once. */
 static bool has_left(struct watched *c, long long since)
 {
     char byte;
@@ -141,6 +144,8 @@ static bool too_slow(struct watched *c, int64_t now, int haste)
     case WATCH_BODY:
         return stalls(c, since, now, atomic_load(&c->bytes), haste) || has_left(c, since);
     case WATCH_WORK:
+        if (has_left(c, since))
+            atomic_store(&c->gone, true);
         return false;
     case WATCH_SEND:
         return stalls(c, since, now, acknowledged(c->fd), haste);

@@ -139,6 +139,11 @@ async function drawing(page, base) {
         for (const [x, y] of corners) await page.mouse.move(box.x + x, box.y + y, { steps: 4 });
         await page.mouse.up();
         equal(await selection.getByRole('heading').innerText(), '32 runs selected', 'what is selected');
+        await page.getByLabel('Colour by').selectOption('success');
+        await page.getByRole('region', { name: 'Colours' }).getByText('passed').waitFor();
+        equal(await selection.getByRole('heading').innerText(), '32 runs selected', 'what is selected in other colours');
+        await page.goBack();
+        await page.getByRole('region', { name: 'Colours' }).getByText('old', { exact: true }).waitFor();
         await look(page, 'map');
         await selection.getByLabel('Tag for the selected runs').fill('mine');
         await page.keyboard.press('Enter');

@@ -164,6 +164,13 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         const lines = readFileSync(await download.path(), 'utf8').trim().split('\n').map(line => JSON.parse(line));
         equal(lines.filter(line => line.transcripts).length, 1, 'runs in the file');
         equal(lines[0].telltale, 1, 'header');
+        await page.evaluate(() => {
+            history.pushState(null, '', '?model=nobody');
+            dispatchEvent(new PopStateEvent('popstate'));
+        });
+        await page.getByText('No run is like that').waitFor();
+        const [table] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Export CSV' }).click()]);
+        equal(readFileSync(await table.path(), 'utf8').trim().split('\n').length, 2, 'lines of the table, where the list shows no run of the selection');
     });
     await check('a collection is renamed, and a name that is taken is refused in place', async () => {
         await page.goto(base + '/');

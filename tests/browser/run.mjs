@@ -1,6 +1,7 @@
-// Drives the page in a real Chromium against the real program.  usage: node run.mjs BINARY
+// Drives the page in a real Chromium against the real program.
+// usage: node run.mjs BINARY [NAME...]      only these suites or groups of suites
 import { actionChecks } from './actions.mjs';
-import { finish, launch, startServer } from './harness.mjs';
+import { check, finish, launch, startServer } from './harness.mjs';
 import { groupChecks } from './groups.mjs';
 import { importChecks } from './imports.mjs';
 import { listChecks } from './lists.mjs';
@@ -17,33 +18,53 @@ import { textChecks } from './text.mjs';
 import { transcriptChecks } from './transcript.mjs';
 import { triageChecks } from './triage.mjs';
 
-const binary = process.argv[2];
+const [binary, ...names] = process.argv.slice(2);
 if (!binary) {
-    console.error('usage: run.mjs BINARY');
+    console.error('usage: run.mjs BINARY [NAME...]');
     process.exit(2);
 }
-await textChecks();
+
+/* The two groups take about the same time, and may run beside each other. */
+const SUITES = [
+    { name: 'looks', group: 'pages', run: ({ browser, base, sample }) => lookChecks(browser, base, sample) },
+    { name: 'reader', group: 'pages', run: ({ browser, base, sample }) => readerChecks(browser, base, sample) },
+    { name: 'actions', group: 'pages', run: ({ browser, base, sample }) => actionChecks(browser, base, sample) },
+    { name: 'query', group: 'pages', run: ({ browser, base }) => queryChecks(browser, base) },
+    { name: 'two', group: 'pages', run: ({ browser, base }) => twoChecks(browser, base) },
+    { name: 'lists', group: 'pages', run: ({ browser, base, sample }) => listChecks(browser, base, sample) },
+    { name: 'states', group: 'pages', run: ({ browser, base, sample }) => stateChecks(browser, base, sample.collection) },
+    { name: 'text', group: 'work', run: () => textChecks() },
+    { name: 'transcript', group: 'work', run: ({ browser, base }) => transcriptChecks(browser, base) },
+    { name: 'imports', group: 'work', run: ({ browser, base }) => importChecks(browser, base) },
+    { name: 'judging', group: 'work', run: ({ browser, base }) => judgingChecks(browser, binary, base) },
+    { name: 'rubrics', group: 'work', run: ({ browser, base }) => rubricChecks(browser, binary, base) },
+    { name: 'search', group: 'work', run: ({ browser }) => searchChecks(browser, binary) },
+    { name: 'groups', group: 'work', run: ({ browser }) => groupChecks(browser, binary) },
+    { name: 'triage', group: 'work', run: ({ browser }) => triageChecks(browser, binary) },
+    { name: 'report', group: 'work', run: ({ browser }) => reportChecks(browser, binary) },
+];
+const wrong = names.filter(name => !SUITES.some(suite => suite.name === name || suite.group === name));
+if (wrong.length) {
+    console.error(`there is no suite ${wrong.join(', ')}; there are ${SUITES.map(suite => suite.name).join(', ')}, in groups pages and work`);
+    process.exit(2);
+}
+
 const server = await startServer(binary);
 const browser = await launch();
 try {
     const sample = await loadSample(browser, server.base);
-    if (sample) {
-        await lookChecks(browser, server.base, sample);
-        await readerChecks(browser, server.base, sample);
-        await actionChecks(browser, server.base, sample);
-        await queryChecks(browser, server.base);
-        await twoChecks(browser, server.base);
-        await listChecks(browser, server.base, sample);
-        await stateChecks(browser, server.base, sample);
-    }
-    await transcriptChecks(browser, server.base);
-    await importChecks(browser, server.base);
-    await judgingChecks(browser, binary, server.base);
-    await rubricChecks(browser, binary, server.base);
-    await searchChecks(browser, binary);
-    await groupChecks(browser, binary);
-    await triageChecks(browser, binary);
-    await reportChecks(browser, binary);
+    for (const { name, group, run } of SUITES)
+        if (!names.length || names.includes(name) || names.includes(group)) {
+            const began = performance.now();
+            // What a suite does between its checks may fail, too; the others still run.
+            let failed = null;
+            await run({ browser, base: server.base, sample }).catch(e => (failed = e));
+            if (failed)
+                await check(`the suite ${name} runs to its end`, () => {
+                    throw failed;
+                });
+            console.log(`${name}: ${Math.round((performance.now() - began) / 1000)} s`);
+        }
 } finally {
     await browser.close();
     await server.stop();

@@ -12,7 +12,7 @@ const STATES = {
     full: ['the disk is full', 'full', route => route.fulfill(problem(507, 'full', 'the disk is full'))],
 };
 
-export async function stateChecks(browser, base, collection) {
+export async function stateChecks(browser, base, { collection }) {
     const path = '/c/' + encodeURIComponent(collection.name);
     const run = (await all(base, `/collections/${collection.id}/runs`)).sort((a, b) => b.tool_calls - a.tool_calls)[0];
     const pages = {
@@ -50,8 +50,28 @@ export async function stateChecks(browser, base, collection) {
         await page.unroute('**/api/v1/**');
     }
     await page.context().close();
+    await brokenChecks(browser, base, run);
     await jobChecks(browser, base);
     await paperChecks(browser, base, run);
+}
+
+async function brokenChecks(browser, base, run) {
+    const page = await newPage(browser, base);
+    await check('an address that was cut short in the middle of a span opens its run', async () => {
+        await page.goto(`${base}/runs/${run.id}#m1:text%`);
+        await page.locator('.msg').first().waitFor();
+        equal(page.wrongs.join('\n'), '', 'console');
+    });
+    await check('what cannot be drawn is said, and every other page is a click away', async () => {
+        await page.route('**/api/v1/runs/' + run.id, route => route.fulfill({ contentType: 'application/json', body: '{}' }));
+        await page.goto(`${base}/runs/${run.id}`);
+        await page.getByRole('alert').filter({ hasText: 'Reload the page' }).waitFor();
+        assert(page.wrongs.some(wrong => wrong.startsWith('exception')), 'the console does not tell it');
+        await page.unroute('**/api/v1/runs/' + run.id);
+        await page.getByRole('link', { name: 'Search', exact: true }).first().click();
+        await page.getByRole('textbox', { name: 'Search every message' }).waitFor();
+    });
+    await page.context().close();
 }
 
 async function jobChecks(browser, base) {
@@ -61,6 +81,7 @@ async function jobChecks(browser, base) {
         const row = page.getByRole('region', { name: 'Jobs' }).getByRole('row').filter({ hasText: /^sample/ });
         await row.getByText('done', { exact: true }).waitFor();
         equal(await row.getByRole('button', { name: /again|Cancel/ }).count(), 0, 'ways to change what is done');
+        equal(await page.locator('.all-pages [aria-current=page]').innerText(), 'Jobs', 'the page that the bar marks');
         await page.getByRole('button', { name: 'failed', exact: true }).click();
         await page.getByText('No job is failed.').waitFor();
         assert(page.url().endsWith('?state=failed'), 'the choice is in the address');

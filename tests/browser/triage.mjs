@@ -163,6 +163,19 @@ export async function triageChecks(browser, binary) {
             await page.getByText('yours').waitFor();
             await looks('the catalogue');
         });
+        await check('a new rule that is not saved yet is there when one comes back, and can be thrown away', async () => {
+            await page.goto(`${base}/rules/new?c=c`);
+            await page.locator('.cm-content').click();
+            await page.keyboard.press('Control+Home');
+            await page.keyboard.type('# mine ');
+            await page.locator('.cm-content', { hasText: '# mine id: my-rule' }).waitFor();
+            await page.reload();
+            await page.locator('.cm-content', { hasText: '# mine id: my-rule' }).waitFor();
+            await page.getByRole('button', { name: 'Discard changes' }).click();
+            await page.reload();
+            await page.locator('.cm-content', { hasText: 'id: my-rule' }).waitFor();
+            equal(await page.getByText('# mine').count(), 0, 'what was thrown away');
+        });
         await check('triage and rules say nothing to the console and ask no other host', () => equal(page.wrongs.join('; '), '', 'wrongs'));
         await page.setViewportSize({ width: 390, height: 844 });
         await check('at 390 px neither triage nor the editor scrolls sideways', async () => {

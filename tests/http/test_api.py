@@ -599,3 +599,25 @@ def test_metrics_count():
                 assert re.sub(r"_(bucket|sum|count)$", "", line.split("{")[0].split()[0]) in names or line.split("{")[0].split()[0] in names, line
         buckets = [int(line.split()[-1]) for line in text.splitlines() if "_bucket" in line]
         assert buckets == sorted(buckets) and f"_count {buckets[-1]}" in text
+
+
+def test_a_value_may_hold_a_comma():
+    """A list's "\\," is a comma of a value: a task's link reaches its runs and no others."""
+    tasks = ["What is A, B?", "What is A", " B?", "a\\, b"]
+    with Server() as s:
+        s.collection()
+        s.upload(jsonl(chat(f"r{i}", f"needle {i}", task_id=task, model=task, metadata={"key": task}, tags=[task]) for i, task in enumerate(tasks)))
+        runs = s.get("collections/c/runs")["items"]
+        assert sorted(r["task_id"] for r in runs) == sorted(tasks), runs
+        for task in tasks:
+            value = task.replace("\\", "\\\\").replace(",", "\\,")
+            for field in ("task", "model", "meta.key"):
+                found = s.get("collections/c/runs", **{field: value})["items"]
+                assert [r["task_id"] for r in found] == [task], (field, value, [r["task_id"] for r in found])
+            assert [h["task_id"] for h in s.get("search", q="needle", task=value)["items"]] == [task]
+            facet = s.get("search/facets", q="needle", task=value)
+            assert facet["total"] == 1, facet
+            assert [t["task_id"] for t in s.get("collections/c/tasks", task=value)["items"]] == [task]
+        both = s.get("collections/c/runs", task="What is A\\, B?, B?")["items"]
+        assert {r["task_id"] for r in both} == {"What is A, B?", " B?"}, both
+        assert s.get("collections/c/compare", by="model", a="What is A\\, B?", b="What is A")["a"]["runs"] == 1

@@ -134,3 +134,34 @@ def test_long_queries_keep_nobody_from_reading():
 
     together(slow, slow, slow, slow, quick)
     assert set(done) <= {200, 422}, done  # 422: cut at its deadline
+
+
+def test_what_nobody_waits_for_is_broken_off():
+    """Of clients that go away, queries and searches: a lane of two is free again at once."""
+    def ask(method, path, body=b""):
+        head = f"{method} /api/v1/{path} HTTP/1.1\r\nHost: $HOST\r\nContent-Length: {len(body)}\r\n\r\n" if body else \
+               f"{method} /api/v1/{path} HTTP/1.1\r\nHost: $HOST\r\n\r\n"
+        return connect(s, head.encode() + body)
+
+    endless = b'{"query": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"}'
+    with Server() as s:
+        s.collection()
+        # each text takes this pattern to its limit of 200 ms
+        s.upload("".join('{"id":"%d","messages":[{"role":"user","content":"%d %s!"}]}\n' % (i, i, "a" * 40) for i in range(60)))
+        slow = "search?q=%28%28a%2B%29%2B%29%2B%24&regex=1"
+        for method, path, body in [("POST", "sql", endless), ("GET", slow, b""), ("GET", slow.replace("search", "search/facets"), b"")]:
+            with ask(method, path, body) as c:
+                c.settimeout(0.5)
+                try:
+                    assert not c.recv(1), f"{path} is not slow: there is nothing to see"
+                    raise AssertionError("closed")
+                except socket.timeout:
+                    pass
+            abandoned = [ask(method, path, body) for _ in range(3)]
+            time.sleep(0.2)
+            for c in abandoned:
+                c.close()
+            began = time.monotonic()
+            assert s.get("search", q="0 aaaa")["items"], "nothing found"
+            took = time.monotonic() - began
+            assert took < 1.5, f"after three of {path} that were abandoned a search takes {took:.2f} s"

@@ -53,6 +53,51 @@ static void json_writes_what_json_allows(void **state)
     str_free(&s);
 }
 
+/* Bytes are looked at sixteen at a time: each of them at each place of such a step, and over its edge. */
+static void every_byte_is_escaped_wherever_it_stands(void **state)
+{
+    (void)state;
+    struct str s = STR_INIT(4096), expected = STR_INIT(4096);
+    for (int c = 0; c < 256; c++)
+        for (size_t at = 0; at < 35; at++) {
+            char text[35];
+            memset(text, 'a', sizeof text);
+            text[at] = (char)c;
+            str_reset(&s);
+            str_reset(&expected);
+            jsonw_escape(&s, slice_of(text, sizeof text));
+            str_add(&expected, text, at);
+            if (c == '"' || c == '\\')
+                str_printf(&expected, "\\%c", c);
+            else if (c == '\n' || c == '\r' || c == '\t')
+                str_printf(&expected, "\\%c", c == '\n' ? 'n' : c == '\r' ? 'r' : 't');
+            else if (c < 0x20)
+                str_printf(&expected, "\\u%04x", (unsigned)c);
+            else if (c >= 0x80)
+                str_addz(&expected, "\xef\xbf\xbd");
+            else
+                str_addc(&expected, (char)c);
+            str_add(&expected, text + at + 1, sizeof text - at - 1);
+            assert_true(slice_eq(str_slice(&s), str_slice(&expected)));
+        }
+    str_free(&s);
+    str_free(&expected);
+}
+
+static void numbers_are_written_whole(void **state)
+{
+    (void)state;
+    struct str s = STR_INIT(256);
+    struct jsonw j = jsonw_to(&s);
+    jsonw_array(&j);
+    const int64_t numbers[] = {0, 7, -1, 10, INT64_MAX, INT64_MIN};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        jsonw_int(&j, numbers[i]);
+    jsonw_end(&j);
+    assert_string_equal(s.ptr, "[0,7,-1,10,9223372036854775807,-9223372036854775808]");
+    str_free(&s);
+}
+
 static void surrogates_and_overlong_forms_are_not_utf8(void **state)
 {
     (void)state;
@@ -319,6 +364,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(str_keeps_to_its_maximum),
         cmocka_unit_test(json_writes_what_json_allows),
+        cmocka_unit_test(every_byte_is_escaped_wherever_it_stands),
+        cmocka_unit_test(numbers_are_written_whole),
         cmocka_unit_test(surrogates_and_overlong_forms_are_not_utf8),
         cmocka_unit_test(markup_holds_no_markup_and_nothing_that_xml_cannot),
         cmocka_unit_test(times_of_all_shapes_become_utc),

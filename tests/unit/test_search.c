@@ -178,8 +178,8 @@ static void several_words(void **state)
     run->transcripts->messages[2].error = S("disk");
     put_run(f, run, "a.jsonl", 0, false, NULL);
     static const struct { const char *pattern; bool match_case; int64_t hits; const char *shown; } rows[] = {
-        {"disk full", false, 1, "Disk"}, {"full disk", false, 1, "full"}, {"disk full ideas", false, 0, ""}, {"disk", false, 2, "Disk"},
-        {"\"no space\" disk", false, 1, "no space"}, {"\"space no\" disk", false, 0, ""}, {"  space   left, ", false, 1, "space"},
+        {"disk full", false, 1, "Disk"}, {"full disk", false, 1, "Disk"}, {"disk full ideas", false, 0, ""}, {"disk", false, 2, "Disk"},
+        {"\"no space\" disk", false, 1, "Disk"}, {"\"space no\" disk", false, 0, ""}, {"  space   left, ", false, 1, "space"},
         {"disk full", true, 0, ""}, {"Disk full", true, 1, "Disk"}, {"\"df\"", false, 1, "df"}, {"says \"df", false, 1, "says"},
         {"\"says \"df\"", false, 1, "says \"df"}, {"\"is full", false, 0, ""}, {"full full full", false, 2, "full"},
     };
@@ -199,6 +199,42 @@ static void several_words(void **state)
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("\"\"")}, &f->a, &hits, &e));
     FAILS(ERR_USAGE, store_search(f->store, &(struct search_query){.pattern = S("a b c d e f g h i j k l m n o p q r s t u v w x y z 1 2 3 4 5 6 7")},
                                   &f->a, &hits, &e));
+}
+
+/* The line that holds most of the words is shown, also where the longest of them stands alone before it. */
+static void the_line_with_most_words(void **state)
+{
+    struct fixture *f = *state;
+    struct str text = STR_INIT(1 << 20);
+    str_addz(&text, "quarterly alone\nits budget\n");
+    put_run(f, simple_run(f, S("most"), S("quarterly alone\nits budget\nthe budget of a plan\nquarterly again, and no plan")), "m.jsonl", 0, false, NULL);
+    for (int i = 0; i < 200; i++)
+        str_addz(&text, "quarterly and other words; ");
+    str_addz(&text, "the plan: a Budget, quarterly; ");
+    for (int i = 0; i < 200; i++)
+        str_addz(&text, "budget and other words; ");
+    put_run(f, simple_run(f, S("long"), str_slice(&text)), "l.jsonl", 0, false, NULL);
+    put_run(f, simple_run(f, S("all"), S("Quarterly\nplan\nplan, budget and quarterly figures\nquarterly plan budget")), "a.jsonl", 0, false, NULL);
+    static const struct { const char *run, *pattern, *line; } rows[] = {
+        {"all", "quarterly plan budget", "plan, budget and quarterly figures"}, {"all", "quarterly plan", "plan, budget and quarterly figures"},
+        {"all", "\"quarterly figures\" plan", "plan, budget and quarterly figures"}, {"all", "quarterly", "Quarterly"},
+        {"most", "budget quarterly plan", "quarterly again, and no plan"}, {"long", "budget plan quarterly", "plan: a Budget, quarterly"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct search_hits hits = words(f, rows[i].pattern);
+        bool found = false;
+        for (size_t k = 0; k < hits.n; k++) {
+            const struct search_hit *h = &hits.items[k];
+            if (!slice_is(h->external_id, rows[i].run))
+                continue;
+            found = true;
+            if (slice_find(h->line, slice_str(rows[i].line)) < 0)
+                fail_msg("%s in %s: \"%.*s\"", rows[i].pattern, rows[i].run, SLICE_ARG(h->line));
+            assert_true(h->start >= h->line_start && h->end <= h->line_start + h->line.len);
+        }
+        assert_true(found);
+    }
+    str_free(&text);
 }
 
 /* ---- against a look at every text --------------------------------------------------------------------------------------- */
@@ -554,6 +590,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(filters, set_up, tear_down),
         cmocka_unit_test_setup_teardown(several_words, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_line_with_most_words, set_up, tear_down),
         cmocka_unit_test_setup_teardown(facets_count_as_searches_do, set_up, tear_down),
         cmocka_unit_test_setup_teardown(finds_what_a_look_at_everything_finds, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_long_run, set_up, tear_down),

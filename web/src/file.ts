@@ -1,12 +1,14 @@
 // What the page itself writes to a file.
+import type { Json } from './api';
 import { bytes } from './format';
 import { toast } from './parts/say';
 
-/** A cell of CSV; one that a spreadsheet would take for a formula is kept as text. */
-export function csvCell(value: string | number | null | undefined): string {
-    const text = value == null ? '' : String(value);
-    const safe = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) ? "'" + text : text;
-    return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+/** A cell of CSV; one that a spreadsheet would take for a formula gets an apostrophe in front, as in the exports of the server. */
+export function csvCell(value: Json | undefined): string {
+    if (value == null) return '';
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    const formula = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) && !/^[-+.\deE]{2,}$/.test(text);
+    return formula || /[",\r\n]/.test(text) ? `"${formula ? "'" : ''}${text.replaceAll('"', '""')}"` : text;
 }
 
 export function saveFile(name: string, blob: Blob): void {

@@ -1,18 +1,18 @@
 import { render, type JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import { useEffect, useErrorBoundary, useRef } from 'preact/hooks';
 import { CollectionsPage } from './pages/collections';
 import { FindingsPage } from './pages/findings';
 import { ReaderPage } from './pages/reader';
-import { RulesPage } from './pages/rules';
 import { RunsPage } from './pages/runs';
-import { SettingsPage } from './pages/settings';
 import { StoryPage } from './pages/story';
 import { TasksPage } from './pages/tasks';
 import { focusMain, lazy } from './parts/lazy';
-import { UnknownPage } from './parts/shell';
+import { FailedPage } from './parts/say';
+import { Shell, UnknownPage } from './parts/shell';
 import { useKeys } from './keys';
 import { printPage } from './print';
 import { pageOf, usePlace } from './router';
+import { asApiError } from './use';
 import './tokens.css';
 import './components.css';
 import './judges.css';
@@ -27,6 +27,8 @@ import './beside.css';
 import './search.css';
 import './rules.css';
 
+const RulesPage = lazy(() => import('./pages/rules').then(m => m.RulesPage));
+const SettingsPage = lazy(() => import('./pages/settings').then(m => m.SettingsPage));
 const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
 const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
 const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
@@ -40,6 +42,9 @@ const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
+    // What cannot be drawn is said, and the way to every other page stays.
+    const [broken, mend] = useErrorBoundary(error => reportError(error));
+    useEffect(mend, [path]);
     const page = pageOf(path);
     useKeys('Printing', [{ key: 'mod+p', does: 'print the whole page', typing: true, run: () => void printPage() }]);
     // A new page is a new place to read from: without this, the focus would stay with a link that is gone.
@@ -48,6 +53,12 @@ function App(): JSX.Element {
         if (!first.current) focusMain();
         first.current = false;
     }, [path]);
+    if (broken)
+        return (
+            <Shell>
+                <FailedPage error={asApiError(broken)} again={mend} />
+            </Shell>
+        );
     switch (page.name) {
         case 'collections':
             return <CollectionsPage />;

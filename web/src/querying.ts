@@ -1,5 +1,6 @@
 // SQL over the views: what the server speaks of it, and what the page knows about the text of a query.
 import { call, get, type Json, type List } from './api';
+import { csvCell } from './file';
 import type { Completions, Problem } from './parts/editor';
 
 export interface SqlColumn {
@@ -244,14 +245,6 @@ export function remember(asked: Asked): Asked[] {
 
 /* ---- taking a result along ---------------------------------------------------------------------------------------------- */
 
-/* A text that a spreadsheet would take for a formula gets an apostrophe in front, as in the exports of the server. */
-function csvCell(value: Json): string {
-    if (value == null) return '';
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
-    const formula = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) && !/^[-+.\deE]{2,}$/.test(text);
-    return formula || /[",\r\n]/.test(text) ? `"${formula ? "'" : ''}${text.replaceAll('"', '""')}"` : text;
-}
-
 export const toCsv = (answer: SqlAnswer) =>
     [answer.columns, ...answer.rows].map(row => row.map(csvCell).join(',') + '\r\n').join('');
 
@@ -264,12 +257,4 @@ export function toJson(answer: SqlAnswer): string {
         names.push(name);
     }
     return JSON.stringify(answer.rows.map(row => Object.fromEntries(row.map((value, i) => [names[i], value]))), null, 2) + '\n';
-}
-
-export function download(name: string, content: Blob): void {
-    const link = document.createElement('a');
-    link.href = URL.createObjectURL(content);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }

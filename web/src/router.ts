@@ -144,7 +144,8 @@ export function pageOf(path: string): Page {
 }
 const isPage = (path: string) => pageOf(path).name !== 'unknown';
 
-function decode(part: string): string {
+/** The words of a piece of an address; one that is cut short stays as it is. */
+export function decode(part: string): string {
     try {
         return decodeURIComponent(part);
     } catch {

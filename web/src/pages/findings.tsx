@@ -13,10 +13,10 @@ import { Inbox, type Grouping } from '../parts/inbox';
 import { OutcomeMark } from '../parts/marks';
 import { Side } from '../parts/precision';
 import { QueryBox } from '../parts/query';
-import { CopyButton, Dialog, DialogHead, FailedPage, Failure, toast } from '../parts/say';
+import { RawDialog } from '../parts/raw';
+import { FailedPage, Failure, toast } from '../parts/say';
 import { ReviewAll } from '../parts/reviewall';
 import { Shell } from '../parts/shell';
-import { FoldedText } from '../parts/textpart';
 import { remember, review, undo } from '../review';
 import { useRows } from '../rows';
 import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
@@ -400,17 +400,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                         }}
                     />
                 )}
-                {raw && (
-                    <Dialog title={`M${raw.index}`} wide onClose={() => setRaw(null)}>
-                        <DialogHead title={`M${raw.index}, ${raw.role}`} onClose={() => setRaw(null)} />
-                        <div class="pad raw">
-                            <p>
-                                <CopyButton text={JSON.stringify(raw, null, 2)} what="the JSON" />
-                            </p>
-                            <FoldedText id="raw" text={JSON.stringify(raw, null, 2)} look="raw" />
-                        </div>
-                    </Dialog>
-                )}
+                {raw && <RawDialog title={`M${raw.index}, ${raw.role}`} value={raw} onClose={() => setRaw(null)} />}
             </main>
         </Shell>
     );

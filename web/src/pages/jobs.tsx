@@ -8,7 +8,7 @@ import { Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { go, usePlace, withQuery } from '../router';
 import { visible } from '../text';
-import { asApiError, useAsk, useTitle } from '../use';
+import { asApiError, useAsk, useKept, useTitle } from '../use';
 
 const PAGE = 50;
 const STATES: [JobState | '', string][] = [
@@ -24,7 +24,8 @@ export function JobsPage(): JSX.Element {
     const { query } = usePlace();
     const state = query.get('state') ?? '';
     const [pages, setPages] = useState(1);
-    const { data, error, again } = useAsk(`jobs ${state} ${pages}`, signal => jobs(state, pages, signal));
+    const { data: fresh, error, again } = useAsk(`jobs ${state} ${pages}`, signal => jobs(state, pages, signal));
+    const data = useKept(fresh);
     const collections = useAsk('collections of jobs', signal => api.collections({ limit: 1000 }, signal));
     const busy = data?.items.some(job => isLive(job.state));
     useEffect(() => {
@@ -43,7 +44,7 @@ export function JobsPage(): JSX.Element {
     };
     const nameOf = (id: string) => collections.data?.items.find(c => c.id === id)?.name;
     return (
-        <Shell>
+        <Shell tab="jobs">
             <main id="main">
                 <div class="title-row">
                     <h1 class="page-title">Jobs</h1>

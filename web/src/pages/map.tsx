@@ -14,7 +14,7 @@ import { Shell, useCollection } from '../parts/shell';
 import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
 import { cellsOf, fit, groupsOf, mapping, type Group, type MapAxis, type RunMap, type View } from '../runmap';
 import { visible } from '../text';
-import { asApiError, useAsk, useTitle } from '../use';
+import { asApiError, useAsk, useKept, useTitle } from '../use';
 
 export function MapPage({ name }: { name: string }): JSX.Element {
     useTitle(`Map of ${name}`);
@@ -25,9 +25,11 @@ export function MapPage({ name }: { name: string }): JSX.Element {
     params.set('field', field);
     const fields = useAsk('fields ' + name, signal => lists.fields(name, signal));
     const map = useAsk(`map ${name} ${params}`, signal => mapping.map(name, params, signal));
-    const none = map.data?.made_at === null;
+    // Coloured by something else it is the same map: place and selection stay while the colours come.
+    const shown = useKept(map.data);
+    const none = shown?.made_at === null;
     const empty = collection?.runs === 0;
-    const drawing = useDrawing(name, map.data?.stale === true && !empty, map.again);
+    const drawing = useDrawing(name, shown?.stale === true && !empty, map.again);
     if (map.error && !map.data)
         return (
             <Shell>
@@ -54,10 +56,10 @@ export function MapPage({ name }: { name: string }): JSX.Element {
                         {drawing.job && <Progress job={drawing.job} />}
                     </section>
                 )}
-                {map.data?.made_at && (
+                {shown?.made_at && (
                     <Drawn
-                        key={map.data.made_at}
-                        map={map.data}
+                        key={shown.made_at}
+                        map={shown}
                         field={field}
                         fields={fields.data?.items ?? []}
                         name={name}
@@ -159,7 +161,12 @@ function Drawn({
         { key: 'ArrowDown', does: '', run: () => pan(0, -1) },
         ...(selected ? [{ key: 'Escape', does: 'clear the selection', run: () => setSelected(null) }] : []),
     ]);
-    const shown = map.shown.reduce<number>((sum, s) => sum + s, 0);
+    const shown = useMemo(() => map.shown.reduce<number>((sum, s) => sum + s, 0), [map]);
+    // Not once for every move of the pointer: there may be a hundred thousand points.
+    const cells = useMemo(
+        () => cellsOf(map, grouped.of, hidden, view).map(cell => ({ ...cell, mostly: mostly(cell.points, grouped.of, grouped.groups) })),
+        [map, grouped, hidden, view],
+    );
     return (
         <div class="map-grid">
             <section class="panel map-panel" aria-label="Map">
@@ -210,7 +217,7 @@ function Drawn({
                         tool={tool}
                         select={select}
                         hover={(point, x, y) => setOver(point == null ? null : { point, x, y })}
-                        label={`${count(shown, 'run')} as points, coloured by ${fieldName(field)}. The parts with most runs are listed beside it.`}
+                        label={`${count(shown, 'run')} as points, coloured by ${fieldName(map.field)}. The parts with most runs are listed beside it.`}
                     />
                     <Axes axes={map.about?.axes ?? []} />
                     {over && <HoverCard run={map.runs[over.point]!} group={grouped.groups[grouped.of[over.point]!]} x={over.x} y={over.y} name={name} />}
@@ -224,7 +231,7 @@ function Drawn({
                 </footer>
             </section>
             <aside class="map-side">
-                <Legend groups={grouped.groups} field={field} hidden={hidden} setHidden={setHidden} pick={g => select(pointsOf(grouped.of, g), false)} />
+                <Legend groups={grouped.groups} field={map.field} hidden={hidden} setHidden={setHidden} pick={g => select(pointsOf(grouped.of, g), false)} />
                 <SelectionPanel
                     map={map}
                     points={selected}
@@ -240,11 +247,11 @@ function Drawn({
                         <span class="dim">in view</span>
                     </header>
                     <ul class="cells">
-                        {cellsOf(map, grouped.of, hidden, view).map(cell => (
+                        {cells.map(cell => (
                             <li key={cell.name}>
                                 <button type="button" onClick={() => select(cell.points, false)}>
                                     <span>{cell.name}</span>
-                                    <span class="dim one">{mostly(cell.points, grouped.of, grouped.groups)}</span>
+                                    <span class="dim one">{cell.mostly}</span>
                                     <span class="num">{num(cell.points.length)}</span>
                                 </button>
                             </li>
@@ -436,6 +443,7 @@ function SelectionPanel({
     const [tag, setTag] = useState('');
     const [tagged, setTagged] = useState<string | null>(null);
     const ids = useMemo(() => [...(points ?? [])].map(i => map.runs[i]!), [points, map]);
+    const mainly = useMemo(() => mostly([...(points ?? [])], of, groups), [points, of, groups]);
     useEffect(() => setTagged(null), [points]);
     const listed = ids.slice(0, LISTED);
     const rows = useAsk(listed.length ? `runs of ${listed.join()}` : null, signal =>
@@ -467,7 +475,7 @@ function SelectionPanel({
             </header>
             {open ? (
                 <>
-                    <p class="mostly dim">{mostly([...points], of, groups)}</p>
+                    <p class="mostly dim">{mainly}</p>
                     <form
                         class="tag-form"
                         onSubmit={event => {

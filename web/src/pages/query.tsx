@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api';
+import { saveFile } from '../file';
 import { count, num } from '../format';
 import { keyLabel, useKeys } from '../keys';
 import { Chart, chartColumns, chartPng, chartProblem, guessChart } from '../parts/chart';
@@ -12,7 +13,6 @@ import { Shell } from '../parts/shell';
 import { SqlTable } from '../parts/sqltable';
 import {
     completeSql,
-    download,
     EXAMPLES,
     parameterValue,
     parametersOf,
@@ -81,7 +81,7 @@ function addressOf(ask: Ask, chart: ChartSpec | null, saved: string | null): str
 export function QueryPage(): JSX.Element {
     const { query } = usePlace();
     const first = useMemo(() => readAsk(query), []);
-    const [text, setText] = useState(first?.text ?? readHistory()[0]?.text ?? EXAMPLES[0]!.text);
+    const [text, setText] = useState(() => first?.text ?? readHistory()[0]?.text ?? EXAMPLES[0]!.text);
     const [typed, setTyped] = useState<string[]>(first?.params ?? []);
     const [limit, setLimit] = useState(first?.limit ?? LIMITS[0]!);
     const [ask, setAsk] = useState<Ask | null>(first);
@@ -309,7 +309,7 @@ function Answer({
     }
     if (!answer) return <></>;
     const stem = 'query';
-    const saveAs = (kind: string, content: string, type: string) => download(`${stem}.${kind}`, new Blob([content], { type }));
+    const saveAs = (kind: string, content: string, type: string) => saveFile(`${stem}.${kind}`, new Blob([content], { type }));
     const wrong = chart && chartProblem(answer, chart);
     return (
         <section class="panel" aria-label="The result" aria-busy={running} ref={panel}>
@@ -351,7 +351,7 @@ function Answer({
                         title={chart ? undefined : 'Draw a chart first'}
                         onClick={() => {
                             const svg = panel.current?.querySelector<SVGSVGElement>('svg.plot');
-                            if (svg) chartPng(svg).then(blob => download(`${stem}.png`, blob), e => toastError('No picture was made.', asApiError(e)));
+                            if (svg) chartPng(svg).then(blob => saveFile(`${stem}.png`, blob), e => toastError('No picture was made.', asApiError(e)));
                         }}
                     >
                         PNG

@@ -7,21 +7,21 @@ import { FindBar, NOTHING, useFind } from '../parts/find';
 import { Flow, type FlowHandle } from '../parts/flow';
 import { Judgments, findingOf, ofJudge, saidBy } from '../parts/judgments';
 import { lazy } from '../parts/lazy';
-import { LabelBar } from '../parts/labelbar';
 import { Block, ReadingContext, type Reading } from '../parts/message';
 import { Minimap } from '../parts/minimap';
 import { Notes } from '../parts/notes';
 import { RunHead, SameTask } from '../parts/runhead';
-import { CopyButton, Dialog, DialogHead, FailedPage, copy, toast } from '../parts/say';
+import { RawDialog } from '../parts/raw';
+import { FailedPage, copy, toast } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
 import { SpanLink } from '../parts/spanlink';
 import { Timeline } from '../parts/timeline';
-import { FindingContext, FoldedText, Folds, FoldsContext } from '../parts/textpart';
+import { FindingContext, Folds, FoldsContext } from '../parts/textpart';
 import { judging } from '../judging';
 import { setLabelling, useLabelling, type Picked } from '../labelling';
 import { Pages } from '../messages';
 import { review, undo } from '../review';
-import { collectionPath, currentPlace, go, runPath, usePlace, withQuery } from '../router';
+import { collectionPath, currentPlace, decode, go, runPath, usePlace, withQuery } from '../router';
 import { runLabel } from '../format';
 import { clip, toUtf16 } from '../text';
 import { byMessage, isSaid, partsOf, saidId, rowOf, rowsOf, stopsOf, type EvItem, type Hit, type Row } from '../transcript';
@@ -70,6 +70,7 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     );
 }
 
+const LabelBar = lazy(() => import('../parts/labelbar').then(m => m.LabelBar), true);
 const AskJudge = lazy(() => import('../parts/askjudge').then(m => m.AskJudge), true);
 
 const NO_ITEMS: EvItem[] = [];
@@ -77,7 +78,7 @@ const NO_HITS: Hit[] = [];
 
 /** "m27" or "m27:text:12-40": a message, or bytes 12 to 40 of one of its parts. */
 function readHash(hash: string): { message: number; span: { part: string; start: number; end: number } | null } | null {
-    const match = /^m(\d+)(?::(.+):(\d+)-(\d+))?$/.exec(decodeURIComponent(hash));
+    const match = /^m(\d+)(?::(.+):(\d+)-(\d+))?$/.exec(decode(hash));
     if (!match) return null;
     return {
         message: Number(match[1]),
@@ -149,7 +150,7 @@ function Reader({
     );
     const [current, setCurrent] = useState<number | null>(hash?.message ?? null);
     const [markdown, setMarkdown] = useState(false);
-    const [raw, setRaw] = useState<{ title: string; text: string } | null>(null);
+    const [raw, setRaw] = useState<{ title: string; value: object } | null>(null);
     const [finding, setFinding] = useState({ open: false, text: '', regex: false });
     const found = useFind(finding.open ? pages : null, finding.text, finding.regex);
     const [hitAt, setHitAt] = useState(-1); /* -1: none chosen yet */
@@ -306,7 +307,7 @@ function Reader({
 
     /* ---- drawing ---- */
     const showRaw = useCallback(
-        (message: Message) => setRaw({ title: `M${message.index}, ${message.role}`, text: JSON.stringify(message, null, 2) }),
+        (message: Message) => setRaw({ title: `M${message.index}, ${message.role}`, value: message }),
         [],
     );
     const link = useCallback(
@@ -450,11 +451,7 @@ function Reader({
                     onRaw={() =>
                         setRaw({
                             title: 'Run',
-                            text: JSON.stringify(
-                                { ...run, all_findings: undefined, marks: undefined, siblings: undefined },
-                                null,
-                                2,
-                            ),
+                            value: { ...run, all_findings: undefined, marks: undefined, siblings: undefined },
                         })
                     }
                 />
@@ -536,17 +533,7 @@ function Reader({
                         onLabels={labels => change(before => ({ ...before, labels }))}
                     />
                 )}
-                {raw && (
-                    <Dialog title={raw.title} wide onClose={() => setRaw(null)}>
-                        <DialogHead title={raw.title} onClose={() => setRaw(null)} />
-                        <div class="pad raw">
-                            <p>
-                                <CopyButton text={raw.text} what="the JSON" />
-                            </p>
-                            <FoldedText id={'raw ' + raw.title} text={raw.text} look="raw" />
-                        </div>
-                    </Dialog>
-                )}
+                {raw && <RawDialog {...raw} onClose={() => setRaw(null)} />}
             </FindingContext.Provider>
         </FoldsContext.Provider>
     );

@@ -45,6 +45,7 @@ function useLook(key: string | null, after: number, ask: (signal: AbortSignal) =
 
 export function RuleEdit({
     id,
+    draft,
     text: given,
     own,
     collection,
@@ -55,6 +56,8 @@ export function RuleEdit({
 }: {
     /** null: a new rule, whose id stands in its text. */
     id: string | null;
+    /** What is written here, so that each goes on where it was left: a rule, or what a new one begins with. */
+    draft: string;
     text: string;
     /** The version of one's own that it begins with; absent: a shipped or a new one. */
     own: OwnRule | undefined;
@@ -65,14 +68,16 @@ export function RuleEdit({
     onSaved: (saved: OwnRule) => void;
     onLeave: () => void;
 }): JSX.Element {
-    const key = 'rule.' + (id ?? '');
-    const [restored] = useState(() => (id == null && given ? null : readDraft(key)));
+    const key = 'rule.' + draft;
+    const [restored] = useState(() => readDraft(key));
     const [text, setText] = useState(restored?.text ?? given);
     const [note, setNote] = useState(restored?.note ?? '');
     const [saving, setSaving] = useState(false);
     const [refused, setRefused] = useState<ApiError | null>(null);
     const [history, setHistory] = useState(false);
     const editor = useRef<EditorHandle | null>(null);
+    const latest = useRef(text);
+    latest.current = text;
     const schema = useAsk('rule schema', signal => ruleCalls.schema(signal));
     const changed = text !== given;
 
@@ -115,6 +120,9 @@ export function RuleEdit({
         try {
             const saved = await ruleCalls.save(name, text, whoami(), note.trim());
             dropDraft(key);
+            // What was written while it was saved goes on from the version that it became.
+            if (latest.current !== text)
+                keepDraft('rule.' + saved.id, { text: latest.current, base: saved.version, note: '', when: new Date().toISOString() });
             toast(`${saved.id} version ${saved.version} saved: every later import and scan uses it`, {
                 label: 'scan now',
                 run: () => void scan(saved.id),

@@ -1,10 +1,11 @@
 // Which rule is edited, and with what text: one that there is, a copy of one, or a new one from words in a transcript.
 import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import { api } from '../api';
 import { Failure } from '../parts/say';
 import { useCollection } from '../parts/shell';
 import { go, usePlace, withQuery } from '../router';
-import { likeText, ruleCalls, startText } from '../rules';
+import { likeText, ruleCalls, startText, type OwnRule } from '../rules';
 import { visible } from '../text';
 import { useAsk, useTitle } from '../use';
 import { RuleEdit } from './ruleedit';
@@ -14,6 +15,7 @@ export function RuleOpen({ id }: { id: string | null }): JSX.Element | null {
     const { query } = usePlace();
     const like = query.get('like');
     useTitle(id == null ? 'New rule' : `Edit ${id}`);
+    const [made, setMade] = useState<OwnRule | null>(null); /* just saved: the lists do not know it yet */
     const detectors = useAsk('detectors', signal => api.detectors(signal));
     const own = useAsk('own rules', signal => ruleCalls.own(signal));
     const collections = useAsk('collections', signal => api.collections({ limit: 200, sort: 'name' }, signal));
@@ -23,7 +25,8 @@ export function RuleOpen({ id }: { id: string | null }): JSX.Element | null {
     const error = detectors.error ?? own.error;
     if (error) return <Failure error={error} again={() => (detectors.again(), own.again())} />;
     if (!detectors.data || !own.data) return null;
-    const mine = id == null ? undefined : own.data.items.find(r => r.id === id);
+    const known = id == null ? undefined : own.data.items.find(r => r.id === id);
+    const mine = made && made.id === id && made.version > (known?.version ?? 0) ? made : known;
     const named = id ?? like;
     const rule = named == null ? undefined : detectors.data.items.find(d => d.id === named);
     if (named != null && !rule && !mine)
@@ -44,12 +47,14 @@ export function RuleOpen({ id }: { id: string | null }): JSX.Element | null {
         <RuleEdit
             key={`${id} ${like} ${mine?.version}`}
             id={id}
+            draft={id ?? JSON.stringify(['part', 'quote', 'like'].map(name => query.get(name)))}
             text={text.endsWith('\n') ? text : text + '\n'}
             own={mine}
             collection={collection}
             collections={collections.data?.items ?? []}
             onCollection={name => go(withQuery({ c: name }), true)}
             onSaved={saved => {
+                setMade(saved);
                 detectors.again();
                 own.again();
                 go('/rules?' + new URLSearchParams({ rule: saved.id, edit: '1', ...(chosen && { c: chosen }) }), id != null);

@@ -32,13 +32,13 @@ export function SearchPage(): JSX.Element {
     const key = asked.toString();
     const collection = useCollection(query.get('collection'));
     useTitle(asked.has('q') ? `${asked.get('q')} in all messages` : 'Search');
-    const [limits, setLimits] = useState<string | null>(null);
+    const [limits, setLimits] = useState<{ of: string; reason: string | null }>({ of: '', reason: null });
     const rows = useRows<SearchHit>(
         'search ' + key,
         async ({ limit, after }, signal) => {
             if (!key) return NOTHING;
             const page: Page = await searching.page(asked, limit, after, signal);
-            if (!after || page.reason) setLimits(page.reason);
+            if (!after || page.reason) setLimits({ of: key, reason: page.reason });
             return page;
         },
         SIZES,
@@ -55,6 +55,7 @@ export function SearchPage(): JSX.Element {
         () => new Map(collections.data && collections.data.items.length > 1 ? collections.data.items.map(c => [c.id, c.name]) : []),
         [collections.data],
     );
+    const unsearched = (limits.of === key ? limits.reason : null) ?? fresh.data?.reason;
     const regex = query.get('regex') === '1';
     const words = useMemo(() => (regex ? [] : wordsOf(asked.get('q') ?? '')), [key]);
 
@@ -105,9 +106,9 @@ export function SearchPage(): JSX.Element {
                             ))}
                         </p>
                         {key && <Count rows={rows} facets={fresh.data} asked={asked} />}
-                        {key && (limits ?? fresh.data?.reason) && (
+                        {key && unsearched && (
                             <p class="note-line" role="status">
-                                Not everything was searched: {limits ?? fresh.data?.reason}. What is shown is right, but there may be
+                                Not everything was searched: {unsearched}. What is shown is right, but there may be
                                 more.
                             </p>
                         )}

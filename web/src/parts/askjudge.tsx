@@ -47,7 +47,14 @@ export function AskJudge({ run, words, onClose }: { run: Pick<Run, 'id' | 'colle
         throwAway.current = null;
         if (name && !keep.current) judging.deleteRubric(name).catch(e => toastError('The question was not thrown away.', asApiError(e)));
     };
-    useEffect(() => drop, []);
+    const gone = useRef(false);
+    useEffect(
+        () => () => {
+            gone.current = true;
+            drop();
+        },
+        [],
+    );
     const ask = async (event: Event) => {
         event.preventDefault();
         drop();
@@ -58,6 +65,7 @@ export function AskJudge({ run, words, onClose }: { run: Pick<Run, 'id' | 'colle
         try {
             await judging.addRubric(rubricOf(name, question.trim(), words), undefined, whoami());
             throwAway.current = name;
+            if (gone.current) return drop();
             const started = await judging.judge({ rubric: name, collection: run.collection, ids: [run.id], try: true, model: model || models.data!.default || undefined });
             setAsked({ rubric: name, job: started.id });
         } catch (e) {

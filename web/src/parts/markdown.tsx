@@ -155,8 +155,9 @@ function table(rows: string[][], key: number): JSX.Element {
                 <tbody>
                     {rows.slice(1).map((row, r) => (
                         <tr key={r}>
-                            {rows[0]!.map((_, i) => (
-                                <td key={i}>{inline(row[i] ?? '')}</td>
+                            {/* No more cells than were written: a wide head over short rows stays as small as its text. */}
+                            {row.slice(0, rows[0]!.length).map((cell, i) => (
+                                <td key={i}>{inline(cell)}</td>
                             ))}
                         </tr>
                     ))}

@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
 import { runLabel } from '../format';
 import { PLACES } from '../places';
-import { collectionPath, go, runPath } from '../router';
+import { collectionPath, go, runPath, taskPath } from '../router';
 import { useAsk } from '../use';
 import { Dialog } from './say';
 
@@ -45,13 +45,14 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
     }
     places.push({ name: 'All collections', hint: 'page', to: '/' });
     for (const c of collections.data?.items ?? []) places.push({ name: c.name, hint: 'collection', to: collectionPath(c) });
-    const shown = places.filter(place => matches(place.name, words));
+    // Room is left for tasks, runs and the search below them.
+    const shown = places.filter(place => matches(place.name, words)).slice(0, 22);
     if (collection && found.data && asked === words.trim()) {
         for (const task of found.data.tasks)
             shown.push({
                 name: `${task.task_id}  ${task.gist ?? ''}`,
                 hint: 'task',
-                to: collectionPath(collection, 'runs') + '?task=' + encodeURIComponent(task.task_id),
+                to: taskPath(collection, task.task_id),
             });
         for (const run of found.data.runs)
             shown.push({ name: `${runLabel(run)}  ${run.gist ?? ''}`, hint: 'run', to: runPath(run.id) });
@@ -66,6 +67,7 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
     if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(words.trim()))
         shown.push({ name: words.trim(), hint: 'run id', to: runPath(words.trim()) });
     const chosen = Math.min(at, shown.length - 1);
+    useEffect(() => document.getElementById(`go-${chosen}`)?.scrollIntoView({ block: 'nearest' }), [chosen]);
 
     const open = (place: Place | undefined) => {
         if (!place) return;

@@ -10,7 +10,7 @@ import type { Rows } from '../rows';
 import { asApiError } from '../use';
 import type { Column } from './columns';
 import { DeleteDialog } from './deleteruns';
-import { JudgeDialog } from './judgedialog';
+import { lazy } from './lazy';
 import { RunTable } from './runtable';
 import { toast, toastError } from './say';
 import { SelectionBar } from './selection';
@@ -24,6 +24,8 @@ export interface ForAll {
     label: () => void;
     select: () => void;
 }
+
+const JudgeDialog = lazy(() => import('./judgedialog').then(m => m.JudgeDialog), true);
 
 const NONE: ReadonlySet<string> = new Set();
 

@@ -2,12 +2,13 @@
 import type { JSX } from 'preact';
 import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import type { Run } from '../api';
-import { runLabel } from '../format';
+import { count, num, runLabel } from '../format';
 import { withQuery } from '../router';
 import type { Rows } from '../rows';
 import { useInView, useNarrow } from '../use';
 import type { Column } from './columns';
 import { Gap } from './gap';
+import { toast } from './say';
 
 export function RunTable({
     rows,
@@ -59,7 +60,10 @@ export function RunTable({
     const click = (event: MouseEvent, i: number) => {
         if (event.shiftKey) {
             const [a, b] = [Math.min(i, last.current), Math.max(i, last.current)];
-            select(new Set([...selected, ...rows.items.slice(a, b + 1).flatMap(run => run.id)]));
+            const between = rows.items.slice(a, b + 1).flatMap(run => run.id);
+            select(new Set([...selected, ...between]));
+            if (between.length <= b - a)
+                toast(`${count(between.length, 'run')} of the ${num(b - a + 1)} between are selected: the others have not been looked at`);
         } else {
             toggle(rows.items[i]!.id);
         }

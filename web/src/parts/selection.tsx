@@ -1,6 +1,6 @@
 // What can be done with runs: choose what is shown, take them along, tag them.
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { api, exportUrl, MOST_IDS, type Run } from '../api';
 import { csvCell, saveFile } from '../file';
 import { count, num } from '../format';
@@ -158,8 +158,9 @@ export function SelectionBar({
     remove: () => void;
 }): JSX.Element {
     const [tagging, setTagging] = useState(false);
+    const field = useRef<HTMLInputElement>(null);
+    useLayoutEffect(() => field.current?.focus(), [tagging]);
     const ids = 'ids' in which ? which.ids : null;
-    const chosen = () => (ids ? runs.filter(run => ids.includes(run.id)) : runs);
     const tag = async (event: SubmitEvent) => {
         event.preventDefault();
         const word = new FormData(event.currentTarget as HTMLFormElement).get('tag')?.toString().trim();
@@ -180,9 +181,17 @@ export function SelectionBar({
             toastError('The tag was not changed.', asApiError(e));
         }
     };
-    const bring = async () => {
+    // As the table shows them; what was selected in another list, and is not in this one, the server writes.
+    const csvOf = async (ids: string[]): Promise<Blob> => {
+        const wanted = new Set(ids);
+        const chosen = runs.filter(run => wanted.has(run.id));
+        if (chosen.length < ids.length) return exportRuns(collection, 'csv', ids);
+        return new Blob([csv(chosen, columns)], { type: 'text/csv' });
+    };
+    const bring = async (as: 'csv' | 'native') => {
         try {
-            saveFile('runs.jsonl', await exportRuns(collection, 'native', ids ?? []));
+            if (as === 'csv') saveFile('runs.csv', await csvOf(ids ?? []));
+            else saveFile('runs.jsonl', await exportRuns(collection, 'native', ids ?? []));
         } catch (e) {
             toastError('The runs were not exported.', asApiError(e));
         }
@@ -214,7 +223,7 @@ export function SelectionBar({
                             autocomplete="off"
                             list="known-tags"
                             required
-                            ref={field => field?.focus()}
+                            ref={field}
                         />
                         <datalist id="known-tags">
                             {tags.map(known => (
@@ -244,14 +253,10 @@ export function SelectionBar({
             )}
             {ids ? (
                 <>
-                    <button
-                        class="btn"
-                        type="button"
-                        onClick={() => saveFile('runs.csv', new Blob([csv(chosen(), columns)], { type: 'text/csv' }))}
-                    >
+                    <button class="btn" type="button" onClick={() => void bring('csv')}>
                         Export CSV
                     </button>
-                    <button class="btn" type="button" onClick={() => void bring()}>
+                    <button class="btn" type="button" onClick={() => void bring('native')}>
                         Export JSONL
                     </button>
                 </>
