@@ -376,7 +376,16 @@ def test_tags():
         assert s.send("POST", "runs/tags", {"tag": "u", "collection": "c", "filter": {"model": "m"}}) == {"changed": 2}
         assert len(s.all("collections/c/runs", tag="u")) == 2
         assert s.get(f"runs/{ids[0]}")["tags"][0] == "t"
+
+        def counted():  # asked twice: the second answer is the one that was kept
+            told = [s.get("collections/c/summary") for _ in range(2)]
+            assert told[0] == told[1]
+            tags = next(f for f in told[0]["facets"] if f["field"] == "tag")
+            return {v["value"]: v["runs"] for v in tags["values"]}
+
+        assert counted() == {"t": 1, "u": 2}
         assert s.send("POST", "runs/tags", {"tag": "t", "remove": True, "ids": ids}) == {"changed": 1}
+        assert counted() == {"u": 2}
         assert s.all("collections/c/runs", tag="t") == []
         s.ask("POST", "runs/tags", {"ids": ids}).problem(400, "tag")
 
