@@ -1,7 +1,7 @@
 // Two groups of runs: their shapes, the calls, and how the page says what they mean.
 import { get, pathOf, type Kind, type Params, type Rate } from './api';
 import type { FieldInfo } from './lists';
-import { RUN_KEYS, askedOf } from './filter';
+import { RUN_KEYS, askedOf, listValues } from './filter';
 import { DASH, cost, duration } from './format';
 import { collectionPath } from './router';
 
@@ -236,6 +236,10 @@ export function valueName(field: string, value: string | null): string {
     if (field === 'success') return value === 'true' ? 'passed' : value === 'false' ? 'failed' : value;
     return value;
 }
+
+/** The same of a filter's list of values. */
+export const valueNames = (field: string, list: string | null) =>
+    list ? listValues(list).map(value => valueName(field, value)).join(' or ') : valueName(field, list);
 
 export const MEASURE_NAME: Record<string, string> = {
     messages: 'messages',

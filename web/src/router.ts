@@ -1,5 +1,6 @@
 // A history router: the page and its state are the URL, so every view can be copied as a link and Back works.
 import { useEffect, useState } from 'preact/hooks';
+import { listItem } from './filter';
 
 export interface Place {
     path: string;
@@ -162,7 +163,7 @@ export function collectionPath(c: { id: string; name: string }, tab = ''): strin
 /** One task; in the list of runs where its name would not survive in a path. */
 export function taskPath(c: { id: string; name: string }, task: string): string {
     return task === '.' || task === '..'
-        ? collectionPath(c, 'runs') + '?' + new URLSearchParams({ task })
+        ? collectionPath(c, 'runs') + '?' + new URLSearchParams({ task: listItem(task) })
         : collectionPath(c, 'tasks') + '/' + encodeURIComponent(task);
 }
 

@@ -9,6 +9,7 @@ import { lazy } from '../parts/lazy';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage, Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
+import { listItem } from '../filter';
 import { collectionPath, runPath, taskPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
@@ -37,7 +38,7 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
         );
     const c = summary.collection;
     const to = (tab: string, query: Record<string, string> = {}) =>
-        collectionPath(c, tab) + (Object.keys(query).length ? '?' + new URLSearchParams(query) : '');
+        collectionPath(c, tab) + (Object.keys(query).length ? '?' + new URLSearchParams(Object.entries(query).map(([key, value]) => [key, listItem(value)])) : '');
     return (
         <Shell collection={c} tab="story">
             <main id="main">

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Kind } from '../api';
+import { listText, listValues } from '../filter';
 import { KINDS, KIND_NAME, num } from '../format';
 import { lists, type FacetOf, type FieldInfo } from '../lists';
 import { currentPlace, go, withNone, withQuery } from '../router';
@@ -121,7 +122,7 @@ export function Facets({
 function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams; added: boolean }): JSX.Element | null {
     const [all, setAll] = useState(false);
     const { field, more } = facet;
-    const chosen = query.get(field)?.split(',').filter(Boolean) ?? [];
+    const chosen = listValues(query.get(field) ?? '');
     const none = query.get(field) === '';
     const order = ORDER[field];
     const listed = order ? order.flatMap(v => facet.values.filter(x => x.value === v)) : facet.values;
@@ -134,7 +135,7 @@ function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams
     const shown = all ? values : values.filter((v, i) => i < 6 || (v.value != null && chosen.includes(v.value)));
     const title = fieldTitle(field);
     const toggle = (value: string) =>
-        go(withQuery({ [field]: (chosen.includes(value) ? chosen.filter(v => v !== value) : [...chosen, value]).join(',') }));
+        go(withQuery({ [field]: listText(chosen.includes(value) ? chosen.filter(v => v !== value) : [...chosen, value]) }));
     return (
         <section class="facet" aria-label={title}>
             <h2>

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { num } from '../format';
+import { listText, listValues } from '../filter';
 import { go, withNone, withQuery } from '../router';
 import type { SearchFacets, SearchField } from '../searching';
 import { useNarrow } from '../use';
@@ -50,17 +51,17 @@ function Facet({
     chosen: string | null;
 }): JSX.Element {
     const [all, setAll] = useState(false);
-    // A collection is one; of the others several can be chosen. A name may hold a comma itself.
-    const one = field === 'collection' || values.some(v => v.value === asked);
-    const chosen = !asked ? [] : one ? [asked] : asked.split(',').filter(Boolean);
+    // A collection is one; of the others several can be chosen.
+    const one = field === 'collection';
+    const chosen = !asked ? [] : one ? [asked] : listValues(asked);
     const listed = [
         ...chosen.filter(value => !values.some(v => v.value === value)).map(value => ({ value, hits: 0 })),
         ...values,
     ];
     const shown = all ? listed : listed.slice(0, 6);
     const toggle = (value: string) => {
-        const next = chosen.includes(value) ? chosen.filter(v => v !== value) : field === 'collection' ? [value] : [...chosen, value];
-        go(withQuery({ [field]: next.join(',') }));
+        const next = chosen.includes(value) ? chosen.filter(v => v !== value) : one ? [value] : [...chosen, value];
+        go(withQuery({ [field]: one ? (next[0] ?? null) : listText(next) }));
     };
     return (
         <section class="facet" aria-label={TITLE[field]}>
