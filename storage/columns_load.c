@@ -251,8 +251,10 @@ bool columns_load_tags(struct columns *c, struct store *s, struct err *e)
     struct words words = {.a = &p->a};
     uint32_t *order;
     size_t hint = 0;
-    struct stmt *q = db_prepare(s->db, "SELECT r.n, g.tag FROM run r CROSS JOIN run_tag g ON g.run = r.n WHERE r.collection = $1", e);
-    bind_int(q, c->collection);
+    /* In one sweep: what lies between the runs of the collection and is of another has no place in it. */
+    struct stmt *q = db_prepare(s->db, "SELECT run, tag FROM run_tag WHERE run BETWEEN $1 AND $2", e);
+    bind_int(q, c->n ? c->keys[0] : 1);
+    bind_int(q, c->n ? c->keys[c->n - 1] : 0);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         size_t run = columns_place(c, take_int(q), &hint);

@@ -87,6 +87,10 @@ def test_what_a_person_said_stays_and_the_oldest_exception_counts():
         s.send("PATCH", f"findings/{by['jq']}", {"status": "confirmed", "reviewer": "bob"})
         assert statuses(s)[0] == ("jq", "confirmed", False)
         assert s.get("exceptions")["items"][0]["findings"] == 0
+        # and when it is taken back the exception counts again, as it would in the next scan and in an import of the export
+        s.send("PATCH", f"findings/{by['jq']}", {"status": "open"})
+        assert statuses(s)[0] == ("jq", "dismissed", True), statuses(s)
+        assert s.get("exceptions")["items"][0]["findings"] == 1
 
 
 def test_an_export_carries_exceptions():
