@@ -98,7 +98,7 @@ static bool pick_range(struct pick *p, const struct filter_pair *range, struct e
     if (!field_range(range->key, range->value, &low, &high, e) || (!named && !field_known(p->s, p->c->collection, range->key, e)) ||
         !columns_get(p->c, p->s, range->key, &column, e))
         return false;
-    if (column == &p->c->none && !field_known(p->s, p->c->collection, range->key, e))
+    if (!column->runs && !field_known(p->s, p->c->collection, range->key, e))
         return false;
     if (column->x) {
         for (size_t i = 0; i < p->n; i++)
@@ -212,7 +212,7 @@ static bool pick_pairs(struct pick *p, const char *prefix, const struct filter_p
             continue;
         }
         if (!columns_get(p->c, p->s, name, &column, e) ||
-            (column == &p->c->none && slice_starts(name, "score.") && !field_known(p->s, p->c->collection, name, e)) ||
+            (!column->runs && slice_starts(name, "score.") && !field_known(p->s, p->c->collection, name, e)) ||
             !pick_list(p, name, pairs[i].value, e))
             return false;
     }
