@@ -51,10 +51,10 @@ export function listValues(text: string): string[] {
 /* Keys whose end names anything: a key of metadata, a score, a field that is to lie between two numbers. */
 const isOpen = (key: string) => /^(meta|score|range)\../s.test(key);
 
-/** The terms in an address, in its order. */
+/** The terms in an address, in its order. A value of no letters asks for what has none. */
 export function termsOf(query: URLSearchParams, keys: string[]): Term[] {
     return [...query]
-        .filter(([key, value]) => value && (keys.includes(key) || isOpen(key)))
+        .filter(([key]) => keys.includes(key) || isOpen(key))
         .map(([key, value]) => ({ key, value }));
 }
 

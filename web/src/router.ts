@@ -75,6 +75,13 @@ export function withQuery(changes: Record<string, string | null>, keepHash = fal
     return here.path + (text ? '?' + text : '') + (keepHash && here.hash ? '#' + here.hash : '');
 }
 
+/** An address that asks for what has no such value: the key stands there, with nothing after it. */
+export function withNone(key: string): string {
+    const query = new URLSearchParams(here.query);
+    query.set(key, '');
+    return here.path + '?' + query;
+}
+
 export function usePlace(): Place {
     const [place, set] = useState(here);
     useEffect(() => {

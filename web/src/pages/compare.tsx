@@ -10,6 +10,7 @@ import {
     comparing,
     fieldName,
     groupFields,
+    hadBy,
     paramsOf,
     points,
     runsOf,
@@ -60,6 +61,7 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
         );
     const where = collection.data ?? { id: name, name };
     const labels = asked && { a: visible(valueNames(asked.by, asked.a)), b: visible(valueNames(asked.by, asked.b)) };
+    const had = compared.data ? hadBy(compared.data) : [];
     const to = (side: Side, more?: Record<string, string>) => asked && runsOf(where, asked, side, filters, more);
     return (
         <Shell collection={collection.data} name={name} tab="compare">
@@ -105,13 +107,14 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
                                 <section class="panel" aria-label="What one does and the other does not">
                                     <header>
                                         <h2>What one does and the other does not</h2>
-                                        <span class="dim">actions in a row, % of runs that have them</span>
+                                        <span class="dim">% of runs that have it</span>
                                         <Legend labels={labels} />
                                     </header>
                                     {contrast.error && <Failure error={contrast.error} again={contrast.again} />}
-                                    {contrast.data?.items.length ? (
-                                        <ContrastChart items={contrast.data.items} labels={labels} />
-                                    ) : (
+                                    {(had.length > 0 || !!contrast.data?.items.length) && (
+                                        <ContrastChart had={had} items={contrast.data?.items ?? []} labels={labels} href={to} />
+                                    )}
+                                    {!contrast.data?.items.length && (
                                         <p class="none-yet">
                                             {contrast.data
                                                 ? 'On the same tasks both take the same actions, as far as these runs can show.'
@@ -242,7 +245,13 @@ function Sentence({ c, labels, by }: { c: Comparison; labels: Record<Side, strin
     if (!c.shared_tasks)
         return (
             <p class="lead-22">
-                No task was run by both <b>{labels.a}</b> and <b>{labels.b}</b>, so their rates cannot be told from their tasks.
+                No task was run by both <b>{labels.a}</b> and <b>{labels.b}</b>, so their rates cannot be told from their tasks.{' '}
+                {o.test === 'fisher' && by !== 'success' && (
+                    <span class="sub">
+                        Unpaired, over all their runs: {percent(o.a)} % and {percent(o.b)} % passed ({points(o.difference)} points,{' '}
+                        {points(o.low)} to {points(o.high)}, P {chance(o.p)}).
+                    </span>
+                )}
             </p>
         );
     const shared = count(c.shared_tasks, 'task');
@@ -275,6 +284,7 @@ function Sentence({ c, labels, by }: { c: Comparison; labels: Record<Side, strin
 }
 
 const FEW = 12;
+const TEST_NAME = { mcnemar: 'McNemar’s exact test', bootstrap: 'bootstrap over tasks', fisher: 'unpaired: Fisher’s exact test' };
 
 function Outcome({
     c,
@@ -298,7 +308,7 @@ function Outcome({
             <header>
                 <h2>{judged ? 'Outcome' : 'Groups'}</h2>
                 <span class="dim">
-                    {judged && o.test ? (o.test === 'mcnemar' ? 'McNemar’s exact test' : 'bootstrap over tasks') : ''}
+                    {judged && o.test ? TEST_NAME[o.test] : ''}
                 </span>
             </header>
             <table class="grid-t sides">

@@ -1,7 +1,7 @@
 // What a collection says: one sentence, three ranked columns, tasks by models, detectors.
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { api, type Finding, type Kind, type Summary, type Task } from '../api';
+import { api, exportUrl, type Finding, type Kind, type Summary, type Task } from '../api';
 import { KIND_NAME, addresses, count, interval, num, percent, time, wilson } from '../format';
 import { lists } from '../lists';
 import { Heat } from '../parts/heat';
@@ -47,6 +47,11 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
                     <div>
                         <Sentence summary={summary} to={to} />
                         <Facts summary={summary} to={to} again={again} />
+                        <p class="sub">
+                            <a download href={exportUrl(c.id, 'html')} title="The story and the runs that it cites; it opens without this server">
+                                Send as one file
+                            </a>
+                        </p>
                     </div>
                     {summary.by_model.length > 0 && <ByModel summary={summary} to={to} />}
                 </div>

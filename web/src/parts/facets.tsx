@@ -5,7 +5,7 @@ import type { Kind } from '../api';
 import { listText, listValues } from '../filter';
 import { KINDS, KIND_NAME, num } from '../format';
 import { lists, type FacetOf, type FieldInfo } from '../lists';
-import { currentPlace, go, withQuery } from '../router';
+import { currentPlace, go, withNone, withQuery } from '../router';
 import { visible } from '../text';
 import { useAsk, useKept, useNarrow } from '../use';
 import { KindMark, OutcomeMark } from './marks';
@@ -123,6 +123,7 @@ function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams
     const [all, setAll] = useState(false);
     const { field, more } = facet;
     const chosen = listValues(query.get(field) ?? '');
+    const none = query.get(field) === '';
     const order = ORDER[field];
     const listed = order ? order.flatMap(v => facet.values.filter(x => x.value === v)) : facet.values;
     // What is chosen stays in sight, though no run that the other filters leave has it.
@@ -141,7 +142,7 @@ function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams
                 <span class="one" title={field}>
                     {visible(title)}
                 </span>
-                {chosen.length > 0 && (
+                {query.has(field) && (
                     <a href={withQuery({ [field]: null })} aria-label={`Any ${title.toLowerCase()}`}>
                         any
                     </a>
@@ -150,7 +151,11 @@ function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams
             {shown.map(({ value, runs }) =>
                 value == null ? (
                     <label key="" class="dim">
-                        <input type="checkbox" disabled title="Runs that do not say cannot be asked for" />
+                        <input
+                            type="checkbox"
+                            checked={none}
+                            onChange={() => go(none ? withQuery({ [field]: null }) : withNone(field))}
+                        />
                         not said<span class="n">{num(runs)}</span>
                     </label>
                 ) : (

@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { num } from '../format';
 import { listText, listValues } from '../filter';
-import { go, withQuery } from '../router';
+import { go, withNone, withQuery } from '../router';
 import type { SearchFacets, SearchField } from '../searching';
 import { useNarrow } from '../use';
 import { OutcomeMark } from './marks';
@@ -67,7 +67,7 @@ function Facet({
         <section class="facet" aria-label={TITLE[field]}>
             <h2>
                 {TITLE[field]}
-                {asked && (
+                {asked != null && (
                     <a href={withQuery({ [field]: null })} aria-label={`Any ${TITLE[field].toLowerCase()}`}>
                         any
                     </a>
@@ -76,7 +76,11 @@ function Facet({
             {shown.map(({ value, hits }) =>
                 value == null ? (
                     <label key="" class="dim">
-                        <input type="checkbox" disabled title="Hits that do not say cannot be asked for" />
+                        <input
+                            type="checkbox"
+                            checked={asked === ''}
+                            onChange={() => go(asked === '' ? withQuery({ [field]: null }) : withNone(field))}
+                        />
                         not said<span class="n">{num(hits)}</span>
                     </label>
                 ) : (
