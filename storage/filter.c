@@ -56,20 +56,22 @@ bool filter_name(struct arena *a, struct slice list, size_t *at, struct slice *n
 static void add_texts(struct sql *q, const char *column, struct slice list)
 {
     struct slice word;
+    bool none = false;
     if (!list.ptr)
         return;
-    const char *between = " AND (";
-    for (size_t at = 0; filter_name(q->arena, list, &at, &word); between = " OR ") {
+    sql_add(q, " AND (");
+    sql_add(q, column);
+    const char *between = " IN ("; /* a chain of ORs would be deeper than SQL may be */
+    for (size_t at = 0; filter_name(q->arena, list, &at, &word); between = ", ") {
+        none |= !word.len;
         sql_add(q, between);
+        sql_text(q, word);
+    }
+    sql_add(q, ")");
+    if (none) {
+        sql_add(q, " OR ");
         sql_add(q, column);
-        if (word.len) {
-            sql_add(q, " = ");
-            sql_text(q, word);
-        } else {
-            sql_add(q, " IS NULL OR ");
-            sql_add(q, column);
-            sql_add(q, " = ''");
-        }
+        sql_add(q, " IS NULL");
     }
     sql_add(q, ")");
 }

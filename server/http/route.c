@@ -173,6 +173,13 @@ static const struct param tag_fields[] = {
     {"filter", ARG_FILTER, .about = "all runs of the collection that it names"},
     {0},
 };
+static const struct param runs_delete_fields[] = {
+    {"ids", ARG_LIST, 0, 10000, .about = "ids of runs"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name, for a filter"},
+    {"filter", ARG_FILTER, .about = "all runs of the collection that it names"},
+    {"dry_run", ARG_BOOL, .about = "delete nothing; say how many it would be"},
+    {0},
+};
 static const struct param review_fields[] = {
     {"status", ARG_WORD, .words = "open|confirmed|dismissed", .about = "what a person found"},
     {"note", ARG_TEXT, 0, 65536, .about = "why"},
@@ -451,6 +458,8 @@ const struct route routes[] = {
      .status = 200, .type = "application/jsonl", .summary = "The runs of a selection: by ids, by filter, or both"},
     {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
      .summary = "Run the detectors again"},
+    {WRITE("POST", API "/runs/delete"), .handle = api_runs_delete, .body = BODY_JSON, .fields = runs_delete_fields, .status = 200, .schema = "Deleted",
+     .summary = "Delete runs by ids or by filter"},
     {WRITE("POST", API "/runs/tags"), .handle = api_tag, .body = BODY_JSON, .fields = tag_fields, .status = 200, .schema = "Changed",
      .summary = "Tag runs, by ids or by filter"},
     {READ(API "/runs/{id}"), .handle = api_run, .schema = "RunDetail", .summary = "One run, without its messages"},

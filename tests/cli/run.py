@@ -1012,6 +1012,12 @@ def test_delete_asks_and_leaves_nothing():
     h.run("delete", "run", run, status=2)
     h.run("delete", "run", run, "--yes")
     assert run not in {r["id"] for r in h.lines("runs")}
+    failed, total = len(h.lines("runs", "--success", "false")), len(h.lines("runs"))
+    h.run("delete", "runs", "--success", "false", status=2)
+    h.run("delete", "runs", "1234", "--yes", status=2)
+    assert failed and len(h.lines("runs")) == total
+    assert h.json("delete", "runs", "--success", "false", "--yes") == {"deleted": failed}
+    assert h.lines("runs", "--success", "false") == [] and len(h.lines("runs")) == total - failed
     h.run("delete", "collection", "sample", "--yes")
     assert h.lines("collections") == []
     assert h.json("sql", "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM messages) + (SELECT count(*) FROM findings) AS n")["rows"] == [[0]]

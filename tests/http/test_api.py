@@ -376,9 +376,36 @@ def test_tags():
         assert s.send("POST", "runs/tags", {"tag": "u", "collection": "c", "filter": {"model": "m"}}) == {"changed": 2}
         assert len(s.all("collections/c/runs", tag="u")) == 2
         assert s.get(f"runs/{ids[0]}")["tags"][0] == "t"
+
+        def counted():  # asked twice: the second answer is the one that was kept
+            told = [s.get("collections/c/summary") for _ in range(2)]
+            assert told[0] == told[1]
+            tags = next(f for f in told[0]["facets"] if f["field"] == "tag")
+            return {v["value"]: v["runs"] for v in tags["values"]}
+
+        assert counted() == {"t": 1, "u": 2}
         assert s.send("POST", "runs/tags", {"tag": "t", "remove": True, "ids": ids}) == {"changed": 1}
+        assert counted() == {"u": 2}
         assert s.all("collections/c/runs", tag="t") == []
         s.ask("POST", "runs/tags", {"ids": ids}).problem(400, "tag")
+
+
+def test_deleting_all_that_a_filter_names():
+    with Server() as s:
+        s.collection()
+        s.collection("d")
+        s.upload(jsonl([chat(str(i), model="m" if i < 250 else "n") for i in range(300)]))
+        s.upload(jsonl([chat("other", model="m")]), collection="d")
+        wish = {"collection": "c", "filter": {"model": "m"}}
+        assert s.send("POST", "runs/delete", {**wish, "dry_run": True}) == {"deleted": 250} and s.get("collections/c")["runs"] == 300
+        assert s.send("POST", "runs/delete", wish) == {"deleted": 250}
+        left = s.all("collections/c/runs")
+        assert len(left) == 50 and {r["model"] for r in left} == {"n"} and s.get("collections/d")["runs"] == 1
+        ids = [r["id"] for r in left[:2]]
+        assert s.send("POST", "runs/delete", {"ids": ids}) == {"deleted": 2} and s.send("POST", "runs/delete", {"ids": ids}) == {"deleted": 0}
+        assert s.get("collections/c")["runs"] == 48
+        s.ask("POST", "runs/delete", {}).problem(400, "ids")
+        s.ask("POST", "runs/delete", {"collection": "c"}).problem(400, "filter")
 
 
 # ---- search, SQL ----------------------------------------------------------------------------------------------------------------

@@ -444,6 +444,9 @@ export const callFile = (method: string, path: string, options: Options = {}) =>
 
 export const get = <T>(path: string, params?: Params, signal?: AbortSignal) => call<T>('GET', path, { params, signal });
 
+/** A call names at most so many runs. */
+export const MOST_IDS = 10_000;
+
 export const api = {
     collections: (params?: Params, signal?: AbortSignal) => get<List<Collection>>('/collections', params, signal),
     collection: (c: string, signal?: AbortSignal) => get<Collection>('/collections' + pathOf(c), undefined, signal),
@@ -461,7 +464,8 @@ export const api = {
         get<List<Incomplete>>(`/collections${pathOf(c)}/incomplete`, params, signal),
     scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
-    deleteRun: (id: string) => call<null>('DELETE', '/runs' + pathOf(id)),
+    deleteRuns: (which: { ids: string[] } | { collection: string; filter: Record<string, string> }) =>
+        call<{ deleted: number }>('POST', '/runs/delete', { body: which }),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
         get<Messages>(`/runs${pathOf(run)}/messages`, { transcript, from, limit }, signal),
     /** Of runs by their ids, or of all that a filter of a collection names. */
