@@ -66,6 +66,12 @@ async function comparing(page, base) {
         await panel('Outcome').getByRole('button', { name: /6 same/ }).click();
         equal(await panel('Outcome').locator('.cmp-tasks tbody tr').count(), 6, 'tasks that are the same');
     });
+    await check('nothing is drawn for no tasks', async () => {
+        const worse = page.locator('.winbar .losses');
+        await worse.getByText('0').waitFor();
+        assert(!(await worse.locator('i').isVisible()), 'a bar stands over 0');
+        assert(await page.locator('.winbar .wins i').isVisible(), 'the bar of those that are better');
+    });
     await check('what changed is listed with how sure it is', async () => {
         const rows = panel('What changed').locator('tbody tr');
         assert(/tool calls|messages/.test(await rows.first().innerText()), await rows.first().innerText());

@@ -125,6 +125,41 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await page.screenshot({ path: `${SHOTS}/story-took.png`, fullPage: true });
         equal((await axe(page)).join('\n'), '', 'axe');
     });
+    await check('while a filter is not answered, or refused, nothing can be done with the rows of the one before', async () => {
+        const failed = runs.filter(run => run.success === false).length;
+        await page.goto(`${base}${path}/runs`);
+        await rows.first().waitFor();
+        await settled(page);
+        const bar = page.getByRole('group', { name: 'Selection' });
+        const off = async when => {
+            await page.locator('tbody[inert]').waitFor();
+            assert(await page.getByRole('checkbox', { name: 'Select all runs of this list' }).isDisabled(), `${when}: all may be selected`);
+            equal(await page.locator('.popover[inert]').count(), 2, `${when}: menus that are off`);
+            for (const key of ['a', 'x']) await page.keyboard.press(key);
+            equal(await bar.count(), 0, `${when}: selections`);
+        };
+        let answer;
+        const held = new Promise(resolve => (answer = resolve));
+        await page.route(/\/runs\?.*success=false/, async route => (await held, route.continue()));
+        await page.getByRole('region', { name: 'Outcome' }).locator('label', { hasText: 'failed' }).locator('input').check();
+        await page.waitForURL('**success=false');
+        await off('waiting');
+        answer();
+        await page.waitForFunction(n => document.querySelector('.count b')?.textContent === n.toLocaleString('en'), failed);
+        equal(await page.locator('tbody[inert]').count(), 0, 'rows that are off');
+        await page.keyboard.press('a');
+        await bar.getByText(`all ${failed.toLocaleString('en')} selected`).waitFor();
+        await page.keyboard.press('Escape');
+        await page.unroute(/\/runs\?.*success=false/);
+        await page.locator('.facets').getByRole('textbox', { name: 'Messages to' }).fill('many');
+        await page.keyboard.press('Enter');
+        await page.getByText('the rows below are those of the one before').waitFor();
+        await page.evaluate(() => document.activeElement?.blur());
+        await off('refused');
+        await page.goBack();
+        await page.waitForFunction(() => !document.querySelector('tbody[inert]'));
+        page.wrongs.length = 0;
+    });
     await check('the story can be taken along as one file', async () => {
         await page.goto(base + path);
         const href = await page.getByRole('link', { name: 'Send as one file' }).getAttribute('href');
@@ -144,7 +179,8 @@ export async function listChecks(browser, base, { collection, path, runs }) {
     });
     const small = await smallCollection(base);
     await check('selected runs are deleted after a question', async () => {
-        await page.goto(`${base}/c/small/runs`);
+        const { facets } = await api(base, `/collections/${small.id}/facets?fields=format`);
+        await page.goto(`${base}/c/small/runs?format=${encodeURIComponent(facets[0].values[0].value)}`);
         await rows.first().waitFor();
         await page.keyboard.press('x');
         await page.keyboard.press('j');
@@ -154,6 +190,7 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await page.getByRole('dialog').waitFor({ state: 'detached' });
         equal((await api(base, `/collections/${small.id}`)).runs, 4, 'runs left');
         await page.waitForFunction(() => document.querySelectorAll('.dense .row').length === 4);
+        await page.waitForFunction(() => document.querySelector('.facet[aria-label=Format] .n')?.textContent === '4');
     });
     await check('a selection is exported as it can be imported again', async () => {
         await page.keyboard.press('x');

@@ -85,6 +85,32 @@ export async function triageChecks(browser, binary) {
             await page.reload();
             await page.getByRole('button', { name: 'as Carol' }).waitFor();
         });
+        await check('counts fall while one reviews, equal messages do not stack, and none lies over the list', async () => {
+            await page.goto(`${base}/c/c/findings?detector=not-there`);
+            await page.locator('.item').first().waitFor();
+            await settled(page);
+            const told = async n => {
+                await page.locator('.inbox .bar .end', { hasText: `${n} open` }).waitFor({ timeout: 5000 });
+                await page.locator('.inbox .group .dim', { hasText: `${n} open of 4` }).waitFor({ timeout: 5000 });
+            };
+            await told(4);
+            // The two that are alike, one after the other.
+            for (const left of [3, 2]) {
+                await page.locator('.item:not(.done)', { hasText: 'xxd' }).first().click();
+                await page.locator('.item[aria-current]', { hasText: 'xxd' }).waitFor();
+                await page.keyboard.press('c');
+                await told(left);
+            }
+            await page.locator('.toast', { hasText: 'confirmed' }).waitFor();
+            await settled(page);
+            equal(await page.locator('.toast').count(), 1, 'equal messages');
+            const [toast, list] = [await page.locator('.toast').boundingBox(), await page.locator('.inbox').boundingBox()];
+            assert(toast.x >= list.x + list.width, 'a message lies over the list');
+            for (const left of [3, 4]) {
+                await page.keyboard.press('u');
+                await told(left);
+            }
+        });
         await check('a dismissal becomes an exception by keys alone, of what is there and of what comes; undo takes it back', async () => {
             const xxd = (await found('')).find(f => f.title.startsWith('xxd'));
             await page.goto(`${base}/c/c/findings?detector=not-there&f=${xxd.id}`);
@@ -93,7 +119,16 @@ export async function triageChecks(browser, binary) {
             await page.keyboard.press('x');
             await page.getByRole('group', { name: 'Dismiss' }).waitFor();
             await page.keyboard.press('3');
+            const chosen = page.getByRole('dialog').getByRole('checkbox').first();
+            assert(await chosen.evaluate(box => box === document.activeElement), 'the focus is not at what one is to choose');
             await page.getByText('Sets aside 2 open findings now.').waitFor();
+            const quote = page.getByRole('textbox', { name: 'quote has in it' });
+            const words = await quote.inputValue();
+            await quote.fill('');
+            await page.keyboard.press('Enter');
+            equal((await api(base, '/exceptions')).items.length, 0, 'exceptions of words that were taken out');
+            await quote.fill(words);
+            await page.getByRole('checkbox', { name: 'quote' }).uncheck();
             await looks('the dialog of an exception');
             await page.getByRole('textbox', { name: 'Why' }).fill('it is optional');
             await page.keyboard.press('Enter');

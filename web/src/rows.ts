@@ -12,6 +12,8 @@ export interface Rows<T> {
     loading: boolean;
     error: ApiError | undefined;
     ms: number;
+    /** They answer another key than the one that is asked for: it is not answered yet, or was refused. */
+    stale: boolean;
     /** Loads on until `n` rows are there; of runs the rows from `from` to `n`, and what lies before may stay unloaded. */
     want: (n: number, from?: number) => void;
     again: () => void;
@@ -29,7 +31,7 @@ export function useRows<T>(
     ask: (page: { limit: number; after: string | null; count: boolean }, signal: AbortSignal) => Promise<List<T>>,
     sizes: { first: number; page: number } = { first: FIRST, page: PAGE },
 ): Rows<T> {
-    type State = Omit<Rows<T>, 'want' | 'again'>;
+    type State = Omit<Rows<T>, 'want' | 'again' | 'stale'>;
     const [state, set] = useState<State>(() => {
         const before = kept.get(key) as { items: T[]; next: string | null; total: number | null } | undefined;
         return {
@@ -99,6 +101,7 @@ export function useRows<T>(
 
     return {
         ...state,
+        stale: state.key !== key,
         want: n => {
             // Some way ahead, so that scrolling meets rows, not gaps.
             wanted.current = Math.max(wanted.current, n + 100);
@@ -138,7 +141,7 @@ const PAUSE = 60; /* ms: what passes by while the scroll bar is dragged is not a
 /** The runs that are looked at, from anywhere in the list: `items` has holes where nobody was yet. */
 export function useRunRows(collection: string, asked: string): Rows<Run> {
     const key = `runs ${collection} ${asked}`;
-    type State = Omit<Rows<Run>, 'want' | 'again'>;
+    type State = Omit<Rows<Run>, 'want' | 'again' | 'stale'>;
     const [state, set] = useState<State>(() => {
         const before = kept.get(key) as { items: Run[]; total: number | null } | undefined;
         const { items, total } = before ?? { items: [], total: null };
@@ -201,10 +204,15 @@ export function useRunRows(collection: string, asked: string): Rows<Run> {
     }, [key, turn]);
     return {
         ...state,
+        stale: state.key !== key,
         want: (until, from = 0) => {
             wanted.current = [from, until];
             look.current();
         },
-        again: () => setTurn(n => n + 1),
+        again: () => {
+            // What was changed may stand in the other lists that are kept, too.
+            kept.clear();
+            setTurn(n => n + 1);
+        },
     };
 }

@@ -54,20 +54,36 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
         () => rows.items.map(f => (reviews.has(f.id) ? { ...f, ...reviews.get(f.id) } : f)),
         [rows.items, reviews],
     );
-    const again = useRef(summary.again);
-    again.current = summary.again;
+    const latest = useRef({ summary, items });
+    latest.current = { summary, items };
     const apply = useCallback((ids: string[], what: Partial<Pick<Finding, 'status' | 'note'>>) => {
         setReviews(before => {
             const next = new Map(before);
             for (const id of ids) next.set(id, { ...next.get(id), ...what });
             return next;
         });
+        const { status: now } = what;
+        if (!now) return;
+        // The counts go along at once; what the server counts comes when it has the review.
+        const moved = latest.current.items.filter(f => ids.includes(f.id) && f.status !== now);
+        latest.current.summary.change(told => ({
+            ...told,
+            detectors: told.detectors.map(row => {
+                const counts = { ...row };
+                for (const f of moved)
+                    if (f.detector === row.detector) {
+                        counts[f.status]--;
+                        counts[now]++;
+                    }
+                return counts;
+            }),
+        }));
     }, []);
     const counted = useRef(0);
-    useEffect(() => {
+    const countAnew = () => {
         clearTimeout(counted.current);
-        if (reviews.size) counted.current = setTimeout(() => again.current(), 400);
-    }, [reviews]);
+        counted.current = setTimeout(() => latest.current.summary.again(), 400);
+    };
 
     const chosenId = query.get('f');
     const at = items.findIndex(f => f.id === chosenId);
@@ -108,6 +124,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
             targets.map(t => t.id),
         );
         await review(targets, { status: next }, apply);
+        countAnew();
     };
     const dismiss = async () => {
         if (!shown) return;
@@ -133,6 +150,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
     };
     const takeBack = async () => {
         const ids = await undo();
+        if (ids) countAnew();
         if (!ids) toast('There is nothing to undo');
         else if (items.some(f => f.id === ids[0])) choose(ids[0]!);
     };
@@ -177,6 +195,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
     const listScreen = !narrow || !chosenId;
     const paneScreen = !narrow || !!chosenId;
     const total = rows.total ?? items.length;
+    const left = status === 'open' ? total - items.filter(f => f.status !== 'open').length : total;
     const setAside = shown?.exception ? kept.data?.items.find(x => x.id === shown.exception) : undefined;
     const rule = shown && detectors.data?.items.find(d => d.id === shown.detector);
     return (
@@ -238,9 +257,9 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                                     </button>
                                 )}
                                 <span class="dim end" aria-live="polite">
-                                    {num(total)}
+                                    {num(left)}
                                     {status === 'open' ? ' open' : ''}
-                                    {summary.data && total < summary.data.collection.findings
+                                    {summary.data && left < summary.data.collection.findings
                                         ? ` of ${num(summary.data.collection.findings)}`
                                         : ''}
                                 </span>

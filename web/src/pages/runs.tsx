@@ -26,9 +26,17 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
     const asked = new URLSearchParams(filter);
     if (sort) asked.set('sort', sort);
     const rows = useRunRows(name, asked.toString());
-    const fields = useAsk('fields ' + name, signal => lists.fields(name, signal)).data?.items ?? [];
+    const known = useAsk('fields ' + name, signal => lists.fields(name, signal));
+    const fields = known.data?.items ?? [];
     const [wanted, setWanted] = useState('');
     const values = useAsk(wanted ? `values ${name} ${wanted}` : null, signal => lists.facets(name, { fields: wanted }, signal));
+    const [turn, setTurn] = useState(0);
+    const changed = () => {
+        summary.again();
+        known.again();
+        values.again();
+        setTurn(n => n + 1);
+    };
     const columns = (query.get('cols')?.split(',') ?? STANDARD)
         .map(id => COLUMNS.find(column => column.id === id) ?? fieldColumn(id))
         .filter(column => column != null);
@@ -43,7 +51,7 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
         <Shell collection={summary.data?.collection} name={name} tab="runs">
             <main id="main" class="runs">
                 <h1 class="sr">Runs of {name}</h1>
-                <Facets name={name} filter={filter} query={query} fields={fields} set={terms.length} />
+                <Facets name={name} filter={filter} query={query} fields={fields} set={terms.length} turn={turn} />
                 <RunList
                     collection={name}
                     filter={filter}
@@ -51,6 +59,7 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
                     rows={rows}
                     columns={columns}
                     sort={sort}
+                    changed={changed}
                     head={all => (
                         <div class="qbar">
                             <div class="row">
@@ -72,9 +81,10 @@ export function RunsPage({ name }: { name: string }): JSX.Element {
                                         total={rows.total}
                                         collection={summary.data?.collection ?? { id: name, name }}
                                         filter={filter}
+                                        off={rows.stale}
                                     />
                                 )}
-                                <Export collection={name} filter={filter} total={rows.total} />
+                                <Export collection={name} filter={filter} total={rows.stale ? null : rows.total} off={rows.stale} />
                             </div>
                             <Count
                                 rows={rows}
@@ -101,6 +111,14 @@ function Count({
     filtered: boolean;
     sort: string;
 }): JSX.Element {
+    if (rows.stale)
+        return (
+            <p class="count" aria-live="polite">
+                {rows.error
+                    ? 'This filter was not answered: the rows below are those of the one before, and nothing can be done with them here.'
+                    : 'loading …'}
+            </p>
+        );
     const total = rows.total ?? (rows.next ? null : rows.items.length);
     return (
         <p class="count" aria-live="polite">

@@ -44,6 +44,7 @@ export function ExceptDialog({
     const [everywhere, setEverywhere] = useState(false);
     const [note, setNote] = useState('');
     const [error, setError] = useState<ApiError>();
+    const [saving, setSaving] = useState(false);
     const when: When = Object.fromEntries(
         offers.filter(o => o.likely && o.value).map(o => [o.field, o.part ? { literal: o.value } : { is: o.value.trim() }]),
     );
@@ -53,10 +54,13 @@ export function ExceptDialog({
         setOffers(all => all.map(o => (o.field === field ? { ...o, ...what } : o)));
     const make = async (event: Event) => {
         event.preventDefault();
+        if (saving) return;
+        setSaving(true);
         try {
             onMade(await exceptions.add({ ...wish, note: note.trim(), reviewer: whoami() }));
         } catch (e) {
             setError(asApiError(e));
+            setSaving(false);
         }
     };
     const title = `An exception of ${finding.detector}`;
@@ -70,11 +74,12 @@ export function ExceptDialog({
                 </p>
                 <fieldset>
                     <legend>Findings of which all of this is so</legend>
-                    {offers.map(o => (
+                    {offers.map((o, i) => (
                         <div class="except-term" key={o.field}>
                             <label>
                                 <input
                                     type="checkbox"
+                                    autofocus={i === 0}
                                     checked={o.likely}
                                     onChange={event => change(o.field, { likely: event.currentTarget.checked })}
                                 />{' '}
@@ -85,6 +90,7 @@ export function ExceptDialog({
                                     <input
                                         aria-label={`${o.field} has in it`}
                                         value={o.value}
+                                        required={o.likely}
                                         onInput={event => change(o.field, { value: event.currentTarget.value, likely: true })}
                                     />
                                 </div>
@@ -118,7 +124,7 @@ export function ExceptDialog({
                 </p>
                 {error && <Failure error={error} what="The exception was not made." />}
                 <p class="sheet-end">
-                    <button class="btn btn-main" type="submit">
+                    <button class="btn btn-main" type="submit" disabled={saving}>
                         Make the exception
                     </button>
                 </p>

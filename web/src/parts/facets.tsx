@@ -1,6 +1,6 @@
 // Filters of runs at the side: how many of those that the other filters leave have each value, and ranges of what is counted.
 import type { JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Kind } from '../api';
 import { listText, listValues } from '../filter';
 import { KINDS, KIND_NAME, num } from '../format';
@@ -47,6 +47,7 @@ export function Facets({
     query,
     fields,
     set,
+    turn,
 }: {
     name: string;
     filter: URLSearchParams;
@@ -54,6 +55,8 @@ export function Facets({
     fields: FieldInfo[];
     /** How many filters are set. */
     set: number;
+    /** Another number: the runs were changed, and are to be counted anew. */
+    turn: number;
 }): JSX.Element {
     const narrow = useNarrow();
     const [open, setOpen] = useState(false);
@@ -73,6 +76,7 @@ export function Facets({
     const asked = new URLSearchParams(filter);
     asked.set('fields', counted.join(','));
     const answer = useAsk(counted.length ? `facets ${name} ${asked}` : null, signal => lists.facets(name, asked, signal));
+    useEffect(() => void (turn && answer.again()), [turn]);
     const facets = useKept(answer.data)?.facets ?? [];
     const further = fields
         .filter(info => info.runs > 0 && !counted.includes(info.field) && !ranges.includes(info.field))

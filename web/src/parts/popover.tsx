@@ -2,7 +2,16 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
-export function Popover({ label, children }: { label: string; children: (close: () => void) => ComponentChildren }): JSX.Element {
+export function Popover({
+    label,
+    off,
+    children,
+}: {
+    label: string;
+    /** Nothing in it can be done now. */
+    off?: boolean;
+    children: (close: () => void) => ComponentChildren;
+}): JSX.Element {
     const ref = useRef<HTMLDetailsElement>(null);
     const close = () => ref.current && (ref.current.open = false);
     useEffect(() => {
@@ -14,6 +23,7 @@ export function Popover({ label, children }: { label: string; children: (close: 
         <details
             class="popover"
             ref={ref}
+            inert={off}
             onKeyDown={event => {
                 if (event.key !== 'Escape') return;
                 event.preventDefault();

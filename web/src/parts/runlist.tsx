@@ -37,6 +37,7 @@ export function RunList({
     columns,
     sort,
     head,
+    changed,
 }: {
     collection: string;
     /** What the server was asked, without order and page. */
@@ -47,11 +48,13 @@ export function RunList({
     columns: Column[];
     sort: string;
     head?: (all: ForAll) => ComponentChildren;
+    /** Runs were deleted or tagged. */
+    changed?: () => void;
 }): JSX.Element {
     const [selected, setSelected] = useState(NONE);
     const [all, setAll] = useState(false);
     const [cursor, setCursor] = useState(0);
-    const [dialog, setDialog] = useState<{ does: 'judge' | 'delete'; which: Which; n: number | null } | null>(null);
+    const [dialog, setDialog] = useState<{ does: 'judge' | 'delete'; which: Which; n: number | null; filtered: boolean } | null>(null);
     const total = rows.total ?? rows.items.length;
     const asked = filter.toString();
     useEffect(() => {
@@ -74,13 +77,19 @@ export function RunList({
         select(next);
     };
     const move = (step: number) => setCursor(at => Math.max(0, Math.min((total ?? rows.items.length) - 1, at + step)));
+    const ask = (does: 'judge' | 'delete', of: Which, n: number) => setDialog({ does, which: of, n, filtered });
+    const again = () => {
+        rows.again();
+        changed?.();
+    };
+    const pickAll = () => rows.items.length && !rows.stale && setAll(true);
     const some = all || selected.size > 0;
     useKeys('Runs', [
         { key: 'j', does: 'next run', run: () => move(1) },
         { key: 'k', does: 'previous run', run: () => move(-1) },
-        { key: 'x', does: 'select the run', run: () => rows.items[cursor] && toggle(rows.items[cursor].id) },
-        { key: 'a', does: 'select all that the filter names', run: () => rows.items.length && setAll(true) },
-        { key: 'o', does: 'open the run', run: () => rows.items[cursor] && go(runPath(rows.items[cursor].id)) },
+        { key: 'x', does: 'select the run', run: () => !rows.stale && rows.items[cursor] && toggle(rows.items[cursor].id) },
+        { key: 'a', does: 'select all that the filter names', run: pickAll },
+        { key: 'o', does: 'open the run', run: () => !rows.stale && rows.items[cursor] && go(runPath(rows.items[cursor].id)) },
         ...(some ? [{ key: 'Escape', does: 'clear the selection', run: clear }] : []),
     ]);
 
@@ -104,9 +113,9 @@ export function RunList({
     return (
         <div class="list">
             {head?.({
-                judge: () => setDialog({ does: 'judge', which: every, n: total }),
+                judge: () => ask('judge', every, total),
                 label: () => void label(every),
-                select: () => setAll(true),
+                select: pickAll,
             })}
             <RunTable
                 rows={rows}
@@ -117,7 +126,7 @@ export function RunList({
                 all={all}
                 toggle={toggle}
                 select={select}
-                selectAll={() => setAll(true)}
+                selectAll={pickAll}
                 clear={clear}
             />
             {some && (
@@ -125,14 +134,15 @@ export function RunList({
                     collection={collection}
                     which={which()}
                     n={all ? total : selected.size}
-                    more={!all && selected.size > 1 && total !== selected.size ? { total, take: () => setAll(true) } : null}
+                    more={!all && selected.size > 1 && total !== selected.size ? { total, take: pickAll } : null}
                     runs={rows.items}
                     columns={columns}
                     clear={clear}
-                    again={rows.again}
-                    judge={() => setDialog({ does: 'judge', which: which(), n: all ? total : selected.size })}
+                    again={again}
+                    judge={() => ask('judge', which(), all ? total : selected.size)}
                     label={() => void label(which())}
-                    remove={() => setDialog({ does: 'delete', which: which(), n: all ? total : selected.size })}
+                    remove={() => ask('delete', which(), all ? total : selected.size)}
+                    off={rows.stale}
                 />
             )}
             {dialog?.does === 'judge' && (
@@ -144,7 +154,7 @@ export function RunList({
                     what={
                         'ids' in dialog.which
                             ? count(dialog.which.ids.length, 'run')
-                            : `all ${num(dialog.n)} runs${filtered ? ' of the filter' : ''}`
+                            : `all ${num(dialog.n)} runs${dialog.filtered ? ' of the filter' : ''}`
                     }
                     onClose={() => setDialog(null)}
                 />
@@ -154,11 +164,11 @@ export function RunList({
                     collection={collection}
                     which={dialog.which}
                     n={dialog.n}
-                    onClose={changed => {
+                    onClose={gone => {
                         setDialog(null);
-                        if (changed) {
+                        if (gone) {
                             clear();
-                            rows.again();
+                            again();
                         }
                     }}
                 />

@@ -81,7 +81,7 @@ export function RunTable({
                                 aria-label="Select all runs of this list"
                                 checked={all}
                                 indeterminate={!all && selected.size > 0}
-                                disabled={!loaded.length}
+                                disabled={!loaded.length || rows.stale}
                                 onChange={event => (event.currentTarget.checked ? selectAll() : clear())}
                             />
                         </th>
@@ -90,7 +90,7 @@ export function RunTable({
                         ))}
                     </tr>
                 </thead>
-                <tbody ref={body}>
+                <tbody ref={body} inert={rows.stale}>
                     {from > 0 && <Gap rows={from} height={height} />}
                     {Array.from({ length: until - from }, (_, k) => {
                         const i = from + k;

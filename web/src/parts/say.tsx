@@ -69,6 +69,8 @@ export function WaitBar(): JSX.Element {
 interface Toast {
     id: number;
     text: ComponentChildren;
+    /** The same words: a second one takes the place of the first. */
+    words: string;
     action?: { label: string; run: () => void };
     bad: boolean;
 }
@@ -84,17 +86,22 @@ function drop(id: number): void {
     show(toasts.filter(toast => toast.id !== id));
 }
 
-export function toast(text: ComponentChildren, action?: Toast['action'], bad = false): void {
+export function toast(text: string, action?: Toast['action']): void {
+    put(text, text, action, false);
+}
+
+function put(text: ComponentChildren, words: string, action: Toast['action'], bad: boolean): void {
     const id = ++ids;
-    show([...toasts.slice(-2), { id, text, action, bad }]);
+    show([...toasts.filter(other => other.words !== words).slice(-2), { id, text, words, action, bad }]);
     setTimeout(() => drop(id), bad ? 15_000 : 8_000);
 }
 
 export function toastError(what: string, error: ApiError): void {
-    toast(
+    put(
         <>
             {what} {error.message} <code class="dim">{error.code}</code>
         </>,
+        `${what} ${error.message} ${error.code}`,
         undefined,
         true,
     );

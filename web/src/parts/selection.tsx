@@ -66,14 +66,17 @@ export function Export({
     collection,
     filter,
     total,
+    off,
 }: {
     collection: string;
     filter: URLSearchParams;
     total: number | null;
+    /** The filter is not answered: nothing can be done with it. */
+    off: boolean;
 }): JSX.Element {
     const link = (as: 'native' | 'csv' | 'html') => exportUrl(collection, as, filter);
     return (
-        <Popover label="Export">
+        <Popover label="Export" off={off}>
             {close => (
                 <>
                     <p class="hd">{filter.size ? `the ${total == null ? '' : num(total) + ' '}runs of the filter` : 'the whole collection'}</p>
@@ -98,15 +101,17 @@ export function Actions({
     total,
     collection,
     filter,
+    off,
 }: {
     all: ForAll;
     total: number | null;
     collection: { id: string; name: string };
     filter: URLSearchParams;
+    off: boolean;
 }): JSX.Element {
     const to = (tab: string) => collectionPath(collection, tab) + (filter.size ? '?' + filter : '');
     return (
-        <Popover label="All of these">
+        <Popover label="All of these" off={off}>
             {close => {
                 const item = (name: string, run: () => void) => (
                     <button class="pop-item" type="button" onClick={() => (close(), run())}>
@@ -143,6 +148,7 @@ export function SelectionBar({
     judge,
     label,
     remove,
+    off,
 }: {
     collection: string;
     which: Which;
@@ -156,6 +162,8 @@ export function SelectionBar({
     judge: () => void;
     label: () => void;
     remove: () => void;
+    /** The list shows other runs than those of its filter. */
+    off: boolean;
 }): JSX.Element {
     const [tagging, setTagging] = useState(false);
     const field = useRef<HTMLInputElement>(null);
@@ -198,7 +206,7 @@ export function SelectionBar({
     };
     const tags = [...new Set(runs.slice(0, 1000).flatMap(run => run.tags))].slice(0, 50);
     return (
-        <div class="selbar" role="group" aria-label="Selection">
+        <div class="selbar" role="group" aria-label="Selection" inert={off}>
             <b aria-live="polite">
                 {ids ? `${num(n)} selected` : `all ${n == null ? 'runs of the list' : num(n)} selected`}
             </b>
