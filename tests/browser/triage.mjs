@@ -143,6 +143,15 @@ export async function triageChecks(browser, binary) {
             await page.keyboard.press('Shift+Home');
             await page.keyboard.press('Backspace');
             await page.locator('.problems', { hasText: 'its 2 tests hold' }).waitFor();
+            await page.getByText('Still to be written: title, behavior, why, unsure').waitFor();
+            assert(await page.getByRole('button', { name: /^Save/ }).isDisabled(), 'a rule with the words of the template may be saved');
+            await page.keyboard.press('Control+a');
+            await page.keyboard.insertText(
+                `id: of-jq\ntitle: jq is missing\nbehavior: missing-program\nseverity: low\nwhy: It is not there.\nunsure: A test of it.\n` +
+                    `events:\n  seen: { on: message, text: { literal: "jq: command not found" } }\nfind: seen\n` +
+                    `tests:\n  hit:\n    - [{ assistant: "jq: command not found" }]\n  clean:\n    - [{ assistant: "nothing" }]\n`,
+            );
+            await page.locator('.problems', { hasText: 'its 2 tests hold' }).waitFor();
             await page.keyboard.press('Control+s');
             await page.locator('.toast', { hasText: 'of-jq version 1 saved' }).waitFor();
             await page.getByRole('button', { name: 'Version 1' }).waitFor();

@@ -1,7 +1,7 @@
 // Rows of a list that come page by page, as far as they are looked at.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, type ApiError, type Json, type List, type Run } from './api';
-import { asApiError } from './use';
+import { asApiError, useRetry } from './use';
 
 export interface Rows<T> {
     /** What these rows answer; the old one until the first new rows are there. */
@@ -96,6 +96,8 @@ export function useRows<T>(
         };
         return () => stop.abort();
     }, [key, turn]);
+    const again = () => setTurn(n => n + 1);
+    useRetry(state.error, again);
 
     return {
         ...state,
@@ -104,7 +106,7 @@ export function useRows<T>(
             wanted.current = Math.max(wanted.current, n + 100);
             loop.current();
         },
-        again: () => setTurn(n => n + 1),
+        again,
     };
 }
 
@@ -199,12 +201,14 @@ export function useRunRows(collection: string, asked: string): Rows<Run> {
             stop.abort();
         };
     }, [key, turn]);
+    const again = () => setTurn(n => n + 1);
+    useRetry(state.error, again);
     return {
         ...state,
         want: (until, from = 0) => {
             wanted.current = [from, until];
             look.current();
         },
-        again: () => setTurn(n => n + 1),
+        again,
     };
 }
