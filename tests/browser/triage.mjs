@@ -15,7 +15,7 @@ async function completionChecks(base) {
     const out = `${SHOTS}/../rules-bundle.mjs`;
     await esbuild.build({ entryPoints: [`${WEB}/src/rules.ts`], bundle: true, format: 'esm', outfile: out, logLevel: 'error' });
     globalThis.addEventListener ??= () => {};
-    const { completeRule, eventsOf, startText } = await import(out);
+    const { completeRule, eventsOf, startText, triedText } = await import(out);
     const schema = await api(base, '/rules/schema');
     const offered = text => {
         const at = text.indexOf('|');
@@ -44,7 +44,7 @@ async function completionChecks(base) {
                 const answer = await api(base, '/rules/test', {
                     method: 'POST',
                     headers: { 'content-type': 'application/json' },
-                    body: JSON.stringify({ rules: startText(part, quote) }),
+                    body: JSON.stringify({ rules: triedText(startText(part, quote)) }),
                 });
                 assert(!answer.problems.length, `${part}: ${answer.problems[0]?.message}\n${startText(part, quote)}`);
                 assert(answer.tests.run === 2 && !answer.tests.failed, `${part}: ${answer.tests.output}`);
@@ -152,6 +152,7 @@ export async function triageChecks(browser, binary) {
                     `tests:\n  hit:\n    - [{ assistant: "jq: command not found" }]\n  clean:\n    - [{ assistant: "nothing" }]\n`,
             );
             await page.locator('.problems', { hasText: 'its 2 tests hold' }).waitFor();
+            await page.locator('.save-bar button.btn-main:enabled').waitFor();
             await page.keyboard.press('Control+s');
             await page.locator('.toast', { hasText: 'of-jq version 1 saved' }).waitFor();
             await page.getByRole('button', { name: 'Version 1' }).waitFor();

@@ -152,7 +152,7 @@ function Box({
         const first = !mine.current;
         const { terms, words } = regex ? { terms: [], words: text } : readTerms(text, SEARCH_KEYS, all);
         const q = all ? words.trim() : withoutHalfTerm(words);
-        setTyped(terms.length ? words : text);
+        setTyped(all ? q : terms.length ? words : text);
         if (!terms.length && q === mine.current) return;
         const next = new URLSearchParams(query);
         for (const term of terms) addTerm(next, term);
