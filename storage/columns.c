@@ -8,40 +8,40 @@ enum { KEPT_MAX = 1 << 30 }; /* bytes, of all collections together */
 
 static struct {
     pthread_mutex_t lock;
-    struct columns *first;
+    struct part *first;
     uint64_t clock;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static void columns_free(struct columns *c)
+static void part_free(struct part *p)
 {
-    pthread_mutex_destroy(&c->lock);
-    arena_free(&c->a);
-    free(c);
+    pthread_mutex_destroy(&p->lock);
+    arena_free(&p->a);
+    free(p);
 }
 
 /* Takes it out of the list; it goes now, or with its last user. */
-static void drop(struct columns *c)
+static void drop(struct part *p)
 {
-    struct columns **at = &kept.first;
-    while (*at && *at != c)
+    struct part **at = &kept.first;
+    while (*at && *at != p)
         at = &(*at)->next;
     if (*at)
-        *at = c->next;
-    c->dropped = true;
-    if (!c->users)
-        columns_free(c);
+        *at = p->next;
+    p->dropped = true;
+    if (!p->users)
+        part_free(p);
 }
 
-/* The one used longest ago goes first. What is being filled may be over the maximum until it is given back. */
+/* The one used longest ago goes first. What is being used may be over the maximum until it is given back. */
 static void make_room(void)
 {
     for (;;) {
         size_t total = 0;
-        struct columns *oldest = NULL;
-        for (struct columns *c = kept.first; c; c = c->next) {
-            total += c->users ? 0 : c->a.total;
-            if (!c->users && (!oldest || c->used < oldest->used))
-                oldest = c;
+        struct part *oldest = NULL;
+        for (struct part *p = kept.first; p; p = p->next) {
+            total += p->users ? 0 : p->a.total;
+            if (!p->users && (!oldest || p->used < oldest->used))
+                oldest = p;
         }
         if (total <= KEPT_MAX || !oldest)
             return;
@@ -49,43 +49,48 @@ static void make_room(void)
     }
 }
 
-static bool is_of(const struct columns *c, struct slice path, struct slice id) { return slice_eq(c->path, path) && slice_eq(c->id, id); }
-
-/* An older version is of no more use; only this or a newer one stays. */
-static struct columns *take_kept(struct slice path, struct slice id, int64_t version)
+static struct part *part_new(const struct part *like)
 {
-    struct columns *found = NULL;
-    pthread_mutex_lock(&kept.lock);
-    for (struct columns *c = kept.first, *next; c; c = next) {
-        next = c->next;
-        if (!is_of(c, path, id))
-            continue;
-        if (c->version == version)
-            found = c;
-        else if (c->version < version)
-            drop(c);
-    }
-    if (found) {
-        found->users++;
-        found->used = ++kept.clock;
-    }
-    pthread_mutex_unlock(&kept.lock);
-    return found;
+    struct part *p = calloc(1, sizeof *p);
+    if (!p)
+        abort();
+    *p = (struct part){.kind = like->kind, .runs_version = like->runs_version, .version = like->version};
+    p->path = arena_dup(&p->a, like->path);
+    p->id = arena_dup(&p->a, like->id);
+    pthread_mutex_init(&p->lock, NULL);
+    return p;
 }
 
-/* Two threads may have read the same: the second one's goes with its request. */
-static void keep(struct columns *c)
+/* The part that is like this one: kept, or new and empty. An older one is of no more use; where a newer one is kept, what is new here goes
+ * with its user. */
+static struct part *take(const struct part *like)
 {
+    struct part *found = NULL;
+    bool newer = slice_is(like->path, ":memory:");
     pthread_mutex_lock(&kept.lock);
-    c->dropped = slice_is(c->path, ":memory:");
-    for (struct columns *k = kept.first; k; k = k->next)
-        c->dropped |= is_of(k, c->path, c->id) && k->version >= c->version;
-    if (!c->dropped) {
-        c->next = kept.first;
-        kept.first = c;
-        c->used = ++kept.clock;
+    for (struct part *p = kept.first, *next; p; p = next) {
+        next = p->next;
+        if (p->kind != like->kind || !slice_eq(p->path, like->path) || !slice_eq(p->id, like->id))
+            continue;
+        if (p->version == like->version && p->runs_version == like->runs_version)
+            found = p;
+        else if (p->version <= like->version && p->runs_version <= like->runs_version)
+            drop(p);
+        else
+            newer = true;
     }
+    if (!found) {
+        found = part_new(like);
+        found->dropped = newer;
+        if (!newer) {
+            found->next = kept.first;
+            kept.first = found;
+        }
+    }
+    found->users++;
+    found->used = ++kept.clock;
     pthread_mutex_unlock(&kept.lock);
+    return found;
 }
 
 void columns_done(struct columns *c)
@@ -93,43 +98,72 @@ void columns_done(struct columns *c)
     if (!c)
         return;
     pthread_mutex_lock(&kept.lock);
-    if (!--c->users && c->dropped)
-        columns_free(c);
+    for (int k = 0; k < PART_COUNT; k++)
+        if (!--c->parts[k]->users && c->parts[k]->dropped)
+            part_free(c->parts[k]);
     make_room();
     pthread_mutex_unlock(&kept.lock);
+    arena_free(&c->a);
+    free(c);
+}
+
+/* What a load that failed has left goes: nobody was shown it. */
+static void empty(struct part *p)
+{
+    struct arena names = {0};
+    p->path = arena_dup(&names, p->path);
+    p->id = arena_dup(&names, p->id);
+    arena_free(&p->a);
+    p->a = names;
+    p->items = NULL;
+    p->keys = NULL;
+    p->nitems = p->cap = p->n = 0;
+}
+
+/* Under the lock of the part. */
+static bool load_part(struct columns *c, struct store *s, enum part_kind kind, struct err *e)
+{
+    static bool (*const loads[PART_COUNT])(struct columns *, struct store *, struct err *) = {
+        [PART_RUNS] = columns_load_runs, [PART_TAGS] = columns_load_tags, [PART_FOUND] = columns_load_found,
+    };
+    struct part *p = c->parts[kind];
+    if (!p->loaded && !(p->loaded = loads[kind](c, s, e)))
+        empty(p);
+    return p->loaded;
 }
 
 bool columns_of(struct store *s, int64_t collection, struct columns **out, struct err *e)
 {
-    struct arena a = {0};
-    struct slice path = slice_str(db_path(s->db));
+    struct part like = {.path = slice_str(db_path(s->db))};
     *out = NULL;
-    struct stmt *q = db_prepare(s->db, "SELECT id, version FROM collection WHERE n = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT id, runs_version, tags_version, findings_version FROM collection WHERE n = $1", e);
     bind_int(q, collection);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
-    struct slice id = take_text(q, &a);
-    int64_t version = take_int(q);
-    stmt_reset(q);
-    struct columns *c = take_kept(path, id, version);
-    bool ok = true;
-    if (!c) {
-        c = calloc(1, sizeof *c);
-        if (!c)
-            abort();
-        *c = (struct columns){.collection = collection, .version = version, .users = 1};
-        c->path = arena_dup(&c->a, path);
-        c->id = arena_dup(&c->a, id);
-        pthread_mutex_init(&c->lock, NULL);
-        ok = columns_load_runs(c, s, e);
-        if (ok)
-            keep(c);
-        else
-            columns_free(c);
+    struct columns *c = calloc(1, sizeof *c);
+    if (!c)
+        abort();
+    c->collection = collection;
+    like.id = take_bytes(q);
+    like.runs_version = take_int(q);
+    for (int k = 0; k < PART_COUNT; k++) {
+        like.kind = (enum part_kind)k;
+        like.version = k == PART_RUNS ? like.runs_version : take_int(q);
+        c->parts[k] = take(&like);
     }
-    arena_free(&a);
-    *out = ok ? c : NULL;
-    return ok;
+    stmt_reset(q);
+    struct part *runs = c->parts[PART_RUNS];
+    pthread_mutex_lock(&runs->lock);
+    bool ok = load_part(c, s, PART_RUNS, e);
+    c->n = runs->n;
+    c->keys = runs->keys;
+    pthread_mutex_unlock(&runs->lock);
+    if (!ok) {
+        columns_done(c);
+        return false;
+    }
+    *out = c;
+    return true;
 }
 
 /* ---- what is in them -------------------------------------------------------------------------------------------------- */
@@ -154,66 +188,87 @@ size_t columns_place(const struct columns *c, int64_t key, size_t *hint)
     return low < c->n && c->keys[low] == key ? (*hint = low) : SIZE_MAX;
 }
 
-struct column *columns_add(struct columns *c, struct slice name)
+struct column *columns_add(struct part *p, struct slice name)
 {
-    c->items = arena_grow(&c->a, c->items, c->nitems, &c->cap, sizeof *c->items);
-    struct column *column = arena_new(&c->a, struct column);
-    column->name = arena_dup(&c->a, name);
-    return c->items[c->nitems++] = column;
+    p->items = arena_grow(&p->a, p->items, p->nitems, &p->cap, sizeof *p->items);
+    struct column *column = arena_new(&p->a, struct column);
+    column->name = arena_dup(&p->a, name);
+    return p->items[p->nitems++] = column;
 }
 
-struct column *columns_find(const struct columns *c, struct slice name)
+struct column *columns_find(const struct part *p, struct slice name)
 {
-    for (size_t i = 0; i < c->nitems; i++)
-        if (slice_eq(c->items[i]->name, name))
-            return c->items[i];
+    for (size_t i = 0; i < p->nitems; i++)
+        if (slice_eq(p->items[i]->name, name))
+            return p->items[i];
     return NULL;
 }
 
-static bool load(struct columns *c, struct store *s, struct slice name, struct err *e)
+static enum part_kind part_of(struct slice name)
 {
+    static const char *const found[] = {"kind", "behavior", "detector", "findings"};
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++)
+        if (slice_is(name, found[i]))
+            return PART_FOUND;
+    return slice_is(name, "tag") ? PART_TAGS : PART_RUNS;
+}
+
+/* What of PART_RUNS is read only when it is asked for. */
+static bool load_more(struct columns *c, struct store *s, struct slice name, struct err *e)
+{
+    const struct part *p = c->parts[PART_RUNS];
     if (slice_is(name, "name") || slice_is(name, "id"))
         return columns_load_names(c, s, name, e);
-    if (slice_is(name, "tag") && !c->has_tags)
-        return columns_load_tags(c, s, e);
-    if ((slice_is(name, "kind") || slice_is(name, "behavior") || slice_is(name, "detector")) && !c->has_found)
-        return columns_load_found(c, s, e);
-    if (slice_starts(name, "score.") && !c->has_scores)
+    if (slice_starts(name, "score.") && !p->has_scores)
         return columns_load_scores(c, s, e);
-    if (slice_starts(name, "meta.") && !c->has_metadata)
+    if (slice_starts(name, "meta.") && !p->has_metadata)
         return columns_load_metadata(c, s, slice_sub(name, strlen("meta."), name.len), e);
     return true;
 }
 
 bool columns_get(struct columns *c, struct store *s, struct slice name, const struct column **out, struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
-    *out = columns_find(c, name);
-    bool ok = *out || load(c, s, name, e);
-    if (ok && !*out)
-        *out = columns_find(c, name);
-    pthread_mutex_unlock(&c->lock);
+    enum part_kind kind = part_of(name);
+    struct part *p = c->parts[kind];
+    pthread_mutex_lock(&p->lock);
+    bool ok = load_part(c, s, kind, e);
+    *out = ok ? columns_find(p, name) : NULL;
+    if (ok && !*out && kind == PART_RUNS) {
+        ok = load_more(c, s, name, e);
+        *out = ok ? columns_find(p, name) : NULL;
+    }
+    pthread_mutex_unlock(&p->lock);
     if (ok && !*out && (slice_starts(name, "score.") || slice_starts(name, "meta.")))
-        *out = &c->none;
+        *out = &p->none;
     return ok && (*out || err_set(e, ERR_USAGE, "runs have no field \"%.*s\"", SLICE_ARG(slice_cut(name, 100))));
 }
 
 bool columns_all(struct columns *c, struct store *s, const struct column ***out, size_t *n, struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
-    bool ok = (c->has_tags || columns_load_tags(c, s, e)) && (c->has_found || columns_load_found(c, s, e)) &&
-              (c->has_scores || columns_load_scores(c, s, e)) && (c->has_metadata || columns_load_metadata(c, s, SLICE_NONE, e));
-    *out = (const struct column **)c->items;
-    *n = c->nitems;
-    pthread_mutex_unlock(&c->lock);
+    size_t cap = 0;
+    bool ok = true;
+    *out = NULL;
+    *n = 0;
+    for (int k = 0; ok && k < PART_COUNT; k++) {
+        struct part *p = c->parts[k];
+        pthread_mutex_lock(&p->lock);
+        ok = load_part(c, s, (enum part_kind)k, e) &&
+             (k != PART_RUNS || ((p->has_scores || columns_load_scores(c, s, e)) && (p->has_metadata || columns_load_metadata(c, s, SLICE_NONE, e))));
+        for (size_t i = 0; ok && i < p->nitems; i++) {
+            *out = arena_grow(&c->a, *out, *n, &cap, sizeof **out);
+            (*out)[(*n)++] = p->items[i];
+        }
+        pthread_mutex_unlock(&p->lock);
+    }
     return ok;
 }
 
 bool columns_found(struct columns *c, struct store *s, const struct found **out, struct err *e)
 {
-    pthread_mutex_lock(&c->lock);
-    bool ok = c->has_found || columns_load_found(c, s, e);
-    *out = &c->found;
-    pthread_mutex_unlock(&c->lock);
+    struct part *p = c->parts[PART_FOUND];
+    pthread_mutex_lock(&p->lock);
+    bool ok = load_part(c, s, PART_FOUND, e);
+    *out = &p->found;
+    pthread_mutex_unlock(&p->lock);
     return ok;
 }

@@ -1,6 +1,6 @@
 /* Private: the runs of a collection as typed columns in memory, for what SQL is slow at: facets, statistics, sorting by anything, a page from
- * the middle. Each column is an array with a place for each run, in the order of their keys. What a column is made of is read once and kept for
- * all threads until the collection changes (columns_of). */
+ * the middle. Each column is an array with a place for each run, in the order of their keys. What columns are made of is read once and kept for
+ * all threads until it changes: a tag or a review makes only the columns of tags or findings anew (columns_of). */
 #ifndef STORAGE_COLUMNS_H
 #define STORAGE_COLUMNS_H
 

@@ -6,34 +6,48 @@
 
 #include <pthread.h>
 
-struct columns {
+/* What changes together is kept together, so that a tag or a review leaves all but its own part as it is. */
+enum part_kind { PART_RUNS, PART_TAGS, PART_FOUND, PART_COUNT };
+
+struct part {
     struct slice path, id;       /* of the database and the collection */
-    int64_t collection, version;
+    enum part_kind kind;
+    int64_t runs_version, version; /* of the collection's runs, whose places it has; of what it holds */
     int users;                   /* these three under the lock of the registry */
     uint64_t used;
     bool dropped;                /* goes with its last user */
-    struct columns *next;
+    struct part *next;
 
-    pthread_mutex_t lock;        /* of what follows, while columns are read */
+    pthread_mutex_t lock;        /* of what follows, while it is read */
     struct arena a;
-    size_t n;
-    int64_t *keys;
     struct column **items;
     size_t nitems, cap;
+    bool loaded;                 /* all of it, but for what PART_RUNS reads when it is asked for */
+    int64_t *keys;               /* PART_RUNS: n of them */
+    size_t n;
+    bool has_scores, has_metadata;
     struct column none;          /* of a score or a key that no run has */
-    struct found found;
-    bool has_tags, has_found, has_scores, has_metadata;
+    struct found found;          /* PART_FOUND */
 };
 
-struct column *columns_add(struct columns *c, struct slice name);
-struct column *columns_find(const struct columns *c, struct slice name);
+/* The parts as they are in one read transaction. */
+struct columns {
+    int64_t collection;
+    struct part *parts[PART_COUNT];
+    size_t n;
+    const int64_t *keys;
+    struct arena a;              /* of columns_all() */
+};
 
-/* Each reads what it is about into columns. */
+struct column *columns_add(struct part *p, struct slice name);
+struct column *columns_find(const struct part *p, struct slice name);
+
+/* Each reads what it is about into its part. */
 bool columns_load_runs(struct columns *c, struct store *s, struct err *e);
-/* "name" or "id": a word a run. */
-bool columns_load_names(struct columns *c, struct store *s, struct slice name, struct err *e);
 bool columns_load_tags(struct columns *c, struct store *s, struct err *e);
 bool columns_load_found(struct columns *c, struct store *s, struct err *e);
+/* "name" or "id": a word a run. */
+bool columns_load_names(struct columns *c, struct store *s, struct slice name, struct err *e);
 bool columns_load_scores(struct columns *c, struct store *s, struct err *e);
 /* One key of metadata, or (absent) all. */
 bool columns_load_metadata(struct columns *c, struct store *s, struct slice key, struct err *e);

@@ -12,7 +12,8 @@
 enum { FRESH_MAX = 400, FRESH_BYTES = 1 << 28, DEPTH_MAX = 4, NAME_MAX_BYTES = 200 };
 
 struct fresh {
-    struct columns *c;
+    const struct columns *c;
+    struct part *p;
     struct arena names;
     struct map by_name;
     struct slice *items;
@@ -23,10 +24,11 @@ struct fresh {
     struct slice only;   /* the one name that is wanted; absent: all */
 };
 
-static void fresh_start(struct fresh *f, struct columns *c)
+static void fresh_start(struct fresh *f, const struct columns *c)
 {
     size_t fit = FRESH_BYTES / (sizeof(uint32_t) * (c->n + 1));
     f->c = c;
+    f->p = c->parts[PART_RUNS];
     f->max = fit < FRESH_MAX ? fit + 1 : FRESH_MAX;
     f->items = arena_array(&f->names, struct slice, f->max);
     f->words = arena_array(&f->names, struct words, f->max);
@@ -40,11 +42,11 @@ static size_t fresh_place(struct fresh *f, struct slice name)
     if ((f->only.ptr && !slice_eq(name, f->only)) || name.len > NAME_MAX_BYTES)
         return 0;
     size_t at = map_get(&f->by_name, name);
-    if (at || f->n == f->max || columns_find(f->c, name))
+    if (at || f->n == f->max || columns_find(f->p, name))
         return at;
     f->items[f->n] = arena_dup(&f->names, name);
-    f->words[f->n] = (struct words){.a = &f->c->a};
-    f->codes[f->n] = arena_array(&f->c->a, uint32_t, f->c->n + 1);
+    f->words[f->n] = (struct words){.a = &f->p->a};
+    f->codes[f->n] = arena_array(&f->p->a, uint32_t, f->c->n + 1);
     f->n++;
     return map_put(&f->names, &f->by_name, f->items[f->n - 1], f->n);
 }
@@ -86,7 +88,7 @@ static bool fresh_end(struct fresh *f, bool whole)
         arena_free(&f->words[i].table);
     f->n = whole ? f->n : 0;
     for (size_t i = 0; i < f->n; i++) {
-        struct column *column = columns_add(f->c, f->items[i]);
+        struct column *column = columns_add(f->p, f->items[i]);
         words_end(&f->words[i], f->codes[i], f->c->n, column);
         bool flags = column->nwords > 0 && column->nwords <= 2;
         for (size_t k = 1; k <= column->nwords; k++)
@@ -143,7 +145,7 @@ bool columns_load_metadata(struct columns *c, struct store *s, struct slice key,
     }
     str_free(&name);
     arena_free(&doc);
-    c->has_metadata |= step == STEP_DONE && !key.ptr;
+    f.p->has_metadata |= step == STEP_DONE && !key.ptr;
     return fresh_end(&f, step == STEP_DONE);
 }
 
@@ -174,6 +176,6 @@ bool columns_load_scores(struct columns *c, struct store *s, struct err *e)
     }
     str_free(&name);
     arena_free(&doc);
-    c->has_scores = step == STEP_DONE;
+    f.p->has_scores = step == STEP_DONE;
     return fresh_end(&f, step == STEP_DONE);
 }

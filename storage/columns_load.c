@@ -15,9 +15,9 @@ static const struct {
     const char *name;
     enum how how;
 } fields[] = {
-    {"imported", NUMBER}, {"place", NUMBER},  {"messages", NUMBER}, {"calls", NUMBER},      {"findings", NUMBER},  {"tokens", NUMBER},
-    {"cost", NUMBER},     {"started_at", TIME}, {"ended_at", TIME},  {"attempt", ATTEMPT},   {"success", SUCCESS},  {"model", TEXT},
-    {"agent", TEXT},      {"exit_status", TEXT}, {"stopped_by", TEXT}, {"format", TEXT},      {"task", TASK},
+    {"imported", NUMBER}, {"place", NUMBER},  {"messages", NUMBER}, {"calls", NUMBER},      {"tokens", NUMBER},    {"cost", NUMBER},
+    {"started_at", TIME}, {"ended_at", TIME},  {"attempt", ATTEMPT}, {"success", SUCCESS},   {"model", TEXT},       {"agent", TEXT},
+    {"exit_status", TEXT}, {"stopped_by", TEXT}, {"format", TEXT},  {"task", TASK},
 };
 enum { FIELDS = sizeof fields / sizeof *fields };
 
@@ -37,15 +37,18 @@ static bool read_keys(struct columns *c, struct store *s, struct err *e)
     stmt_reset(q);
     if (n >= UINT32_MAX)
         return err_set(e, ERR_TOO_LARGE, "the collection has %zu runs, which is more than can be listed", n);
-    c->keys = arena_alloc(&c->a, (n + 1) * sizeof *c->keys);
+    struct part *p = c->parts[PART_RUNS];
+    p->keys = arena_alloc(&p->a, (n + 1) * sizeof *p->keys);
     q = db_prepare(s->db, "SELECT n FROM run WHERE collection = $1", e);
     bind_int(q, c->collection);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW)
-        if (c->n < n)
-            c->keys[c->n++] = take_int(q);
-    if (c->n)
-        qsort(c->keys, c->n, sizeof *c->keys, by_key);
+        if (p->n < n)
+            p->keys[p->n++] = take_int(q);
+    if (p->n)
+        qsort(p->keys, p->n, sizeof *p->keys, by_key);
+    c->keys = p->keys; /* for columns_place() */
+    c->n = p->n;
     return step == STEP_DONE;
 }
 
@@ -89,7 +92,7 @@ static bool read_rows(struct columns *c, struct store *s, struct column *columns
     static const char *const outcome[] = {"false", "true"};
     size_t hint = 0;
     struct stmt *q = db_prepare(s->db,
-        "SELECT n, imported, place, messages, calls, broken + odd + near + harness + data, coalesce(tokens_in + tokens_out, tokens_in, tokens_out),"
+        "SELECT n, imported, place, messages, calls, coalesce(tokens_in + tokens_out, tokens_in, tokens_out),"
         " cost_usd, started_at, ended_at, attempt, success, model, agent, exit_status, stopped_by, format, coalesce(task, 0)"
         " FROM run WHERE collection = $1", e);
     bind_int(q, c->collection);
@@ -135,10 +138,11 @@ static void count_runs(const struct columns *c, struct column *column)
 
 static void add_durations(struct columns *c)
 {
-    const struct column *from = columns_find(c, slice_str("started_at")), *to = columns_find(c, slice_str("ended_at"));
-    struct column *seconds = columns_add(c, slice_str("duration"));
+    struct part *p = c->parts[PART_RUNS];
+    const struct column *from = columns_find(p, slice_str("started_at")), *to = columns_find(p, slice_str("ended_at"));
+    struct column *seconds = columns_add(p, slice_str("duration"));
     seconds->type = TYPE_NUMBER;
-    seconds->x = arena_alloc(&c->a, (c->n + 1) * sizeof *seconds->x);
+    seconds->x = arena_alloc(&p->a, (c->n + 1) * sizeof *seconds->x);
     for (size_t i = 0; i < c->n; i++)
         seconds->x[i] = round(to->x[i] - from->x[i]) / 1000;
     count_runs(c, seconds);
@@ -146,24 +150,25 @@ static void add_durations(struct columns *c)
 
 bool columns_load_runs(struct columns *c, struct store *s, struct err *e)
 {
+    struct part *p = c->parts[PART_RUNS];
     struct column *columns[FIELDS];
     struct words words[FIELDS] = {{0}};
     struct arena scratch = {0};
     struct tasks tasks = {0};
     if (!read_keys(c, s, e))
         return false;
-    c->none.codes = arena_array(&c->a, uint32_t, c->n + 1);
-    c->none.words = arena_array(&c->a, struct slice, 1);
-    c->none.numbers = arena_array(&c->a, double, 1);
+    p->none.codes = arena_array(&p->a, uint32_t, c->n + 1);
+    p->none.words = arena_array(&p->a, struct slice, 1);
+    p->none.numbers = arena_array(&p->a, double, 1);
     size_t task = FIELDS;
     for (size_t i = 0; i < FIELDS; i++) {
-        columns[i] = columns_add(c, slice_str(fields[i].name));
-        words[i].a = &c->a;
+        columns[i] = columns_add(p, slice_str(fields[i].name));
+        words[i].a = &p->a;
         if (fields[i].how == NUMBER || fields[i].how == TIME) {
             columns[i]->type = fields[i].how == TIME ? TYPE_TIME : TYPE_NUMBER;
-            columns[i]->x = arena_array(&c->a, double, c->n + 1);
+            columns[i]->x = arena_array(&p->a, double, c->n + 1);
         } else {
-            columns[i]->codes = arena_array(&c->a, uint32_t, c->n + 1);
+            columns[i]->codes = arena_array(&p->a, uint32_t, c->n + 1);
         }
         if (fields[i].how == TASK)
             task = i;
@@ -185,8 +190,9 @@ bool columns_load_runs(struct columns *c, struct store *s, struct err *e)
 
 bool columns_load_names(struct columns *c, struct store *s, struct slice name, struct err *e)
 {
-    struct words words = {.a = &c->a};
-    uint32_t *codes = arena_array(&c->a, uint32_t, c->n + 1);
+    struct part *p = c->parts[PART_RUNS];
+    struct words words = {.a = &p->a};
+    uint32_t *codes = arena_array(&p->a, uint32_t, c->n + 1);
     size_t hint = 0;
     struct stmt *q = db_prepare(s->db, slice_is(name, "id") ? "SELECT n, id FROM run WHERE collection = $1"
                                                             : "SELECT n, coalesce(name, external_id) FROM run WHERE collection = $1", e);
@@ -201,7 +207,7 @@ bool columns_load_names(struct columns *c, struct store *s, struct slice name, s
         arena_free(&words.table);
         return false;
     }
-    struct column *column = columns_add(c, name);
+    struct column *column = columns_add(p, name);
     words_end(&words, codes, c->n, column);
     column->type = TYPE_TEXT;
     count_runs(c, column);
@@ -224,9 +230,9 @@ static void entry_add(struct arena *a, struct entries *list, struct entry entry)
 }
 
 /* Where each run's entries begin, and (order[i]) which entry comes at each place. */
-static uint32_t *start_entries(struct columns *c, struct arena *scratch, const struct entries *list, uint32_t **order)
+static uint32_t *start_entries(const struct columns *c, struct part *p, struct arena *scratch, const struct entries *list, uint32_t **order)
 {
-    uint32_t *starts = arena_array(&c->a, uint32_t, c->n + 2);
+    uint32_t *starts = arena_array(&p->a, uint32_t, c->n + 2);
     *order = arena_array(scratch, uint32_t, list->n + 1);
     for (size_t i = 0; i < list->n; i++)
         starts[list->items[i].run + 2]++;
@@ -239,13 +245,16 @@ static uint32_t *start_entries(struct columns *c, struct arena *scratch, const s
 
 bool columns_load_tags(struct columns *c, struct store *s, struct err *e)
 {
+    struct part *p = c->parts[PART_TAGS];
     struct arena scratch = {0};
     struct entries list = {0};
-    struct words words = {.a = &c->a};
+    struct words words = {.a = &p->a};
     uint32_t *order;
     size_t hint = 0;
-    struct stmt *q = db_prepare(s->db, "SELECT r.n, g.tag FROM run r CROSS JOIN run_tag g ON g.run = r.n WHERE r.collection = $1", e);
-    bind_int(q, c->collection);
+    /* In one sweep: what lies between the runs of the collection and is of another has no place in it. */
+    struct stmt *q = db_prepare(s->db, "SELECT run, tag FROM run_tag WHERE run BETWEEN $1 AND $2", e);
+    bind_int(q, c->n ? c->keys[0] : 1);
+    bind_int(q, c->n ? c->keys[c->n - 1] : 0);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         size_t run = columns_place(c, take_int(q), &hint);
@@ -257,34 +266,46 @@ bool columns_load_tags(struct columns *c, struct store *s, struct err *e)
         arena_free(&scratch);
         return false;
     }
-    struct column *tags = columns_add(c, slice_str("tag"));
-    tags->starts = start_entries(c, &scratch, &list, &order);
-    uint32_t *codes = arena_array(&c->a, uint32_t, list.n + 1);
+    struct column *tags = columns_add(p, slice_str("tag"));
+    tags->starts = start_entries(c, p, &scratch, &list, &order);
+    uint32_t *codes = arena_array(&p->a, uint32_t, list.n + 1);
     for (size_t i = 0; i < list.n; i++)
         codes[i] = list.items[order[i]].word;
     words_end(&words, codes, list.n, tags);
     tags->type = TYPE_TEXT;
     count_runs(c, tags);
-    c->has_tags = true;
     arena_free(&scratch);
     return true;
 }
 
-static void add_found(struct columns *c, const char *name, struct words *words, uint32_t *codes, size_t n)
+static void add_found(const struct columns *c, struct part *p, const char *name, struct words *words, uint32_t *codes, size_t n)
 {
-    struct column *column = columns_add(c, slice_str(name));
+    struct column *column = columns_add(p, slice_str(name));
     words_end(words, codes, n, column);
     column->type = TYPE_TEXT;
-    column->starts = c->found.starts;
+    column->starts = p->found.starts;
     count_runs(c, column);
+}
+
+/* How many of a run's findings are not dismissed. */
+static void add_numbers(const struct columns *c, struct part *p)
+{
+    struct column *numbers = columns_add(p, slice_str("findings"));
+    numbers->type = TYPE_NUMBER;
+    numbers->x = arena_array(&p->a, double, c->n + 1);
+    for (size_t i = 0; i < c->n; i++)
+        for (uint32_t k = p->found.starts[i]; k < p->found.starts[i + 1]; k++)
+            numbers->x[i] += p->found.status[k] != STATUS_DISMISSED;
+    count_runs(c, numbers);
 }
 
 bool columns_load_found(struct columns *c, struct store *s, struct err *e)
 {
+    struct part *p = c->parts[PART_FOUND];
     struct arena scratch = {0};
     struct entries list = {0};
-    struct words behavior_words = {.a = &c->a}, detector_words = {.a = &c->a}, kind_words = {.a = &c->a};
-    struct found *found = &c->found;
+    struct words behavior_words = {.a = &p->a}, detector_words = {.a = &p->a}, kind_words = {.a = &p->a};
+    struct found *found = &p->found;
     uint32_t *order;
     size_t hint = 0;
     struct stmt *q = db_prepare(s->db, "SELECT run, behavior, detector, kind, severity, status FROM finding WHERE collection = $1 AND run IS NOT NULL", e);
@@ -308,13 +329,13 @@ bool columns_load_found(struct columns *c, struct store *s, struct err *e)
         arena_free(&scratch);
         return false;
     }
-    found->starts = start_entries(c, &scratch, &list, &order);
-    found->behavior = arena_array(&c->a, uint32_t, list.n + 1);
-    found->detector = arena_array(&c->a, uint32_t, list.n + 1);
-    found->kind = arena_array(&c->a, uint8_t, list.n + 1);
-    found->severity = arena_array(&c->a, uint8_t, list.n + 1);
-    found->status = arena_array(&c->a, uint8_t, list.n + 1);
-    uint32_t *kind_codes = arena_array(&c->a, uint32_t, list.n + 1);
+    found->starts = start_entries(c, p, &scratch, &list, &order);
+    found->behavior = arena_array(&p->a, uint32_t, list.n + 1);
+    found->detector = arena_array(&p->a, uint32_t, list.n + 1);
+    found->kind = arena_array(&p->a, uint8_t, list.n + 1);
+    found->severity = arena_array(&p->a, uint8_t, list.n + 1);
+    found->status = arena_array(&p->a, uint8_t, list.n + 1);
+    uint32_t *kind_codes = arena_array(&p->a, uint32_t, list.n + 1);
     for (size_t i = 0; i < list.n; i++) {
         const struct entry *entry = &list.items[order[i]];
         found->behavior[i] = entry->word;
@@ -324,10 +345,10 @@ bool columns_load_found(struct columns *c, struct store *s, struct err *e)
         found->status[i] = entry->status;
         kind_codes[i] = words_text(&kind_words, slice_str(kind_name((enum kind)entry->kind)));
     }
-    add_found(c, "behavior", &behavior_words, found->behavior, list.n);
-    add_found(c, "detector", &detector_words, found->detector, list.n);
-    add_found(c, "kind", &kind_words, kind_codes, list.n);
-    c->has_found = true;
+    add_found(c, p, "behavior", &behavior_words, found->behavior, list.n);
+    add_found(c, p, "detector", &detector_words, found->detector, list.n);
+    add_found(c, p, "kind", &kind_words, kind_codes, list.n);
+    add_numbers(c, p);
     arena_free(&scratch);
     return true;
 }

@@ -1,4 +1,5 @@
 /* Which runs a filter names, by the columns; what they do not hold (words in texts, lists of ids) by SQL. */
+#include "storage/columns_in.h"
 #include "storage/words.h"
 
 #include "storage/fields.h"
@@ -93,7 +94,11 @@ static bool pick_range(struct pick *p, const struct filter_pair *range, struct e
 {
     const struct column *column;
     double low, high;
-    if (!field_range(range->key, range->value, &low, &high, e) || !columns_get(p->c, p->s, range->key, &column, e))
+    bool named = memchr(range->key.ptr, '.', range->key.len) != NULL;
+    if (!field_range(range->key, range->value, &low, &high, e) || (!named && !field_known(p->s, p->c->collection, range->key, e)) ||
+        !columns_get(p->c, p->s, range->key, &column, e))
+        return false;
+    if (!column->runs && !field_known(p->s, p->c->collection, range->key, e))
         return false;
     if (column->x) {
         for (size_t i = 0; i < p->n; i++)
@@ -198,11 +203,17 @@ static bool pick_pairs(struct pick *p, const char *prefix, const struct filter_p
                        struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
+        const struct column *column;
+        struct slice name = arena_printf(p->a, "%s%.*s", prefix, SLICE_ARG(pairs[i].key));
         if (!field_key(pairs[i].key, e))
             return false;
-        if (!held(pairs[i].value))
+        if (!held(pairs[i].value)) {
             rest[(*nrest)++] = pairs[i];
-        else if (!pick_list(p, arena_printf(p->a, "%s%.*s", prefix, SLICE_ARG(pairs[i].key)), pairs[i].value, e))
+            continue;
+        }
+        if (!columns_get(p->c, p->s, name, &column, e) ||
+            (!column->runs && slice_starts(name, "score.") && !field_known(p->s, p->c->collection, name, e)) ||
+            !pick_list(p, name, pairs[i].value, e))
             return false;
     }
     return true;

@@ -14,6 +14,8 @@ struct subject_about {
     bool known;
 };
 bool exceptions_apply_to(struct store *s, const struct subject *subject, struct subject_about *about, struct arena *a, struct finding *f, struct err *e);
+/* In a write transaction. Sets a stored finding aside where it is open and an exception holds of it, and counts it in *changed then. */
+bool exceptions_set_aside(struct store *s, int64_t key, uint64_t *changed, struct err *e);
 void exceptions_free(struct exceptions *all);
 
 #endif

@@ -149,8 +149,7 @@ static bool set_aside(struct store *s, int64_t key, struct slice exception, stru
     return stmt_run(q, e);
 }
 
-/* Sets one open finding aside where an exception holds of it. */
-static bool update_one(struct store *s, int64_t key, uint64_t *changed, struct err *e)
+bool exceptions_set_aside(struct store *s, int64_t key, uint64_t *changed, struct err *e)
 {
     struct arena a = {0};
     struct finding f;
@@ -192,7 +191,7 @@ static bool candidates(struct store *s, struct slice detector, int64_t collectio
 static bool update_all(struct store *s, const struct ids *keys, uint64_t *changed, struct err *e)
 {
     for (size_t i = 0; i < keys->n; i++)
-        if (!update_one(s, keys->items[i], changed, e))
+        if (!exceptions_set_aside(s, keys->items[i], changed, e))
             return false;
     return true;
 }

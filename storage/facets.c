@@ -196,17 +196,39 @@ struct asking {
     const struct filter *f;
     struct arena *a, *scratch;
     uint8_t *outcome;
+    uint8_t *named;           /* by what only SQL knows, which is no facet: asked once for all of them */
     size_t limit;
 };
 
-static bool add_facet(struct asking *q, struct slice field, struct facet_row *out, struct err *e)
+/* What a filter asks of runs by words in texts and by ids, apart from the rest. */
+static bool ask_named(struct asking *q, struct filter *rest, struct err *e)
+{
+    struct filter named = FILTER_ANY;
+    *rest = *q->f;
+    named.collection = rest->collection;
+    named.run = rest->run;
+    named.q = rest->q;
+    named.ids = rest->ids;
+    named.nids = rest->nids;
+    rest->run = rest->q = SLICE_NONE;
+    rest->ids = NULL;
+    return columns_select(q->c, q->s, &named, q->scratch, &q->named, e);
+}
+
+static void only_named(const struct asking *q, uint8_t *mask)
+{
+    for (size_t i = 0; i < columns_runs(q->c); i++)
+        mask[i] &= q->named[i];
+}
+
+static bool add_facet(struct asking *q, const struct filter *f, struct slice field, struct arena *scratch, struct facet_row *out, struct err *e)
 {
     struct group g;
     uint8_t *mask;
-    if (!group_of(q->c, q->s, q->f, field, true, q->scratch, &g, e) ||
-        !columns_select_others(q->c, q->s, q->f, field, q->scratch, &mask, e))
+    if (!group_of(q->c, q->s, f, field, true, scratch, &g, e) || !columns_select_others(q->c, q->s, f, field, scratch, &mask, e))
         return false;
-    struct count *counts = count_group(&g, mask, q->outcome, columns_runs(q->c), q->scratch);
+    only_named(q, mask);
+    struct count *counts = count_group(&g, mask, q->outcome, columns_runs(q->c), scratch);
     size_t n = sort_counts(counts, (size_t)g.column->nwords + 1);
     out->field = arena_dup(q->a, field);
     out->n = n < q->limit ? n : q->limit;
@@ -221,16 +243,21 @@ static bool facets_of(struct asking *q, struct slice fields, struct facet_rows *
 {
     enum { FACETS_MAX = 32 };
     struct slice field;
+    struct filter rest;
     uint8_t *mask;
-    if (!outcomes_of(q->c, q->s, q->scratch, &q->outcome, e) || !columns_select(q->c, q->s, q->f, q->scratch, &mask, e))
+    if (!outcomes_of(q->c, q->s, q->scratch, &q->outcome, e) || !ask_named(q, &rest, e) || !columns_select(q->c, q->s, &rest, q->scratch, &mask, e))
         return false;
+    only_named(q, mask);
     for (size_t i = 0; i < columns_runs(q->c); i++)
         out->total += mask[i];
     out->items = arena_array(q->a, struct facet_row, FACETS_MAX);
     for (size_t at = 0; fields.len && filter_word(fields, &at, &field);) {
         if (out->n == FACETS_MAX)
             return err_set(e, ERR_USAGE, "at most %d facets are counted at a time", FACETS_MAX);
-        if (!add_facet(q, field, &out->items[out->n++], e))
+        struct arena scratch = {0}; /* a field may have as many values as there are runs */
+        bool ok = add_facet(q, &rest, field, &scratch, &out->items[out->n++], e);
+        arena_free(&scratch);
+        if (!ok)
             return false;
     }
     return true;
@@ -269,8 +296,8 @@ static struct amount amount_of(double *v, size_t n)
     if (!n)
         return out;
     out.mean = out.sum / (double)n;
-    out.median = stats_median(v, n); /* sorts them */
-    out.p90 = v[(9 * n + 9) / 10 - 1];
+    out.median = stats_median(v, n);
+    out.p90 = stats_select(v, n, (9 * n + 9) / 10 - 1);
     return out;
 }
 

@@ -50,12 +50,18 @@ static bool read_time(struct slice text, bool last, double *out)
     return ok;
 }
 
+/* A score or a key of metadata: what there is stands in the runs. */
+static bool named_by_runs(struct slice field)
+{
+    return slice_is(field, "score") || slice_is(field, "meta") || slice_starts(field, "score.") || slice_starts(field, "meta.");
+}
+
 bool field_range(struct slice field, struct slice range, double *low, double *high, struct err *e)
 {
     size_t i = 0;
     while (i < NUMBERS && !slice_is(field, numbers[i].name))
         i++;
-    if (i == NUMBERS && !slice_starts(field, "meta.") && !slice_starts(field, "score."))
+    if (i == NUMBERS && !named_by_runs(field))
         return err_set(e, ERR_USAGE, "\"%.*s\" has no range; there are messages, calls, tokens, cost, duration, findings, attempt, started_at,"
                                      " ended_at, score.NAME and meta.KEY", SLICE_ARG(slice_cut(field, 100)));
     bool time = i < NUMBERS && numbers[i].time;
@@ -203,4 +209,86 @@ void field_score_is(struct sql *q, struct slice name, struct slice words)
     sql_add(q, " ELSE 0 END " FIRST_SCORE);
     sql_text(q, name);
     sql_add(q, none ? " ORDER BY s.id LIMIT 1), 1)" : " ORDER BY s.id LIMIT 1), 0)");
+}
+
+/* ---- names that stand in the runs -------------------------------------------------------------------------------------- */
+
+static void add_source(struct sql *q, bool score, int64_t collection, const char *keys)
+{
+    sql_add(q, score ? " FROM run r CROSS JOIN score s ON s.id BETWEEN r.n << 26 AND r.n << 26 | 67108863"
+                     : " FROM run r CROSS JOIN run_detail d ON d.run = r.n AND json_valid(d.metadata)");
+    sql_add(q, keys);
+    sql_add(q, " WHERE true");
+    if (collection) {
+        sql_add(q, " AND r.collection = ");
+        sql_int(q, collection);
+    }
+}
+
+/* Says which names there are, the first few of them. */
+static bool refuse_name(struct store *s, struct arena *a, int64_t collection, bool score, struct slice name, struct err *e)
+{
+    enum { NAMED = 8 };
+    struct sql q = sql_new(a);
+    struct str names = STR_INIT(400);
+    sql_add(&q, score ? "SELECT DISTINCT s.name" : "SELECT DISTINCT k.key");
+    add_source(&q, score, collection, score ? "" : ", json_each(d.metadata) k");
+    sql_add(&q, score ? " AND s.name IS NOT NULL ORDER BY 1" : " ORDER BY 1");
+    struct stmt *rows = sql_prepare(&q, s->db, e);
+    enum step step;
+    size_t n = 0;
+    while ((step = stmt_step(rows, e)) == STEP_ROW && n++ < NAMED) {
+        str_addz(&names, n > 1 ? ", " : "");
+        str_add_slice(&names, slice_cut(take_bytes(rows), 40));
+    }
+    if (step == STEP_ROW) {
+        str_addz(&names, ", …");
+        stmt_reset(rows);
+    }
+    if (step != STEP_ROW && step != STEP_DONE) {
+        str_free(&names);
+        return false;
+    }
+    const char *what = score ? "score" : "key of metadata";
+    if (!n)
+        err_set(e, ERR_USAGE, "no run here has a %s", what);
+    else if (name.len)
+        err_set(e, ERR_USAGE, "no run here has a %s \"%.*s\"; there are %.*s", what, SLICE_ARG(slice_cut(name, 60)), SLICE_ARG(str_slice(&names)));
+    else
+        err_set(e, ERR_USAGE, "a range of a %s is range.%s.NAME; there are %.*s", what, score ? "score" : "meta", SLICE_ARG(str_slice(&names)));
+    str_free(&names);
+    return false;
+}
+
+bool field_known(struct store *s, int64_t collection, struct slice field, struct err *e)
+{
+    if (!named_by_runs(field))
+        return true;
+    bool score = field.ptr[0] == 's';
+    struct slice name = slice_sub(field, score ? strlen("score.") : strlen("meta."), field.len);
+    struct arena a = {0};
+    bool known = false, ok = true;
+    if (name.len) {
+        struct sql q = sql_new(&a);
+        sql_add(&q, "SELECT 1");
+        add_source(&q, score, collection, "");
+        if (score) {
+            sql_add(&q, " AND s.name = ");
+            sql_text(&q, name);
+        } else {
+            add_at(&q, " AND coalesce(json_type(", "d.metadata", ", ", json_path(&a, name, false));
+            add_at(&q, "), json_type(", "d.metadata", ", ", json_path(&a, name, true));
+            sql_add(&q, ")) IS NOT NULL");
+        }
+        sql_add(&q, " LIMIT 1");
+        struct stmt *rows = sql_prepare(&q, s->db, e);
+        enum step step = stmt_step(rows, e);
+        known = step == STEP_ROW;
+        ok = known || step == STEP_DONE;
+        if (known)
+            stmt_reset(rows);
+    }
+    ok = ok && (known || refuse_name(s, &a, collection, score, name, e));
+    arena_free(&a);
+    return ok;
 }

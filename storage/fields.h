@@ -19,6 +19,9 @@ bool filter_success(struct slice word, int *out);
 bool field_range(struct slice field, struct slice range, double *low, double *high, struct err *e);
 /* May that be the name of a score or a key of metadata? Else ERR_USAGE. */
 bool field_key(struct slice key, struct err *e);
+/* Has a run of the collection (0: of any) that score or key of metadata, "score.NAME" or "meta.KEY"? Else ERR_USAGE, with the names that
+ * there are; any other field is known by field_range. */
+bool field_known(struct store *s, int64_t collection, struct slice field, struct err *e);
 /* Appends an SQL expression: the number that the field is of run r, NULL where it has none. */
 void field_number(struct sql *q, struct slice field);
 /* Appends " AND …": that the first score of that name, or the metadata under that key, is one of the words. */

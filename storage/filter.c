@@ -56,20 +56,22 @@ bool filter_name(struct arena *a, struct slice list, size_t *at, struct slice *n
 static void add_texts(struct sql *q, const char *column, struct slice list)
 {
     struct slice word;
+    bool none = false;
     if (!list.ptr)
         return;
-    const char *between = " AND (";
-    for (size_t at = 0; filter_name(q->arena, list, &at, &word); between = " OR ") {
+    sql_add(q, " AND (");
+    sql_add(q, column);
+    const char *between = " IN ("; /* a chain of ORs would be deeper than SQL may be */
+    for (size_t at = 0; filter_name(q->arena, list, &at, &word); between = ", ") {
+        none |= !word.len;
         sql_add(q, between);
+        sql_text(q, word);
+    }
+    sql_add(q, ")");
+    if (none) {
+        sql_add(q, " OR ");
         sql_add(q, column);
-        if (word.len) {
-            sql_add(q, " = ");
-            sql_text(q, word);
-        } else {
-            sql_add(q, " IS NULL OR ");
-            sql_add(q, column);
-            sql_add(q, " = ''");
-        }
+        sql_add(q, " IS NULL");
     }
     sql_add(q, ")");
 }
@@ -190,10 +192,10 @@ bool filter_is_open(const struct filter *f)
     return !asks_of_run(f) && !asks_of_finding(f) && !f->task.ptr && !f->run.ptr && !f->q.ptr && !f->ids && f->has_findings < 0;
 }
 
-static bool add_range(struct sql *q, const struct filter_pair *range, struct err *e)
+static bool add_range(struct store *s, struct sql *q, int64_t collection, const struct filter_pair *range, struct err *e)
 {
     double low, high;
-    if (!field_range(range->key, range->value, &low, &high, e))
+    if (!field_range(range->key, range->value, &low, &high, e) || !field_known(s, collection, range->key, e))
         return false;
     sql_add(q, " AND ");
     field_number(q, range->key);
@@ -205,7 +207,7 @@ static bool add_range(struct sql *q, const struct filter_pair *range, struct err
 }
 
 /* Of run r, without its task. */
-static bool add_run(struct sql *q, const struct filter *f, struct err *e)
+static bool add_run(struct store *s, struct sql *q, int64_t collection, const struct filter *f, struct err *e)
 {
     add_texts(q, "r.model", f->model);
     add_texts(q, "r.agent", f->agent);
@@ -226,12 +228,13 @@ static bool add_run(struct sql *q, const struct filter *f, struct err *e)
         field_meta_is(q, f->meta[i].key, f->meta[i].value);
     }
     for (size_t i = 0; i < f->nscores; i++) {
-        if (!field_key(f->scores[i].key, e))
+        if (!field_key(f->scores[i].key, e) ||
+            !field_known(s, collection, arena_printf(q->arena, "score.%.*s", SLICE_ARG(f->scores[i].key)), e))
             return false;
         field_score_is(q, f->scores[i].key, f->scores[i].value);
     }
     for (size_t i = 0; i < f->nranges; i++)
-        if (!add_range(q, &f->ranges[i], e))
+        if (!add_range(s, q, collection, &f->ranges[i], e))
             return false;
     return true;
 }
@@ -284,7 +287,7 @@ bool filter_runs(struct store *s, struct sql *q, const struct filter *f, struct 
 {
     int64_t collection;
     sql_add(q, " FROM run r");
-    if (!add_collection(s, q, "r.collection", f, &collection, e) || !add_run(q, f, e))
+    if (!add_collection(s, q, "r.collection", f, &collection, e) || !add_run(s, q, collection, f, e))
         return false;
     add_ids(q, "r.id", f);
     add_texts(q, "r.id", f->run);
@@ -309,7 +312,7 @@ bool filter_findings(struct store *s, struct sql *q, const struct filter *f, str
     int64_t collection;
     bool run = asks_of_run(f) || f->run.ptr;
     sql_add(q, run ? " FROM finding f JOIN run r ON r.n = f.run" : " FROM finding f");
-    if (!add_collection(s, q, "f.collection", f, &collection, e) || !add_finding(q, f, e) || (run && !add_run(q, f, e)))
+    if (!add_collection(s, q, "f.collection", f, &collection, e) || !add_finding(q, f, e) || (run && !add_run(s, q, collection, f, e)))
         return false;
     add_ids(q, "f.id", f);
     add_task(q, "f.task", collection, f);
@@ -334,7 +337,7 @@ bool filter_tasks(struct store *s, struct sql *q, const struct filter *f, struct
     add_has_findings(q, "t.broken + t.odd + t.near + t.harness + t.data", f);
     if (asks_of_run(f)) {
         sql_add(q, " AND EXISTS (SELECT 1 FROM run r WHERE r.task = t.n");
-        if (!add_run(q, f, e))
+        if (!add_run(s, q, collection, f, e))
             return false;
         sql_add(q, ")");
     }

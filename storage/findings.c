@@ -1,3 +1,4 @@
+#include "storage/exception_match.h"
 #include "storage/finding_write.h"
 #include "storage/look.h"
 #include "storage/rows.h"
@@ -139,7 +140,10 @@ static bool review_one(struct store *s, int64_t n, const struct review *review, 
         return false;
     int64_t rows = db_changes(s->db);
     *changed += (uint64_t)rows;
-    return !rows || !review->has_status || counts_findings_changed(s, &subject, before, e);
+    if (!rows || !review->has_status)
+        return true;
+    uint64_t aside = 0; /* what nobody has reviewed any more is an exception's again */
+    return counts_findings_changed(s, &subject, before, e) && (review->status != STATUS_OPEN || exceptions_set_aside(s, n, &aside, e));
 }
 
 static bool review_all(struct store *s, const struct filter *f, const struct review *review, uint64_t *changed, struct err *e)

@@ -5,6 +5,7 @@
 
 /* The latest of each id; `version` counts those of its id. */
 #define COLUMNS "(SELECT count(*) FROM own_rule v WHERE v.id = r.id AND v.n <= r.n), r.id, r.text, r.author, r.note, r.created_at"
+#define STANDS "r.text IS NOT NULL AND r.n = (SELECT max(n) FROM own_rule l WHERE l.id = r.id)"
 
 static void take_row(struct stmt *q, struct arena *a, struct own_rule_row *out)
 {
@@ -47,13 +48,28 @@ static bool list(struct store *s, struct arena *a, struct own_rule_rows *out, in
 {
     if (stamp && !read_stamp(s, stamp, e))
         return false;
-    return take_rows(db_prepare(s->db, "SELECT " COLUMNS " FROM own_rule r WHERE r.text IS NOT NULL AND"
-                                       " r.n = (SELECT max(n) FROM own_rule l WHERE l.id = r.id) ORDER BY r.id", e), a, out, e);
+    return take_rows(db_prepare(s->db, "SELECT " COLUMNS " FROM own_rule r WHERE " STANDS " ORDER BY r.id", e), a, out, e);
 }
 
 bool store_own_rules(struct store *s, struct arena *a, struct own_rule_rows *out, int64_t *stamp, struct err *e)
 {
     return db_read(s->db, e) && db_end(s->db, list(s, a, out, stamp, e), e);
+}
+
+static bool used(struct store *s, struct slice collection, struct arena *a, struct own_rule_rows *out, struct err *e)
+{
+    int64_t key;
+    if (!collection_find(s, collection, &key, e))
+        return false;
+    struct stmt *q = db_prepare(s->db, "SELECT " COLUMNS " FROM own_rule r WHERE " STANDS
+                                       " AND r.id IN (SELECT detector FROM finding WHERE collection = $1) ORDER BY r.id", e);
+    bind_int(q, key);
+    return take_rows(q, a, out, e);
+}
+
+bool store_own_rules_used(struct store *s, struct slice collection, struct arena *a, struct own_rule_rows *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, used(s, collection, a, out, e), e);
 }
 
 static bool versions(struct store *s, struct slice id, struct arena *a, struct own_rule_rows *out, struct err *e)
@@ -86,13 +102,13 @@ static bool latest(struct store *s, struct slice id, struct arena *a, struct own
 static bool insert(struct store *s, const struct own_rule_row *row, struct err *e)
 {
     char now[CLOCK_TEXT];
-    clock_text(clock_now_us(), now);
+    clock_text(clock_now_us(), now); /* for one that brings no time of its own */
     struct stmt *q = db_prepare(s->db, "INSERT INTO own_rule (id, text, author, note, created_at) VALUES ($1, $2, $3, $4, $5)", e);
     bind_text(q, row->id);
     bind_text(q, row->text);
     bind_text(q, row->author);
     bind_text(q, row->note);
-    bind_text(q, slice_str(now));
+    bind_text(q, row->created_at.ptr ? row->created_at : slice_str(now));
     return stmt_run(q, e);
 }
 
@@ -125,6 +141,25 @@ bool store_own_rule_put(struct store *s, const struct own_rule_row *row, struct 
     if (row->text.len > OWN_RULE_BYTES)
         return err_set(e, ERR_LIMIT, "a rule has at most %d KB", OWN_RULE_BYTES >> 10);
     return db_write(s->db, e) && db_end(s->db, put(s, row, a, out, e), e);
+}
+
+static bool carry(struct store *s, const struct own_rule_row *row, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM own_rule WHERE id = $1 LIMIT 1", e);
+    bind_text(q, row->id);
+    enum step step = stmt_step(q, e);
+    if (step == STEP_ROW) {
+        stmt_reset(q);
+        return true;
+    }
+    return step == STEP_DONE && has_room(s, row->id, e) && insert(s, row, e);
+}
+
+bool store_own_rule_carry(struct store *s, const struct own_rule_row *row, struct err *e)
+{
+    if (row->text.len > OWN_RULE_BYTES)
+        return err_set(e, ERR_LIMIT, "a rule has at most %d KB", OWN_RULE_BYTES >> 10);
+    return db_write(s->db, e) && db_end(s->db, carry(s, row, e), e);
 }
 
 static bool remove_one(struct store *s, struct slice id, struct slice author, struct err *e)

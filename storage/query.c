@@ -7,6 +7,7 @@
 #include "base/jsonw.h"
 #include "text/jread.h"
 
+#include <math.h>
 #include <sqlite3.h>
 #include <stdlib.h>
 
@@ -441,7 +442,14 @@ static void write_value(struct jsonw *j, sqlite3_stmt *q, int column)
 {
     switch (sqlite3_column_type(q, column)) {
     case SQLITE_INTEGER: jsonw_int(j, sqlite3_column_int64(q, column)); break;
-    case SQLITE_FLOAT: jsonw_num(j, sqlite3_column_double(q, column)); break;
+    case SQLITE_FLOAT: {
+        double x = sqlite3_column_double(q, column); /* never NAN, which SQLite has as NULL */
+        if (isinf(x))
+            jsonw_strz(j, x < 0 ? "-Infinity" : "Infinity");
+        else
+            jsonw_num(j, x);
+        break;
+    }
     case SQLITE_NULL: jsonw_null(j); break;
     case SQLITE_BLOB: {
         size_t n = (size_t)sqlite3_column_bytes(q, column);

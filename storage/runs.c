@@ -308,6 +308,40 @@ bool store_run_delete(struct store *s, struct slice id, struct err *e)
     return db_write(s->db, e) && db_end(s->db, find_and_remove(s, id, e), e);
 }
 
+enum { DELETE_RUNS = 200 }; /* in one transaction */
+
+static bool delete_slice(struct store *s, const int64_t *runs, size_t n, uint64_t *deleted, struct err *e)
+{
+    uint64_t gone = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct stmt *q = db_prepare(s->db, "SELECT 1 FROM run WHERE n = $1", e); /* since it was listed somebody may have deleted it */
+        bind_int(q, runs[i]);
+        enum step step = stmt_step(q, e);
+        stmt_reset(q);
+        if (step == STEP_ERROR || (step == STEP_ROW && !run_remove(s, runs[i], e)))
+            return false;
+        gone += step == STEP_ROW;
+    }
+    *deleted += gone;
+    return blocks_sweep(s, e);
+}
+
+bool store_runs_delete(struct store *s, const struct filter *f, bool dry_run, uint64_t *deleted, struct err *e)
+{
+    struct arena a = {0};
+    struct ids ids = {0};
+    *deleted = 0;
+    bool ok = db_read(s->db, e) && db_end(s->db, list_keys(s, &list, f, &a, &ids, e), e);
+    if (dry_run)
+        *deleted = ids.n;
+    for (size_t i = 0; i < ids.n && ok && !dry_run; i += DELETE_RUNS) {
+        size_t n = ids.n - i < DELETE_RUNS ? ids.n - i : DELETE_RUNS;
+        ok = db_write(s->db, e) && db_end(s->db, delete_slice(s, ids.items + i, n, deleted, e), e);
+    }
+    arena_free(&a);
+    return ok;
+}
+
 static bool tag_all(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e)
 {
     struct arena a = {0};

@@ -310,6 +310,9 @@ bool store_run_actions(struct store *s, struct slice run, struct arena *a, struc
 struct message_mark { enum role role; uint32_t bytes, calls; bool error; int64_t at; };
 bool store_marks(struct store *s, struct slice run, int32_t transcript, struct arena *a, struct message_mark **out, size_t *n, struct err *e);
 bool store_run_delete(struct store *s, struct slice id, struct err *e);
+/* All that the filter names; *deleted: how many. In slices, so that other writers get their turn: cut short, what had gone is gone, and the
+ * same again does the rest. dry_run: how many it would be. */
+bool store_runs_delete(struct store *s, const struct filter *f, bool dry_run, uint64_t *deleted, struct err *e);
 /* Adds (or takes off) a tag on all that the filter names; how many changed. */
 bool store_tag(struct store *s, const struct filter *f, struct slice tag, bool add, uint64_t *changed, struct err *e);
 bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struct blob *out, struct err *e);
@@ -369,6 +372,8 @@ struct summary {
     int64_t incomplete;                     /* (run, detector) pairs that hit a limit */
 };
 bool store_summary(struct store *s, struct slice collection, struct arena *a, struct summary *out, struct err *e);
+/* How often anything changed that a summary says. `collection`: an id. */
+bool store_version(struct store *s, struct slice collection, int64_t *out, struct err *e);
 
 /* ---- fields, facets and statistics of runs ------------------------------------------------------------------------------ */
 

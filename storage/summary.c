@@ -458,3 +458,20 @@ bool store_summary(struct store *s, struct slice collection, struct arena *a, st
     arena_free(&scratch);
     return ok;
 }
+
+static bool load_version(struct store *s, struct slice collection, int64_t *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT version FROM collection WHERE id = $1", e);
+    bind_text(q, collection);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "the collection was deleted");
+    *out = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+bool store_version(struct store *s, struct slice collection, int64_t *out, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, load_version(s, collection, out, e), e);
+}

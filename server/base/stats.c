@@ -218,8 +218,53 @@ void stats_newcombe_paired(size_t both, size_t first, size_t second, size_t neit
     *high = p1 - p2 + sqrt(fmax(0, (u1 - p1) * (u1 - p1) - 2 * together * (u1 - p1) * (p2 - l2) + (p2 - l2) * (p2 - l2)));
 }
 
+static void swap(double *x, double *y)
+{
+    double z = *x;
+    *x = *y;
+    *y = z;
+}
+
+/* Hoare's selection with the median of three as the pivot, so that orders which are sorted already are good ones; what still is no half of it
+ * after so many turns is sorted. */
+double stats_select(double *v, size_t n, size_t k)
+{
+    size_t low = 0, high = n - 1;
+    for (int turns = 64; low < high; turns--) {
+        double *middle = &v[low + (high - low) / 2];
+        if (!turns) {
+            qsort(v + low, high - low + 1, sizeof *v, ascending);
+            break;
+        }
+        if (*middle < v[low])
+            swap(middle, &v[low]);
+        if (v[high] < v[low])
+            swap(&v[high], &v[low]);
+        if (v[high] < *middle)
+            swap(&v[high], middle);
+        double pivot = *middle;
+        size_t i = low, j = high;
+        for (;;) {
+            while (v[i] < pivot)
+                i++;
+            while (pivot < v[j])
+                j--;
+            if (i >= j)
+                break;
+            swap(&v[i++], &v[j--]);
+        }
+        if (k <= j)
+            high = j;
+        else
+            low = j + 1;
+    }
+    return v[k];
+}
+
 double stats_median(double *v, size_t n)
 {
-    qsort(v, n, sizeof *v, ascending);
-    return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
+    double upper = stats_select(v, n, n / 2), lower = v[0];
+    for (size_t i = 1; i < n / 2; i++)
+        lower = v[i] > lower ? v[i] : lower;
+    return n % 2 ? upper : (lower + upper) / 2;
 }

@@ -51,7 +51,10 @@ void stats_newcombe_paired(size_t both, size_t first, size_t second, size_t neit
 /* Wilson's interval of a share (J. Am. Stat. Assoc. 22, 1927), at 95 %; n 0 gives 0 to 1. */
 void stats_wilson(size_t x, size_t n, double *low, double *high);
 
-/* The median of v[n], n > 0. Sorts v. */
+/* The k-th smallest (from 0) of v[n], k < n, in linear time on most orders and n log n on any. It comes to stand at v[k], with nothing that is
+ * larger before it and nothing that is smaller behind it. No NAN among them. */
+double stats_select(double *v, size_t n, size_t k);
+/* The median of v[n], n > 0. Puts them into the order of stats_select(v, n, n / 2). */
 double stats_median(double *v, size_t n);
 
 #endif

@@ -52,15 +52,35 @@ static bool delete_run(struct cli *cli, struct store *store, struct err *e)
            store_run_delete(store, row.run.id, e);
 }
 
+/* All that the filters name. */
+static bool delete_runs(struct cli *cli, struct store *store, uint64_t *deleted, struct err *e)
+{
+    struct collection_row collection;
+    struct filter filter;
+    uint64_t named;
+    return cli_collection(cli, store, &collection, e) && cli_filter(cli, collection.id, &filter, e) &&
+           store_runs_delete(store, &filter, true, &named, e) &&
+           confirm(cli, arena_printf(&cli->arena, "%" PRIu64 " of the %" PRId64 " runs of collection %.*s", named, collection.runs, SLICE_ARG(collection.name)), e) &&
+           store_runs_delete(store, &filter, false, deleted, e);
+}
+
 int cmd_delete(struct cli *cli)
 {
     struct err e = {0};
     struct store *store = NULL;
-    bool run = strcmp(cli->args[0], "run") == 0;
-    bool ok = run || strcmp(cli->args[0], "collection") == 0 || err_set(&e, ERR_USAGE, "delete what? run or collection, not '%s'", cli->args[0]);
-    ok = ok && cli_open(cli, STORE_WRITE, &store, &e) && (run ? delete_run(cli, store, &e) : delete_collection(cli, store, &e));
+    uint64_t deleted = 1;
+    const char *what = cli->args[0];
+    bool runs = strcmp(what, "runs") == 0, run = strcmp(what, "run") == 0, ok = runs || run || strcmp(what, "collection") == 0;
+    if (!ok)
+        err_set(&e, ERR_USAGE, "delete what? run, runs or collection, not '%s'", what);
+    else if (cli->nargs != (runs ? 1 : 2))
+        ok = err_set(&e, ERR_USAGE, runs ? "delete runs takes filters, no ids" : "delete %s takes one id", what);
+    ok = ok && cli_open(cli, STORE_WRITE, &store, &e) &&
+         (runs ? delete_runs(cli, store, &deleted, &e) : run ? delete_run(cli, store, &e) : delete_collection(cli, store, &e));
     store_close(store);
     if (ok && cli->output == OUTPUT_JSON)
-        printf("{\"deleted\":1}\n");
+        printf("{\"deleted\":%" PRIu64 "}\n", deleted);
+    else if (ok && runs)
+        printf("%" PRIu64 " run%s deleted\n", deleted, deleted == 1 ? "" : "s");
     return ok ? 0 : cli_fail(&e);
 }

@@ -36,6 +36,9 @@ static void say_outcome(const json_t *all)
     }
     if (!whole(all, "shared_tasks")) {
         printf("No task was run by both: there is nothing to compare pair by pair.\n");
+        if (json_is_string(json_object_get(outcome, "test")))
+            printf("Unpaired, over all their runs: %+.1f points (%+.1f to %+.1f), P %.2g, by Fisher's exact test; their tasks may be why.\n",
+                   100 * number(outcome, "difference"), 100 * number(outcome, "low"), 100 * number(outcome, "high"), number(outcome, "p"));
         return;
     }
     printf("%lld tasks were run by both", whole(all, "shared_tasks"));

@@ -1,10 +1,11 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SQL_SECONDS = 60 };
+enum { SQL_SECONDS = 60, US = 1000000 };
 
 /* Two columns of one name (`SELECT * FROM a JOIN b`) are two keys: id, id_2. */
 static const char *unique_name(struct arena *a, const struct column *before, size_t n, const char *name)
@@ -60,9 +61,16 @@ int cmd_sql(struct cli *cli)
     struct store *store = NULL;
     atomic_store(&cli_stop_at_once, true);
     struct str answer = STR_INIT(SIZE_MAX / 2);
-    int64_t limit;
-    bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_open(cli, STORE_READ, &store, &e);
-    ok = ok && store_sql(store, slice_str(cli->args[0]), SLICE_NONE, (uint64_t)limit, clock_monotonic_us() + INT64_C(1000000) * SQL_SECONDS, &answer, &e);
+    int64_t limit, seconds;
+    bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_number(cli, "timeout", SQL_SECONDS, &seconds, &e) &&
+              cli_open(cli, STORE_READ, &store, &e);
+    if (ok) {
+        int64_t now = clock_monotonic_us(), most = (INT64_MAX - now) / US;
+        int64_t deadline = seconds && seconds < most ? now + US * seconds : INT64_MAX;
+        ok = store_sql(store, slice_str(cli->args[0]), SLICE_NONE, (uint64_t)limit, deadline, &answer, &e);
+        if (!ok && e.code == ERR_LIMIT && clock_monotonic_us() >= deadline)
+            err_set(&e, ERR_LIMIT, "the query took longer than %" PRId64 " s and was ended; ask for less, or give it longer with --timeout S", seconds);
+    }
     if (ok && cli->output == OUTPUT_JSON) {
         fwrite(answer.ptr, 1, answer.len, stdout);
         putchar('\n');

@@ -82,6 +82,7 @@ static const struct option_row search_options[] = {
 };
 static const struct option_row sql_options[] = {
     {0, "limit", "N", "at most so many rows"},
+    {0, "timeout", "S", "end the query after so many seconds (default 60; 0: never)"},
     {0},
 };
 static const struct option_row rules_options[] = {
@@ -152,6 +153,7 @@ static const struct option_row export_options[] = {
     {0},
 };
 static const struct option_row delete_options[] = {
+    RUN_OPTIONS,
     {'y', "yes", NULL, "do not ask"},
     {0},
 };
@@ -244,7 +246,9 @@ const struct command commands[] = {
      "rules found of it), findings:NAME (judges too). Beside each figure\n"
      "stands its 95 % interval and what the best constant answer would get.",
      labels_options, 1, -1, cmd_labels},
-    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back", NULL, export_options, 0, 0, cmd_export},
+    {"export", "", "write everything of a collection, or the runs that options name, as JSON Lines that import reads back",
+     "The native form has with the runs what they were judged by and labelled in, the rules of one's own that found something in them, and the\n"
+     "exceptions that set findings aside. Import takes all of it over; a rule whose id the database has, or had, stays as it is there.", export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
     {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
      review_options, 1, -1, cmd_review},
@@ -255,6 +259,6 @@ const struct command commands[] = {
      "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
-    {"delete", "run|collection ID", "delete a run or a collection", NULL, delete_options, 2, 2, cmd_delete},
+    {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
     {0},
 };

@@ -106,15 +106,19 @@ void import_print(const struct ingest_report *r, struct slice name)
     for (size_t i = 0; i < format_count; i++)
         if (r->format_runs[i])
             printf("  %-14s %" PRIu64 " runs\n", formats[i]->name, r->format_runs[i]);
-    static const char *const words[] = {"broken task", "odd behaviour", "near miss", "harness", "data"};
-    printf("findings:");
-    bool any = false;
+    /* So many findings, not so many tasks: whether a task is broken is said by its verdict. */
+    static const char *const words[] = {"of broken tasks", "of odd behaviour", "of near misses", "of the harness", "of data"};
+    uint64_t findings = 0;
+    for (int k = 0; k < KIND_COUNT; k++)
+        findings += r->findings[k];
+    printf("%" PRIu64 " finding%s", findings, findings == 1 ? "" : "s");
+    const char *before = ": ";
     for (int k = 0; k < KIND_COUNT; k++)
         if (r->findings[k]) {
-            printf("%s %" PRIu64 " %s", any ? "," : "", r->findings[k], words[k]);
-            any = true;
+            printf("%s%" PRIu64 " %s", before, r->findings[k], words[k]);
+            before = ", ";
         }
-    printf("%s\n", any ? "" : " none");
+    printf("\n");
     if (r->incomplete)
         printf("incomplete: %" PRIu64 " detector passes over a run met a limit (telltale incomplete lists them)\n", r->incomplete);
     list_errors(r, false);

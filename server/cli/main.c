@@ -99,6 +99,19 @@ static bool parse_output(struct cli *cli, const char *word)
     return cli->report != NULL;
 }
 
+/* What is looked for under a name that other servers give it; NULL: nothing is known of it. */
+static const char *other_name(const struct command *command, const char *arg)
+{
+    static const struct { const char *command, *wrong, *right; } names[] = {
+        {"serve", "--port", "--listen ADDR:PORT"}, {"serve", "-p", "--listen ADDR:PORT"}, {"serve", "--host", "--listen ADDR:PORT"},
+    };
+    for (size_t i = 0; command && i < sizeof names / sizeof *names; i++)
+        if (strcmp(command->name, names[i].command) == 0 && strncmp(arg, names[i].wrong, strcspn(arg, "=")) == 0 &&
+            strlen(names[i].wrong) == strcspn(arg, "="))
+            return names[i].right;
+    return NULL;
+}
+
 enum parsed { PARSED_GO, PARSED_HELP, PARSED_VERSION, PARSED_WRONG };
 
 /* Global options stand before or after the command, so the command's own table is looked at when it is known. */
@@ -138,7 +151,9 @@ static enum parsed parse(struct cli *cli, int argc, char **argv, int *status)
         if (!row)
             row = find_option(global_options, name, len, is_long ? 0 : arg[1]);
         if (!row) {
-            *status = usage(cli->command, "there is no option '%s'%s", arg, cli->command ? "" : " before a command");
+            const char *meant = other_name(cli->command, arg);
+            *status = meant ? usage(cli->command, "there is no option '%s'; it is %s", arg, meant)
+                            : usage(cli->command, "there is no option '%s'%s", arg, cli->command ? "" : " before a command");
             return PARSED_WRONG;
         }
         const char *value = equals ? equals + 1 : !is_long && arg[2] ? arg + 2 : NULL;

@@ -91,6 +91,21 @@ static void list_tasks(struct work *w)
         out->ntasks = COMPARE_TASKS;
 }
 
+/* Nothing pairs the sides: the share of runs that passed. */
+static void test_unpaired(struct comparison *out)
+{
+    const struct compare_side *a = &out->side[0], *b = &out->side[1];
+    size_t n[SIDES] = {a->passed + a->failed, b->passed + b->failed};
+    if (!n[0] || !n[1])
+        return;
+    out->test = COMPARE_FISHER;
+    out->rate[0] = (double)a->passed / (double)n[0];
+    out->rate[1] = (double)b->passed / (double)n[1];
+    out->difference = out->rate[1] - out->rate[0];
+    out->p = stats_fisher(b->passed, n[1], a->passed + b->passed, n[0] + n[1]);
+    stats_newcombe(b->passed, n[1], a->passed, n[0], &out->low, &out->high);
+}
+
 static void test_outcome(struct work *w)
 {
     struct comparison *out = w->out;
@@ -99,6 +114,8 @@ static void test_outcome(struct work *w)
     bool single = true;
     out->difference = out->low = out->high = out->p = out->rate[0] = out->rate[1] = NAN;
     double sum[SIDES] = {0};
+    if (!w->units)
+        test_unpaired(out);
     for (size_t i = 0; i < w->facts->tasks.n; i++) {
         const struct compare_task *t = &w->tasks[i];
         if (!w->unit[i])

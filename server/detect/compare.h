@@ -3,7 +3,8 @@
  * A task is the unit: the runs of a side are averaged within it, so that a task with many attempts counts once, and a side that ran other
  * tasks is not told apart by that. The outcome is tested by McNemar's exact test with Newcombe's interval where no side has more than one verdict
  * on any task, else, like everything else, by the mean of the differences with its bootstrap interval over tasks and the sign-flip test
- * (base/pairs.h). Runs without a task are counted but not compared. */
+ * (base/pairs.h). Runs without a task are counted but not compared. Where the sides share no task, the outcome alone is compared, unpaired, over
+ * runs: Fisher's exact test with Newcombe's interval. */
 #ifndef DETECT_COMPARE_H
 #define DETECT_COMPARE_H
 
@@ -34,7 +35,8 @@ struct compare_side {
     double pass_low, pass_high; /* Wilson, over runs */
 };
 
-enum compare_test { COMPARE_NONE, COMPARE_MCNEMAR, COMPARE_BOOTSTRAP };
+/* COMPARE_FISHER: no task was run by both, so that their runs, not tasks, are compared, as if each told of itself alone. */
+enum compare_test { COMPARE_NONE, COMPARE_MCNEMAR, COMPARE_BOOTSTRAP, COMPARE_FISHER };
 
 /* How often a measure had which size, on a scale of logarithms; runs of tasks that both sides ran. */
 struct compare_histogram {
@@ -49,7 +51,7 @@ struct comparison {
     size_t shared, judged;      /* tasks that both ran; where both have a verdict */
     size_t without_task;        /* runs */
     enum compare_test test;     /* of the outcome */
-    double rate[SIDES];         /* mean pass rate of the tasks that both have a verdict on */
+    double rate[SIDES];         /* mean pass rate of the tasks that both have a verdict on; COMPARE_FISHER: of all runs with a verdict */
     double difference, low, high, p; /* of these; second side less first */
     size_t wins, losses, ties;  /* tasks where the second side is better, worse, the same */
     struct compare_task *tasks; /* that differ, most first, then the others; at most COMPARE_TASKS */

@@ -124,7 +124,7 @@ static void add_occurrence(struct arena *a, const struct run *run, struct findin
     if (o->finding)
         return;
     for (size_t i = 0; i < o->nspans; i++)
-        add_evidence(a, run, f, o->spans[i]);
+        add_evidence(a, run, f, span_whole_words(run, o->spans[i])); /* a pattern may match a part of one */
     if (o->nspans)
         return;
     struct event e = {.kind = o->kind, .transcript = o->transcript, .message = o->message, .nth = o->nth};

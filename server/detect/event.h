@@ -24,6 +24,8 @@ enum { QUOTE_MAX = 800 };           /* bytes shown of what is longer */
 struct slice span_text(const struct run *run, const struct span *span); /* the whole part */
 /* Makes evidence of a span: names the part, cuts it to whole UTF-8 sequences and QUOTE_MAX bytes. False where it shows nothing. */
 bool span_evidence(struct arena *a, const struct run *run, struct span span, struct evidence *out);
+/* A span that begins or ends inside a word or a number, widened to all of it; one of more than 64 bytes a side stays cut. */
+struct span span_whole_words(const struct run *run, struct span span);
 /* The first line of a part, where no place in it says more than another. */
 struct span span_opening(const struct run *run, struct span whole);
 /* The last message of the run that has words in it: what shows that something never came. */

@@ -1,6 +1,8 @@
 /* Places in a run → evidence: the part's name, the byte range, the quoted words. */
 #include "detect/event.h"
 
+#include <ctype.h>
+
 static const struct message *message_at(const struct run *run, const struct span *span)
 {
     return span->transcript < 0 || span->message < 0 ? NULL : &run->transcripts[span->transcript].messages[span->message];
@@ -74,6 +76,55 @@ bool span_evidence(struct arena *a, const struct run *run, struct span span, str
     };
     /* Of two scores of one name, a part's name can only mean the first. */
     return run_part(run, message_at(run, &span), out->part).ptr == text.ptr;
+}
+
+/* ---- whole words ------------------------------------------------------------------------------------------------------ */
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_wordy(struct slice text, size_t at)
+{
+    unsigned char c = (unsigned char)text.ptr[at], before = at ? (unsigned char)text.ptr[at - 1] : 0;
+    bool letters = c >= 0xC3 && c <= 0xDF; /* the sequences of two bytes from U+00C0 on, nearly all of them letters */
+    return isalnum(c) || c == '_' || letters || ((c & 0xC0) == 0x80 && before >= 0xC3 && before <= 0xDF);
+}
+
+/* Do the bytes on both sides of `at` belong to one word or number? */
+static bool is_inside_word(struct slice text, size_t at)
+{
+    if (!at || at >= text.len)
+        return false;
+    char left = text.ptr[at - 1], right = text.ptr[at];
+    return (is_wordy(text, at - 1) && is_wordy(text, at)) ||
+           (right == '.' && is_digit(left) && at + 1 < text.len && is_digit(text.ptr[at + 1])) ||
+           (left == '.' && is_digit(right) && at > 1 && is_digit(text.ptr[at - 2]));
+}
+
+/* The letters of an escape (\n, \u00e9) in front of a word are none of it. */
+static size_t after_escape(struct slice text, size_t start)
+{
+    size_t slashes = 0;
+    while (slashes < start && text.ptr[start - 1 - slashes] == '\\')
+        slashes++;
+    return slashes % 2 == 0 || start == text.len ? start : start + (text.ptr[start] == 'u' ? 5 : 1);
+}
+
+struct span span_whole_words(const struct run *run, struct span span)
+{
+    enum { WORD = 64 }; /* bytes a side: what is longer is no word */
+    struct slice text = span_text(run, &span);
+    size_t start = span.start, end = span.end;
+    if (start >= end || end > text.len)
+        return span;
+    while (is_inside_word(text, start) && span.start - start <= WORD)
+        start--;
+    start = after_escape(text, start);
+    while (is_inside_word(text, end) && end - span.end <= WORD)
+        end++;
+    if (start < span.start && span.start - start <= WORD)
+        span.start = (uint32_t)start;
+    if (end - span.end <= WORD)
+        span.end = (uint32_t)end;
+    return span;
 }
 
 struct span span_opening(const struct run *run, struct span whole)

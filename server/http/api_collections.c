@@ -1,4 +1,5 @@
 #include "http/api.h"
+#include "http/kept.h"
 
 #include "view/export.h"
 
@@ -63,10 +64,16 @@ bool api_summary(struct request *r, struct answer *a, struct err *e)
 {
     struct collection_row row;
     struct summary summary;
-    if (!api_path_collection(r, &row, e) || !store_summary(r->store, row.id, &r->arena, &summary, e))
+    int64_t version;
+    if (!api_path_collection(r, &row, e) || !store_version(r->store, row.id, &version, e))
+        return false;
+    if (kept_take(r->server, row.id, version, &a->body))
+        return true;
+    if (!store_summary(r->store, row.id, &r->arena, &summary, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);
     view_summary(&j, &summary);
+    kept_put(r->server, row.id, version, str_slice(&a->body)); /* of this version or of one that came meanwhile, never of an older one */
     return true;
 }
 

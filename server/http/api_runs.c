@@ -250,6 +250,19 @@ bool api_tag(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+bool api_runs_delete(struct request *r, struct answer *a, struct err *e)
+{
+    struct filter filter;
+    uint64_t deleted;
+    if (!api_body_filter(r, &filter, e) || !store_runs_delete(r->store, &filter, arg_bool(&r->args, "dry_run", false), &deleted, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    jsonw_object(&j);
+    jsonw_kint(&j, "deleted", (int64_t)deleted);
+    jsonw_end(&j);
+    return true;
+}
+
 static bool is_sha256(struct slice text)
 {
     bool ok = text.len == 2 * (size_t)SHA256_SIZE;

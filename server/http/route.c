@@ -173,6 +173,13 @@ static const struct param tag_fields[] = {
     {"filter", ARG_FILTER, .about = "all runs of the collection that it names"},
     {0},
 };
+static const struct param runs_delete_fields[] = {
+    {"ids", ARG_LIST, 0, 10000, .about = "ids of runs"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name, for a filter"},
+    {"filter", ARG_FILTER, .about = "all runs of the collection that it names"},
+    {"dry_run", ARG_BOOL, .about = "delete nothing; say how many it would be"},
+    {0},
+};
 static const struct param review_fields[] = {
     {"status", ARG_WORD, .words = "open|confirmed|dismissed", .about = "what a person found"},
     {"note", ARG_TEXT, 0, 65536, .about = "why"},
@@ -451,6 +458,8 @@ const struct route routes[] = {
      .status = 200, .type = "application/jsonl", .summary = "The runs of a selection: by ids, by filter, or both"},
     {WRITE("POST", API "/collections/{c}/scans"), .handle = api_scan, .body = BODY_JSON, .fields = scan_fields, .status = 202, .schema = "Job",
      .summary = "Run the detectors again"},
+    {WRITE("POST", API "/runs/delete"), .handle = api_runs_delete, .body = BODY_JSON, .fields = runs_delete_fields, .status = 200, .schema = "Deleted",
+     .summary = "Delete runs by ids or by filter"},
     {WRITE("POST", API "/runs/tags"), .handle = api_tag, .body = BODY_JSON, .fields = tag_fields, .status = 200, .schema = "Changed",
      .summary = "Tag runs, by ids or by filter"},
     {READ(API "/runs/{id}"), .handle = api_run, .schema = "RunDetail", .summary = "One run, without its messages"},
@@ -512,7 +521,8 @@ const struct route routes[] = {
      .status = 200, .schema = "SearchFacets", .summary = "How many of these there are: by collection, role, tool, model, task and outcome, each field "
      "counted as if nothing were asked of it itself"},
     {.method = "POST", .path = API "/sql", .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
-     .schema = "Rows", .summary = "Read-only SQL over the documented views"},
+     .schema = "Rows", .summary = "Read-only SQL over the documented views. Integers have all their digits, also beyond 2^53 (read them with a "
+     "parser that keeps them); infinity, which JSON has no number for, is the text \"Infinity\" or \"-Infinity\"; a blob is hexadecimal"},
     {READ(API "/sql/schema"), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
     {READ(API "/queries"), .handle = api_queries, .schema = "[SavedQuery]", .summary = "Queries that people kept"},
     {WRITE("POST", API "/queries"), .handle = api_query_add, .body = BODY_JSON, .fields = query_fields, .status = 201, .schema = "SavedQuery",

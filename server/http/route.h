@@ -67,6 +67,7 @@ HANDLER(api_run_compare);
 HANDLER(api_run_delete);
 HANDLER(api_messages);
 HANDLER(api_messages_add);
+HANDLER(api_runs_delete);
 HANDLER(api_tag);
 HANDLER(api_blob);
 /* api_findings.c */

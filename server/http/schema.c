@@ -24,6 +24,7 @@ const struct schema schemas[] = {
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"State", "{status: string}"},
     {"Changed", "{changed: integer}"},
+    {"Deleted", "{deleted: integer}"},
     {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "
                "free_bytes: integer?}"},
     {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},

@@ -1,6 +1,7 @@
 #include "ingest/carry.h"
 
 #include "base/hash.h"
+#include "ingest/ownrules.h"
 #include "judge/rubric.h"
 #include "storage/exceptions.h"
 #include "storage/judging.h"
@@ -77,6 +78,31 @@ bool carry_label_set(struct store *s, const struct jvalue *v, struct err *e)
     return ok;
 }
 
+/* What a line says is to blame for: the line is refused, and the import goes on. */
+static bool refuse_line(struct err *e)
+{
+    if (e->code == ERR_USAGE || e->code == ERR_LIMIT)
+        e->code = ERR_FORMAT;
+    return false;
+}
+
+bool carry_rule(struct store *s, const struct jvalue *v, struct err *e)
+{
+    struct arena a = {0};
+    struct slice id = jstr(jget(v, "id"));
+    struct own_rule_row row = {
+        .text = jstr(jget(v, "text")),
+        .author = jstr(jget(v, "author")),
+        .note = jstr(jget(v, "note")),
+        .created_at = jstr(jget(v, "created_at")),
+    };
+    bool ok = id.ptr && row.text.ptr && row.text.len <= OWN_RULE_BYTES
+                  ? own_rule_check(row.text, id, &a, &row.id, e) && store_own_rule_carry(s, &row, e)
+                  : err_set(e, ERR_FORMAT, "this rule has no id, no text, or one of over %d KB", OWN_RULE_BYTES >> 10);
+    arena_free(&a);
+    return ok || refuse_line(e);
+}
+
 bool carry_exception(struct store *s, struct slice collection, const struct jvalue *v, struct err *e)
 {
     struct arena a = {0};
@@ -91,8 +117,6 @@ bool carry_exception(struct store *s, struct slice collection, const struct jval
     };
     bool ok = uuid_valid(row.id) && row.condition.ptr ? store_exception_carry(s, &row, e)
                                                       : err_set(e, ERR_FORMAT, "this exception has no id, or no condition");
-    if (!ok && (e->code == ERR_USAGE || e->code == ERR_LIMIT))
-        e->code = ERR_FORMAT;
     arena_free(&a);
-    return ok;
+    return ok || refuse_line(e);
 }

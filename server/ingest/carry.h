@@ -9,6 +9,8 @@
  * that name. `imported`: when the import began, in microseconds since 1970. */
 bool carry_rubric(struct store *s, const struct jvalue *v, int64_t imported, struct err *e);
 bool carry_label_set(struct store *s, const struct jvalue *v, struct err *e);
+/* A rule of one's own. ERR_FORMAT: it is no rule that could be saved here. */
+bool carry_rule(struct store *s, const struct jvalue *v, struct err *e);
 /* Into the collection of that id. ERR_FORMAT: it has no id or detector, or its condition means nothing. */
 bool carry_exception(struct store *s, struct slice collection, const struct jvalue *v, struct err *e);
 

@@ -1,6 +1,6 @@
 /* The native format: what an export holds, a superset of Docent's AgentRun. A record is a run, {"agent_runs": […]} as Docent's
  * clients post them, or a line of an export that is none: {"telltale": 1, "collection": {…}}, {"blob": {"sha256",
- * "media_type", "data"}}, {"finding": {…}}, {"rubric": {…}}, {"label_set": {…}}, {"exception": {…}}.
+ * "media_type", "data"}}, {"finding": {…}}, {"rubric": {…}}, {"label_set": {…}}, {"rule": {…}}, {"exception": {…}}.
  *
  * A run as an export writes it has every field of the data model under its own name, so that it comes back as it was:
  *     {"id", "external_id", "name", "task_id", "model", "agent", "attempt", "started_at", "ended_at", "success", "exit_status",
@@ -31,7 +31,8 @@ static bool is_line(const struct jvalue *v)
     int64_t version;
     return (jint(jget(v, "telltale"), &version) && jis(jget(v, "collection"), J_OBJECT)) ||
            (jis(v, J_OBJECT) && v->n == 1 && (jis(jget(v, "blob"), J_OBJECT) || jis(jget(v, "finding"), J_OBJECT) ||
-                                              jis(jget(v, "rubric"), J_OBJECT) || jis(jget(v, "label_set"), J_OBJECT) || jis(jget(v, "exception"), J_OBJECT)));
+                                              jis(jget(v, "rubric"), J_OBJECT) || jis(jget(v, "label_set"), J_OBJECT) || jis(jget(v, "rule"), J_OBJECT) ||
+                                              jis(jget(v, "exception"), J_OBJECT)));
 }
 
 static int probe(const struct sample *sample)
@@ -377,7 +378,7 @@ static bool feed_line(const struct record *record, const struct sink *sink, stru
         return sink->carry(sink->ctx, &(struct carried){.finding = &carried}, e);
     }
     return sink->carry(sink->ctx, &(struct carried){.location = record->location, .collection = jget(v, "collection"), .rubric = jget(v, "rubric"),
-                                                   .label_set = jget(v, "label_set"), .exception = jget(v, "exception")}, e);
+                                                   .label_set = jget(v, "label_set"), .rule = jget(v, "rule"), .exception = jget(v, "exception")}, e);
 }
 
 static bool feed_list(const struct record *record, const struct jvalue *list, const struct sink *sink, struct err *e)

@@ -60,6 +60,7 @@ struct carried {
     const struct blob *blob;         /* with its bytes */
     const struct finding *finding;   /* about a task or the collection */
     const struct jvalue *rubric, *label_set; /* what runs were judged by, and labels given in */
+    const struct jvalue *rule;       /* of one's own, that findings come of */
     const struct jvalue *exception;  /* of a rule, that findings were set aside by */
 };
 

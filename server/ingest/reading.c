@@ -127,6 +127,7 @@ static bool take_named(struct reading *r, const struct carried *carried, struct 
     struct err why = {0};
     struct pipeline *p = r->worker->p;
     if (carried->rubric ? carry_rubric(r->worker->store, carried->rubric, p->imported, &why)
+        : carried->rule ? carry_rule(r->worker->store, carried->rule, &why)
                         : carry_exception(r->worker->store, p->options->collection, carried->exception, &why))
         return true;
     if (why.code == ERR_FORMAT)
@@ -145,7 +146,7 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
         return restore_collection(r->worker, carried->collection, e);
     if (carried->blob)
         return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
-    if (carried->rubric || carried->exception)
+    if (carried->rubric || carried->rule || carried->exception)
         return take_named(r, carried, e);
     if (carried->label_set)
         return carry_label_set(r->worker->store, carried->label_set, e);

@@ -9,7 +9,7 @@
 
 static const char *const measure_names[RUN_MEASURES] = {"messages", "calls", "tokens_in", "tokens_out", "cost_usd", "duration_ms"};
 static const char *const what_names[] = {"measure", "exit_status", "behavior"};
-static const char *const test_names[] = {NULL, "mcnemar", "bootstrap"};
+static const char *const test_names[] = {NULL, "mcnemar", "bootstrap", "fisher"};
 static const char *const side_names[SIDES] = {"a", "b"};
 
 static bool load(struct store *s, const struct compare_wish *wish, struct arena *a, struct run_facts *out, struct err *e)

@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "storage/exceptions.h"
 #include "storage/judging.h"
+#include "storage/own_rules.h"
 #include "view/view.h"
 
 #include <math.h>
@@ -366,20 +367,43 @@ static void exception_line(struct str *out, const struct exception_row *row, str
     str_addc(out, '\n');
 }
 
-/* What the runs were judged by and labelled in, and which findings are set aside: it stands before them, so that they find it. */
+static void rule_line(struct str *out, const struct own_rule_row *row)
+{
+    struct jsonw j = jsonw_to(out);
+    jsonw_object(&j);
+    jsonw_key(&j, "rule");
+    jsonw_object(&j);
+    jsonw_kstr(&j, "id", row->id);
+    jsonw_kstr(&j, "text", row->text);
+    present_str(&j, "author", row->author);
+    present_str(&j, "note", row->note);
+    jsonw_kstr(&j, "created_at", row->created_at);
+    jsonw_end(&j);
+    jsonw_end(&j);
+    str_addc(out, '\n');
+}
+
+/* What the runs were judged by and labelled in, the rules of one's own that found something in them, and which findings are set aside: it
+ * stands before them, so that they find it. */
 static bool native_before(struct out *o, struct store *s, struct slice collection, struct arena *a, struct err *e)
 {
     struct rubric_rows rubrics;
     struct label_sets sets;
     struct exception_rows exceptions;
+    struct own_rule_rows rules;
     if (!store_rubrics_used(s, collection, a, &rubrics, e) || !store_label_sets(s, collection, a, &sets, e) ||
-        !store_exceptions(s, collection, SLICE_NONE, a, &exceptions, e))
+        !store_own_rules_used(s, collection, a, &rules, e) || !store_exceptions(s, collection, SLICE_NONE, a, &exceptions, e))
         return false;
     for (size_t i = 0; i < rubrics.n; i++)
         rubric_line(&o->buffer, &rubrics.items[i], a);
     for (size_t i = 0; i < sets.n; i++)
         if (sets.items[i].declared && sets.items[i].labels)
             label_set_line(&o->buffer, &sets.items[i], a);
+    for (size_t i = 0; i < rules.n; i++) {
+        rule_line(&o->buffer, &rules.items[i]);
+        if (!flush(o, FLUSH_AT, e))
+            return false;
+    }
     for (size_t i = 0; i < exceptions.n; i++)
         exception_line(&o->buffer, &exceptions.items[i], a);
     return flush(o, FLUSH_AT, e);

@@ -522,6 +522,7 @@ bool export_html(struct store *s, const struct filter *f, const struct export_si
     bool ok = store_collection(s, f->collection, &keep, &row, e);
     st.collection = row.id;
     st.is_part = f->ids || filter_get(f, 0, &keep, &name, &value);
+    st.of = st.is_part ? f : NULL;
     if (ok && st.is_part && (ok = store_runs(s, f, &(struct page){.limit = 1, .count = true}, &keep, &runs, e)))
         st.runs = runs.end.total;
     ok = ok && gather(s, f, &keep, &st, e) && story_write(&st, sink, e);

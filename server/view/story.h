@@ -22,7 +22,8 @@ struct story {
     size_t n;
     bool has_baseline;
     bool is_part;                   /* the findings are a part of what there is: what the whole collection came to is not told */
-    int64_t runs;                   /* with is_part: those that count */
+    const struct filter *of;        /* with is_part: the runs that are told of, */
+    int64_t runs;                   /* and how many they are */
     struct slice gate;              /* the verdict of a scan, in words; absent: none was asked for */
     bool fails;
     const atomic_bool *stop;        /* set: end with ERR_CANCELLED; NULL: nothing stops it */

@@ -224,7 +224,7 @@ bool story_run_list(struct story_writer *w, struct err *e)
     const struct story *st = w->st;
     struct arena arenas[2] = {{0}, {0}}, a = {0}; /* a page's cursor must outlive it by one page */
     struct map counts = {0};
-    struct filter filter = FILTER_ANY;
+    struct filter filter = st->of ? *st->of : FILTER_ANY;
     struct page page = {.limit = PAGE};
     struct run_rows rows;
     bool ok = true;
@@ -239,7 +239,7 @@ bool story_run_list(struct story_writer *w, struct err *e)
         story_put(w, "<thead><tr><th>run</th><th>task</th><th>model</th><th>outcome</th><th class=\"number\">messages</th>"
                      "<th class=\"number\">findings</th></tr></thead>\n<tbody>\n");
     }
-    for (int turn = 0; ok && counts.n && shown < STORY_LISTED; turn ^= 1) {
+    for (int turn = 0; ok && shown < counts.n && shown < STORY_LISTED; turn ^= 1) {
         arena_reset(&arenas[turn]);
         if (!(ok = store_runs(st->store, &filter, &page, &arenas[turn], &rows, e)))
             break;

@@ -78,6 +78,22 @@ async function comparing(page, base) {
         assert(/^\/runs\/[0-9a-f-]{36}#m\d+$/.test(to), to);
         await look(page, 'compare-groups');
     });
+    await check('a length that one group has is a click away from its runs', async () => {
+        const row = panel('What one does and the other does not').locator('a.had').filter({ hasText: /or more (messages|tool calls)/ }).first();
+        const query = new URL(await row.getAttribute('href'), base).search;
+        assert(/range\.(messages|calls)=\d+\.\./.test(query) && query.includes('model='), query);
+        const { total } = await api(base, `/collections/c/runs${query}&count=1&limit=1`);
+        assert(total > 0, 'runs behind the row');
+    });
+    await check('two groups without a shared task are compared unpaired, and it is said', async () => {
+        const [one, two] = (await api(base, '/collections/c/tasks?limit=2')).items.map(task => encodeURIComponent(task.task_id));
+        const here = page.url();
+        await page.goto(`${base}/c/c/compare?by=task&a=${one}&b=${two}`);
+        await page.getByText('Unpaired, over all their runs').waitFor();
+        await page.getByText('unpaired: Fisher’s exact test').waitFor();
+        await page.goto(here);
+        await page.locator('.lead-22').waitFor();
+    });
     await check('by keys: swapped, and grouped by a field of the metadata', async () => {
         await page.keyboard.press('s');
         await settled(page);

@@ -125,6 +125,23 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await page.screenshot({ path: `${SHOTS}/story-took.png`, fullPage: true });
         equal((await axe(page)).join('\n'), '', 'axe');
     });
+    await check('the story can be taken along as one file', async () => {
+        await page.goto(base + path);
+        const href = await page.getByRole('link', { name: 'Send as one file' }).getAttribute('href');
+        const sent = await fetch(base + href);
+        assert(sent.ok && /^<!doctype html>/i.test(await sent.text()), href);
+    });
+    await check('runs that do not say an agent can be chosen', async () => {
+        await page.goto(`${base}${path}/runs`);
+        const agents = page.getByRole('region', { name: 'Agent', exact: true });
+        await agents.getByRole('checkbox', { name: /not said/ }).click();
+        await page.waitForURL(/[?&]agent=(&|$)/);
+        assert(await agents.getByRole('checkbox', { name: /not said/ }).isChecked(), 'it is chosen');
+        const { total } = await api(base, `/collections/${collection.id}/runs?agent=&count=1&limit=1`);
+        await page.getByText(new RegExp(`^${total} runs|of ${total}\\b|^${total}$`)).first().waitFor();
+        await agents.getByRole('checkbox', { name: /not said/ }).click();
+        await page.waitForURL(url => !url.searchParams.has('agent'));
+    });
     const small = await smallCollection(base);
     await check('selected runs are deleted after a question', async () => {
         await page.goto(`${base}/c/small/runs`);

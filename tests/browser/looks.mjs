@@ -118,6 +118,12 @@ export async function lookChecks(browser, base, { path, collection, findings, su
         equal(await broken.count(), Math.min(7, summary.broken_tasks), 'broken tasks listed');
         assert(await broken.first().locator('mark').count(), 'a broken task shows the words that prove it');
     });
+    await check('the grid marks as broken what has that verdict; what is only said to be is hollow, and says so', async () => {
+        await page.locator('.heat .t').first().waitFor();
+        equal(await page.locator('.heat .t .k-broken_task:not(.hollow)').count(), summary.broken_tasks, 'broken tasks in the grid');
+        for (const mark of await page.locator('.heat .t .hollow').all())
+            assert(/not its verdict/.test(await mark.getAttribute('title')), 'a hollow mark says why');
+    });
     await check('the grid of tasks is walked with arrow keys and opened with Enter', async () => {
         const first = page.locator('.heat .t').first();
         await first.focus();

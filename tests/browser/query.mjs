@@ -93,6 +93,18 @@ export async function queryChecks(browser, base) {
         await page.locator('svg.plot path.line').waitFor();
         await page.goBack();
     });
+    await check('whole numbers keep all their digits, on the page and taken along; infinity is not NULL', async () => {
+        await write('SELECT 9007199254740993 AS n, -9223372036854775807 AS m, 9e999 AS x, NULL AS y');
+        await page.keyboard.press('Control+Enter');
+        await page.getByText('9007199254740993', { exact: true }).waitFor();
+        equal((await rows.first().innerText()).split(/\s+/).join(' '), '1 9007199254740993 -9223372036854775807 Infinity —', 'row');
+        equal((await saveOf('CSV')).toString(), 'n,m,x,y\r\n9007199254740993,-9223372036854775807,Infinity,\r\n', 'CSV');
+        const json = (await saveOf('JSON')).toString();
+        assert(json.includes('"n": 9007199254740993,') && json.includes('"m": -9223372036854775807,') && JSON.parse(json)[0].y === null, json);
+        await page.getByRole('button', { name: 'Bars' }).click();
+        equal(await page.locator('svg.plot rect').count(), 1, 'bars');
+        await page.goBack();
+    });
     await check('a query is kept under a name, found again with its chart, changed and deleted', async () => {
         await write('SELECT model, count(*) AS n FROM runs GROUP BY model');
         await page.keyboard.press('Control+Enter');

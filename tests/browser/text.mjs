@@ -275,6 +275,18 @@ export async function textChecks() {
         t.addTerm(query, { key: 'kind', value: 'harness' });
         equal(query.get('kind'), 'data,harness', 'two values of one field');
     });
+    await check('a value of a list may hold a comma', () => {
+        const values = ['What is A, B?', 'C:\\d', 'x\\', '\\, y', '😀'];
+        for (const value of values) equal(t.listValues(t.listItem(value)).join('|'), value, `${value} alone`);
+        equal(t.listValues(t.listText(values)).join('|'), values.join('|'), 'all of them');
+        equal(t.listItem('a, \\b'), 'a\\, \\\\b', 'as it is written');
+        equal(t.listValues('C:\\d,,e').join('|'), 'C:\\d|e', 'a backslash that escapes nothing; an empty word');
+        const query = new URLSearchParams('task=one');
+        for (const term of t.readTerms('task:"A, B" task:two,three ', ['task'], false).terms) t.addTerm(query, term);
+        equal(query.get('task'), 'one,A\\, B,two,three', 'in quotes it is one value, without it is a list');
+        t.addTerm(query, { key: 'task', value: 'A\\, B' });
+        equal(t.listValues(query.get('task')).length, 4, 'what is there is not added again');
+    });
 
     await check('rows join calls with their results', () => {
         const marks = [

@@ -91,7 +91,8 @@ def test_help_and_version_need_nothing():
 def test_wrong_usage_is_2_and_says_what():
     h = Home()
     for args, word in [((), "which command"), (("imprt",), "imprt"), (("runs", "--colour"), "--colour"), (("import",), "PATH"),
-                       (("import", "a", "b"), "-c"), (("scan", "--fail-on", "huge"), "huge"), (("runs", "--limit", "many"), "--limit")]:
+                       (("import", "a", "b"), "-c"), (("scan", "--fail-on", "huge"), "huge"), (("runs", "--limit", "many"), "--limit"),
+                       (("serve", "--port", "80"), "--listen ADDR:PORT"), (("serve", "--port=80"), "--listen ADDR:PORT")]:
         if args[:1] == ("import",) and len(args) == 3:
             args = ("import", h.file("a", "x"), h.file("b", "y"))
         h.run(*args, status=2)
@@ -794,6 +795,41 @@ def test_a_long_query_ends_when_it_is_told_to():
     assert p.wait(timeout=10) == 3
 
 
+def test_a_query_ends_after_its_time():
+    h = sample_home()
+    slow = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT %d) SELECT count(*) FROM n"
+    h.run("sql", slow % 10**12, "--timeout", "1", status=1)
+    assert "longer than 1 s" in h.stderr and "--timeout" in h.stderr, h.stderr
+    assert h.json("sql", slow % 1000, "--timeout", "0")["rows"] == [[1000]]
+    assert h.json("sql", "SELECT 9e999, -9e999, NULL")["rows"] == [["Infinity", "-Infinity", None]]
+    h.run("sql", "SELECT 1", "--timeout", "soon", status=2)
+
+
+def test_a_name_that_no_run_has_is_told_with_those_there_are():
+    h = Home()
+    scored = chat("1")
+    h.run("import", h.file("a.jsonl", jsonl([scored])))
+    h.run("runs", "--range", "score.x=1..", status=2)
+    assert "no run here has a score" in h.stderr, h.stderr
+    h = sample_home()
+    names = [r[0] for r in h.json("sql", "SELECT DISTINCT name FROM scores ORDER BY 1")["rows"]]
+    assert names
+    for filter in (("--range", "score=0.5.."), ("--range", "score.nothing=0.5.."), ("--score", "nothing=1")):
+        for command in ("runs", "findings", "tasks"):
+            h.run(command, *filter, status=2)
+            assert names[0] in h.stderr, (filter, h.stderr)
+    h.run("runs", "--range", f"score.{names[0]}=-1e9..")
+    h.run("runs", "--range", "meta.nothing=1..", status=2)
+    assert "metadata" in h.stderr, h.stderr
+
+
+def test_import_counts_findings_as_findings():
+    h = Home()
+    said = h.run("import", os.path.join(SAMPLE, "data"), "-c", "s")
+    n = h.json("sql", "SELECT count(*) FROM findings")["rows"][0][0]
+    assert f"\n{n} findings: " in said, said
+
+
 def test_answers_of_any_width_and_exact_numbers():
     h = Home()
     h.run("import", h.file("a.jsonl", jsonl([chat("1")])))
@@ -1012,6 +1048,12 @@ def test_delete_asks_and_leaves_nothing():
     h.run("delete", "run", run, status=2)
     h.run("delete", "run", run, "--yes")
     assert run not in {r["id"] for r in h.lines("runs")}
+    failed, total = len(h.lines("runs", "--success", "false")), len(h.lines("runs"))
+    h.run("delete", "runs", "--success", "false", status=2)
+    h.run("delete", "runs", "1234", "--yes", status=2)
+    assert failed and len(h.lines("runs")) == total
+    assert h.json("delete", "runs", "--success", "false", "--yes") == {"deleted": failed}
+    assert h.lines("runs", "--success", "false") == [] and len(h.lines("runs")) == total - failed
     h.run("delete", "collection", "sample", "--yes")
     assert h.lines("collections") == []
     assert h.json("sql", "SELECT (SELECT count(*) FROM runs) + (SELECT count(*) FROM messages) + (SELECT count(*) FROM findings) AS n")["rows"] == [[0]]

@@ -195,6 +195,10 @@ def test_filters_keep_what_fits():
         got = s.all(RUNS, **{key: value})
         assert sorted(r["id"] for r in got) == sorted(r["id"] for r in whole if fits(r)), f"{key}={value}: {len(got)} of {sum(map(fits, whole))}"
     assert s.get(RUNS, model="no-such")["items"] == []
+    for path in (RUNS, "collections/sample/findings", "collections/sample/tasks"):
+        for key, value in (("range.score", "1.."), ("range.score.no-such", "1.."), ("score.no-such", "1"), ("range.meta.no-such", "1..")):
+            a = s.ask("GET", path + f"?{key}={value}")
+            assert a.status == 400 and re.search("no run here has a|there are", a.json()["detail"]), f"{path} {key}: {a.status} {a.body[:200]!r}"
     findings = s.all("collections/sample/findings")
     for key in ("kind", "behavior", "detector", "severity", "scope"):
         value = findings[0][key]
@@ -376,9 +380,36 @@ def test_tags():
         assert s.send("POST", "runs/tags", {"tag": "u", "collection": "c", "filter": {"model": "m"}}) == {"changed": 2}
         assert len(s.all("collections/c/runs", tag="u")) == 2
         assert s.get(f"runs/{ids[0]}")["tags"][0] == "t"
+
+        def counted():  # asked twice: the second answer is the one that was kept
+            told = [s.get("collections/c/summary") for _ in range(2)]
+            assert told[0] == told[1]
+            tags = next(f for f in told[0]["facets"] if f["field"] == "tag")
+            return {v["value"]: v["runs"] for v in tags["values"]}
+
+        assert counted() == {"t": 1, "u": 2}
         assert s.send("POST", "runs/tags", {"tag": "t", "remove": True, "ids": ids}) == {"changed": 1}
+        assert counted() == {"u": 2}
         assert s.all("collections/c/runs", tag="t") == []
         s.ask("POST", "runs/tags", {"ids": ids}).problem(400, "tag")
+
+
+def test_deleting_all_that_a_filter_names():
+    with Server() as s:
+        s.collection()
+        s.collection("d")
+        s.upload(jsonl([chat(str(i), model="m" if i < 250 else "n") for i in range(300)]))
+        s.upload(jsonl([chat("other", model="m")]), collection="d")
+        wish = {"collection": "c", "filter": {"model": "m"}}
+        assert s.send("POST", "runs/delete", {**wish, "dry_run": True}) == {"deleted": 250} and s.get("collections/c")["runs"] == 300
+        assert s.send("POST", "runs/delete", wish) == {"deleted": 250}
+        left = s.all("collections/c/runs")
+        assert len(left) == 50 and {r["model"] for r in left} == {"n"} and s.get("collections/d")["runs"] == 1
+        ids = [r["id"] for r in left[:2]]
+        assert s.send("POST", "runs/delete", {"ids": ids}) == {"deleted": 2} and s.send("POST", "runs/delete", {"ids": ids}) == {"deleted": 0}
+        assert s.get("collections/c")["runs"] == 48
+        s.ask("POST", "runs/delete", {}).problem(400, "ids")
+        s.ask("POST", "runs/delete", {"collection": "c"}).problem(400, "filter")
 
 
 # ---- search, SQL ----------------------------------------------------------------------------------------------------------------
@@ -433,6 +464,8 @@ def test_sql_reads_and_only_reads():
     got = s.send("POST", "sql", {"query": "SELECT count(*) AS n, ? AS p FROM runs", "params": ["x"]})
     assert got["columns"] == ["n", "p"] and got["rows"][0][1] == "x" and got["truncated"] is False
     assert got["rows"][0][0] == s.get(RUNS, limit=1, count=1)["total"]
+    a = s.ask("POST", "sql", {"query": "SELECT 9007199254740993, -9223372036854775807, 9e999, -9e999, NULL"})
+    assert a.json()["rows"] == [[9007199254740993, -9223372036854775807, "Infinity", "-Infinity", None]], a.body
     assert s.send("POST", "sql", {"query": "SELECT 1 FROM messages", "limit": 3}) == {"columns": ["1"], "rows": [[1]] * 3, "truncated": True}
     for query in ("DELETE FROM runs", "SELECT 1; SELECT 2", "PRAGMA user_version", "ATTACH 'x' AS y", "SELEC", "", "SELECT * FROM sqlite_master",
                   "INSERT INTO runs VALUES (1)", "SELECT load_extension('x')", "DROP VIEW runs"):

@@ -87,6 +87,10 @@ def test_what_a_person_said_stays_and_the_oldest_exception_counts():
         s.send("PATCH", f"findings/{by['jq']}", {"status": "confirmed", "reviewer": "bob"})
         assert statuses(s)[0] == ("jq", "confirmed", False)
         assert s.get("exceptions")["items"][0]["findings"] == 0
+        # and when it is taken back the exception counts again, as it would in the next scan and in an import of the export
+        s.send("PATCH", f"findings/{by['jq']}", {"status": "open"})
+        assert statuses(s)[0] == ("jq", "dismissed", True), statuses(s)
+        assert s.get("exceptions")["items"][0]["findings"] == 1
 
 
 def test_an_export_carries_exceptions():
@@ -111,6 +115,41 @@ def test_an_export_carries_exceptions():
             errors = t.upload(bad)["result"]["errors"]
             assert len(errors) == 1 and "nothing" in errors[0]["message"], errors
             assert t.get("collections/c")["runs"] == 3
+
+
+def test_an_export_carries_the_rules_that_found_something():
+    with Server() as s:
+        s.send("PUT", "rules/not-there", {"text": RULE, "author": "ann", "note": "seen in CTF runs"})
+        s.send("PUT", "rules/idle", {"text": RULE.replace("id: not-there", "id: idle").replace("command not", "module not")})
+        s.collection()
+        missing(s, "xxd", "vim")
+        before = statuses(s)
+        out = s.ask("GET", "collections/c/export").body
+        assert len(before) == 2 and b'"rule":{"id":"not-there"' in out and b'"rule":{"id":"idle"' not in out, out[:2000]
+        with Server() as t:
+            t.collection()
+            t.upload(out, replace=1)
+            assert t.ask("GET", "collections/c/export").body.splitlines()[1:] == out.splitlines()[1:]
+            kept = t.get("rules")["items"]
+            assert [(r["id"], r["text"], r["author"]) for r in kept] == [("not-there", RULE, "ann")], kept
+            job = t.send("POST", "collections/c/scans", {}, 202)["id"]
+            assert t.get(f"jobs/{job}", wait=30)["state"] == "done" and statuses(t) == before
+        with Server() as t:  # what is here under that id stays, also if it is gone
+            t.send("PUT", "rules/not-there", {"text": RULE.replace("A program", "One program")})
+            t.send("DELETE", "rules/not-there", status=204)
+            t.collection()
+            t.upload(out)
+            assert t.get("rules")["items"] == [] and statuses(t) == before
+        lines = out.splitlines(keepends=True)
+        with Server() as t:  # of a detector that nobody has: it is taken over as it is
+            t.collection()
+            t.upload(b"".join(line for line in lines if not line.startswith(b'{"rule"')))
+            assert t.get("rules")["items"] == [] and statuses(t) == before
+        with Server() as t:
+            t.collection()
+            errors = t.upload(out.replace(b"find: miss", b"find: mist"))["result"]["errors"]
+            assert len(errors) == 1 and "mist" in errors[0]["message"], errors
+            assert t.get("rules")["items"] == [] and statuses(t) == before
 
 
 def test_what_means_nothing_is_refused():

@@ -4,6 +4,9 @@
 #include "storage/columns.h"
 #include "base/jsonw.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
+
 static uint32_t dice(uint32_t *state, uint32_t sides)
 {
     *state = *state * 1664525 + 1013904223;
@@ -346,6 +349,146 @@ static void a_page_begins_anywhere(void **state)
     FAILS(ERR_USAGE, store_runs(f->store, &filter, &(struct page){.sort = S("tag")}, &f->a, &(struct run_rows){0}, &e));
 }
 
+/* ---- what a change leaves as it is ------------------------------------------------------------------------------------------- */
+
+/* A column as it is now; the columns are given to `out`. */
+static const struct column *column_now(struct fixture *f, const char *name, struct columns **out)
+{
+    const struct column *column;
+    int64_t n;
+    OK(db_read(f->store->db, &e));
+    OK(collection_find(f->store, f->collection, &n, &e));
+    OK(columns_of(f->store, n, out, &e));
+    OK(columns_get(*out, f->store, slice_str(name), &column, &e));
+    OK(db_end(f->store->db, true, &e));
+    return column;
+}
+
+static void a_tag_or_a_review_leaves_other_columns_as_they_are(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const names[] = {"model", "meta.seed", "tag", "kind", "findings"};
+    enum { COLUMNS = sizeof names / sizeof *names };
+    const struct column *before[COLUMNS];
+    struct columns *held[COLUMNS], *c;
+    const struct filter all = {.collection = f->collection, .has_findings = -1};
+    uint64_t changed;
+    put_four(f);
+    for (int turn = 0; turn < 3; turn++) {
+        for (int i = 0; i < COLUMNS; i++)
+            before[i] = column_now(f, names[i], &held[i]); /* held: what is made anew stands elsewhere */
+        if (turn == 0)
+            OK(store_tag(f->store, &all, S("new"), true, &changed, &e));
+        else if (turn == 1)
+            OK(store_review(f->store, &all, &(struct review){.has_status = true, .status = STATUS_DISMISSED}, &changed, &e));
+        else
+            OK(store_run_delete(f->store, all_runs(f).items[0].run.id, &e));
+        for (int i = 0; i < COLUMNS; i++) {
+            bool anew = turn == 2 || (turn == 0 ? i == 2 : i > 2);
+            assert_int_equal(column_now(f, names[i], &c) != before[i], anew);
+            columns_done(c);
+            columns_done(held[i]);
+        }
+    }
+}
+
+/* ---- readers beside writers: worth most under make BUILD=tsan ------------------------------------------------------------------- */
+
+enum { READERS = 3, TURNS = 25 };
+struct reader {
+    const struct fixture *f;
+    const atomic_bool *ended;
+    size_t answers;
+};
+
+static void *read_on(void *arg)
+{
+    static const char *const facets[] = {"model,tag", "kind,meta.seed", "score.reward,success"};
+    static const char *const sorts[] = {"-cost", "findings,name", "-meta.seed"};
+    static const char *const groups[] = {"model", "tag", "behavior"};
+    struct reader *r = arg;
+    const struct filter filter = {.collection = r->f->collection, .has_findings = -1};
+    struct store *store;
+    struct arena a = {0};
+    OK(store_open(r->f->path, STORE_READ, &store, &e));
+    for (size_t i = 0; !atomic_load(r->ended) || i < 3; i++) {
+        struct facet_rows rows;
+        struct run_rows runs;
+        struct stat_rows stats;
+        int64_t sum = 0;
+        arena_reset(&a);
+        OK(store_facets(store, &filter, slice_str(facets[i % 3]), 0, &a, &rows, &e));
+        OK(store_runs(store, &filter, &(struct page){.limit = 20, .sort = slice_str(sorts[i % 3])}, &a, &runs, &e));
+        OK(store_stats(store, &filter, slice_str(groups[i % 3]), 0, &a, &stats, &e));
+        for (size_t k = 0; i % 3 == 0 && k < rows.items[0].n; k++)
+            sum += rows.items[0].values[k].runs;
+        assert_true(i % 3 || sum == rows.total); /* each run has one model, or none */
+        r->answers++;
+    }
+    arena_free(&a);
+    store_close(store);
+    return NULL;
+}
+
+static void readers_see_whole_columns_while_others_write(void **state)
+{
+    struct fixture *f = *state;
+    atomic_bool ended = false;
+    pthread_t threads[READERS];
+    struct reader readers[READERS];
+    const struct filter some = {.collection = f->collection, .model = S("north"), .has_findings = -1};
+    uint64_t changed;
+    put_many(f);
+    for (int i = 0; i < READERS; i++) {
+        readers[i] = (struct reader){.f = f, .ended = &ended};
+        assert_int_equal(pthread_create(&threads[i], NULL, read_on, &readers[i]), 0);
+    }
+    for (int turn = 0; turn < TURNS; turn++) {
+        struct review review = {.has_status = true, .status = turn % 2 ? STATUS_OPEN : STATUS_DISMISSED};
+        OK(store_tag(f->store, &some, S("new"), turn % 2 == 0, &changed, &e));
+        OK(store_review(f->store, &some, &review, &changed, &e));
+        if (turn % 5)
+            continue;
+        struct put *put = store_put_new(f->store, &(struct put_target){.collection = f->collection, .imported = 2000000 + turn});
+        struct run *run = simple_run(f, arena_printf(&f->a, "more%d", turn), arena_printf(&f->a, "more %d", turn));
+        struct put_name name = name_of(run, "/x/more", 0);
+        uint64_t counts[PUT_OUTCOMES] = {0};
+        OK(store_put_add(put, &name, run, &(struct findings){0}, NULL, 0, &e));
+        OK(store_put_commit(put, counts, &f->a, NULL, &e));
+        store_put_free(put);
+    }
+    atomic_store(&ended, true);
+    for (int i = 0; i < READERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_true(readers[i].answers >= 3);
+    }
+    struct filter filter = some;
+    same_runs(f, &filter);
+}
+
+/* What was kept under a version is not given out after any change of what the summary says. */
+static void every_change_of_a_summary_moves_the_version(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const changes[] = {
+        "UPDATE run SET success = 0", "UPDATE run SET broken = broken + 1", "UPDATE run SET name = 'x'", "UPDATE task SET verdict = 2",
+        "UPDATE finding SET status = 1", "DELETE FROM finding", "INSERT INTO incomplete (run, detector) SELECT n, 'd' FROM run",
+        "DELETE FROM incomplete", "UPDATE collection SET description = 'd'", "INSERT INTO run_tag (run, tag, position, by_hand) SELECT n, 't', 9, 1 FROM run",
+        "DELETE FROM run_tag WHERE tag = 't'", "INSERT INTO file (collection, hash, path, bytes, runs, refused) SELECT n, x'00', 'p', 1, 1, 1 FROM collection",
+        "DELETE FROM file", "DELETE FROM run",
+    };
+    int64_t before, after;
+    put_four(f);
+    OK(store_version(f->store, f->collection, &before, &e));
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        OK(db_write(f->store->db, &e) && db_end(f->store->db, db_script(f->store->db, changes[i], &e), &e));
+        OK(store_version(f->store, f->collection, &after, &e));
+        if (after <= before)
+            fail_msg("\"%s\" leaves the version as it is", changes[i]);
+        before = after;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -356,6 +499,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(statistics_are_of_what_is_known, set_up, tear_down),
         cmocka_unit_test_setup_teardown(fields_say_their_types, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_page_begins_anywhere, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tag_or_a_review_leaves_other_columns_as_they_are, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(readers_see_whole_columns_while_others_write, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(every_change_of_a_summary_moves_the_version, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -230,12 +230,34 @@ static void nothing_shared_is_nothing_compared(void **state)
     add(m, 1, 2, VERDICT_FAILED, 1, true);
     add(m, 1, 3, VERDICT_UNKNOWN, NAN, true);
     compare_groups(&m->facts, &a, &c);
-    assert_true(c.test == COMPARE_NONE && c.shared == 0 && c.ntasks == 0);
+    assert_true(c.test == COMPARE_FISHER && c.shared == 0 && c.ntasks == 0 && c.judged == 0);
     for (size_t i = 0; i < c.nrows; i++)
         assert_int_equal(c.rows[i].tasks, 0);
     add(m, 1, 1, VERDICT_UNKNOWN, NAN, true); /* shared, but one side has no verdict and no number */
     compare_groups(&m->facts, &a, &c);
     assert_true(c.test == COMPARE_NONE && c.shared == 1 && c.judged == 0);
+    arena_free(&a);
+    free(m);
+}
+
+/* Newcombe 1998, p. 876, example (a): 56 of 70 less 48 of 80 is .2000, by method 10 .0524 to .3339. */
+static void without_shared_tasks_runs_are_compared(void **state)
+{
+    struct made *m = make();
+    struct arena a = {0};
+    struct comparison c;
+    (void)state;
+    for (uint32_t i = 0; i < 80; i++)
+        add(m, 0, 1, i < 48 ? VERDICT_PASSED : VERDICT_FAILED, NAN, false);
+    for (uint32_t i = 0; i < 70; i++)
+        add(m, 1, 2, i < 56 ? VERDICT_PASSED : VERDICT_FAILED, NAN, false);
+    compare_groups(&m->facts, &a, &c);
+    assert_true(c.test == COMPARE_FISHER && c.shared == 0);
+    assert_float_equal(c.difference, .2, 1e-9);
+    assert_float_equal(c.low, .0524, 5e-5);
+    assert_float_equal(c.high, .3339, 5e-5);
+    assert_float_equal(c.p, stats_fisher(48, 80, 104, 150), 1e-12);
+    assert_true(c.p < .02);
     arena_free(&a);
     free(m);
 }
@@ -248,6 +270,7 @@ int main(void)
         cmocka_unit_test(alike_is_not_different),
         cmocka_unit_test(one_verdict_a_task_is_mcnemars),
         cmocka_unit_test(tasks_are_the_unit),
+        cmocka_unit_test(without_shared_tasks_runs_are_compared),
         cmocka_unit_test(nothing_shared_is_nothing_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

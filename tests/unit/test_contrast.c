@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -45,6 +46,38 @@ static void tests_by_hand(void **state)
     near(high - low, 1);
     near(stats_median(v, 4), 2.5);
     near(stats_median(v, 3), 2);
+}
+
+static int ascending(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* What selection finds stands where a sort would put it: in any order, with many that are equal, at both ends. */
+static void selection_agrees_with_sorting(void **state)
+{
+    (void)state;
+    enum { MOST = 700 };
+    double v[MOST], sorted[MOST];
+    uint32_t dice = 5;
+    for (size_t n = 1; n < MOST; n += n / 9 + 1)
+        for (int shape = 0; shape < 5; shape++)
+            for (int turn = 0; turn < 6; turn++) {
+                for (size_t i = 0; i < n; i++) {
+                    dice = dice * 1664525 + 1013904223;
+                    v[i] = shape == 0 ? dice >> 8 : shape == 1 ? dice >> 8 & 3 : shape == 2 ? (double)i : shape == 3 ? -(double)i : 7;
+                }
+                memcpy(sorted, v, sizeof v);
+                qsort(sorted, n, sizeof *sorted, ascending);
+                size_t k = turn == 0 ? 0 : turn == 1 ? n - 1 : (size_t)(dice >> 8) % n;
+                assert_true(stats_select(v, n, k) == sorted[k]);
+                for (size_t i = 0; i < n; i++)
+                    assert_true(i < k ? v[i] <= v[k] : v[i] >= v[k]);
+                assert_true(stats_median(v, n) == (sorted[n / 2] + sorted[(n - 1) / 2]) / 2);
+                qsort(v, n, sizeof *v, ascending);
+                assert_memory_equal(v, sorted, n * sizeof *v);
+            }
 }
 
 static double log_choose(size_t n, size_t k) { return lgamma((double)n + 1) - lgamma((double)k + 1) - lgamma((double)(n - k) + 1); }
@@ -403,6 +436,7 @@ static void a_cancel_is_seen_while_it_tests(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(selection_agrees_with_sorting),
         cmocka_unit_test(tests_by_hand),
         cmocka_unit_test(fisher_is_what_it_is_defined_as),
         cmocka_unit_test(fisher_of_a_million_runs_is_quick),

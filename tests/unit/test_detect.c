@@ -180,17 +180,43 @@ static void evidence_is_where_the_words_are(void **state)
     struct detect_result r = detect(rs, run);
     is_evidence(find(&r, "text"), 0, 0, 1, "text", 9, "é.b");
     is_evidence(find(&r, "args"), 0, 0, 0, "call:0.arguments", 6, "x\\n\\\"y\\\"");
-    is_evidence(find(&r, "smile"), 0, 0, 0, "call:0.arguments", 22, "b\\ud83d\\ude00c");
-    is_evidence(find(&r, "raw"), 0, 0, 0, "call:0.arguments", 16, "\"k\":\"a");
+    is_evidence(find(&r, "smile"), 0, 0, 0, "call:0.arguments", 21, "ab\\ud83d\\ude00c");
+    is_evidence(find(&r, "raw"), 0, 0, 0, "call:0.arguments", 16, "\"k\":\"ab");
     is_evidence(find(&r, "raw"), 1, 0, 2, "call:0.arguments", 1, "\"k\":\"a");
     is_evidence(find(&r, "name"), 0, 0, 3, "call:0.name", 0, "pwd");
     is_evidence(find(&r, "nul"), 0, 1, 0, "text", 8, "after");
     is_evidence(find(&r, "answers"), 0, 0, 1, "text", 0, "é");
     is_evidence(find(&r, "answers"), 1, 0, 0, "call:0.arguments", 9, "\\\"y\\\"");
     is_evidence(find(&r, "exit"), 0, -1, -1, "run.exit_status", 1, "xx");
-    is_evidence(find(&r, "exit"), 1, -1, -1, "score:s.x.answer", 0, "4");
+    is_evidence(find(&r, "exit"), 1, -1, -1, "score:s.x.answer", 0, "42");
     is_evidence(find(&r, "gone"), 0, 0, 3, "call:0.name", 0, "pwd"); /* an absence: the last message of the main transcript */
     ruleset_unref(rs);
+}
+
+static void evidence_is_of_whole_words(void **state)
+{
+    (void)state;
+    static const struct { const char *pattern, *text, *quote; uint32_t start; } cases[] = {
+        {"21 and 15 is 1", "The average of 21 and 15 is 18.", "21 and 15 is 18", 15},
+        {"is 1", "it is 18.25 of all", "is 18.25", 3},
+        {"8\\.2", "it is 18.25", "18.25", 6},
+        {"is 18", "it is 18. Then", "is 18", 3},
+        {"not be determine", "it cannot be determined", "cannot be determined", 3},
+        {"tra", "die Straße!", "Straße", 4},
+        {"(?i)e_na", "a file_name(x)", "file_name", 2},
+        {"m -rf", "\"x\\nrm -rf /etc\"", "rm -rf", 4},
+        {"sers", "C:\\\\Users", "Users", 4},
+        {"beef", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxbeefy", "beefy", 73},
+        {"是的", "他说是的吗", "是的", 6},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct ruleset *rs = rules(arena_printf(&arena, RULE("words") "events: {a: {on: assistant, text: '%s'}}\nfind: a\n", cases[i].pattern).ptr);
+        struct run *run = new_run(1);
+        say(run, ROLE_ASSISTANT, cases[i].text);
+        struct detect_result r = detect(rs, run);
+        is_evidence(find(&r, "words"), 0, 0, 0, "text", cases[i].start, cases[i].quote);
+        ruleset_unref(rs);
+    }
 }
 
 static void one_finding_for_each_set_of_captures(void **state)
@@ -972,6 +998,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(evidence_is_where_the_words_are),
+        cmocka_unit_test(evidence_is_of_whole_words),
         cmocka_unit_test(one_finding_for_each_set_of_captures),
         cmocka_unit_test(a_sequence_shows_its_steps_and_stays_in_its_transcript),
         cmocka_unit_test(findings_are_ordered_by_detector_then_place),

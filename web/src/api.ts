@@ -432,17 +432,20 @@ async function ask<T>(method: string, path: string, options: Options, read: (ans
     }
 }
 
-/** Asks the server. `raw` goes as it is, `body` as JSON. */
-export const call = <T>(method: string, path: string, options: Options = {}) =>
+/** Asks the server. `raw` goes as it is, `body` as JSON; `read` makes something else of the answer's text than its JSON. */
+export const call = <T>(method: string, path: string, options: Options = {}, read: (text: string) => unknown = JSON.parse) =>
     ask<T>(method, path, options, async answer => {
         const text = await answer.text();
-        return (text ? JSON.parse(text) : null) as T;
+        return (text ? read(text) : null) as T;
     });
 
 /** The same where the answer is a file. */
 export const callFile = (method: string, path: string, options: Options = {}) => ask(method, path, options, answer => answer.blob());
 
 export const get = <T>(path: string, params?: Params, signal?: AbortSignal) => call<T>('GET', path, { params, signal });
+
+/** A call names at most so many runs. */
+export const MOST_IDS = 10_000;
 
 export const api = {
     collections: (params?: Params, signal?: AbortSignal) => get<List<Collection>>('/collections', params, signal),
@@ -461,7 +464,8 @@ export const api = {
         get<List<Incomplete>>(`/collections${pathOf(c)}/incomplete`, params, signal),
     scan: (c: string) => call<Job>('POST', `/collections${pathOf(c)}/scans`, { body: {} }),
     run: (id: string, signal?: AbortSignal) => get<RunDetail>('/runs' + pathOf(id), undefined, signal),
-    deleteRun: (id: string) => call<null>('DELETE', '/runs' + pathOf(id)),
+    deleteRuns: (which: { ids: string[] } | { collection: string; filter: Record<string, string> }) =>
+        call<{ deleted: number }>('POST', '/runs/delete', { body: which }),
     messages: (run: string, transcript: number, from: number, limit: number, signal?: AbortSignal) =>
         get<Messages>(`/runs${pathOf(run)}/messages`, { transcript, from, limit }, signal),
     /** Of runs by their ids, or of all that a filter of a collection names. */

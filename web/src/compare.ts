@@ -1,7 +1,7 @@
 // Two groups of runs: their shapes, the calls, and how the page says what they mean.
 import { get, pathOf, type Kind, type Params, type Rate } from './api';
 import type { FieldInfo } from './lists';
-import { RUN_KEYS, askedOf } from './filter';
+import { RUN_KEYS, askedOf, listValues } from './filter';
 import { DASH, cost, duration } from './format';
 import { collectionPath } from './router';
 
@@ -58,7 +58,8 @@ export interface Comparison {
     without_task: number;
     shared_tasks: number;
     outcome: {
-        test: 'mcnemar' | 'bootstrap' | null;
+        /** fisher: no task was run by both; runs are compared, unpaired */
+        test: 'mcnemar' | 'bootstrap' | 'fisher' | null;
         tasks: number;
         a: number | null;
         b: number | null;
@@ -162,6 +163,56 @@ export function runsOf(
     return collectionPath(collection, 'runs') + '?' + query;
 }
 
+/** A finding or a length that one group has more often than the other, as shares of runs; `more` filters its runs. */
+export interface Had {
+    what: 'behavior' | 'length';
+    name: string;
+    kind: Kind | null;
+    a: number;
+    b: number;
+    p: number;
+    more: Record<string, string>;
+}
+
+const LENGTHS = ['messages', 'calls'];
+
+/** Of a length the size from which on the shares of the two groups lie farthest apart. */
+function lengthOf(row: Changed, sizes: Sizes): Had | null {
+    const total = { a: sizes.a.reduce((s, n) => s + n, 0), b: sizes.b.reduce((s, n) => s + n, 0) };
+    if (!total.a || !total.b) return null;
+    let best: Had | null = null;
+    const left = { ...total };
+    for (let i = 1; i < sizes.a.length; i++) {
+        left.a -= sizes.a[i - 1]!;
+        left.b -= sizes.b[i - 1]!;
+        const [a, b] = [left.a / total.a, left.b / total.b];
+        const from = Math.ceil(sizes.edges[i]!);
+        if (!best || Math.abs(a - b) > Math.abs(best.a - best.b))
+            best = {
+                what: 'length',
+                name: `${from} or more ${MEASURE_NAME[row.name]}`,
+                kind: null,
+                a,
+                b,
+                p: row.adjusted,
+                more: { ['range.' + row.name]: `${from}..` },
+            };
+    }
+    return best;
+}
+
+/** The findings and lengths by which two groups differ surely, over the tasks that both ran; surest first. */
+export function hadBy(c: Comparison): Had[] {
+    return c.changed.flatMap((row): Had[] => {
+        if (row.adjusted >= SURE || row.a == null || row.b == null) return [];
+        if (row.what === 'behavior')
+            return [{ what: 'behavior', name: row.name, kind: row.kind, a: row.a, b: row.b, p: row.adjusted, more: { behavior: row.name } }];
+        const sizes = row.what === 'measure' && LENGTHS.includes(row.name) && c.sizes.find(s => s.measure === row.name);
+        const length = sizes && lengthOf(row, sizes);
+        return length ? [length] : [];
+    });
+}
+
 /* ---- words ------------------------------------------------------------------------------------------------------------- */
 
 const FIELD_NAME: Record<string, string> = {
@@ -185,6 +236,10 @@ export function valueName(field: string, value: string | null): string {
     if (field === 'success') return value === 'true' ? 'passed' : value === 'false' ? 'failed' : value;
     return value;
 }
+
+/** The same of a filter's list of values. */
+export const valueNames = (field: string, list: string | null) =>
+    list ? listValues(list).map(value => valueName(field, value)).join(' or ') : valueName(field, list);
 
 export const MEASURE_NAME: Record<string, string> = {
     messages: 'messages',

@@ -4,9 +4,9 @@ import { bytes } from './format';
 import { toast } from './parts/say';
 
 /** A cell of CSV; one that a spreadsheet would take for a formula gets an apostrophe in front, as in the exports of the server. */
-export function csvCell(value: Json | undefined): string {
+export function csvCell(value: Json | bigint | undefined): string {
     if (value == null) return '';
-    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    const text = typeof value === 'string' ? value : typeof value === 'bigint' ? String(value) : JSON.stringify(value);
     const formula = typeof value === 'string' && /^[=+\-@\t\r]/.test(text) && !/^[-+.\deE]{2,}$/.test(text);
     return formula || /[",\r\n]/.test(text) ? `"${formula ? "'" : ''}${text.replaceAll('"', '""')}"` : text;
 }

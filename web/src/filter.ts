@@ -10,7 +10,7 @@ export interface Field {
     values: { value: string; n: number | null }[];
 }
 
-/** A finished term. Its key is the query parameter. */
+/** A finished term. Its key is the query parameter, its value a list. */
 export interface Term {
     key: string;
     value: string;
@@ -35,13 +35,26 @@ export const RUN_KEYS = [
 ];
 export const FINDING_KEYS = ['status', 'kind', 'behavior', 'detector', 'severity', 'model', 'task', 'success', 'agent', 'tag', 'exception'];
 
+/** A value as a list of values has it: \, is a comma of the value, \\ a backslash. */
+export const listItem = (value: string) => value.replace(/[\\,]/g, '\\$&');
+export const listText = (values: string[]) => values.map(listItem).join(',');
+/** The values of a list. */
+export function listValues(text: string): string[] {
+    const values = [''];
+    for (const [piece] of text.matchAll(/\\[\\,]|[^]/g)) {
+        if (piece === ',') values.push('');
+        else values[values.length - 1] += piece.length === 2 ? piece[1] : piece;
+    }
+    return values.filter(Boolean);
+}
+
 /* Keys whose end names anything: a key of metadata, a score, a field that is to lie between two numbers. */
 const isOpen = (key: string) => /^(meta|score|range)\../s.test(key);
 
-/** The terms in an address, in its order. */
+/** The terms in an address, in its order. A value of no letters asks for what has none. */
 export function termsOf(query: URLSearchParams, keys: string[]): Term[] {
     return [...query]
-        .filter(([key, value]) => value && (keys.includes(key) || isOpen(key)))
+        .filter(([key]) => keys.includes(key) || isOpen(key))
         .map(([key, value]) => ({ key, value }));
 }
 
@@ -54,7 +67,8 @@ export function askedOf(query: URLSearchParams, keys: string[]): URLSearchParams
     return asked;
 }
 
-/** Finished terms at the front or end of what was typed, and the words that remain. A term needs a blank after it, or `all`. */
+/** Finished terms at the front or end of what was typed, and the words that remain. A term needs a blank after it, or `all`. What stands
+    in quotes is one value, whatever commas it has. */
 export function readTerms(typed: string, keys: string[], all: boolean): { terms: Term[]; words: string; unknown: string | null } {
     const terms: Term[] = [];
     let unknown: string | null = null;
@@ -67,7 +81,7 @@ export function readTerms(typed: string, keys: string[], all: boolean): { terms:
                 unknown = key;
                 return whole;
             }
-            terms.push({ key, value: value.replace(/^"|"$/g, '') });
+            terms.push({ key, value: value.startsWith('"') ? listItem(value.slice(1, -1)) : value });
             return '';
         },
     );
@@ -77,9 +91,8 @@ export function readTerms(typed: string, keys: string[], all: boolean): { terms:
 /** Adds a term to an address: values of one key are alternatives. */
 export function addTerm(query: URLSearchParams, term: Term): void {
     const old = query.get(term.key);
-    const values = term.key.startsWith('range.') || !old ? [] : old.split(',');
-    if (!values.includes(term.value)) values.push(term.value);
-    query.set(term.key, values.join(','));
+    const values = term.key.startsWith('range.') || !old ? [] : listValues(old);
+    query.set(term.key, listText([...new Set([...values, ...listValues(term.value)])]));
 }
 
 /** What the box completes: the fields that the summary counts, and with `more` those of the runs' metadata and scores. */

@@ -28,9 +28,12 @@ export interface SqlSchema {
     };
 }
 
+/** A whole number that a double cannot hold is a bigint. */
+export type SqlValue = Json | bigint;
+
 export interface SqlAnswer {
     columns: string[];
-    rows: Json[][];
+    rows: SqlValue[][];
     truncated: boolean;
 }
 
@@ -51,9 +54,15 @@ export interface SavedQuery {
     updated_at: string;
 }
 
+const exact = (_key: string, value: unknown, context?: { source?: string }): unknown =>
+    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '') ? BigInt(context!.source!) : value;
+
+/** The answer with all digits of its whole numbers. A browser that does not tell a number's source rounds them. */
+export const readAnswer = (text: string): SqlAnswer => JSON.parse(text, /\d{16}/.test(text) ? exact : undefined) as SqlAnswer;
+
 export const querying = {
     run: (query: string, params: Json[], limit: number, signal?: AbortSignal) =>
-        call<SqlAnswer>('POST', '/sql', { body: { query, params, limit }, signal }),
+        call<SqlAnswer>('POST', '/sql', { body: { query, params, limit }, signal }, readAnswer),
     schema: (signal?: AbortSignal) => get<SqlSchema>('/sql/schema', undefined, signal),
     saved: (signal?: AbortSignal) => get<List<SavedQuery>>('/queries', undefined, signal),
     save: (id: string | null, query: { name: string; text: string; chart?: ChartSpec }) =>
@@ -256,5 +265,8 @@ export function toJson(answer: SqlAnswer): string {
         for (let n = 2; names.includes(name); n++) name = `${column}_${n}`;
         names.push(name);
     }
-    return JSON.stringify(answer.rows.map(row => Object.fromEntries(row.map((value, i) => [names[i], value]))), null, 2) + '\n';
+    const member = (value: SqlValue, i: number) =>
+        `    ${JSON.stringify(names[i])}: ${typeof value === 'bigint' ? value : JSON.stringify(value)}`;
+    const rows = answer.rows.map(row => `  {\n${row.map(member).join(',\n')}\n  }`);
+    return rows.length ? `[\n${rows.join(',\n')}\n]\n` : '[]\n';
 }

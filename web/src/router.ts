@@ -1,5 +1,6 @@
 // A history router: the page and its state are the URL, so every view can be copied as a link and Back works.
 import { useEffect, useState } from 'preact/hooks';
+import { listItem } from './filter';
 
 export interface Place {
     path: string;
@@ -72,6 +73,13 @@ export function withQuery(changes: Record<string, string | null>, keepHash = fal
     }
     const text = query.toString();
     return here.path + (text ? '?' + text : '') + (keepHash && here.hash ? '#' + here.hash : '');
+}
+
+/** An address that asks for what has no such value: the key stands there, with nothing after it. */
+export function withNone(key: string): string {
+    const query = new URLSearchParams(here.query);
+    query.set(key, '');
+    return here.path + '?' + query;
 }
 
 export function usePlace(): Place {
@@ -155,7 +163,7 @@ export function collectionPath(c: { id: string; name: string }, tab = ''): strin
 /** One task; in the list of runs where its name would not survive in a path. */
 export function taskPath(c: { id: string; name: string }, task: string): string {
     return task === '.' || task === '..'
-        ? collectionPath(c, 'runs') + '?' + new URLSearchParams({ task })
+        ? collectionPath(c, 'runs') + '?' + new URLSearchParams({ task: listItem(task) })
         : collectionPath(c, 'tasks') + '/' + encodeURIComponent(task);
 }
 

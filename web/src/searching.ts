@@ -41,18 +41,18 @@ export const SEARCH_KEYS = ['collection', 'role', 'tool', 'model', 'task', 'succ
 const SWITCHES = ['regex', 'case'];
 const isFilter = (key: string) => SEARCH_KEYS.includes(key) || /^(meta|score|range)\../.test(key);
 
-/** What an address asks for; empty where it asks for nothing. */
+/** What an address asks for (a filter of no letters: what has none); empty where it asks for nothing. */
 export function searchOf(query: URLSearchParams): URLSearchParams {
     const asked = new URLSearchParams();
     if (!query.get('q')?.trim()) return asked;
     for (const [key, value] of query) {
-        if (value && (key === 'q' || SWITCHES.includes(key) || isFilter(key))) asked.set(key, value);
+        if (isFilter(key) || (value && (key === 'q' || SWITCHES.includes(key)))) asked.set(key, value);
     }
     return asked;
 }
 
 /** The filters of an address, each with what takes it out. */
-export const filtersOf = (query: URLSearchParams) => [...query].filter(([key, value]) => value && isFilter(key));
+export const filtersOf = (query: URLSearchParams) => [...query].filter(([key]) => isFilter(key));
 
 export const searching = {
     page: (asked: URLSearchParams, limit: number, after: string | null, signal?: AbortSignal) => {

@@ -10,10 +10,11 @@ import {
     comparing,
     fieldName,
     groupFields,
+    hadBy,
     paramsOf,
     points,
     runsOf,
-    valueName,
+    valueNames,
     within,
     type Asked,
     type Changed,
@@ -27,6 +28,7 @@ import { lists } from '../lists';
 import { ChangedTable, ContrastChart, RatePlot, SideMark, SizePlot, TaskRows, WinBar, whichOf, type Which } from '../parts/groups';
 import { FailedPage, Failure } from '../parts/say';
 import { Shell } from '../parts/shell';
+import { listItem } from '../filter';
 import { collectionPath, go, usePlace, withQuery } from '../router';
 import { visible } from '../text';
 import { useAsk, useTitle } from '../use';
@@ -42,7 +44,7 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
     const facet = new URLSearchParams(filters);
     if (by != null) facet.set('fields', by);
     const values = useAsk(by == null ? null : `facets ${name} ${facet}`, signal => lists.facets(name, facet, signal));
-    const found = (values.data?.facets[0]?.values ?? []).flatMap(v => (v.value == null ? [] : [{ value: v.value, runs: v.runs }]));
+    const found = (values.data?.facets[0]?.values ?? []).flatMap(v => (v.value == null ? [] : [{ value: listItem(v.value), runs: v.runs }]));
     const asked = by != null && (values.data || (query.has('a') && query.has('b'))) ? askedFor(query, by, found) : null;
     const nothing = known.data && (by == null || (values.data && !asked));
     const params = asked && paramsOf(asked, filters);
@@ -58,7 +60,8 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
             </Shell>
         );
     const where = collection.data ?? { id: name, name };
-    const labels = asked && { a: visible(valueName(asked.by, asked.a)), b: visible(valueName(asked.by, asked.b)) };
+    const labels = asked && { a: visible(valueNames(asked.by, asked.a)), b: visible(valueNames(asked.by, asked.b)) };
+    const had = compared.data ? hadBy(compared.data) : [];
     const to = (side: Side, more?: Record<string, string>) => asked && runsOf(where, asked, side, filters, more);
     return (
         <Shell collection={collection.data} name={name} tab="compare">
@@ -104,13 +107,14 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
                                 <section class="panel" aria-label="What one does and the other does not">
                                     <header>
                                         <h2>What one does and the other does not</h2>
-                                        <span class="dim">actions in a row, % of runs that have them</span>
+                                        <span class="dim">% of runs that have it</span>
                                         <Legend labels={labels} />
                                     </header>
                                     {contrast.error && <Failure error={contrast.error} again={contrast.again} />}
-                                    {contrast.data?.items.length ? (
-                                        <ContrastChart items={contrast.data.items} labels={labels} />
-                                    ) : (
+                                    {(had.length > 0 || !!contrast.data?.items.length) && (
+                                        <ContrastChart had={had} items={contrast.data?.items ?? []} labels={labels} href={to} />
+                                    )}
+                                    {!contrast.data?.items.length && (
                                         <p class="none-yet">
                                             {contrast.data
                                                 ? 'On the same tasks both take the same actions, as far as these runs can show.'
@@ -146,7 +150,7 @@ export function ComparePage({ name }: { name: string }): JSX.Element {
 }
 
 const partOf = (row: Changed): Record<string, string> =>
-    row.what === 'behavior' ? { behavior: row.name } : { exit_status: row.name };
+    row.what === 'behavior' ? { behavior: row.name } : { exit_status: listItem(row.name) };
 
 /* ---- what is compared ----------------------------------------------------------------------------------------------------- */
 
@@ -191,7 +195,7 @@ function Chooser({
             <Value side="b" asked={asked} values={values} />
             {[...filters].map(([field, value]) => (
                 <a key={field} class="chip" href={withQuery({ [field]: null })} aria-label={`Without ${field}: ${visible(value)}`}>
-                    {fieldName(field)}: {visible(value)} <small aria-hidden="true">×</small>
+                    {fieldName(field)}: {visible(valueNames(field, value))} <small aria-hidden="true">×</small>
                 </a>
             ))}
         </div>
@@ -213,11 +217,11 @@ function Value({ side, asked, values }: { side: Side; asked: Asked; values: Grou
             </span>
             <select value={value ?? REST} onChange={e => choose(e.currentTarget.value)}>
                 {value != null && !values.some(v => v.value === value) && (
-                    <option value={value}>{visible(valueName(asked.by, value))}</option>
+                    <option value={value}>{visible(valueNames(asked.by, value))}</option>
                 )}
                 {values.map(v => (
                     <option key={v.value} value={v.value} disabled={v.value === other}>
-                        {visible(valueName(asked.by, v.value))} ({num(v.runs)})
+                        {visible(valueNames(asked.by, v.value))} ({num(v.runs)})
                     </option>
                 ))}
                 {side === 'b' && <option value={REST}>all other runs</option>}
@@ -241,7 +245,13 @@ function Sentence({ c, labels, by }: { c: Comparison; labels: Record<Side, strin
     if (!c.shared_tasks)
         return (
             <p class="lead-22">
-                No task was run by both <b>{labels.a}</b> and <b>{labels.b}</b>, so their rates cannot be told from their tasks.
+                No task was run by both <b>{labels.a}</b> and <b>{labels.b}</b>, so their rates cannot be told from their tasks.{' '}
+                {o.test === 'fisher' && by !== 'success' && (
+                    <span class="sub">
+                        Unpaired, over all their runs: {percent(o.a)} % and {percent(o.b)} % passed ({points(o.difference)} points,{' '}
+                        {points(o.low)} to {points(o.high)}, P {chance(o.p)}).
+                    </span>
+                )}
             </p>
         );
     const shared = count(c.shared_tasks, 'task');
@@ -274,6 +284,7 @@ function Sentence({ c, labels, by }: { c: Comparison; labels: Record<Side, strin
 }
 
 const FEW = 12;
+const TEST_NAME = { mcnemar: 'McNemar’s exact test', bootstrap: 'bootstrap over tasks', fisher: 'unpaired: Fisher’s exact test' };
 
 function Outcome({
     c,
@@ -297,7 +308,7 @@ function Outcome({
             <header>
                 <h2>{judged ? 'Outcome' : 'Groups'}</h2>
                 <span class="dim">
-                    {judged && o.test ? (o.test === 'mcnemar' ? 'McNemar’s exact test' : 'bootstrap over tasks') : ''}
+                    {judged && o.test ? TEST_NAME[o.test] : ''}
                 </span>
             </header>
             <table class="grid-t sides">
@@ -358,7 +369,7 @@ function Outcome({
                     choose={choose}
                 />
             )}
-            {judged && !!shown.length && <TaskRows tasks={shown} labels={labels} href={(task, side) => to(side, { task })} />}
+            {judged && !!shown.length && <TaskRows tasks={shown} labels={labels} href={(task, side) => to(side, { task: listItem(task) })} />}
             {judged && (listed.length > FEW || c.more_tasks > 0) && (
                 <footer>
                     {listed.length > FEW && (

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type Finding, type Message, type Status } from '../api';
-import { askedOf, fieldsOf, FINDING_KEYS } from '../filter';
+import { askedOf, fieldsOf, listItem, FINDING_KEYS } from '../filter';
 import { count, num, outcome, OUTCOME_NAME, runLabel } from '../format';
 import { exceptions, isLike } from '../exceptions';
 import { useKeys } from '../keys';
@@ -288,7 +288,7 @@ export function FindingsPage({ name }: { name: string }): JSX.Element {
                                             href={
                                                 collectionPath(summary.data?.collection ?? { id: name, name }, 'runs') +
                                                 '?' +
-                                                new URLSearchParams({ task: shown.task_id })
+                                                new URLSearchParams({ task: listItem(shown.task_id) })
                                             }
                                         >
                                             task {shown.task_id}

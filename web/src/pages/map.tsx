@@ -2,8 +2,8 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type Job, type Run } from '../api';
-import { fieldName, valueName } from '../compare';
-import { RUN_KEYS, askedOf } from '../filter';
+import { fieldName, valueNames } from '../compare';
+import { RUN_KEYS, askedOf, listItem } from '../filter';
 import { OUTCOME_NAME, count, num, outcome, percent, runLabel, time } from '../format';
 import { useKeys } from '../keys';
 import { lists, type FieldInfo } from '../lists';
@@ -184,7 +184,7 @@ function Drawn({
                     </span>
                     {[...filters].map(([key, value]) => (
                         <a key={key} class="chip" href={withQuery({ [key]: null })} aria-label={`Without ${key}: ${visible(value)}`}>
-                            {fieldName(key)}: {visible(valueName(key, value))} <small aria-hidden="true">×</small>
+                            {fieldName(key)}: {visible(valueNames(key, value))} <small aria-hidden="true">×</small>
                         </a>
                     ))}
                     <span class="end tools" role="group" aria-label="Tools">
@@ -502,8 +502,8 @@ function SelectionPanel({
                     </form>
                     {tagged && (
                         <p class="tagged">
-                            <a href={collectionPath(collection, 'runs') + '?' + new URLSearchParams({ tag: tagged })}>List them</a>
-                            <a href={collectionPath(collection, 'compare') + '?' + new URLSearchParams({ by: 'tag', a: tagged })}>
+                            <a href={collectionPath(collection, 'runs') + '?' + new URLSearchParams({ tag: listItem(tagged) })}>List them</a>
+                            <a href={collectionPath(collection, 'compare') + '?' + new URLSearchParams({ by: 'tag', a: listItem(tagged) })}>
                                 Compare with the others
                             </a>
                         </p>

@@ -9,6 +9,7 @@ import { HitList, hitPath } from '../parts/hitlist';
 import { FailedPage, copy } from '../parts/say';
 import { SearchFacetList } from '../parts/searchfacets';
 import { Shell, useCollection } from '../parts/shell';
+import { listValues } from '../filter';
 import { go, usePlace, withQuery } from '../router';
 import { useRows, type Rows } from '../rows';
 import {
@@ -97,7 +98,7 @@ export function SearchPage(): JSX.Element {
                             {filters.map(([name, value]) => (
                                 <span class="qt" key={name}>
                                     <i>{name}:</i>
-                                    <span class="one">{value.split(',').join(' or ')}</span>
+                                    <span class="one">{name === 'collection' ? value : listValues(value).join(' or ')}</span>
                                     <button
                                         type="button"
                                         aria-label={`Remove ${name}:${value}`}

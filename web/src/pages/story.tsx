@@ -1,7 +1,7 @@
 // What a collection says: one sentence, three ranked columns, tasks by models, detectors.
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { api, type Finding, type Kind, type Summary, type Task } from '../api';
+import { api, exportUrl, type Finding, type Kind, type Summary, type Task } from '../api';
 import { KIND_NAME, addresses, count, interval, num, percent, time, wilson } from '../format';
 import { lists } from '../lists';
 import { Heat } from '../parts/heat';
@@ -9,6 +9,7 @@ import { lazy } from '../parts/lazy';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage, Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
+import { listItem } from '../filter';
 import { collectionPath, runPath, taskPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
@@ -37,7 +38,7 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
         );
     const c = summary.collection;
     const to = (tab: string, query: Record<string, string> = {}) =>
-        collectionPath(c, tab) + (Object.keys(query).length ? '?' + new URLSearchParams(query) : '');
+        collectionPath(c, tab) + (Object.keys(query).length ? '?' + new URLSearchParams(Object.entries(query).map(([key, value]) => [key, listItem(value)])) : '');
     return (
         <Shell collection={c} tab="story">
             <main id="main">
@@ -46,6 +47,11 @@ export function StoryPage({ name }: { name: string }): JSX.Element {
                     <div>
                         <Sentence summary={summary} to={to} />
                         <Facts summary={summary} to={to} again={again} />
+                        <p class="sub">
+                            <a download href={exportUrl(c.id, 'html')} title="The story and the runs that it cites; it opens without this server">
+                                Send as one file
+                            </a>
+                        </p>
                     </div>
                     {summary.by_model.length > 0 && <ByModel summary={summary} to={to} />}
                 </div>

@@ -8,6 +8,7 @@ import { Attempts } from '../parts/attempts';
 import { KindMark, Meter, OutcomeMark, SeverityMark } from '../parts/marks';
 import { FailedPage, Failure } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
+import { listItem } from '../filter';
 import { collectionPath, runPath } from '../router';
 import { quoteLine, visible } from '../text';
 import { useAsk, useTitle } from '../use';
@@ -84,7 +85,7 @@ function Head({ task, detail, c }: { task: string; detail?: TaskDetail; c: { id:
             {t && (
                 <p class="facts">
                     <span>
-                        <a href={collectionPath(c, 'runs') + '?' + new URLSearchParams({ task })}>{count(t.runs, 'run')}</a> by{' '}
+                        <a href={collectionPath(c, 'runs') + '?' + new URLSearchParams({ task: listItem(task) })}>{count(t.runs, 'run')}</a> by{' '}
                         {count(t.models.length, 'model')}
                     </span>
                     <span>
@@ -100,7 +101,7 @@ function Head({ task, detail, c }: { task: string; detail?: TaskDetail; c: { id:
                     <span>
                         <a
                             href={
-                                collectionPath(c, 'findings') + '?' + new URLSearchParams({ task, status: 'any' })
+                                collectionPath(c, 'findings') + '?' + new URLSearchParams({ task: listItem(task), status: 'any' })
                             }
                         >
                             findings in the inbox
@@ -382,7 +383,7 @@ function Behaviours({ detail, to }: { detail: TaskDetail; to: string }): JSX.Ele
                                                 '?' +
                                                 new URLSearchParams({
                                                     behavior: row.behavior,
-                                                    task: detail.task.task_id,
+                                                    task: listItem(detail.task.task_id),
                                                     status: 'any',
                                                 })
                                             }
@@ -437,7 +438,7 @@ function Models({ detail, to }: { detail: TaskDetail; to: string }): JSX.Element
                                 <td class="model">
                                     <a
                                         class="ink one"
-                                        href={to + '?' + new URLSearchParams({ task: task_id, ...(row.model ? { model: row.model } : {}) })}
+                                        href={to + '?' + new URLSearchParams({ task: listItem(task_id), ...(row.model ? { model: listItem(row.model) } : {}) })}
                                     >
                                         {row.model == null ? <span class="dim">unknown</span> : visible(row.model.slice(0, 200))}
                                     </a>

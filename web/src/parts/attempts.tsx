@@ -1,6 +1,7 @@
 // Every run of a task.
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
+import { listItem } from '../filter';
 import { num } from '../format';
 import { usePlace } from '../router';
 import { useRunRows } from '../rows';
@@ -12,7 +13,7 @@ const SHOWN = [...STANDARD.filter(id => id !== 'what'), 'attempt', 'duration', '
 
 export function Attempts({ name, task }: { name: string; task: string }): JSX.Element {
     const sort = usePlace().query.get('sort') ?? '';
-    const filter = useMemo(() => new URLSearchParams({ task }), [task]);
+    const filter = useMemo(() => new URLSearchParams({ task: listItem(task) }), [task]);
     const asked = new URLSearchParams(filter);
     if (sort) asked.set('sort', sort);
     const rows = useRunRows(name, asked.toString());

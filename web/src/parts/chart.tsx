@@ -1,11 +1,10 @@
 // A result as bars, lines or a heat map, in SVG; the same as a picture to take along.
 import type { JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import type { Json } from '../api';
 import { count, DASH } from '../format';
-import type { ChartSpec, SqlAnswer } from '../querying';
+import type { ChartSpec, SqlAnswer, SqlValue } from '../querying';
 import { visible } from '../text';
-import { numberText } from './sqltable';
+import { isNumber, numberText } from './sqltable';
 
 const MOST_BARS = 200;
 const MOST_CELLS = 80; /* a side of a heat map */
@@ -13,7 +12,7 @@ const MOST_SERIES = 8; /* as many as there are colours to tell apart */
 const MOST_POINTS = 20_000;
 const NAME = 28; /* characters of a name at an axis */
 
-const label = (value: Json): string => (value == null ? DASH : visible(typeof value === 'string' ? value : JSON.stringify(value)));
+const label = (value: SqlValue): string => (value == null ? DASH : visible(typeof value === 'string' ? value : isNumber(value) ? String(value) : JSON.stringify(value)));
 const short = (text: string) => (text.length > NAME ? text.slice(0, NAME - 1) + '…' : text);
 
 /** Beside a bar or in a cell: whole numbers as they are, others to three digits. */
@@ -22,7 +21,7 @@ const brief = (n: number) => numberText(Number.isInteger(n) ? n : Number(n.toPre
 function isNumeric(answer: SqlAnswer, i: number): boolean {
     let some = false;
     for (const row of answer.rows.slice(0, 500)) {
-        if (row[i] != null && typeof row[i] !== 'number') return false;
+        if (row[i] != null && !isNumber(row[i])) return false;
         some ||= row[i] != null;
     }
     return some;
@@ -62,7 +61,7 @@ export function chartProblem(answer: SqlAnswer, spec: ChartSpec): string | null 
 }
 
 interface Point {
-    x: Json;
+    x: SqlValue;
     y: number;
     series: string;
     row: number;
@@ -106,7 +105,7 @@ function Drawn({ answer, spec, width }: { answer: SqlAnswer; spec: ChartSpec; wi
     const points: Point[] = [];
     answer.rows.forEach((row, i) => {
         const value = row[y];
-        if (typeof value === 'number') points.push({ x: row[x] ?? null, y: value, series: by < 0 ? '' : label(row[by] ?? null), row: i });
+        if (isNumber(value)) points.push({ x: row[x] ?? null, y: Number(value), series: by < 0 ? '' : label(row[by] ?? null), row: i });
     });
     const named = [...new Set(points.map(p => p.series))];
     const series = named.slice(0, MOST_SERIES);

@@ -2,9 +2,10 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import type { Kind } from '../api';
+import { listText, listValues } from '../filter';
 import { KINDS, KIND_NAME, num } from '../format';
 import { lists, type FacetOf, type FieldInfo } from '../lists';
-import { currentPlace, go, withQuery } from '../router';
+import { currentPlace, go, withNone, withQuery } from '../router';
 import { visible } from '../text';
 import { useAsk, useKept, useNarrow } from '../use';
 import { KindMark, OutcomeMark } from './marks';
@@ -121,7 +122,8 @@ export function Facets({
 function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams; added: boolean }): JSX.Element | null {
     const [all, setAll] = useState(false);
     const { field, more } = facet;
-    const chosen = query.get(field)?.split(',').filter(Boolean) ?? [];
+    const chosen = listValues(query.get(field) ?? '');
+    const none = query.get(field) === '';
     const order = ORDER[field];
     const listed = order ? order.flatMap(v => facet.values.filter(x => x.value === v)) : facet.values;
     // What is chosen stays in sight, though no run that the other filters leave has it.
@@ -133,14 +135,14 @@ function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams
     const shown = all ? values : values.filter((v, i) => i < 6 || (v.value != null && chosen.includes(v.value)));
     const title = fieldTitle(field);
     const toggle = (value: string) =>
-        go(withQuery({ [field]: (chosen.includes(value) ? chosen.filter(v => v !== value) : [...chosen, value]).join(',') }));
+        go(withQuery({ [field]: listText(chosen.includes(value) ? chosen.filter(v => v !== value) : [...chosen, value]) }));
     return (
         <section class="facet" aria-label={title}>
             <h2>
                 <span class="one" title={field}>
                     {visible(title)}
                 </span>
-                {chosen.length > 0 && (
+                {query.has(field) && (
                     <a href={withQuery({ [field]: null })} aria-label={`Any ${title.toLowerCase()}`}>
                         any
                     </a>
@@ -149,7 +151,11 @@ function Facet({ facet, query, added }: { facet: FacetOf; query: URLSearchParams
             {shown.map(({ value, runs }) =>
                 value == null ? (
                     <label key="" class="dim">
-                        <input type="checkbox" disabled title="Runs that do not say cannot be asked for" />
+                        <input
+                            type="checkbox"
+                            checked={none}
+                            onChange={() => go(none ? withQuery({ [field]: null }) : withNone(field))}
+                        />
                         not said<span class="n">{num(runs)}</span>
                     </label>
                 ) : (

@@ -15,6 +15,7 @@ import {
     type ComparedTask,
     type Comparison,
     type Contrasted,
+    type Had,
     type Side,
     type Sizes,
 } from '../compare';
@@ -291,11 +292,57 @@ export function ChangedTable({
 
 /* ---- what one does that the other does not --------------------------------------------------------------------------------- */
 
-export function ContrastChart({ items, labels }: { items: Contrasted[]; labels: Record<Side, string> }): JSX.Element {
-    const [open, setOpen] = useState<string | null>(null);
+/** Two shares of runs on one line, in figures too, and how likely chance is. */
+function Shares({ of, labels }: { of: { a: number; b: number; p: number }; labels: Record<Side, string> }): JSX.Element {
     const x = (v: number) => 6 + v * 188;
     return (
+        <>
+            <svg class="dumb" viewBox="0 0 200 16" aria-hidden="true">
+                <path class="trk" d="M6 8H194" />
+                <path class="rng" d={`M${x(of.a)} 8H${x(of.b)}`} />
+                <Dot side="a" x={x(of.a)} y={8} />
+                <Dot side="b" x={x(of.b)} y={8} />
+            </svg>
+            {SIDES.map(side => (
+                <span class="num" key={side}>
+                    {percent(of[side], 0)}
+                    <span class="sr"> % of {labels[side]}</span>
+                </span>
+            ))}
+            <span class="num dim">{chance(of.p)}</span>
+        </>
+    );
+}
+
+export function ContrastChart({
+    had,
+    items,
+    labels,
+    href,
+}: {
+    had: Had[];
+    items: Contrasted[];
+    labels: Record<Side, string>;
+    href: (side: Side, more: Record<string, string>) => string | null;
+}): JSX.Element {
+    const [open, setOpen] = useState<string | null>(null);
+    return (
         <ul class="contrast">
+            {had.map(row => {
+                const [more, less]: [Side, Side] = row.b > row.a ? ['b', 'a'] : ['a', 'b'];
+                return (
+                    <li key={row.what + row.name}>
+                        {/* Of all other runs there is no list: then those of the group that has a name. */}
+                        <a class="had" href={href(more, row.more) ?? href(less, row.more) ?? undefined} title="Open the runs">
+                            <span class="mk">
+                                {row.kind && <KindMark kind={row.kind} label />}
+                                <span class="one">{visible(row.name)}</span>
+                            </span>
+                            <Shares of={row} labels={labels} />
+                        </a>
+                    </li>
+                );
+            })}
             {items.map(item => {
                 const more: Side = item.b > item.a ? 'b' : 'a';
                 return (
@@ -308,19 +355,7 @@ export function ContrastChart({ items, labels }: { items: Contrasted[]; labels: 
                             <code class="one" title={visible(item.actions)}>
                                 {visible(item.actions)}
                             </code>
-                            <svg class="dumb" viewBox="0 0 200 16" aria-hidden="true">
-                                <path class="trk" d="M6 8H194" />
-                                <path class="rng" d={`M${x(item.a)} 8H${x(item.b)}`} />
-                                <Dot side="a" x={x(item.a)} y={8} />
-                                <Dot side="b" x={x(item.b)} y={8} />
-                            </svg>
-                            {SIDES.map(side => (
-                                <span class="num" key={side}>
-                                    {percent(item[side], 0)}
-                                    <span class="sr"> % of {labels[side]}</span>
-                                </span>
-                            ))}
-                            <span class="num dim">{chance(item.p)}</span>
+                            <Shares of={item} labels={labels} />
                         </button>
                         {open === item.actions && (
                             <ol class="shown-runs">

@@ -27,6 +27,11 @@ function step(passed: number, failed: number): string {
 const worst = (task: Task): Kind | undefined =>
     task.verdict === 'broken' ? 'broken_task' : KINDS.find(kind => task.findings[kind] > 0);
 
+/** A finding about the task is a word against it; that it is broken is the verdict over all of them. */
+const doubted = (task: Task, kind: Kind) => kind === 'broken_task' && task.verdict !== 'broken';
+const kindName = (task: Task, kind: Kind) =>
+    doubted(task, kind) ? `${count(task.findings.broken_task, 'finding')} of a broken task, but not its verdict` : KIND_NAME[kind];
+
 export function Heat({
     tasks,
     total,
@@ -87,6 +92,7 @@ export function Heat({
         if (until < ordered.length && scrollLeft + clientWidth * 2 > scrollWidth) setDrawn(until + FIRST_DRAWN);
     };
 
+    const mark = now && worst(now.task);
     const labels = rows.map(model => shortModel(model));
     return (
         <section class="panel" aria-label="Tasks by models">
@@ -160,11 +166,11 @@ export function Heat({
                             href={href(task)}
                             tabIndex={i === at ? 0 : -1}
                             style={first && i && room ? { marginLeft: room } : undefined}
-                            aria-label={`${task.task_id}: ${said}${kind ? `, ${KIND_NAME[kind]}` : ''}`}
+                            aria-label={`${task.task_id}: ${said}${kind ? `, ${kindName(task, kind)}` : ''}`}
                             onFocus={() => setAt(i)}
                             onMouseEnter={() => setAt(i)}
                         >
-                            {kind ? <KindMark kind={kind} /> : <i />}
+                            {kind ? <KindMark kind={kind} hollow={doubted(task, kind)} title={kindName(task, kind)} /> : <i />}
                             {cells.map((cell, k) => (
                                 <u key={k} class={cell ? step(cell.passed, cell.failed) : 'hx'} />
                             ))}
@@ -176,7 +182,7 @@ export function Heat({
             {now && (
                 <div class="readout" aria-live="polite">
                     <span>
-                        {worst(now.task) && <KindMark kind={worst(now.task)!} label />} <b>{now.task.task_id}</b>
+                        {mark && <KindMark kind={mark} hollow={doubted(now.task, mark)} label={kindName(now.task, mark)} />} <b>{now.task.task_id}</b>
                     </span>
                     <span class="one gist">{visible(now.task.gist ?? '')}</span>
                     {rows.map((model, k) => {

@@ -4,14 +4,11 @@ import type { Evidence, Kind, Severity } from '../api';
 import { KIND_NAME, OUTCOME_NAME, address, outcome } from '../format';
 import { quoteLine } from '../text';
 
-/** Beside its word a mark is hidden from readers; alone it says its name. */
-export function KindMark({ kind, label }: { kind: Kind; label?: string | boolean }): JSX.Element {
+/** Beside its word a mark is hidden from readers; alone it says its name. Hollow: not sure. */
+export function KindMark({ kind, label, title, hollow }: { kind: Kind; label?: string | boolean; title?: string; hollow?: boolean }): JSX.Element {
     const said = label === true ? KIND_NAME[kind] : label;
-    return said ? (
-        <i class={`k k-${kind}`} role="img" aria-label={said} title={said} />
-    ) : (
-        <i class={`k k-${kind}`} aria-hidden="true" />
-    );
+    const look = `k k-${kind}${hollow ? ' hollow' : ''}`;
+    return said ? <i class={look} role="img" aria-label={said} title={said} /> : <i class={look} aria-hidden="true" title={title} />;
 }
 
 export function OutcomeMark({ success, label }: { success: boolean | null; label?: boolean }): JSX.Element {

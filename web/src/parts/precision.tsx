@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { api, type Finding, type Summary } from '../api';
 import { count, num, percent, runLabel, wilson } from '../format';
+import { listItem } from '../filter';
 import { collectionPath, runPath, withQuery } from '../router';
 import { useAsk } from '../use';
 import { OutcomeMark } from './marks';
@@ -83,7 +84,7 @@ export function Side({ summary, finding }: { summary?: Summary; finding?: Findin
                             <li>
                                 <a
                                     href={
-                                        collectionPath(summary!.collection, 'runs') + '?' + new URLSearchParams({ task: task! })
+                                        collectionPath(summary!.collection, 'runs') + '?' + new URLSearchParams({ task: listItem(task!) })
                                     }
                                 >
                                     all of them

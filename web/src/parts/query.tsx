@@ -1,7 +1,7 @@
 // The query box: finished terms become tokens, the rest are words to look for; completion while typing.
 import type { JSX } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { addTerm, readTerms, termsOf, type Field, type Term } from '../filter';
+import { addTerm, listValues, readTerms, termsOf, type Field, type Term } from '../filter';
 import { num } from '../format';
 import { useKeys } from '../keys';
 import { currentPlace, go } from '../router';
@@ -119,7 +119,7 @@ export function QueryBox({
                 {terms.map(term => (
                     <span class="qt" key={term.key}>
                         <i>{term.key}:</i>
-                        {term.value.split(',').join(' or ')}
+                        {listValues(term.value).join(' or ')}
                         <button type="button" aria-label={`Remove ${term.key}:${term.value}`} onClick={() => remove(term)}>
                             ×
                         </button>

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import type { Finding, Json, Label, RunDetail, Score } from '../api';
 import { DASH, addresses, cost, count, duration, num, runLabel, time } from '../format';
 import { setLabelling } from '../labelling';
+import { listItem } from '../filter';
 import { runPath } from '../router';
 import type { EvItem } from '../transcript';
 import { KindMark, OutcomeMark, SeverityMark } from './marks';
@@ -141,7 +142,7 @@ export function RunHead({
                 {run.task_id != null && (
                     <small>
                         task{' '}
-                        <a class="ink" href={runs + '?' + new URLSearchParams({ task: run.task_id })}>
+                        <a class="ink" href={runs + '?' + new URLSearchParams({ task: listItem(run.task_id) })}>
                             {clip(run.task_id, 120)}
                         </a>
                         {attempt}
@@ -332,7 +333,7 @@ export function SameTask({ run, runs }: { run: RunDetail; runs: string }): JSX.E
     const differs = others.filter(s => s.success != null && run.success != null && s.success !== run.success);
     const other = differs.find(s => s.model === run.model) ?? differs[0] ?? others.find(s => s.model === run.model) ?? others[0];
     const list = (model: string | null) =>
-        runs + '?' + new URLSearchParams({ task: run.task_id ?? '', ...(model ? { model } : {}) });
+        runs + '?' + new URLSearchParams({ task: listItem(run.task_id ?? ''), ...(model ? { model: listItem(model) } : {}) });
     return (
         <nav class="strip" aria-label="Same task">
             <b>Same task</b>

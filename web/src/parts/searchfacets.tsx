@@ -2,7 +2,8 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { num } from '../format';
-import { go, withQuery } from '../router';
+import { listText, listValues } from '../filter';
+import { go, withNone, withQuery } from '../router';
 import type { SearchFacets, SearchField } from '../searching';
 import { useNarrow } from '../use';
 import { OutcomeMark } from './marks';
@@ -50,23 +51,23 @@ function Facet({
     chosen: string | null;
 }): JSX.Element {
     const [all, setAll] = useState(false);
-    // A collection is one; of the others several can be chosen. A name may hold a comma itself.
-    const one = field === 'collection' || values.some(v => v.value === asked);
-    const chosen = !asked ? [] : one ? [asked] : asked.split(',').filter(Boolean);
+    // A collection is one; of the others several can be chosen.
+    const one = field === 'collection';
+    const chosen = !asked ? [] : one ? [asked] : listValues(asked);
     const listed = [
         ...chosen.filter(value => !values.some(v => v.value === value)).map(value => ({ value, hits: 0 })),
         ...values,
     ];
     const shown = all ? listed : listed.slice(0, 6);
     const toggle = (value: string) => {
-        const next = chosen.includes(value) ? chosen.filter(v => v !== value) : field === 'collection' ? [value] : [...chosen, value];
-        go(withQuery({ [field]: next.join(',') }));
+        const next = chosen.includes(value) ? chosen.filter(v => v !== value) : one ? [value] : [...chosen, value];
+        go(withQuery({ [field]: one ? (next[0] ?? null) : listText(next) }));
     };
     return (
         <section class="facet" aria-label={TITLE[field]}>
             <h2>
                 {TITLE[field]}
-                {asked && (
+                {asked != null && (
                     <a href={withQuery({ [field]: null })} aria-label={`Any ${TITLE[field].toLowerCase()}`}>
                         any
                     </a>
@@ -75,7 +76,11 @@ function Facet({
             {shown.map(({ value, hits }) =>
                 value == null ? (
                     <label key="" class="dim">
-                        <input type="checkbox" disabled title="Hits that do not say cannot be asked for" />
+                        <input
+                            type="checkbox"
+                            checked={asked === ''}
+                            onChange={() => go(asked === '' ? withQuery({ [field]: null }) : withNone(field))}
+                        />
                         not said<span class="n">{num(hits)}</span>
                     </label>
                 ) : (

@@ -1,7 +1,7 @@
 // What can be done with runs: choose what is shown, take them along, tag them.
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { api, exportUrl, type Run } from '../api';
+import { api, exportUrl, MOST_IDS, type Run } from '../api';
 import { csvCell, saveFile } from '../file';
 import { count, num } from '../format';
 import { exportRuns, type FieldInfo } from '../lists';
@@ -130,9 +130,6 @@ export function Actions({
         </Popover>
     );
 }
-
-/* A call names at most so many runs. */
-const MOST_IDS = 10_000;
 
 export function SelectionBar({
     collection,

@@ -1,10 +1,9 @@
 // The rows of a query: only those in view are drawn. A cell that is cut opens; ids of runs are links.
 import type { JSX } from 'preact';
 import { useMemo, useRef, useState } from 'preact/hooks';
-import type { Json } from '../api';
 import { DASH, num } from '../format';
 import { parseJson } from '../json';
-import type { SqlAnswer } from '../querying';
+import type { SqlAnswer, SqlValue } from '../querying';
 import { runPath } from '../router';
 import { visible } from '../text';
 import { useInView, useNarrow } from '../use';
@@ -17,9 +16,11 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const precise = new Intl.NumberFormat('en-US', { maximumSignificantDigits: 6, useGrouping: true });
 
 /** Whole numbers as they are, others to six digits. */
-export const numberText = (n: number) => (Number.isInteger(n) ? String(n) : precise.format(n));
+export const numberText = (n: number | bigint) => (typeof n === 'bigint' || Number.isInteger(n) ? String(n) : precise.format(n));
 
-const textOf = (value: Json) => (typeof value === 'string' ? value : JSON.stringify(value));
+export const isNumber = (value: SqlValue | undefined): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
+
+const textOf = (value: SqlValue) => (typeof value === 'string' ? value : isNumber(value) ? String(value) : JSON.stringify(value));
 
 /** Which columns hold ids of runs: those called so, and `id` where the query reads the runs and no other view. */
 function runColumns(answer: SqlAnswer, query: string): Set<number> {
@@ -37,7 +38,7 @@ function widths(answer: SqlAnswer): number[] {
         let most = name.length + 2;
         for (const row of answer.rows.slice(0, 200)) {
             const value = row[i];
-            most = Math.max(most, typeof value === 'number' ? numberText(value).length : value == null ? 1 : textOf(value).length);
+            most = Math.max(most, isNumber(value) ? numberText(value).length : value == null ? 1 : textOf(value).length);
         }
         return Math.round(Math.min(Math.max(most * 7.3 + 20, 56), 380));
     });
@@ -54,11 +55,11 @@ export function SqlTable({ answer, query }: { answer: SqlAnswer; query: string }
     const wide = useMemo(() => widths(answer), [answer]);
     const runs = useMemo(() => runColumns(answer, query), [answer, query]);
     const numeric = useMemo(
-        () => answer.columns.map((_, i) => answer.rows.slice(0, 200).some(row => typeof row[i] === 'number')),
+        () => answer.columns.map((_, i) => answer.rows.slice(0, 200).some(row => isNumber(row[i]))),
         [answer],
     );
     const counter = Math.ceil(num(answer.rows.length).length * 7.3) + 16;
-    const [open, setOpen] = useState<{ name: string; value: Json } | null>(null);
+    const [open, setOpen] = useState<{ name: string; value: SqlValue } | null>(null);
     return (
         <div class="sql-x" role="region" aria-label="Rows" tabIndex={0}>
             <table class="sql" aria-rowcount={answer.rows.length + 1} style={{ width: `${wide.reduce((a, b) => a + b, counter)}px` }}>
@@ -86,7 +87,7 @@ export function SqlTable({ answer, query }: { answer: SqlAnswer; query: string }
                         <tr key={from + k} aria-rowindex={from + k + 2}>
                             <td class="num dim">{num(from + k + 1)}</td>
                             {row.map((value, i) => (
-                                <td key={i} class={typeof value === 'number' || (value == null && numeric[i]) ? 'num' : undefined}>
+                                <td key={i} class={isNumber(value) || (value == null && numeric[i]) ? 'num' : undefined}>
                                     <Cell value={value} run={runs.has(i)} open={() => setOpen({ name: answer.columns[i]!, value })} />
                                 </td>
                             ))}
@@ -105,9 +106,9 @@ export function SqlTable({ answer, query }: { answer: SqlAnswer; query: string }
     );
 }
 
-function Cell({ value, run, open }: { value: Json; run: boolean; open: () => void }): JSX.Element {
+function Cell({ value, run, open }: { value: SqlValue; run: boolean; open: () => void }): JSX.Element {
     if (value == null) return <span class="dim" title="NULL">{DASH}</span>;
-    if (typeof value === 'number') return <span title={String(value)}>{numberText(value)}</span>;
+    if (isNumber(value)) return <span title={String(value)}>{numberText(value)}</span>;
     const text = textOf(value);
     if (run && UUID.test(text)) return <a href={runPath(text)}>{text}</a>;
     const shown = visible(text.slice(0, SHOWN)).replace(/\s+/g, ' ');
@@ -121,7 +122,7 @@ function Cell({ value, run, open }: { value: Json; run: boolean; open: () => voi
 
 const WHOLE = 200_000; /* characters shown of a value; more is copied, not drawn */
 
-function Whole({ value }: { value: Json }): JSX.Element {
+function Whole({ value }: { value: SqlValue }): JSX.Element {
     const text = textOf(value);
     const root = useMemo(() => parseJson(text), [text]);
     return (
