@@ -219,9 +219,11 @@ static bool load_more(struct columns *c, struct store *s, struct slice name, str
     const struct part *p = c->parts[PART_RUNS];
     if (slice_is(name, "name") || slice_is(name, "id"))
         return columns_load_names(c, s, name, e);
-    if (slice_starts(name, "score.") && !p->has_scores)
-        return columns_load_scores(c, s, e);
-    if (slice_starts(name, "meta.") && !p->has_metadata)
+    if (slice_starts(name, "score.") && !p->has_scores && !columns_load_scores(c, s, SLICE_NONE, e))
+        return false;
+    if (slice_starts(name, "score.") && p->more_scores && !columns_find(p, name))
+        return columns_load_scores(c, s, slice_sub(name, strlen("score."), name.len), e);
+    if (slice_starts(name, "meta.") && (!p->has_metadata || p->more_metadata))
         return columns_load_metadata(c, s, slice_sub(name, strlen("meta."), name.len), e);
     return true;
 }
@@ -253,7 +255,7 @@ bool columns_all(struct columns *c, struct store *s, const struct column ***out,
         struct part *p = c->parts[k];
         pthread_mutex_lock(&p->lock);
         ok = load_part(c, s, (enum part_kind)k, e) &&
-             (k != PART_RUNS || ((p->has_scores || columns_load_scores(c, s, e)) && (p->has_metadata || columns_load_metadata(c, s, SLICE_NONE, e))));
+             (k != PART_RUNS || ((p->has_scores || columns_load_scores(c, s, SLICE_NONE, e)) && (p->has_metadata || columns_load_metadata(c, s, SLICE_NONE, e))));
         for (size_t i = 0; ok && i < p->nitems; i++) {
             *out = arena_grow(&c->a, *out, *n, &cap, sizeof **out);
             (*out)[(*n)++] = p->items[i];

@@ -6,6 +6,9 @@
 
 #include <pthread.h>
 
+/* What columns hold: names of fields up to so many bytes, and of metadata objects in objects so deep. */
+enum { FIELD_NAME_MAX = 800, METADATA_DEPTH = 4 };
+
 /* What changes together is kept together, so that a tag or a review leaves all but its own part as it is. */
 enum part_kind { PART_RUNS, PART_TAGS, PART_FOUND, PART_COUNT };
 
@@ -27,6 +30,7 @@ struct part {
     size_t n;
     bool has_scores, has_metadata;
     struct column none;          /* of a score or a key that no run has */
+    bool more_scores, more_metadata; /* there are more than were read: these are read when they are asked for */
     struct found found;          /* PART_FOUND */
 };
 
@@ -48,8 +52,8 @@ bool columns_load_tags(struct columns *c, struct store *s, struct err *e);
 bool columns_load_found(struct columns *c, struct store *s, struct err *e);
 /* "name" or "id": a word a run. */
 bool columns_load_names(struct columns *c, struct store *s, struct slice name, struct err *e);
-bool columns_load_scores(struct columns *c, struct store *s, struct err *e);
-/* One key of metadata, or (absent) all. */
+/* One score or key of metadata, or (absent) all. */
+bool columns_load_scores(struct columns *c, struct store *s, struct slice key, struct err *e);
 bool columns_load_metadata(struct columns *c, struct store *s, struct slice key, struct err *e);
 
 #endif

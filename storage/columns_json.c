@@ -8,8 +8,8 @@
 
 #include <math.h>
 
-/* Columns being read, by name. Together they take this much at most: what comes after is left out. */
-enum { FRESH_MAX = 400, FRESH_BYTES = 1 << 28, DEPTH_MAX = 4, NAME_MAX_BYTES = 200 };
+/* Columns being read, by name. Together they take this much at most: what comes after is left out until it is asked for by name. */
+enum { FRESH_MAX = 400, FRESH_BYTES = 1 << 28, NAME_MAX_BYTES = 200 };
 
 struct fresh {
     const struct columns *c;
@@ -21,6 +21,7 @@ struct fresh {
     uint32_t **codes;
     size_t *last;        /* the run that was there last, + 1 */
     size_t n, max;
+    bool more;           /* some were left out */
     struct slice only;   /* the one name that is wanted; absent: all */
 };
 
@@ -39,11 +40,15 @@ static void fresh_start(struct fresh *f, const struct columns *c)
 /* The place + 1 of a column; 0: there is no room for it, or nobody wants it. */
 static size_t fresh_place(struct fresh *f, struct slice name)
 {
-    if ((f->only.ptr && !slice_eq(name, f->only)) || name.len > NAME_MAX_BYTES)
+    if (f->only.ptr && !slice_eq(name, f->only))
         return 0;
     size_t at = map_get(&f->by_name, name);
-    if (at || f->n == f->max || columns_find(f->p, name))
+    if (at || columns_find(f->p, name))
         return at;
+    if (f->n == f->max || (name.len > NAME_MAX_BYTES && !f->only.ptr)) {
+        f->more = true;
+        return 0;
+    }
     f->items[f->n] = arena_dup(&f->names, name);
     f->words[f->n] = (struct words){.a = &f->p->a};
     f->codes[f->n] = arena_array(&f->p->a, uint32_t, f->c->n + 1);
@@ -107,11 +112,11 @@ static bool fresh_end(struct fresh *f, bool whole)
 static void put_object(struct fresh *f, struct str *name, size_t run, const struct jvalue *object, int depth)
 {
     size_t len = name->len;
-    for (uint32_t i = 0; i < object->n && i < 4 * FRESH_MAX; i++) {
+    for (uint32_t i = 0; i < object->n; i++) {
         name->len = len;
         str_addc(name, '.');
         str_add_slice(name, object->keys[i]);
-        if (jis(&object->items[i], J_OBJECT) && depth < DEPTH_MAX)
+        if (!name->full && jis(&object->items[i], J_OBJECT) && depth < METADATA_DEPTH)
             put_object(f, name, run, &object->items[i], depth + 1);
         else if (!name->full)
             put_value(f, str_slice(name), run, &object->items[i]);
@@ -124,7 +129,7 @@ bool columns_load_metadata(struct columns *c, struct store *s, struct slice key,
 {
     struct fresh f = {0};
     struct arena doc = {0};
-    struct str name = STR_INIT(4 * NAME_MAX_BYTES);
+    struct str name = STR_INIT(FIELD_NAME_MAX);
     size_t hint = 0;
     fresh_start(&f, c);
     if (key.ptr)
@@ -145,19 +150,24 @@ bool columns_load_metadata(struct columns *c, struct store *s, struct slice key,
     }
     str_free(&name);
     arena_free(&doc);
-    f.p->has_metadata |= step == STEP_DONE && !key.ptr;
+    if (step == STEP_DONE && !key.ptr) {
+        f.p->has_metadata = true;
+        f.p->more_metadata = f.more;
+    }
     return fresh_end(&f, step == STEP_DONE);
 }
 
 /* ---- scores ----------------------------------------------------------------------------------------------------------- */
 
-bool columns_load_scores(struct columns *c, struct store *s, struct err *e)
+bool columns_load_scores(struct columns *c, struct store *s, struct slice key, struct err *e)
 {
     struct fresh f = {0};
     struct arena doc = {0};
-    struct str name = STR_INIT(4 * NAME_MAX_BYTES);
+    struct str name = STR_INIT(FIELD_NAME_MAX);
     size_t hint = 0;
     fresh_start(&f, c);
+    if (key.ptr)
+        f.only = arena_printf(&f.names, "score.%.*s", SLICE_ARG(key));
     struct stmt *q = db_prepare(s->db,
         "SELECT r.n, s.name, s.value FROM run r CROSS JOIN score s ON s.id BETWEEN r.n << 26 AND r.n << 26 | 67108863 WHERE r.collection = $1", e);
     bind_int(q, c->collection);
@@ -176,6 +186,9 @@ bool columns_load_scores(struct columns *c, struct store *s, struct err *e)
     }
     str_free(&name);
     arena_free(&doc);
-    f.p->has_scores = step == STEP_DONE;
+    if (step == STEP_DONE && !key.ptr) {
+        f.p->has_scores = true;
+        f.p->more_scores = f.more;
+    }
     return fresh_end(&f, step == STEP_DONE);
 }

@@ -1,8 +1,8 @@
 /* Which runs a filter names, by the columns; what they do not hold (words in texts, lists of ids) by SQL. */
 #include "storage/columns_in.h"
-#include "storage/words.h"
 
 #include "storage/fields.h"
+#include "storage/words.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -199,6 +199,15 @@ static bool held(struct slice list)
     return list.len < WORD_MAX && !memchr(list.ptr, '[', list.len) && !memchr(list.ptr, '{', list.len);
 }
 
+/* Nor is a name that none of them has. */
+static bool held_name(struct slice key)
+{
+    size_t dots = 0;
+    for (size_t i = 0; i < key.len; i++)
+        dots += key.ptr[i] == '.';
+    return dots < METADATA_DEPTH && key.len < FIELD_NAME_MAX - strlen("score.");
+}
+
 static bool pick_pairs(struct pick *p, const char *prefix, const struct filter_pair *pairs, size_t n, struct filter_pair *rest, size_t *nrest,
                        struct err *e)
 {
@@ -207,7 +216,7 @@ static bool pick_pairs(struct pick *p, const char *prefix, const struct filter_p
         struct slice name = arena_printf(p->a, "%s%.*s", prefix, SLICE_ARG(pairs[i].key));
         if (!field_key(pairs[i].key, e))
             return false;
-        if (!held(pairs[i].value)) {
+        if (!held(pairs[i].value) || !held_name(pairs[i].key)) {
             rest[(*nrest)++] = pairs[i];
             continue;
         }
@@ -241,7 +250,9 @@ bool columns_select(struct columns *c, struct store *s, const struct filter *f, 
         !pick_pairs(&p, "score.", f->scores, f->nscores, rest.scores, &rest.nscores, e))
         return false;
     for (size_t i = 0; i < f->nranges; i++)
-        if (!pick_range(&p, &f->ranges[i], e))
+        if (slice_starts(f->ranges[i].key, "meta.") && !held_name(slice_sub(f->ranges[i].key, strlen("meta."), SIZE_MAX)))
+            rest.ranges[rest.nranges++] = f->ranges[i];
+        else if (!pick_range(&p, &f->ranges[i], e))
             return false;
     if (f->has_findings >= 0) {
         if (!columns_get(c, s, slice_str("findings"), &findings, e))

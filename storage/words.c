@@ -142,10 +142,7 @@ void words_end(struct words *w, uint32_t *codes, size_t n, struct column *out)
     out->words = w->items;
     out->numbers = w->numbers;
     out->nwords = (uint32_t)w->n;
-    out->type = w->boolean && !w->text && !w->number              ? TYPE_BOOL
-                : w->number && !w->text && !w->boolean            ? TYPE_NUMBER
-                : w->text && !w->number && !w->boolean && !w->no_time ? TYPE_TIME
-                                                                  : TYPE_TEXT;
+    out->type = w->number && !w->text ? TYPE_NUMBER : w->text && !w->number && !w->no_time ? TYPE_TIME : TYPE_TEXT;
     arena_free(&scratch);
     arena_free(&w->table);
 }

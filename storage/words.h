@@ -12,7 +12,7 @@ struct words {
     struct arena table;       /* slots, gone after words_end() */
     uint32_t *slots;
     size_t size;
-    bool text, number, boolean, no_time; /* what came; no_time: a text that is none */
+    bool text, number, no_time; /* what came; no_time: a text that is none */
 };
 
 /* The code of a text (cut to WORD_MAX), 0 for an absent one; of a number, 0 for NAN. */

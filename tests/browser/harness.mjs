@@ -150,9 +150,11 @@ export async function axe(page) {
         .map(v => `${v.id} (${v.nodes.length}): ${v.nodes[0].target.join(' ')} ${v.nodes[0].html.slice(0, 140)}`);
 }
 
-/** Waits until no request has been under way for a moment and what came has been drawn. */
+/** Waits until no request has been under way for a moment and what came has been drawn; 10 s at most, as the end of a request that a
+ *  navigation took away is not always told. */
 export async function settled(page) {
-    for (let calm = 0; calm < 3;) {
+    const until = Date.now() + 10_000;
+    for (let calm = 0; calm < 3 && Date.now() < until;) {
         const before = page.asked;
         await page.waitForTimeout(40);
         calm = before === page.asked && page.answered === page.asked ? calm + 1 : 0;

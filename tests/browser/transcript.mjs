@@ -111,12 +111,12 @@ async function load(base) {
     return { lanes: of('lanes'), long: of('long-2000'), hostile: items.find(run => run.external_id?.startsWith('<script>'))?.id };
 }
 
-/** Selects characters [from, to) of the first text in an element. */
+/** Selects characters [from, to) of the first text that has so many. */
 const select = (page, selector, from, to) =>
     page.evaluate(
         ([selector, from, to]) => {
-            const element = document.querySelector(selector);
-            const text = document.createTreeWalker(element, NodeFilter.SHOW_TEXT).nextNode();
+            const texts = [...document.querySelectorAll(selector)].flatMap(e => [...e.childNodes]);
+            const text = texts.find(node => node.nodeType === Node.TEXT_NODE && node.data.length >= to);
             const range = document.createRange();
             range.setStart(text, from);
             range.setEnd(text, to);

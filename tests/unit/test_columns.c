@@ -176,6 +176,52 @@ static void a_value_may_hold_a_comma(void **state)
         }
 }
 
+/* More keys of metadata and scores than are kept, one that lies deep, and lists longer than an expression of SQL may be deep. */
+static void what_columns_cannot_hold_is_found_all_the_same(void **state)
+{
+    enum { MANY = 450, DEEP = 6, WORDS = 1500, OF = 4 };
+    static const char *const asked[][2] = {{"meta.k0", "1"}, {"meta.k449", "1"}, {"score.s449", "1"}, {"meta.a.a.a.a.a.a", "1"},
+                                           {"range.meta.k448", "1..1"}, {"range.meta.a.a.a.a.a.a", "1..1"}, {"range.score.s448", "1..1"}};
+    struct fixture *f = *state;
+    struct field_rows fields;
+    struct str text = STR_INIT(1 << 16);
+    struct put *put = store_put_new(f->store, &(struct put_target){.collection = f->collection, .imported = 1000000});
+    for (int i = 0; i < OF; i++) {
+        struct run *run = simple_run(f, arena_printf(&f->a, "r%d", i), S("answer"));
+        struct findings none = {0};
+        str_reset(&text);
+        run->scores = arena_array(&f->a, struct score, MANY);
+        for (int k = 0; k < MANY; k++) {
+            str_printf(&text, "%s\"k%d\": %d", k ? ", " : "{", k, i % 2);
+            run->scores[run->nscores++] = (struct score){.name = arena_printf(&f->a, "s%d", k), .value = arena_printf(&f->a, "%d", i % 2)};
+        }
+        str_addz(&text, ", \"a\": ");
+        for (int k = 1; k < DEEP; k++)
+            str_addz(&text, "{\"a\": ");
+        str_printf(&text, "%d}}}}}}", i % 2);
+        run->metadata = arena_dup(&f->a, str_slice(&text));
+        struct put_name name = name_of(run, "/x/wide", 0);
+        OK(store_put_add(put, &name, run, &none, NULL, 0, &e));
+    }
+    uint64_t counts[PUT_OUTCOMES] = {0};
+    OK(store_put_commit(put, counts, &f->a, NULL, &e));
+    store_put_free(put);
+    for (int read = 0; read < 2; read++) { /* one by one, then with all that is kept in memory */
+        for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
+            struct filter filter = FILTER_ANY;
+            OK(filter_set(&filter, slice_str(asked[i][0]), slice_str(asked[i][1]), &e));
+            assert_int_equal(same_runs(f, &filter), OF / 2);
+        }
+        OK(store_fields(f->store, f->collection, &f->a, &fields, &e));
+    }
+    str_reset(&text);
+    for (int i = 0; i < WORDS; i++)
+        str_printf(&text, "%s%s", i ? "," : "", i == WORDS / 2 ? arena_strdup(&f->a, all_runs(f).items[1].run.id) : "nobody");
+    struct filter filter = {.run = arena_dup(&f->a, str_slice(&text)), .has_findings = -1};
+    assert_int_equal(same_runs(f, &filter), 1);
+    str_free(&text);
+}
+
 static void what_no_filter_can_be_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -494,6 +540,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(columns_and_sql_name_the_same_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_value_may_hold_a_comma, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_columns_cannot_hold_is_found_all_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_no_filter_can_be_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(facets_ignore_their_own_filter, set_up, tear_down),
         cmocka_unit_test_setup_teardown(statistics_are_of_what_is_known, set_up, tear_down),
