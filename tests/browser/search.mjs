@@ -58,7 +58,23 @@ async function start(page, base) {
 }
 
 async function wordChecks(page, base) {
-    await check('typing searches: each hit in its line, its words marked, and counted by what can be chosen', async () => {
+    await check('field:value in the box is a filter, in quotes it is words', async () => {
+            await page.goto(`${base}/search`);
+            const box = page.getByRole('textbox', { name: 'Search every message' });
+            await box.fill('zebra role:tool');
+            await box.press('Enter');
+            await page.locator('.qts .qt', { hasText: 'role:tool' }).waitFor();
+            await settled(page);
+            equal(await box.inputValue(), 'zebra', 'what remains in the box');
+            equal(new URL(page.url()).searchParams.get('role') + new URL(page.url()).searchParams.get('q'), 'toolzebra', 'the address');
+            equal(await page.locator('.hit:not(.soon)').count(), 1, 'hits');
+            await page.goto(`${base}/search`);
+            await box.fill('"role:tool"');
+            await box.press('Enter');
+            await settled(page);
+            equal(await page.locator('.qts .qt').count(), 0, 'filters of quoted words');
+        });
+        await check('typing searches: each hit in its line, its words marked, and counted by what can be chosen', async () => {
         await start(page, base);
         await page.keyboard.type('zebra');
         await shows(page, '4');

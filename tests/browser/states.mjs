@@ -49,6 +49,13 @@ export async function stateChecks(browser, base, { collection }) {
         await page.screenshot({ path: `${SHOTS}/state-${state}.png` });
         await page.unroute('**/api/v1/**');
     }
+    await check('a page that met no server goes on by itself when there is one again', async () => {
+        await page.route('**/api/v1/**', route => route.abort());
+        await page.goto(base + path + '/runs');
+        await page.getByRole('alert').first().waitFor();
+        await page.unroute('**/api/v1/**');
+        await page.getByRole('table', { name: 'Runs' }).waitFor({ timeout: 8000 });
+    });
     await page.context().close();
     await brokenChecks(browser, base, run);
     await jobChecks(browser, base);
@@ -131,6 +138,7 @@ async function paperChecks(browser, base, run) {
         assert(await page.getByText(`M${last}`, { exact: true }).last().isVisible(), 'the last message is drawn');
         equal(await page.locator('.top').isVisible(), false, 'the bar is on paper');
         equal(await page.evaluate(() => getComputedStyle(document.documentElement).colorScheme), 'light', 'theme');
+        equal(await page.locator('button.more:visible, .strip .btn:visible').count(), 0, 'buttons on paper');
         const pdf = (await page.pdf({ format: 'A4' })).toString('latin1');
         const pages = (pdf.match(/\/Type\s*\/Page\b/g) ?? []).length;
         assert(pages > 1 && pages < 60, `${pages} pages`);

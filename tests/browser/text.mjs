@@ -4,6 +4,7 @@ import { assert, check, equal, esbuild, WEB } from './harness.mjs';
 const ENTRY = `export * from './src/text'; export * from './src/json'; export * from './src/filter';
 export { wilson, bytes, address } from './src/format'; export { rowsOf, rowOf, stopsOf } from './src/transcript'; export * from './src/question';
 export * from './src/code'; export * from './src/lanes';
+export { wholeWords } from './src/text'; export { blanksIn, startText, triedText } from './src/rules'; export { withoutHalfTerm } from './src/searching';
 export * from './src/nested'; export * from './src/valuediff'; export { wordsOf, piecesOf, searchOf } from './src/searching';`;
 
 async function bundle() {
@@ -33,6 +34,29 @@ export async function textChecks() {
         equal(t.toUtf16(text, [999])[0], text.length, 'past the end');
         equal(t.toUtf16(text, [2])[0], 1, 'inside a character: its start');
         equal(t.toUtf16('', [0, 0]).join(), '0,0', 'the empty text');
+    });
+    await check('terms in a box are filters, in quotes they are words', () => {
+        const read = (text, all = true) => {
+            const { terms, words } = t.readTerms(text, ['role', 'tool'], all);
+            return terms.map(x => `${x.key}=${x.value}`).join(' ') + ' | ' + words;
+        };
+        equal(read('zebra role:tool'), 'role=tool | zebra ', 'a term');
+        equal(read('meta.seed:3 role:"tool" fox'), 'meta.seed=3 role=tool | fox', 'terms');
+        equal(read('"role:tool"'), ' | "role:tool"', 'a quoted term');
+        equal(read('"the role:tool is" fox'), ' | "the role:tool is" fox', 'a term in a phrase');
+        equal(read('"the role:tool ', false), ' | "the role:tool ', 'a term in a phrase that is still written');
+        equal(read('tool:"a b" fox'), 'tool=a b | fox', 'a quoted value');
+        equal(t.withoutHalfTerm('zebra role:to'), 'zebra', 'half a term');
+        equal(t.withoutHalfTerm('zebra Error:x'), 'zebra Error:x', 'no term');
+        equal(t.withoutHalfTerm('"role:to'), '"role:to', 'a quoted half');
+    });
+    await check('words chosen for a rule are whole, and what a new rule begins with is told from what was written', () => {
+        equal('There\u2019s no way out to the index. x'.slice(...t.wholeWords('There\u2019s no way out to the index. x', 2, 31)), 'There\u2019s no way out to the index', 'widened');
+        equal(t.wholeWords('ab cd', 0, 2).join(), '0,2', 'whole already');
+        const text = t.startText('text', 'x');
+        equal(t.blanksIn(text).join(), 'id,title,behavior,why,unsure', 'of a new one');
+        equal(t.blanksIn(text.replace('my-rule', 'mine').replace('choose-one', 'error-ignored')).join(), 'title,why,unsure', 'with two written');
+        assert(/^behavior: error-ignored /m.test(t.triedText(text)), 'tried with a behavior');
     });
     await check('a label set asks by its schema, its rubric, or yes and no', () => {
         const set = (schema, rubric = null) => ({ schema, rubric, reading: 'one' });

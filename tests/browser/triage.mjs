@@ -15,7 +15,7 @@ async function completionChecks(base) {
     const out = `${SHOTS}/../rules-bundle.mjs`;
     await esbuild.build({ entryPoints: [`${WEB}/src/rules.ts`], bundle: true, format: 'esm', outfile: out, logLevel: 'error' });
     globalThis.addEventListener ??= () => {};
-    const { completeRule, eventsOf, startText } = await import(out);
+    const { completeRule, eventsOf, startText, triedText } = await import(out);
     const schema = await api(base, '/rules/schema');
     const offered = text => {
         const at = text.indexOf('|');
@@ -44,7 +44,7 @@ async function completionChecks(base) {
                 const answer = await api(base, '/rules/test', {
                     method: 'POST',
                     headers: { 'content-type': 'application/json' },
-                    body: JSON.stringify({ rules: startText(part, quote) }),
+                    body: JSON.stringify({ rules: triedText(startText(part, quote)) }),
                 });
                 assert(!answer.problems.length, `${part}: ${answer.problems[0]?.message}\n${startText(part, quote)}`);
                 assert(answer.tests.run === 2 && !answer.tests.failed, `${part}: ${answer.tests.output}`);
@@ -178,6 +178,16 @@ export async function triageChecks(browser, binary) {
             await page.keyboard.press('Shift+Home');
             await page.keyboard.press('Backspace');
             await page.locator('.problems', { hasText: 'its 2 tests hold' }).waitFor();
+            await page.getByText('Still to be written: title, behavior, why, unsure').waitFor();
+            assert(await page.getByRole('button', { name: /^Save/ }).isDisabled(), 'a rule with the words of the template may be saved');
+            await page.keyboard.press('Control+a');
+            await page.keyboard.insertText(
+                `id: of-jq\ntitle: jq is missing\nbehavior: missing-program\nseverity: low\nwhy: It is not there.\nunsure: A test of it.\n` +
+                    `events:\n  seen: { on: message, text: { literal: "jq: command not found" } }\nfind: seen\n` +
+                    `tests:\n  hit:\n    - [{ assistant: "jq: command not found" }]\n  clean:\n    - [{ assistant: "nothing" }]\n`,
+            );
+            await page.locator('.problems', { hasText: 'its 2 tests hold' }).waitFor();
+            await page.locator('.save-bar button.btn-main:enabled').waitFor();
             await page.keyboard.press('Control+s');
             await page.locator('.toast', { hasText: 'of-jq version 1 saved' }).waitFor();
             await page.getByRole('button', { name: 'Version 1' }).waitFor();

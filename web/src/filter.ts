@@ -73,9 +73,9 @@ export function readTerms(typed: string, keys: string[], all: boolean): { terms:
     const terms: Term[] = [];
     let unknown: string | null = null;
     const words = typed.replace(
-        /(?<=^|\s)([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$)/g,
-        (whole, key: string, value: string, after: string) => {
-            if (!after && !all) return whole;
+        /(?<=^|\s)(?:"[^"]*(?:"|$)|([A-Za-z_][\w.]*):("[^"]*"|[^\s"]+)(\s+|$))/g,
+        (whole, key: string | undefined, value: string, after: string) => {
+            if (key === undefined || (!after && !all)) return whole; /* "in quotes" all is words */
             if (!keys.includes(key) && !isOpen(key)) {
                 if (/^https?$/.test(key)) return whole;
                 unknown = key;

@@ -30,6 +30,9 @@ export function usePrinted(count: number): number | null {
     return on ? Math.min(count, MOST) : null;
 }
 
+/** Whether the page goes to paper: then what is folded is unfolded, as far as paper goes. */
+export const usePaper = () => usePrinted(1) != null;
+
 /** Draws all, waits until it is there, and opens the browser's dialog. */
 export async function printPage(): Promise<void> {
     set(true);

@@ -1,7 +1,7 @@
 // Rows of a list that come page by page, as far as they are looked at.
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, type ApiError, type Json, type List, type Run } from './api';
-import { asApiError } from './use';
+import { asApiError, useRetry } from './use';
 
 export interface Rows<T> {
     /** What these rows answer; the old one until the first new rows are there. */
@@ -98,6 +98,8 @@ export function useRows<T>(
         };
         return () => stop.abort();
     }, [key, turn]);
+    const again = () => setTurn(n => n + 1);
+    useRetry(state.error, again);
 
     return {
         ...state,
@@ -107,7 +109,7 @@ export function useRows<T>(
             wanted.current = Math.max(wanted.current, n + 100);
             loop.current();
         },
-        again: () => setTurn(n => n + 1),
+        again,
     };
 }
 
@@ -202,6 +204,12 @@ export function useRunRows(collection: string, asked: string): Rows<Run> {
             stop.abort();
         };
     }, [key, turn]);
+    const again = () => {
+        // What was changed may stand in the other lists that are kept, too.
+        kept.clear();
+        setTurn(n => n + 1);
+    };
+    useRetry(state.error, again);
     return {
         ...state,
         stale: state.key !== key,
@@ -209,10 +217,6 @@ export function useRunRows(collection: string, asked: string): Rows<Run> {
             wanted.current = [from, until];
             look.current();
         },
-        again: () => {
-            // What was changed may stand in the other lists that are kept, too.
-            kept.clear();
-            setTurn(n => n + 1);
-        },
+        again,
     };
 }

@@ -65,16 +65,36 @@ function askFor(part: string, quote: string): { event: string; test: string } {
     return { event: `{ on: message, text: ${is} }`, test: `{ assistant: ${said} }` };
 }
 
+/* What stands in a new rule until somebody writes it. */
+const BLANKS = {
+    id: 'my-rule',
+    title: 'what was seen, in one line',
+    behavior: 'choose-one',
+    why: 'What it means when this is seen, for somebody who has not read the run.',
+    unsure: 'What else could look like this.',
+};
+
+/** Which fields of a rule still say what a new one begins with. */
+export const blanksIn = (text: string) =>
+    Object.entries(BLANKS).flatMap(([key, blank]) => {
+        const said = new RegExp(`^${key}:[ \\t]*(.*)$`, 'm').exec(text)?.[1] ?? '';
+        const value = said.replace(/[ \t]+#.*$/, '').trim().replace(/^["'](.*)["']$/, '$1');
+        return value === blank ? [key] : [];
+    });
+
+/** A rule's text as it is tried: before a behavior is chosen, with any one, which changes nothing about what is found. */
+export const triedText = (text: string) => text.replace(/^behavior:[ \t]*choose-one\b/m, 'behavior: error-ignored');
+
 /** A rule that finds those words; without any, one that is to be filled in. */
 export function startText(part: string | null, quote: string | null): string {
     const words = quote?.trim() || 'command not found';
     const { event, test } = askFor(part ?? 'text', words);
-    return `id: my-rule
-title: "what was seen, in one line"
-behavior: error-ignored          # a word of the vocabulary; the kind of the finding follows from it
+    return `id: ${BLANKS.id}
+title: "${BLANKS.title}"
+behavior: ${BLANKS.behavior}             # a word of the vocabulary; the kind of the finding follows from it
 severity: low                    # low, medium or high; low until it was held against runs that people have read
-why: What it means when this is seen, for somebody who has not read the run.
-unsure: What else could look like this.
+why: ${BLANKS.why}
+unsure: ${BLANKS.unsure}
 
 events:                          # what is looked at: a kind of event, and what must hold of its fields
   seen: ${event}

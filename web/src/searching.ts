@@ -72,6 +72,10 @@ export function wordsOf(q: string): string[] {
     return [...q.matchAll(/"([^"]*(?:"(?! |$)[^"]*)*)"(?= |$)|[^ ]+/g)].map(m => m[1] ?? m[0]).filter(word => word);
 }
 
+/** What is typed without a term at its end that is still being typed: half a term is no word to look for yet. */
+export const withoutHalfTerm = (typed: string) =>
+    typed.replace(/(?:^|\s)([A-Za-z_][\w.]*):\S*$/, (whole, key: string) => (isFilter(key) ? '' : whole));
+
 const BEFORE = 64; /* characters of a line that stay before its match */
 
 /** A line of a hit in pieces, what matches marked; `before` characters of it stay before the match. */

@@ -109,6 +109,16 @@ export function opening(text: string, piece: Piece): Range {
     return [piece.from, safeCut(text, end)];
 }
 
+const WORD = /[\p{L}\p{N}_]/u;
+
+/** A range widened to the words that it begins and ends in. */
+export function wholeWords(text: string, from: number, to: number): Range {
+    const inWord = (at: number) => at > 0 && at < text.length && WORD.test(text[at - 1]!) && WORD.test(text[at]!);
+    for (let i = 0; i < 60 && inWord(from); i++) from--;
+    for (let i = 0; i < 60 && inWord(to); i++) to++;
+    return [from, to];
+}
+
 /** Lines that [from, to) touches, counted no further than `most`. */
 function countLines(text: string, from: number, to: number, most: number): number {
     let n = 1;

@@ -42,10 +42,12 @@ export function useAsk<T>(key: string | null, ask: (signal: AbortSignal) => Prom
         return () => stop.abort();
     }, [key, turn]);
     const mine = state.key === key;
+    const again = () => setTurn(n => n + 1);
+    useRetry(key != null && mine ? state.error : undefined, again);
     return {
         data: key == null ? undefined : mine && (state.data || state.error) ? state.data : (kept.get(key) as T | undefined),
         error: mine ? state.error : undefined,
-        again: () => setTurn(n => n + 1),
+        again,
         change: f =>
             set(before => {
                 const data = before.key === key && before.data !== undefined ? before.data : (kept.get(key!) as T | undefined);
@@ -55,6 +57,23 @@ export function useAsk<T>(key: string | null, ask: (signal: AbortSignal) => Prom
                 return { key, data: next };
             }),
     };
+}
+
+const RETRY_MS = 3000;
+
+/** Asks again while the server is away: every few seconds, and when somebody comes back to the page or the network does. */
+export function useRetry(error: ApiError | undefined, again: () => void): void {
+    useEffect(() => {
+        if (!error || !(error.code === 'network' || error.status === 502 || error.status === 504)) return;
+        const timer = setTimeout(again, RETRY_MS);
+        addEventListener('focus', again);
+        addEventListener('online', again);
+        return () => {
+            clearTimeout(timer);
+            removeEventListener('focus', again);
+            removeEventListener('online', again);
+        };
+    }, [error]);
 }
 
 /** The last value that was there: what is on screen stays until its successor comes. */

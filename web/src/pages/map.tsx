@@ -14,6 +14,7 @@ import { Shell, useCollection } from '../parts/shell';
 import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
 import { cellsOf, fit, groupsOf, mapping, type Group, type MapAxis, type RunMap, type View } from '../runmap';
 import { visible } from '../text';
+import { useRows } from '../rows';
 import { asApiError, useAsk, useKept, useTitle } from '../use';
 
 export function MapPage({ name }: { name: string }): JSX.Element {
@@ -419,7 +420,7 @@ function Swatch({ colour }: { colour: string | number }): JSX.Element {
     );
 }
 
-const LISTED = 20;
+const LISTED = 100; /* runs that are asked for at once */
 /** As many ids as the server takes at a time. */
 const AT_ONCE = 10_000;
 
@@ -445,10 +446,13 @@ function SelectionPanel({
     const ids = useMemo(() => [...(points ?? [])].map(i => map.runs[i]!), [points, map]);
     const mainly = useMemo(() => mostly([...(points ?? [])], of, groups), [points, of, groups]);
     useEffect(() => setTagged(null), [points]);
-    const listed = ids.slice(0, LISTED);
-    const rows = useAsk(listed.length ? `runs of ${listed.join()}` : null, signal =>
-        api.runs(name, { run: listed.join(), limit: LISTED }, signal),
-    );
+    const rows = useRows<Run>(`map ${ids.join()}`, async ({ after }, signal) => {
+        const from = Number(after ?? 0);
+        const some = ids.slice(from, from + LISTED);
+        if (!some.length) return { items: [], next: null, total: 0 };
+        const { items } = await api.runs(name, { run: some.join(), limit: LISTED }, signal);
+        return { items, next: from + LISTED < ids.length ? String(from + LISTED) : null, total: ids.length };
+    });
     const give = async () => {
         const text = tag.trim();
         if (!text) return;
@@ -505,11 +509,20 @@ function SelectionPanel({
                         </p>
                     )}
                     <ul class="picked">
-                        {(rows.data?.items ?? []).map(run => (
+                        {rows.items.map(run => (
                             <PickedRun key={run.id} run={run} />
                         ))}
                     </ul>
-                    {ids.length > LISTED && <footer>and {num(ids.length - LISTED)} more: tag them to list them all</footer>}
+                    {rows.next && (
+                        <footer>
+                            <span>
+                                {num(rows.items.length)} of {num(ids.length)} listed
+                            </span>
+                            <button class="btn" type="button" disabled={rows.loading} onClick={() => rows.want(rows.items.length)}>
+                                List more
+                            </button>
+                        </footer>
+                    )}
                 </>
             ) : (
                 <p class="none-yet">Draw round some points, or choose a colour or a part of the map.</p>

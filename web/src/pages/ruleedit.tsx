@@ -11,7 +11,7 @@ import { KindMark, SeverityMark } from '../parts/marks';
 import { Dialog, DialogHead, Failure, toast, toastError } from '../parts/say';
 import { Who } from '../parts/who';
 import { collectionPath, go, runPath } from '../router';
-import { completeRule, idOf, ruleCalls, type OwnRule, type RulesTest } from '../rules';
+import { blanksIn, completeRule, idOf, ruleCalls, triedText, type OwnRule, type RulesTest } from '../rules';
 import { quoteLine, visible } from '../text';
 import { asApiError, useAsk } from '../use';
 
@@ -88,13 +88,13 @@ export function RuleEdit({
         if (next === given && !words) dropDraft(key);
         else keepDraft(key, { text: next, base: own?.version ?? 0, note: words, when: new Date().toISOString() });
     };
-    const check = useLook(text, 250, signal => ruleCalls.test(text, undefined, signal));
+    const check = useLook(text, 250, signal => ruleCalls.test(triedText(text), undefined, signal));
     const problems = check.looked.answer?.problems ?? [];
     const tests = check.looked.answer?.tests;
     const rule = check.looked.answer?.rules[0];
     const sound = !check.busy && !!check.looked.answer && !problems.length && check.looked.answer.rules.length > 0;
     const tried = useLook(sound && collection ? `${collection.id} ${text}` : null, 300, signal =>
-        ruleCalls.test(text, collection!.id, signal),
+        ruleCalls.test(triedText(text), collection!.id, signal),
     );
 
     const [isScanning, setScanning] = useState(false);
@@ -112,7 +112,8 @@ export function RuleEdit({
         }
         setScanning(false);
     };
-    const canSave = sound && !saving && tests?.failed === 0 && (changed || id == null);
+    const blanks = blanksIn(text);
+    const canSave = sound && !blanks.length && !saving && tests?.failed === 0 && (changed || id == null);
     const save = async () => {
         const name = idOf(text);
         if (!canSave || !name) return;
@@ -192,6 +193,15 @@ export function RuleEdit({
                         <Tests tests={tests!} />
                     )}
                 </ul>
+                <p class="pad sub">
+                    {blanks.length > 0 && (
+                        <>
+                            <b>Still to be written: {blanks.join(', ')}.</b>{' '}
+                        </>
+                    )}
+                    Once saved, every later import and scan looks for it; runs that are here already are scanned when you ask for
+                    it, right after saving.
+                </p>
                 {refused && (
                     <div class="pad">
                         <Failure error={refused} what="It was not saved; your text is kept." />
@@ -216,7 +226,9 @@ export function RuleEdit({
                                 ? `${count(problems.length, 'problem')} in the text`
                                 : tests?.failed
                                   ? `${count(tests.failed, 'test')} of the rule ${tests.failed === 1 ? 'does' : 'do'} not hold`
-                                  : id != null && !changed
+                                  : blanks.length
+                                    ? `Still to be written: ${blanks.join(', ')}`
+                                    : id != null && !changed
                                     ? 'Nothing has changed'
                                     : undefined
                         }
@@ -227,7 +239,7 @@ export function RuleEdit({
                 </div>
             </section>
             <Would
-                rule={rule}
+                rule={blanks.includes('behavior') ? undefined : rule}
                 sound={sound}
                 tried={tried}
                 collection={collection}

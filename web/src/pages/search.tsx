@@ -3,6 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { api, type List } from '../api';
 import { num } from '../format';
+import { addTerm, readTerms } from '../filter';
 import { useKeys } from '../keys';
 import { HitList, hitPath } from '../parts/hitlist';
 import { FailedPage, copy } from '../parts/say';
@@ -12,10 +13,12 @@ import { listValues } from '../filter';
 import { go, usePlace, withQuery } from '../router';
 import { useRows, type Rows } from '../rows';
 import {
+    SEARCH_KEYS,
     filtersOf,
     searchOf,
     searchUrl,
     searching,
+    withoutHalfTerm,
     wordsOf,
     type SearchFacets,
     type SearchHit,
@@ -145,21 +148,27 @@ function Box({
     useEffect(() => {
         if (q !== mine.current) setTyped((mine.current = q));
     }, [q]);
-    const say = (text: string) => {
+    const regex = query.get('regex') === '1';
+    const say = (text: string, all: boolean) => {
         const first = !mine.current;
-        mine.current = text;
-        go(withQuery({ q: text }), !first);
+        const { terms, words } = regex ? { terms: [], words: text } : readTerms(text, SEARCH_KEYS, all);
+        const q = all ? words.trim() : withoutHalfTerm(words);
+        setTyped(all ? q : terms.length ? words : text);
+        if (!terms.length && q === mine.current) return;
+        const next = new URLSearchParams(query);
+        for (const term of terms) addTerm(next, term);
+        mine.current = q;
+        go(withQuery({ ...Object.fromEntries(next), q }), !first && !terms.length);
     };
     useEffect(() => {
         if (typed === mine.current) return;
-        const timer = setTimeout(() => say(typed), 160);
+        const timer = setTimeout(() => say(typed, false), 160);
         return () => clearTimeout(timer);
     }, [typed]);
     useEffect(() => {
         if (!q) input.current?.focus();
     }, []);
     const flip = (name: string) => go(withQuery({ [name]: query.get(name) === '1' ? null : '1' }), true);
-    const regex = query.get('regex') === '1';
     return (
         <div class="query" role="search">
             <div class="query-box">
@@ -169,13 +178,13 @@ function Box({
                         type="text"
                         aria-label="Search every message"
                         aria-invalid={refused ? true : undefined}
-                        placeholder={regex ? 'a regular expression, such as FAILED.*AssertionError' : 'words, or "a phrase"'}
+                        placeholder={regex ? 'a regular expression, such as FAILED.*AssertionError' : 'words, "a phrase", role:  tool:  model:  task:'}
                         autocomplete="off"
                         spellcheck={false}
                         value={typed}
                         onInput={event => setTyped(event.currentTarget.value)}
                         onKeyDown={event => {
-                            if (event.key === 'Enter' && typed !== mine.current) say(typed);
+                            if (event.key === 'Enter' && typed !== mine.current) say(typed, true);
                             else if (event.key === 'Escape' || event.key === 'ArrowDown' || event.key === 'Enter') {
                                 event.preventDefault();
                                 input.current?.blur();
@@ -254,7 +263,8 @@ function Start({ collection }: { collection?: string }): JSX.Element {
                 ))}
             </dl>
             <p class="dim">
-                Texts, reasoning, errors and the arguments of tool calls are searched. A hit opens its run at these very words.
+                role:tool, model:NAME, task:NAME, success:false, meta.KEY:VALUE and the like narrow the search to these; in
+                quotes they are words. Texts, reasoning, errors and the arguments of tool calls are searched. A hit opens its run at these very words.
             </p>
         </section>
     );

@@ -7,6 +7,7 @@ import { argumentLanguage, resultLanguage } from '../code';
 import { decodeString, parseJson } from '../json';
 import { clip, toUtf16 } from '../text';
 import type { Pages } from '../messages';
+import { usePaper } from '../print';
 import { MOST_CALLS, isSaid, type EvItem, type Hit, type Row } from '../transcript';
 import { TextDiff } from './diff';
 import { Markdown } from './markdown';
@@ -297,11 +298,13 @@ function Calls({ message: m, ofCall }: { message: Message; ofCall: Map<number, M
         shown = shown.filter((call, i) => i < most || marked.has(call.position));
     }
     const hidden = m.tool_calls.length - shown.length;
+    const paper = usePaper();
     return (
         <>
             {shown.map(call => (
                 <Call key={call.position} message={m} call={call} results={ofCall.get(call.position) ?? []} />
             ))}
+            {hidden > 0 && paper && <p class="left-out">{num(hidden)} of its {num(m.tool_calls.length)} calls are left out here.</p>}
             {hidden > 0 && (
                 <button
                     class="more"

@@ -5,7 +5,7 @@ import { onWaiting, type ApiError } from '../api';
 import { useKeys } from '../keys';
 
 const ADVICE: Record<string, string> = {
-    network: 'Start it with “telltale serve”, then try again.',
+    network: 'Start it with “telltale serve”, and this page goes on by itself.',
     not_found: 'It may have been deleted. Go back to the list and choose another.',
     page: 'Reload the page. If it comes back, the transcript that does it would help whoever mends it.',
 };

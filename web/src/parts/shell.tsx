@@ -1,6 +1,6 @@
 // What stands around every page: top bar, skip link, go-to, key list, toasts, files dropped anywhere.
 import type { ComponentChildren, JSX } from 'preact';
-import { useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
 import { num } from '../format';
 import { keyLabel, listKeys, useKeys } from '../keys';
@@ -52,6 +52,29 @@ export function useCollection(name: string | null): Collection | undefined {
     return data;
 }
 
+/** Tabs that do not fit: the current one is in view, and an edge with more beyond it fades. */
+function useTabs(shown: string): { current: HTMLElement | null } {
+    const ref = useRef<HTMLElement>(null);
+    useLayoutEffect(() => {
+        const nav = ref.current;
+        if (!nav) return;
+        const look = () => {
+            nav.classList.toggle('more-left', nav.scrollLeft > 2);
+            nav.classList.toggle('more-right', nav.scrollLeft + nav.clientWidth < nav.scrollWidth - 2);
+        };
+        const current = nav.querySelector<HTMLElement>('[aria-current]');
+        if (current) nav.scrollLeft = current.offsetLeft - nav.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
+        look();
+        nav.addEventListener('scroll', look, { passive: true });
+        addEventListener('resize', look);
+        return () => {
+            nav.removeEventListener('scroll', look);
+            removeEventListener('resize', look);
+        };
+    }, [shown]);
+    return ref;
+}
+
 export function Shell({
     collection,
     name,
@@ -79,6 +102,7 @@ export function Shell({
             {collection && place.count && <small>{num(place.count(collection))}</small>}
         </a>
     );
+    const tabs = useTabs(`${tab} ${collection?.id}`);
     const everywhere = PLACES.filter(place => place.of === 'all').map(link);
     return (
         <>
@@ -95,7 +119,7 @@ export function Shell({
                     </button>
                 )}
                 {shown != null && (
-                    <nav class="tabs" aria-label="Collection">
+                    <nav class="tabs" aria-label="Collection" ref={tabs}>
                         {PLACES.filter(place => place.of === 'collection').map(link)}
                     </nav>
                 )}

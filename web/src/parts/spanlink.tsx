@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { decodeString } from '../json';
 import type { Picked } from '../labelling';
 import { runPath } from '../router';
-import { toBytes } from '../text';
+import { toBytes, wholeWords } from '../text';
 import { copy, toast } from './say';
 
 interface Selected {
@@ -116,7 +116,9 @@ export function SpanLink({
         const at = `:${encodeURIComponent(words.part)}:${words.start}-${words.end}`;
         void copy(location.origin + runPath(run, { message: words.message, transcript }) + at, 'Link to these words');
     });
-    const quote = (text(selected.message, selected.part) ?? '').slice(selected.from, Math.min(selected.to, selected.from + MOST_QUOTED));
+    const whole = text(selected.message, selected.part) ?? '';
+    const [from, to] = wholeWords(whole, selected.from, Math.min(selected.to, selected.from + MOST_QUOTED));
+    const quote = whole.slice(from, to);
     return (
         <div class="span-link" ref={box} role="group" aria-label="The selected words" onMouseDown={event => event.preventDefault()}>
             <button class="btn" type="button" onClick={copyLink}>

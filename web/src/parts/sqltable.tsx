@@ -58,12 +58,13 @@ export function SqlTable({ answer, query }: { answer: SqlAnswer; query: string }
         () => answer.columns.map((_, i) => answer.rows.slice(0, 200).some(row => isNumber(row[i]))),
         [answer],
     );
+    const counter = Math.ceil(num(answer.rows.length).length * 7.3) + 16;
     const [open, setOpen] = useState<{ name: string; value: SqlValue } | null>(null);
     return (
         <div class="sql-x" role="region" aria-label="Rows" tabIndex={0}>
-            <table class="sql" aria-rowcount={answer.rows.length + 1} style={{ width: `${wide.reduce((a, b) => a + b, 52)}px` }}>
+            <table class="sql" aria-rowcount={answer.rows.length + 1} style={{ width: `${wide.reduce((a, b) => a + b, counter)}px` }}>
                 <colgroup>
-                    <col style={{ width: '52px' }} />
+                    <col style={{ width: `${counter}px` }} />
                     {wide.map((w, i) => (
                         <col key={i} style={{ width: `${w}px` }} />
                     ))}
@@ -86,7 +87,7 @@ export function SqlTable({ answer, query }: { answer: SqlAnswer; query: string }
                         <tr key={from + k} aria-rowindex={from + k + 2}>
                             <td class="num dim">{num(from + k + 1)}</td>
                             {row.map((value, i) => (
-                                <td key={i} class={isNumber(value) ? 'num' : undefined}>
+                                <td key={i} class={isNumber(value) || (value == null && numeric[i]) ? 'num' : undefined}>
                                     <Cell value={value} run={runs.has(i)} open={() => setOpen({ name: answer.columns[i]!, value })} />
                                 </td>
                             ))}

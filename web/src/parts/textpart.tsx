@@ -4,6 +4,7 @@ import { useContext, useMemo, useState } from 'preact/hooks';
 import { num } from '../format';
 import { fenceLanguage } from '../code';
 import { parseJson } from '../json';
+import { usePaper } from '../print';
 import { blocks, fold, looksLikeDiff, opening, type FoldRule, type Range } from '../text';
 import { SourceTree } from './tree';
 import { NO_MARKS, Words, type Marks } from './words';
@@ -35,6 +36,8 @@ const LEAF: FoldRule = { lines: 20, chars: 1200, head: 6 };
 const BRIEF: FoldRule = { lines: 4, chars: 400, head: 3 };
 const RAW: FoldRule = { lines: 400, chars: 60_000, head: 300 };
 
+const ON_PAPER: Range[] = [[0, 20_000]];
+
 export type Look = 'prose' | 'system' | 'brief' | 'leaf' | 'output' | 'raw';
 const RULES: Record<Look, FoldRule> = { prose: PROSE, system: SYSTEM, brief: BRIEF, leaf: LEAF, output: OUTPUT, raw: RAW };
 
@@ -56,7 +59,8 @@ export function FoldedText({
     const folds = useContext(FoldsContext);
     const onFinding = useContext(FindingContext);
     const [, redraw] = useState(0);
-    const opened = folds.ranges(id);
+    const paper = usePaper();
+    const opened = paper ? ON_PAPER : folds.ranges(id);
     const now = marks.hits.find(hit => hit.now);
     const pieces = useMemo(() => {
         const keep: Range[] = marks.evidence.map(e => [e.from, e.to]);
@@ -70,6 +74,12 @@ export function FoldedText({
                 if (piece.hidden) {
                     const range = opening(text, piece);
                     const hits = marks.hits.filter(hit => hit.from >= piece.from && hit.to <= piece.to).length;
+                    if (paper)
+                        return (
+                            <p key={piece.from} class="left-out">
+                                {num(piece.hidden.chars)} characters of this text are left out here.
+                            </p>
+                        );
                     return (
                         <button
                             key={piece.from}
