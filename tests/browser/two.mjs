@@ -33,6 +33,10 @@ export async function twoChecks(browser, base) {
         await open.locator('mark.a').first().waitFor();
         equal((await open.locator('pre').nth(1).locator('mark').allInnerTexts()).join(' '), 'two', 'words of B that are new in the arguments');
         equal(new URL(page.url()).searchParams.get('step'), '3', 'step in the address');
+        await open.getByRole('button', { name: 'as values' }).click();
+        const tree = open.getByRole('tree', { name: 'arguments: what differs' });
+        assert(/one[^]*two/.test(await tree.innerText()), await tree.innerText());
+        await open.getByRole('button', { name: 'as values' }).click();
         await look(page, 'compare-runs');
         await page.keyboard.press('n');
         await open.getByRole('button', { name: 'Step 5: only in A' }).waitFor();

@@ -1,13 +1,14 @@
 // Two runs side by side, step by step, aligned by what they do; where they part first, and every difference, one key away.
 import type { JSX } from 'preact';
 import { useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { api, type Message, type RunRef } from '../api';
+import { api, type Json, type Message, type RunRef } from '../api';
 import { actsOtherwise, beside, differingMiddle, wordDiff, type Beside, type BesideRow, type BesideStep, type Part } from '../beside';
 import { count, DASH, num, runLabel } from '../format';
 import { useKeys } from '../keys';
 import { OutcomeMark } from '../parts/marks';
 import { FailedPage, Failure } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
+import { TreeDiff } from '../parts/treediff';
 import { go, runPath, usePlace, withQuery } from '../router';
 import { visible } from '../text';
 import { useAsk, useInView, useNarrow, useTitle } from '../use';
@@ -307,8 +308,20 @@ function Detail({ row, all, onHeight }: { row: BesideRow; all: Beside; onHeight:
     );
 }
 
+/* A nested value that a text is the JSON of. */
+function nestedIn(text: string | null): Json | undefined {
+    if (text == null || text.length > 10 * COMPARED || !/^\s*[[{]/.test(text)) return undefined;
+    try {
+        return JSON.parse(text) as Json;
+    } catch {
+        return undefined;
+    }
+}
+
 function TwoTexts({ part, a, b }: { part: Part; a: string | null; b: string | null }): JSX.Element | null {
     const pieces = useMemo(() => (a == null || b == null || a === b ? null : wordDiff(a.slice(0, COMPARED), b.slice(0, COMPARED))), [a, b]);
+    const values = useMemo(() => (a === b ? null : { a: nestedIn(a), b: nestedIn(b) }), [a, b]);
+    const [asValues, setAsValues] = useState(false);
     if (!a && !b) return null;
     const left = (text: string | null) => Math.max(0, (text?.length ?? 0) - COMPARED);
     const side = (text: string | null, own: '-' | '+') => (
@@ -326,8 +339,22 @@ function TwoTexts({ part, a, b }: { part: Part; a: string | null; b: string | nu
             <h3 class="hd">
                 {part[0]!.toUpperCase() + part.slice(1)}
                 {a != null && a === b && ', the same in both'}
+                {values?.a !== undefined && values.b !== undefined && (
+                    <button class="more" type="button" aria-pressed={asValues} onClick={() => setAsValues(!asValues)}>
+                        as values
+                    </button>
+                )}
             </h3>
-            {a != null && a === b ? side(a, '-') : <div class="beside-two">{side(a, '-')}{side(b, '+')}</div>}
+            {asValues && values?.a !== undefined && values.b !== undefined ? (
+                <TreeDiff a={values.a} b={values.b} label={`${part}: what differs`} />
+            ) : a != null && a === b ? (
+                side(a, '-')
+            ) : (
+                <div class="beside-two">
+                    {side(a, '-')}
+                    {side(b, '+')}
+                </div>
+            )}
         </section>
     );
 }
