@@ -294,7 +294,7 @@ function Group({ group, form, of }: { group: TaskGroup; form?: boolean; of?: num
             </div>
             <div class="by">
                 {how && (
-                    <span class={`form f-${group.form}`} title={how.about}>
+                    <span class={`answer-form f-${group.form}`} title={how.about}>
                         {how.name}
                     </span>
                 )}
