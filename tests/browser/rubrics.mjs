@@ -178,8 +178,9 @@ async function runningChecks(browser, base, collection, where, model) {
         await model.plan({ delay_ms: 1500 });
         await open();
         await page.getByRole('button', { name: /^Judge \d+ runs$/ }).click();
-        await page.getByRole('button', { name: /^Cancel the job judge/ }).click();
-        await page.getByRole('region', { name: 'The job' }).getByText('Cancelled', { exact: true }).waitFor({ timeout: 60_000 });
+        const job = page.getByRole('region', { name: 'The job' });
+        await job.getByRole('button', { name: 'cancel' }).click();
+        await job.getByText('Cancelled', { exact: true }).waitFor({ timeout: 60_000 });
         await model.plan({ delay_ms: 0 });
     });
     await page.context().close();

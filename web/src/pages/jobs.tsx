@@ -163,6 +163,7 @@ function Row({
 }): JSX.Element {
     // The bytes of an upload that was cancelled are gone; a build begins again by itself.
     const again = job.kind !== 'build' && (job.state === 'failed' || (job.state === 'cancelled' && job.kind !== 'import'));
+    const named = job.filename ? `${job.kind} ${visible(job.filename)}` : job.kind;
     return (
         <tr>
             <td>
@@ -189,12 +190,12 @@ function Row({
             </td>
             <td class="row-acts">
                 {isLive(job.state) && (
-                    <button class="more" type="button" aria-label={`Cancel the job ${job.kind} ${job.filename ?? ''}`} onClick={cancel}>
+                    <button class="more" type="button" aria-label={`Cancel the job ${named}`} onClick={cancel}>
                         cancel
                     </button>
                 )}
                 {again && (
-                    <button class="more" type="button" aria-label={`Try the job ${job.kind} ${job.filename ?? ''} again`} onClick={retry}>
+                    <button class="more" type="button" aria-label={`Try again the job ${named}`} onClick={retry}>
                         try again
                     </button>
                 )}
