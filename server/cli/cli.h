@@ -153,5 +153,6 @@ int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
+int cmd_mcp(struct cli *cli);
 
 #endif

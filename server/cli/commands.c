@@ -178,6 +178,12 @@ static const struct option_row exceptions_options[] = {
     {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
     {0},
 };
+static const struct option_row mcp_options[] = {
+    RULES_OPTIONS,
+    {0, "read-only", NULL, "without the tools that change something"},
+    {0, "page", "URL", "where people open the page, for the links in answers (default http://127.0.0.1:8787)"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
 
 const struct command commands[] = {
@@ -261,6 +267,9 @@ const struct command commands[] = {
      "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
+    {"mcp", "", "answer a coding agent: the Model Context Protocol on stdin and stdout",
+     "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
+     "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
     {0},
 };
