@@ -35,6 +35,8 @@ static bool load_sample(struct cli *cli, struct err *e)
 int cmd_serve(struct cli *cli)
 {
     struct err e = {0};
+    if (!cli_settings(cli, &e))
+        return cli_fail(&e);
     const char *listen = cli_option(cli, "listen");
     const struct slices hosts = cli_options(cli, "host"), proxies = cli_options(cli, "behind-proxy");
     struct http_options options = {
