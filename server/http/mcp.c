@@ -234,7 +234,7 @@ enum lane mcp_lane(struct request *r)
 bool api_mcp(struct request *r, struct answer *a, struct err *e)
 {
     struct slice revision = r->header[HEADER_MCP_REVISION];
-    struct slice page = arena_printf(&r->arena, "http://%.*s", SLICE_ARG(r->header[HEADER_HOST]));
+    struct slice page = arena_printf(&r->arena, "http%s://%.*s", r->client.secure ? "s" : "", SLICE_ARG(r->header[HEADER_HOST]));
     bool refused;
     (void)e;
     if (revision.len && !is_revision(revision)) {

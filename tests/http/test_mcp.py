@@ -17,9 +17,9 @@ def tool(name, id=1, **arguments):
 
 
 def test_mcp_through_the_sdk():
-    s = sample()
-    done = subprocess.run(["node", os.path.join(ROOT, "tests/mcp/sdk.mjs"), PROGRAM, s.db, f"http://127.0.0.1:{s.port}"],
-                          capture_output=True, timeout=120)
+    with Server("--sample") as s:
+        done = subprocess.run(["node", os.path.join(ROOT, "tests/mcp/sdk.mjs"), PROGRAM, s.db, f"http://127.0.0.1:{s.port}"],
+                              capture_output=True, timeout=120)
     assert done.returncode == 0 and b"19 tools over http and stdio" in done.stdout, (done.stdout + done.stderr).decode()[-3000:]
 
 
