@@ -178,7 +178,21 @@ static const struct option_row exceptions_options[] = {
     {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
     {0},
 };
+static const struct option_row docs_options[] = {
+    {0, "find", "WORDS", "list the lines in which all these words stand"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
+
+const struct option_row global_options[] = {
+    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
+    {0, "output", "FORM", "table, json, jsonl or csv"},
+    {0, "json", NULL, "the same as --output json"},
+    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
+    {'h', "help", NULL, "this text"},
+    {0, "version", NULL, "the version"},
+    {0},
+};
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
@@ -260,5 +274,6 @@ const struct command commands[] = {
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
+    {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
     {0},
 };
