@@ -35,6 +35,8 @@ static bool load_sample(struct cli *cli, struct err *e)
 int cmd_serve(struct cli *cli)
 {
     struct err e = {0};
+    if (!cli_settings(cli, &e))
+        return cli_fail(&e);
     const char *listen = cli_option(cli, "listen");
     struct http_options options = {
         .db = cli->db,

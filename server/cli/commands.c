@@ -196,7 +196,9 @@ const struct option_row global_options[] = {
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
-     "Stops on Ctrl-C. Without --listen only this machine can reach it.", serve_options, 0, 0, cmd_serve},
+     "Stops on Ctrl-C. Without --listen only this machine can reach it.\n\n"
+     "Every option can stand in telltale.yaml too, by its name without the dashes; the command line wins:\n"
+     "    serve: { listen: \"127.0.0.1:9000\", workers: 4 }", serve_options, 0, 0, cmd_serve},
     {"import", "PATH...", "read transcripts into a collection and run the detectors",
      "PATH is a file, a folder (with all below it), an archive (.zip .tar .gz .zst) or - for stdin. The format is recognised from\n"
      "the content. Without -c the collection bears the name of the one file or folder. Importing again changes nothing.",
