@@ -10,6 +10,8 @@ static const struct option_row serve_options[] = {
     {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
+    {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
+    {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},

@@ -8,6 +8,7 @@
 #include "http/lanes.h"
 #include "http/listen.h"
 #include "http/metrics.h"
+#include "http/record.h"
 #include "http/watch.h"
 #include "jobs/jobs.h"
 #include "jobs/rubrics.h"
@@ -75,6 +76,8 @@ struct exchange {
     int refused;               /* its status; 0: not */
     uint64_t drained;
     size_t counted;            /* of http.body_bytes */
+    bool sent;                 /* an answer was given to the library … */
+    uint64_t bytes;            /* … whose body has these */
 };
 
 static struct watched *watched_of(struct MHD_Connection *connection)
@@ -100,6 +103,7 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     r->upload.fd = -1;
     r->body = STR_INIT(JSON_MAX);
     r->target = arena_dup(&r->arena, slice_str(target));
+    r->id = request_id_new(&r->arena);
     answer_init(&x->errand.answer);
     atomic_fetch_add(&http->exchanges, 1);
     watch_phase(x->watched, WATCH_HEAD);
@@ -110,9 +114,10 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
 {
     struct http *http = cls;
     struct exchange *x = *con_cls;
-    (void)why;
     if (!x)
         return;
+    record_request(&x->errand.request, &(struct outcome){.status = x->sent ? x->errand.answer.status : 0, .bytes = x->bytes,
+                                                         .took_us = clock_monotonic_us() - x->began, .cut = why != MHD_REQUEST_TERMINATED_COMPLETED_OK});
     watch_phase(watched_of(connection), WATCH_IDLE);
     upload_close(&http->server.spool, &x->errand.request.upload);
     inflate_free(x->errand.request.inflate);
@@ -176,6 +181,7 @@ static void add_headers(struct exchange *x, struct MHD_Response *response, bool 
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
         if (!has_header(a, always[i].name) && (i > 0 || a->status != 204))
             MHD_add_response_header(response, always[i].name, always[i].value);
+    MHD_add_response_header(response, "X-Request-Id", x->errand.request.id.ptr);
     if (a->status == 503)
         MHD_add_response_header(response, "Retry-After", "2");
     if (close_after || atomic_load(&x->http->server.stopping))
@@ -185,6 +191,8 @@ static void add_headers(struct exchange *x, struct MHD_Response *response, bool 
 static enum MHD_Result send_answer(struct exchange *x, bool close_after)
 {
     struct answer *a = &x->errand.answer;
+    x->bytes = a->fd >= 0 ? a->fd_size : a->fixed.ptr ? a->fixed.len : a->body.len;
+    x->sent = true;
     struct MHD_Response *response = response_of(a);
     if (!response)
         return MHD_NO;
@@ -231,11 +239,14 @@ static void keep_headers(struct request *r, const struct head *head)
         [HEADER_CONTENT_ENCODING] = "Content-Encoding", [HEADER_CONTENT_TYPE] = "Content-Type",
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",   [HEADER_AUTHORIZATION] = "Authorization",
         [HEADER_COLLECTION] = "X-Telltale-Collection",
+        [HEADER_REQUEST_ID] = "X-Request-Id",
     };
     for (size_t i = 0; i < head->n; i++)
         for (int name = 0; name < HEADER_NAMES; name++)
             if (slice_eq_nocase(head->headers[i].name, slice_str(names[name])))
                 r->header[name] = head->headers[i].value;
+    if (request_id_is_good(r->header[HEADER_REQUEST_ID]))
+        r->id = r->header[HEADER_REQUEST_ID];
 }
 
 /* Most bytes of a body, as it comes and unpacked. */
