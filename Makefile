@@ -23,7 +23,7 @@ endif
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings
 CFLAGS  = -std=gnu11 $(FLAGS_$(BUILD)) $(WARN) -Iserver -I. -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE
-LDLIBS := -lmicrohttpd -lsqlite3 -lpcre2-8 -ljansson -larchive -lzstd -lz -lyaml -lsodium -lcurl -lpthread -lm
+LDLIBS := -lmicrohttpd -lgnutls -lsqlite3 -lpcre2-8 -ljansson -larchive -lzstd -lz -lyaml -lsodium -lcurl -lpthread -lm
 LDFLAGS = $(filter -fsanitize=%,$(FLAGS_$(BUILD)))
 
 SRC   := $(sort $(wildcard server/*/*.c storage/*.c))
