@@ -49,7 +49,8 @@ for f in server/ingest/*.[ch]; do
 done
 allowed 'server/view/*.[ch]' 'base|text|transcript|detect|llm|judge|storage|view'
 allowed 'server/jobs/*.[ch]' 'base|text|transcript|detect|llm|judge|storage|ingest|view|jobs'
-allowed 'server/http/*.[ch]' 'base|text|transcript|detect|llm|judge|storage|ingest|view|jobs|http'
+allowed 'server/docs/*.[ch]' 'base|docs'
+allowed 'server/http/*.[ch]' 'base|docs|text|transcript|detect|llm|judge|storage|ingest|view|jobs|http'
 
 # ---- one file knows each library --------------------------------------------------------------------------------------
 # only HEADER FILE...

@@ -190,7 +190,21 @@ static const struct option_row mcp_options[] = {
     {0, "page", "URL", "where people open the page, for the links in answers (default http://127.0.0.1:8787)"},
     {0},
 };
+static const struct option_row docs_options[] = {
+    {0, "find", "WORDS", "list the lines in which all these words stand"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
+
+const struct option_row global_options[] = {
+    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
+    {0, "output", "FORM", "table, json, jsonl or csv"},
+    {0, "json", NULL, "the same as --output json"},
+    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
+    {'h', "help", NULL, "this text"},
+    {0, "version", NULL, "the version"},
+    {0},
+};
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
@@ -277,5 +291,6 @@ const struct command commands[] = {
      "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
      "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
+    {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
     {0},
 };
