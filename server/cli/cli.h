@@ -146,5 +146,7 @@ int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
+int cmd_check(struct cli *cli);
+int cmd_backup(struct cli *cli);
 
 #endif
