@@ -6,8 +6,14 @@
 
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
+    {0, "host", "NAME", "a name by which clients know this server (telltale.example.org; with a port: only there); may repeat"},
+    {0, "tls-cert", "FILE", "https: the certificate (PEM; those that signed it may follow); SIGHUP reads both files again"},
+    {0, "tls-key", "FILE", "https: its key (PEM)"},
+    {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
+    {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
+    {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},
@@ -182,11 +188,27 @@ static const struct option_row check_options[] = {
     {0, "repair", NULL, "make anew what can be derived from the rest, where it is wrong"},
     {0},
 };
+static const struct option_row docs_options[] = {
+    {0, "find", "WORDS", "list the lines in which all these words stand"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
+
+const struct option_row global_options[] = {
+    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
+    {0, "output", "FORM", "table, json, jsonl or csv"},
+    {0, "json", NULL, "the same as --output json"},
+    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
+    {'h', "help", NULL, "this text"},
+    {0, "version", NULL, "the version"},
+    {0},
+};
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
-     "Stops on Ctrl-C. Without --listen only this machine can reach it.", serve_options, 0, 0, cmd_serve},
+     "Stops on Ctrl-C. Without --listen only this machine can reach it.\n\n"
+     "Every option can stand in telltale.yaml too, by its name without the dashes; the command line wins:\n"
+     "    serve: { listen: \"127.0.0.1:9000\", workers: 4 }", serve_options, 0, 0, cmd_serve},
     {"import", "PATH...", "read transcripts into a collection and run the detectors",
      "PATH is a file, a folder (with all below it), an archive (.zip .tar .gz .zst) or - for stdin. The format is recognised from\n"
      "the content. Without -c the collection bears the name of the one file or folder. Importing again changes nothing.",
@@ -275,5 +297,6 @@ const struct command commands[] = {
      "tokens in FILE.key: keep the three together. FILE appears when it is whole and on the disk.\n\n"
      "To restore: stop the server, move its database away with the files beside it (-wal, -shm, .spool, .key), move the backup's into their place, and\n"
      "start it again. telltale --db FILE check looks whether a backup is whole.", no_options, 1, 1, cmd_backup},
+    {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
     {0},
 };
