@@ -60,6 +60,8 @@ int cmd_serve(struct cli *cli)
         .nhosts = hosts.n,
         .proxies = proxies.items,
         .nproxies = proxies.n,
+        .tls_cert = cli_option(cli, "tls-cert"),
+        .tls_key = cli_option(cli, "tls-key"),
         .web_dir = cli_option(cli, "web-dir"),
         .rules = cli_rulebook_options(cli),
     };
