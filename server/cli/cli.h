@@ -155,6 +155,8 @@ int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
 int cmd_mcp(struct cli *cli);
+int cmd_check(struct cli *cli);
+int cmd_backup(struct cli *cli);
 int cmd_docs(struct cli *cli);
 
 #endif
