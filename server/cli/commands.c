@@ -260,5 +260,10 @@ const struct command commands[] = {
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
+    {"man", "", "print the manual page",
+     "It is made from what --help is made of. Read it with: telltale man | man -l -", no_options, 0, 0, cmd_man},
+    {"completion", "bash | zsh | fish | words [WORD...]", "print what makes a shell complete telltale's words",
+     "For this shell: source <(telltale completion bash). To stay, it is put where the first lines of what is printed say. words prints what the\n"
+     "last WORD may become, a line each, with what it means behind a tab; it is what the shells ask.", no_options, 1, -1, cmd_completion},
     {0},
 };
