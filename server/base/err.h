@@ -16,7 +16,9 @@ enum err_code {
     ERR_TOO_LARGE,     /* over a stated limit */
     ERR_LIMIT,         /* a time, match or row limit ended the work early */
     ERR_CANCELLED,     /* asked to stop */
+    ERR_UNAUTHENTICATED,/* no token, or one that is not known, has ended or was revoked */
     ERR_FORBIDDEN,     /* foreign Origin or Host, or not allowed by scope */
+    ERR_TOO_MANY,      /* more requests than a token or an address may make; later again */
     ERR_BUSY,          /* the database is locked by another writer for too long */
     ERR_NEWER,         /* the database was made by a newer telltale */
     ERR_FULL,          /* disk full */

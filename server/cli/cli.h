@@ -48,7 +48,8 @@ struct cli {
     const char **args;        /* positional */
     size_t nargs;
     struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
-    size_t noptions;
+    size_t noptions, nsettings; /* the last nsettings of them are those of telltale.yaml, whose texts live in `settings` */
+    struct arena settings;
     struct rulebook *book;    /* NULL until rules are asked for */
     size_t nproblems;         /* in its rules and settings */
 };
@@ -64,6 +65,12 @@ bool cli_flag(const struct cli *cli, const char *name);
 struct slices cli_options(struct cli *cli, const char *name);
 /* A number ≥ 0, or `otherwise` when the option was not given. */
 bool cli_number(const struct cli *cli, const char *name, int64_t otherwise, int64_t *out, struct err *e);
+
+/* Takes the options that telltale.yaml has under the command's name (serve: {listen: "0.0.0.0:8787", workers: 4}): keys are the names of options,
+ * a flag is true or false, a list is an option given more than once, and a path is seen from the folder of the file. What the command line
+ * names is left to it. Once more (the file has changed), and they take the place of those before, whose texts end; ERR_USAGE says where the
+ * file is wrong, and then nothing has changed. */
+bool cli_settings(struct cli *cli, struct err *e);
 
 /* Says the error on stderr and gives its exit status. */
 int cli_fail(const struct err *e);

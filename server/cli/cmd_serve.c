@@ -35,10 +35,17 @@ static bool load_sample(struct cli *cli, struct err *e)
 int cmd_serve(struct cli *cli)
 {
     struct err e = {0};
+    if (!cli_settings(cli, &e))
+        return cli_fail(&e);
     const char *listen = cli_option(cli, "listen");
+    const struct slices hosts = cli_options(cli, "host"), proxies = cli_options(cli, "behind-proxy");
     struct http_options options = {
         .db = cli->db,
         .listen = listen ? listen : "127.0.0.1:8787",
+        .hosts = hosts.items,
+        .nhosts = hosts.n,
+        .proxies = proxies.items,
+        .nproxies = proxies.n,
         .web_dir = cli_option(cli, "web-dir"),
         .rules = cli_rulebook_options(cli),
     };

@@ -6,6 +6,8 @@
 
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
+    {0, "host", "NAME", "a name by which clients know this server (telltale.example.org; with a port: only there); may repeat"},
+    {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
@@ -182,7 +184,9 @@ static const struct option_row no_options[] = {{0}};
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
-     "Stops on Ctrl-C. Without --listen only this machine can reach it.", serve_options, 0, 0, cmd_serve},
+     "Stops on Ctrl-C. Without --listen only this machine can reach it.\n\n"
+     "Every option can stand in telltale.yaml too, by its name without the dashes; the command line wins:\n"
+     "    serve: { listen: \"127.0.0.1:9000\", workers: 4 }", serve_options, 0, 0, cmd_serve},
     {"import", "PATH...", "read transcripts into a collection and run the detectors",
      "PATH is a file, a folder (with all below it), an archive (.zip .tar .gz .zst) or - for stdin. The format is recognised from\n"
      "the content. Without -c the collection bears the name of the one file or folder. Importing again changes nothing.",

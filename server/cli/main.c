@@ -256,6 +256,7 @@ int main(int argc, char **argv)
         break;
     }
     rulebook_free(cli.book);
+    arena_free(&cli.settings);
     arena_free(&cli.arena);
     return status;
 }

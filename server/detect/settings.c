@@ -93,12 +93,12 @@ static void read_paths(struct reader *r, const char *path, const struct node *no
 
 bool settings_read(const char *path, struct arena *a, struct arena *report, struct problems *problems, struct settings *out, struct err *e)
 {
-    static const char *const known[] = {"rules", "disable", "enable", "detectors", "collections", "models", "keys", NULL}; /* the last two: llm/models.h */
+    static const char *const known[] = {SETTINGS_KEYS, NULL};
     static const char *const known_in_collection[] = {"disable", "enable", "detectors", NULL};
     struct reader r = {.a = a, .report = report, .problems = problems, .file = arena_dup(a, slice_str(path))};
     struct rule_texts texts = {0};
     struct slice text;
-    r.one_map = "telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, models, keys)";
+    r.one_map = SETTINGS_ONE_MAP;
     *out = (struct settings){.file = r.file};
     if (!pack_file_read(a, path, &text, e))
         return false;

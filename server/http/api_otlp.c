@@ -54,7 +54,7 @@ static int rpc_code(int status)
 {
     static const struct {
         int status, code;
-    } codes[] = {{400, 3}, {403, 7}, {404, 5}, {409, 10}, {413, 8}, {415, 3}, {421, 7}, {503, 14}};
+    } codes[] = {{400, 3}, {401, 16}, {403, 7}, {404, 5}, {409, 10}, {413, 8}, {415, 3}, {421, 7}, {429, 14}, {503, 14}};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++)
         if (codes[i].status == status)
             return codes[i].code;

@@ -40,6 +40,7 @@ struct http {
     struct server server;
     struct arena arena;
     struct gate gate;
+    struct proxies proxies;
     struct jobs_options jobs_options;
     struct lanes *lanes;
     struct watch *watch;
@@ -321,8 +322,10 @@ static enum MHD_Result take_head(struct exchange *x, const char *method, const c
     head.arena = &r->arena;
     r->method = arena_dup(&r->arena, slice_str(method));
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, collect, &head);
+    const union MHD_ConnectionInfo *peer = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    r->client = peer_client(&x->http->proxies, peer ? peer->client_addr : NULL, false, head.headers, head.n, &r->arena);
     int status = head.more ? (err_set(&e, ERR_USAGE, "over %d headers", HEADERS_MOST), 400)
-                           : gate_check(&x->http->gate, r->method, slice_str(version), head.headers, head.n, &x->framing, &e);
+                           : gate_check(&x->http->gate, r->client.secure, r->method, slice_str(version), head.headers, head.n, &x->framing, &e);
     if (status)
         return send_problem(x, status, &e, true);
     keep_headers(r, &head);
@@ -526,6 +529,14 @@ static bool open_database(struct http *http, const struct http_options *o, struc
     return ok;
 }
 
+static const struct slice *keep_texts(struct arena *a, const struct slice *texts, size_t n)
+{
+    struct slice *kept = arena_array(a, struct slice, n + 1);
+    for (size_t i = 0; i < n; i++)
+        kept[i] = arena_dup(a, texts[i]);
+    return kept;
+}
+
 static bool start_all(struct http *http, const struct http_options *o, struct err *e)
 {
     struct listener at;
@@ -538,7 +549,11 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->listener = at.fd;
     http->port = at.port;
     http->url = arena_printf(&http->arena, "http://%.*s:%d", SLICE_ARG(at.host), at.port).ptr;
-    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port);
+    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port, false);
+    http->gate.names = keep_texts(&http->arena, o->hosts, o->nhosts);
+    http->gate.nnames = o->nhosts;
+    if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
+        return false;
     if (!open_database(http, o, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;

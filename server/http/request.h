@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/str.h"
+#include "http/peer.h"
 #include "jobs/spool.h"
 #include "storage/store.h"
 
@@ -94,6 +95,7 @@ struct request {
     struct server *server;
     const struct route *route;           /* NULL: none matches */
     struct arena arena;                  /* lives until the answer is sent */
+    struct client client;                /* who asks */
     struct slice method, target;         /* target: as sent, with the query */
     struct slice segment[PATH_SEGMENTS]; /* of the path, decoded */
     size_t nsegments;

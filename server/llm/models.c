@@ -50,7 +50,7 @@ static bool read_whole(const char *path, size_t most, struct arena *a, struct sl
 static const struct node *read_root(struct reader *r, struct slice text)
 {
     struct rule_texts texts = {0};
-    r->one_map = "telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, models, keys)";
+    r->one_map = SETTINGS_ONE_MAP;
     node_read(r, text, &texts);
     return texts.n && texts.items[0].node.type == NODE_MAP ? &texts.items[0].node : NULL;
 }
