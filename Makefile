@@ -132,7 +132,7 @@ install: all
 	@mkdir -p $O/install
 	@$O/telltale man > $O/install/man
 	@for shell in bash zsh fish; do $O/telltale completion $$shell > $O/install/$$shell; done
-	@for unit in $(notdir $(UNITS)); do sed 's|@bindir@|$(PREFIX)/bin|' deploy/systemd/$$unit > $O/install/$$unit; done
+	@for unit in $(notdir $(UNITS)); do sed 's|/usr/bin/telltale|$(PREFIX)/bin/telltale|' deploy/systemd/$$unit > $O/install/$$unit; done
 	install -D -m 644 $O/install/man $(DESTDIR)$(PREFIX)/share/man/man1/telltale.1
 	install -D -m 644 $O/install/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/telltale
 	install -D -m 644 $O/install/zsh $(DESTDIR)$(ZSHDIR)/_telltale

@@ -19,6 +19,7 @@ static const struct { const char *name, *about; } environment[] = {
     {"TELLTALE_MODEL_CONCURRENCY", "calls at a time"},
     {"XDG_DATA_HOME", "the folder of the default database's folder (default ~/.local/share)"},
     {"TMPDIR", "where what is too large for memory waits while it is read (default /tmp)"},
+    {"NOTIFY_SOCKET", "where serve says that it listens and that it stops, as systemd wants it of a service"},
     {"VISUAL", "the editor of judge new and judge edit, else EDITOR"},
     {"EDITOR", "the same, where VISUAL is not set"},
     {"USER", "who reviews, labels and writes rules, where no option says"},

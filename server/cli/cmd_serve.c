@@ -1,3 +1,4 @@
+#include "base/notify.h"
 #include "cli/cli.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
@@ -63,8 +64,10 @@ int cmd_serve(struct cli *cli)
     if (!http_start(&options, &http, &e))
         return cli_fail(&e);
     fprintf(stderr, "listening on %s\n", http_url(http));
+    notify_manager("READY=1");
     while (!atomic_load(&cli_stop))
         usleep(LOOK_FOR_SIGNAL_US);
+    notify_manager("STOPPING=1");
     if (!cli->quiet)
         fprintf(stderr, "stopping\n");
     if (!http_stop(http))
