@@ -30,7 +30,7 @@ struct command {
     int (*run)(struct cli *cli);      /* gives the exit status */
 };
 extern const struct command commands[]; /* ends with a NULL name */
-extern const struct option_row global_options[]; /* what every command takes */
+extern const struct option_row global_options[]; /* those that every command takes */
 /* The row of that name, or, with a letter (else 0), of that letter; NULL: none. `rows` may be NULL. */
 const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter);
 
@@ -158,5 +158,6 @@ int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
 int cmd_man(struct cli *cli);
 int cmd_completion(struct cli *cli);
+int cmd_docs(struct cli *cli);
 
 #endif

@@ -7,9 +7,13 @@
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
     {0, "host", "NAME", "a name by which clients know this server (telltale.example.org; with a port: only there); may repeat"},
+    {0, "tls-cert", "FILE", "https: the certificate (PEM; those that signed it may follow); SIGHUP reads both files again"},
+    {0, "tls-key", "FILE", "https: its key (PEM)"},
     {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
+    {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
+    {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},
@@ -180,7 +184,21 @@ static const struct option_row exceptions_options[] = {
     {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
     {0},
 };
+static const struct option_row docs_options[] = {
+    {0, "find", "WORDS", "list the lines in which all these words stand"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
+
+const struct option_row global_options[] = {
+    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
+    {0, "output", "FORM", "table, json, jsonl or csv"},
+    {0, "json", NULL, "the same as --output json"},
+    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
+    {'h', "help", NULL, "this text"},
+    {0, "version", NULL, "the version"},
+    {0},
+};
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
@@ -264,6 +282,7 @@ const struct command commands[] = {
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
+    {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
     {"man", "", "print the manual page",
      "It is made from what --help is made of. Read it with: telltale man | man -l -", no_options, 0, 0, cmd_man},
     {"completion", "bash | zsh | fish | words [WORD...]", "print what makes a shell complete telltale's words",

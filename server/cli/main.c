@@ -8,18 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-atomic_bool cli_stop, cli_stop_at_once;
-
-const struct option_row global_options[] = {
-    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
-    {0, "output", "FORM", "table, json, jsonl or csv"},
-    {0, "json", NULL, "the same as --output json"},
-    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
-    {'h', "help", NULL, "this text"},
-    {0, "version", NULL, "the version"},
-    {0},
-};
-
 const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter)
 {
     for (; rows && rows->name; rows++)

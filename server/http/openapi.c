@@ -11,6 +11,7 @@ static const struct {
 } path_params[] = {
     {"c", "id or name of a collection"},
     {"id", "id"},
+    {"name", "name"},
     {"sha256", "SHA-256 of the bytes, 64 hexadecimal digits"},
 };
 

@@ -131,6 +131,10 @@ static const struct param search_page_params[] = {
     {0},
 };
 
+static const struct param docs_params[] = {
+    {"q", ARG_TEXT, 1, 200, .about = "only pages that have a line with all these words, and those lines"},
+    {0},
+};
 static const struct param docent_permission_params[] = {
     {"permission", ARG_WORD, .words = "read|write|admin", .about = "nobody is refused"},
     {0},
@@ -567,6 +571,8 @@ const struct route routes[] = {
     {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
+    {READ(API "/docs"), .handle = api_docs, .query = {docs_params}, .schema = "[DocsPage]", .summary = "The pages of the documentation"},
+    {READ(API "/docs/{name}"), .handle = api_docs_page, .schema = "DocsText", .summary = "One page of it, as Markdown"},
 
     {OTLP("/v1/traces"), .handle = api_otlp, .summary = "Spans over OTLP/HTTP: runs are made of them when their trace is quiet. Into the collection "
      "that the header X-Telltale-Collection names, else the resource's telltale.collection or service.name"},
@@ -648,6 +654,8 @@ const struct route routes[] = {
     PAGE("/compare"),
     PAGE("/settings"),
     PAGE("/jobs"),
+    PAGE("/docs"),
+    PAGE("/docs/{name}"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},
 };

@@ -188,6 +188,9 @@ HANDLER(docent_tag_add);
 HANDLER(docent_tag_delete);
 HANDLER(docent_run_tags);
 HANDLER(docent_tags);
+/* api_docs.c */
+HANDLER(api_docs);
+HANDLER(api_docs_page);
 /* page.c */
 HANDLER(page_index);
 HANDLER(page_asset);

@@ -85,6 +85,8 @@ def test_every_answer_is_as_described():
         ("/api/v1/search/facets", "get"): ["search/facets?q=error", "search/facets?q=no_such_words_anywhere_at_all"],
         ("/api/v1/sql/schema", "get"): ["sql/schema"],
         ("/api/v1/queries", "get"): ["queries"],
+        ("/api/v1/docs", "get"): ["docs", "docs?q=retry-after", "docs?q=no_such_words_anywhere_at_all"],
+        ("/api/v1/docs/{name}", "get"): ["docs/start", "docs/rest"],
         ("/api/v1/jobs", "get"): ["jobs"],
         ("/api/v1/jobs/{id}", "get"): [f"jobs/{job['id']}"],
         ("/api/public/health", "get"): ["/api/public/health"],
