@@ -158,6 +158,8 @@ int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
 int cmd_man(struct cli *cli);
 int cmd_completion(struct cli *cli);
+int cmd_check(struct cli *cli);
+int cmd_backup(struct cli *cli);
 int cmd_docs(struct cli *cli);
 
 #endif
