@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/notify.h"
 #include "cli/cli.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
@@ -173,7 +174,9 @@ int cmd_serve(struct cli *cli)
     if (!started)
         return cli_fail(&e);
     fprintf(stderr, "listening on %s\n", http_url(serving.http));
+    notify_manager("READY=1");
     serve_until_stopped(&serving);
+    notify_manager("STOPPING=1");
     log_info("stopping");
     if (!http_stop(serving.http))
         _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */
