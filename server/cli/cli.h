@@ -154,6 +154,9 @@ int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
+int cmd_mcp(struct cli *cli);
+int cmd_check(struct cli *cli);
+int cmd_backup(struct cli *cli);
 int cmd_docs(struct cli *cli);
 
 #endif

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/process.h"
 #include "cli/report.h"
 
 #include <locale.h>
@@ -214,6 +215,7 @@ int main(int argc, char **argv)
 {
     struct cli cli = {0};
     int status = 0;
+    process_started();
     handle_signals();
     setlocale(LC_CTYPE, "C.UTF-8");
     switch (parse(&cli, argc, argv, &status)) {

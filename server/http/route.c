@@ -587,6 +587,10 @@ const struct route routes[] = {
     {.method = "GET", .path = "/api/public/projects", .lane = LANE_INLINE, .handle = api_langfuse_projects, .status = 200,
      .schema = "LangfuseProjects", .summary = "The collection that a Langfuse key names"},
 
+    {.method = "POST", .path = "/mcp", .lane_of = mcp_lane, .handle = api_mcp, .body = BODY_BYTES, .takes = "application/json", .status = 200,
+     .schema = "Object", .summary = "The Model Context Protocol over streamable HTTP: a message or a batch; 202 where nothing is to be answered. Without "
+     "sessions and streams"},
+
     {.method = "GET", .path = "/healthz", .lane = LANE_INLINE, .handle = api_health, .status = 200, .schema = "State",
      .summary = "The server lives"},
     {READ("/readyz"), .handle = api_ready, .schema = "State", .summary = "The database answers and uploads can be taken"},
