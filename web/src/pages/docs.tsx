@@ -8,7 +8,7 @@ import { Markdown, anchorOf } from '../parts/markdown';
 import { Failure } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { go, usePlace, withQuery } from '../router';
-import { useAsk, useKept, useTitle } from '../use';
+import { useAsk, useKept, useNarrow, useTitle } from '../use';
 
 const FIRST = 'start';
 
@@ -21,6 +21,8 @@ export function DocsPage({ name = FIRST }: { name?: string }): JSX.Element {
     const hits = useKept(found.data);
     useTitle(page.data ? `${page.data.title}, documentation` : 'Documentation');
     const text = page.data?.text;
+    const narrow = useNarrow();
+    const pages = <Pages pages={list.data?.items ?? []} current={words ? '' : name} />;
     // The place that the address names, once it is there.
     useEffect(() => {
         if (!text || words) return;
@@ -32,7 +34,14 @@ export function DocsPage({ name = FIRST }: { name?: string }): JSX.Element {
             <main id="main" class="docs">
                 <nav class="docs-pages" aria-label="Documentation">
                     <FindBox words={words} />
-                    <Pages pages={list.data?.items ?? []} current={words ? '' : name} />
+                    {narrow ? (
+                        <details key={name}>
+                            <summary>{page.data?.title ?? 'All pages'}</summary>
+                            {pages}
+                        </details>
+                    ) : (
+                        pages
+                    )}
                 </nav>
                 <article class="docs-text">
                     {(list.error ?? page.error) && <Failure error={(list.error ?? page.error)!} again={page.error ? page.again : list.again} />}
