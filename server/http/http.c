@@ -45,6 +45,7 @@ struct http {
     struct proxies proxies;
     bool tls;
     struct jobs_options jobs_options;
+    struct limits limits;
     struct lanes *lanes;
     struct watch *watch;
     struct MHD_Daemon *daemon;
@@ -569,11 +570,20 @@ static bool load_certificate(struct http *http, const struct http_options *o, st
     return !http->tls || tls_load(o->tls_cert, o->tls_key, e);
 }
 
+static void set_limits(struct http *http, const struct http_options *o)
+{
+    atomic_store(&http->limits.keep_age_us, o->keep.age_us);
+    atomic_store(&http->limits.keep_bytes, o->keep.bytes);
+    atomic_store(&http->limits.database_bytes, o->database_max);
+}
+
 static bool start_all(struct http *http, const struct http_options *o, struct err *e)
 {
     struct listener at;
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
+    set_limits(http, o);
+    http->server.limits = &http->limits;
     http->server.metrics = metrics_new();
     http->server.reload = o->reload;
     http->server.reload_ctx = o->reload_ctx;
@@ -593,7 +603,7 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     if (!open_database(http, o, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;
-    http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules,
+    http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules, .limits = &http->limits,
                                                .config = http->server.config, .threads = o->workers, .ended = job_ended, .ctx = http};
     if (!jobs_start(&http->jobs_options, &http->server.jobs, e) || !start_daemon(http, at.ipv6, e))
         return false;
@@ -626,6 +636,7 @@ const char *http_url(const struct http *http) { return http->url; }
 
 bool http_reload(struct http *http, const struct http_options *options, struct err *e)
 {
+    set_limits(http, options);
     return rulebook_reload(http->server.rules, &options->rules, e) && tls_reload(e);
 }
 

@@ -146,6 +146,7 @@ HANDLER(api_health);
 HANDLER(api_ready);
 HANDLER(api_metrics);
 HANDLER(api_reload);
+HANDLER(api_prune);
 HANDLER(api_openapi);
 /* mcp.c */
 HANDLER(api_mcp);

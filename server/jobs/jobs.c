@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/threads.h"
+#include "storage/care.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +22,10 @@ enum {
     LOOK_US = 500000,   /* how often to look for jobs that somebody else added, or whose time has come */
     AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
     KEEP_NS = 500000000, /* a job that another process cancels hears of it within a second */
+    PRUNE_FIRST_US = 60000000,
     CALM_US = 2000000,  /* after a crash, before jobs begin: a server that is killed as often as it starts uses up no job's attempts */
 };
+#define PRUNE_EVERY_US INT64_C(3600000000)
 #define RESULT_MAX ((size_t)16 << 20)
 
 struct slot { /* a job that runs here, or none: id is "" */
@@ -313,10 +316,48 @@ static void renew(struct jobs *jobs, struct worker *w)
     pthread_mutex_unlock(&jobs->lock);
 }
 
+/* Every hour, and soon after the start. */
+static void prune_now_and_then(struct jobs *jobs, int64_t *next)
+{
+    struct err e = {0};
+    const struct limits *limits = jobs->o->limits;
+    if (clock_monotonic_us() < *next)
+        return;
+    *next = clock_monotonic_us() + PRUNE_EVERY_US;
+    if (!store_prune_queue(jobs->keeper_store, limits->keep_age_us || limits->keep_bytes, &e))
+        log_warn("cannot look for runs that are past their time: %s", e.text);
+}
+
+static void add_bytes(void *ctx, const char *id, uint64_t bytes)
+{
+    (void)id;
+    *(uint64_t *)ctx += bytes;
+}
+
+static void look_at_room(struct jobs *jobs)
+{
+    struct limits *limits = jobs->o->limits;
+    int64_t most = atomic_load(&limits->database_bytes);
+    struct store_sizes sizes;
+    uint64_t waiting = 0;
+    if (!most) {
+        atomic_store(&limits->full, false);
+        return;
+    }
+    if (!store_sizes(jobs->keeper_store, &sizes, NULL) || !spool_each(jobs->o->spool, add_bytes, &waiting, NULL))
+        return;
+    bool full = sizes.bytes - sizes.free_bytes + (int64_t)waiting >= most;
+    if (full != atomic_exchange(&limits->full, full))
+        full ? log_warn("the database has reached --max-db: nothing more is taken in until runs go") : log_info("the database is under --max-db again");
+}
+
 static void *keep(void *arg)
 {
     struct jobs *jobs = arg;
+    int64_t prune_at = clock_monotonic_us() + PRUNE_FIRST_US;
     while (!ending(jobs)) {
+        prune_now_and_then(jobs, &prune_at);
+        look_at_room(jobs);
         for (int i = 0; i < WORKERS; i++)
             renew(jobs, &jobs->workers[i]);
         const struct timespec pause = {.tv_nsec = KEEP_NS};

@@ -18,10 +18,18 @@
 
 struct jobs;
 
+/* What may change while a server runs. 0: no limit. */
+struct limits {
+    atomic_llong keep_age_us, keep_bytes; /* struct keep, of the server */
+    atomic_llong database_bytes;          /* that the database and what waits for it may use */
+    atomic_bool full;                     /* they use more: told by the keeper, looked at by whoever takes runs in */
+};
+
 struct jobs_options {
     const char *db;
     const struct spool *spool;
     struct rulebook *rules;
+    struct limits *limits;
     const char *config;                         /* telltale.yaml, which names models and keys too; NULL: there is none */
     int threads;                                /* of one import or scan; 0: one a processor */
     void (*ended)(void *ctx, struct slice job); /* a job ended, on a worker's thread */
