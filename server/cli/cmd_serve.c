@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/notify.h"
 #include "cli/cli.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
@@ -79,8 +80,10 @@ int cmd_serve(struct cli *cli)
     if (!http_start(&options, &http, &e))
         return cli_fail(&e);
     fprintf(stderr, "listening on %s\n", http_url(http));
+    notify_manager("READY=1");
     while (!atomic_load(&cli_stop))
         usleep(LOOK_FOR_SIGNAL_US);
+    notify_manager("STOPPING=1");
     log_info("stopping");
     if (!http_stop(http))
         _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */
