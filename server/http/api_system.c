@@ -41,8 +41,13 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
 {
     (void)e;
     a->type = r->route->type;
-    metrics_write(r->server, &a->body);
+    metrics_write(r->server, r->store, &r->arena, &a->body);
     return true;
+}
+
+bool api_reload(struct request *r, struct answer *a, struct err *e)
+{
+    return r->server->reload(r->server->reload_ctx, e) && state(a, "reloaded");
 }
 
 bool api_openapi(struct request *r, struct answer *a, struct err *e)
