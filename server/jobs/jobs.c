@@ -3,7 +3,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/threads.h"
-#include "storage/care.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,14 +21,14 @@ enum {
     LOOK_US = 500000,   /* how often to look for jobs that somebody else added, or whose time has come */
     AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
     KEEP_NS = 500000000, /* a job that another process cancels hears of it within a second */
-    PRUNE_FIRST_US = 60000000,
+    CLOCK_SET_US = 1000000, /* less is no more than a clock being kept right */
     CALM_US = 2000000,  /* after a crash, before jobs begin: a server that is killed as often as it starts uses up no job's attempts */
 };
-#define PRUNE_EVERY_US INT64_C(3600000000)
 #define RESULT_MAX ((size_t)16 << 20)
 
 struct slot { /* a job that runs here, or none: id is "" */
     char id[UUID_TEXT + 1];
+    int64_t claim;                 /* of the row */
     struct slice kind, collection; /* as long as the job runs */
     int64_t bytes;                 /* of the upload; 0: none; -1: not known yet, as is `rubric` */
     struct slice rubric;
@@ -160,6 +159,7 @@ static void slot_take(struct worker *w, const struct job_row *row)
 {
     pthread_mutex_lock(&w->jobs->lock);
     snprintf(w->slot.id, sizeof w->slot.id, "%.*s", SLICE_ARG(row->id));
+    w->slot.claim = row->claim;
     w->slot.kind = row->kind;
     w->slot.collection = row->collection;
     w->slot.bytes = -1;
@@ -194,7 +194,7 @@ static bool finish(struct worker *w, const struct job_row *row, enum job_state s
 {
     struct err e = {0};
     struct slice error = state == JOB_FAILED ? slice_str(why->text) : SLICE_NONE;
-    while (!store_job_finish(w->store, row->id, state, state == JOB_DONE ? result : SLICE_NONE, error, &e)) {
+    while (!store_job_finish(w->store, row, state, state == JOB_DONE ? result : SLICE_NONE, error, &e)) {
         log_error("cannot note the end of job %.*s: %s", SLICE_ARG(row->id), e.text);
         pthread_mutex_lock(&w->jobs->lock);
         bool ending = w->jobs->ending;
@@ -296,6 +296,7 @@ static void renew(struct jobs *jobs, struct worker *w)
     struct err e = {0};
     pthread_mutex_lock(&jobs->lock);
     memcpy(id, w->slot.id, sizeof id);
+    const struct job_row row = {.id = slice_str(id), .claim = w->slot.claim};
     if (w->slot.progressed && w->slot.progress.len < sizeof text) {
         n = w->slot.progress.len;
         memcpy(text, w->slot.progress.ptr, n);
@@ -304,60 +305,42 @@ static void renew(struct jobs *jobs, struct worker *w)
     pthread_mutex_unlock(&jobs->lock);
     if (!id[0])
         return;
-    if (!store_job_progress(jobs->keeper_store, slice_str(id), n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
+    if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
         log_warn("cannot renew the lease of job %s: %s", id, e.text);
         return;
     }
     pthread_mutex_lock(&jobs->lock);
-    if (cancelled && strcmp(id, w->slot.id) == 0) {
+    if (cancelled && strcmp(id, w->slot.id) == 0 && row.claim == w->slot.claim) {
         w->slot.cancelled = true;
         atomic_store(&w->slot.stop, true);
     }
     pthread_mutex_unlock(&jobs->lock);
 }
 
-/* Every hour, and soon after the start. */
-static void prune_now_and_then(struct jobs *jobs, int64_t *next)
+/* What waits for its time would wait for as long as the clock was set back. */
+static void mind_the_clock(struct jobs *jobs, int64_t *ahead)
 {
     struct err e = {0};
-    const struct limits *limits = jobs->o->limits;
-    if (clock_monotonic_us() < *next)
-        return;
-    *next = clock_monotonic_us() + PRUNE_EVERY_US;
-    if (!store_prune_queue(jobs->keeper_store, limits->keep_age_us || limits->keep_bytes, &e))
-        log_warn("cannot look for runs that are past their time: %s", e.text);
-}
-
-static void add_bytes(void *ctx, const char *id, uint64_t bytes)
-{
-    (void)id;
-    *(uint64_t *)ctx += bytes;
-}
-
-static void look_at_room(struct jobs *jobs)
-{
-    struct limits *limits = jobs->o->limits;
-    int64_t most = atomic_load(&limits->database_bytes);
-    struct store_sizes sizes;
-    uint64_t waiting = 0;
-    if (!most) {
-        atomic_store(&limits->full, false);
+    int64_t now = clock_now_us() - clock_monotonic_us();
+    if (now < *ahead - CLOCK_SET_US && !store_jobs_rewind(jobs->keeper_store, &e)) {
+        log_warn("cannot look at the jobs that wait after the clock was set back: %s", e.text);
         return;
     }
-    if (!store_sizes(jobs->keeper_store, &sizes, NULL) || !spool_each(jobs->o->spool, add_bytes, &waiting, NULL))
-        return;
-    bool full = sizes.bytes - sizes.free_bytes + (int64_t)waiting >= most;
-    if (full != atomic_exchange(&limits->full, full))
-        full ? log_warn("the database has reached --max-db: nothing more is taken in until runs go") : log_info("the database is under --max-db again");
+    *ahead = now;
 }
 
 static void *keep(void *arg)
 {
     struct jobs *jobs = arg;
     int64_t prune_at = clock_monotonic_us() + PRUNE_FIRST_US;
+    int64_t ahead = clock_now_us() - clock_monotonic_us();
     while (!ending(jobs)) {
-        prune_now_and_then(jobs, &prune_at);
-        look_at_room(jobs);
+        mind_the_clock(jobs, &ahead);
+        if (clock_monotonic_us() >= prune_at) {
+            room_prune(jobs->keeper_store, jobs->o->limits);
+            prune_at = clock_monotonic_us() + PRUNE_EVERY_US;
+        }
+        room_look(jobs->keeper_store, jobs->o->spool, jobs->o->limits);
         for (int i = 0; i < WORKERS; i++)
             renew(jobs, &jobs->workers[i]);
         const struct timespec pause = {.tv_nsec = KEEP_NS};
@@ -399,7 +382,12 @@ static bool recover(struct jobs *jobs, struct err *e)
         return flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path);
     struct sweep sweep = {.jobs = jobs};
     uint64_t released = 0;
-    bool ok = store_jobs_release(jobs->keeper_store, &released, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
+    bool ok = store_jobs_release(jobs->keeper_store, &released, e) && store_jobs_rewind(jobs->keeper_store, e);
+    if (!ok && passes(e)) { /* what is there can be read all the same, and leases end by themselves */
+        log_warn("the jobs of the last server wait: %s", e->text);
+        ok = true;
+    }
+    ok = ok && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
     if (released)
         jobs->begin_at = clock_monotonic_us() + CALM_US;

@@ -8,6 +8,7 @@
 #include "base/histogram.h"
 #include "base/str.h"
 #include "detect/rulebook.h"
+#include "jobs/room.h"
 #include "jobs/spool.h"
 #include "storage/store.h"
 #include "text/jread.h"
@@ -17,13 +18,6 @@
 #include <stdint.h>
 
 struct jobs;
-
-/* What may change while a server runs. 0: no limit. */
-struct limits {
-    atomic_llong keep_age_us, keep_bytes; /* struct keep, of the server */
-    atomic_llong database_bytes;          /* that the database and what waits for it may use */
-    atomic_bool full;                     /* they use more: told by the keeper, looked at by whoever takes runs in */
-};
 
 struct jobs_options {
     const char *db;
