@@ -295,6 +295,13 @@ static int body_refused(struct exchange *x, struct err *e)
     return 0;
 }
 
+/* Of them it is refused while there is no room. */
+static bool takes_runs(const struct route *route)
+{
+    return route->body == BODY_SPOOL || route->handle == api_otlp || route->handle == api_otlp_logs || route->handle == api_langfuse_otlp ||
+           route->handle == api_langfuse || route->handle == api_messages_add || route->handle == api_sample;
+}
+
 /* Everything that can be said from the head alone: 0, or the status. */
 static int head_refused(struct exchange *x, struct err *e)
 {
@@ -314,6 +321,8 @@ static int head_refused(struct exchange *x, struct err *e)
     /* What stands in the query of a page is the page's own state. */
     if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
+    if (takes_runs(r->route) && atomic_load(&x->http->limits.full))
+        return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     int status = body_refused(x, e);
     if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, &r->upload, e))
         return err_http_status(e->code);
