@@ -6,8 +6,12 @@
 
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
+    {0, "host", "NAME", "a name by which clients know this server (telltale.example.org; with a port: only there); may repeat"},
+    {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
+    {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
+    {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},

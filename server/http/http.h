@@ -14,6 +14,10 @@ struct http;
 struct http_options {
     const char *db;            /* store_open's url, of a file; made and migrated when missing or older */
     const char *listen;        /* "127.0.0.1:8787", "[::1]:8787", "localhost:0"; port 0 picks a free one */
+    const struct slice *hosts; /* further values of Host that are ours: "NAME" at any port, "NAME:PORT" */
+    size_t nhosts;
+    const struct slice *proxies; /* whose X-Forwarded-For and X-Forwarded-Proto are believed (peer.h) */
+    size_t nproxies;
     int workers;               /* threads of one import or scan; 0: one a processor */
     const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
     struct rulebook_options rules;

@@ -57,7 +57,8 @@ void errand_run(struct errand *errand)
     if (!ok) {
         answer_problem(a, r, 0, &e);
         if (a->status >= 500)
-            log_error("%.*s %.*s: %s", SLICE_ARG(r->method), SLICE_ARG(slice_cut(r->target, 300)), e.text);
+            log_fields(LOG_ERROR, "request failed", log_str("id", r->id), log_str("method", r->method), log_str("route", slice_str(r->route->path)),
+                       log_str("error", slice_str(e.text)));
     } else if (!a->status) {
         a->status = r->route->status;
     }

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/str.h"
+#include "http/peer.h"
 #include "jobs/spool.h"
 #include "storage/store.h"
 
@@ -87,13 +88,15 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
 
 /* The headers that handlers ask for; the rest is the gate's affair. */
 enum header_name { HEADER_IF_NONE_MATCH, HEADER_ACCEPT_ENCODING, HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY,
-                   HEADER_AUTHORIZATION, HEADER_COLLECTION };
-enum { HEADER_NAMES = 7, PATH_SEGMENTS = 8 };
+                   HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID };
+enum { HEADER_NAMES = 8, PATH_SEGMENTS = 8 };
 
 struct request {
     struct server *server;
     const struct route *route;           /* NULL: none matches */
+    struct slice id;                     /* what logs and the answer call it: the client's X-Request-Id, else one of ours */
     struct arena arena;                  /* lives until the answer is sent */
+    struct client client;                /* who asks */
     struct slice method, target;         /* target: as sent, with the query */
     struct slice segment[PATH_SEGMENTS]; /* of the path, decoded */
     size_t nsegments;

@@ -211,14 +211,17 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
 {
     struct str result = STR_INIT(RESULT_MAX);
     struct err e = {0};
+    int64_t began = clock_monotonic_us();
     slot_take(w, row);
     bool ok = attempt(w, row, a, &result, &e) && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
     enum job_state state = outcome(w, ok, &e);
     if (finish(w, row, state, str_slice(&result), &e)) {
         if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
             spool_remove(w->jobs->o->spool, w->slot.id);
-        if (state == JOB_FAILED)
-            log_warn("job %s failed: %s", w->slot.id, e.text);
+        if (state != JOB_QUEUED)
+            log_fields(state == JOB_FAILED ? LOG_WARN : LOG_INFO, "job", log_str("id", row->id), log_str("kind", row->kind),
+                       log_str("state", slice_str(job_state_name(state))), log_ms("ms", clock_monotonic_us() - began),
+                       log_str("collection", row->collection), log_str("error", state == JOB_FAILED ? slice_str(e.text) : SLICE_NONE));
     }
     slot_leave(w, state);
     if (state != JOB_QUEUED)
