@@ -60,6 +60,8 @@ int cmd_serve(struct cli *cli)
         .nhosts = hosts.n,
         .proxies = proxies.items,
         .nproxies = proxies.n,
+        .require_token = cli_flag(cli, "require-token"),
+        .insecure = cli_flag(cli, "insecure"),
         .web_dir = cli_option(cli, "web-dir"),
         .rules = cli_rulebook_options(cli),
     };
