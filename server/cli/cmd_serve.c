@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/notify.h"
 #include "cli/cli.h"
 #include "http/http.h"
 #include "ingest/ingest.h"
@@ -62,6 +63,8 @@ int cmd_serve(struct cli *cli)
         .nproxies = proxies.n,
         .require_token = cli_flag(cli, "require-token"),
         .insecure = cli_flag(cli, "insecure"),
+        .tls_cert = cli_option(cli, "tls-cert"),
+        .tls_key = cli_option(cli, "tls-key"),
         .web_dir = cli_option(cli, "web-dir"),
         .rules = cli_rulebook_options(cli),
     };
@@ -79,8 +82,10 @@ int cmd_serve(struct cli *cli)
     if (!http_start(&options, &http, &e))
         return cli_fail(&e);
     fprintf(stderr, "listening on %s\n", http_url(http));
+    notify_manager("READY=1");
     while (!atomic_load(&cli_stop))
         usleep(LOOK_FOR_SIGNAL_US);
+    notify_manager("STOPPING=1");
     log_info("stopping");
     if (!http_stop(http))
         _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */

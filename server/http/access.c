@@ -255,7 +255,14 @@ static int may(struct access *access, struct request *r, struct answer *a, struc
         return too_many(r, a, wait_s, "this token has made more requests than it may", e);
     if (who->has_session && writes(r) && !is_our_page(r))
         return forbidden(e, "a change by a signed-in browser needs the header X-Telltale-CSRF with the session's value, and an Origin");
-    if (!(who->scopes & enough[route->need]))
+    return access_may(r, e);
+}
+
+int access_may(const struct request *r, struct err *e)
+{
+    const struct route *route = r->route;
+    const struct who *who = &r->who;
+    if (route->need != NEED_NONE && !(who->scopes & enough[route->need]))
         return err_set(e, ERR_FORBIDDEN, "this needs a token with the scope %s, which \"%.*s\" has not", need_names[route->need],
                        SLICE_ARG(who->name)), err_http_status(ERR_FORBIDDEN);
     if (who->token.bound && (route->of == OF_ALL || route->of == OF_UNSAID))
@@ -311,6 +318,7 @@ static struct slice detail_of(struct request *r)
         case ARG_TEXT:
         case ARG_OBJECT:
         case ARG_ARRAY:
+        case ARG_ANY:
         case ARG_FILTER:
             continue;
         case ARG_WORD:

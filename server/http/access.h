@@ -16,6 +16,8 @@ bool access_is_closed(const struct access *access);
 /* From the head of a request whose route is known: says in r->who who asks. 0, or the status to refuse it with; then `a` has the headers that
  * belong to that. */
 int access_check(struct access *access, struct request *r, struct answer *a, struct err *e);
+/* May whoever asks make this call, as far as scopes and being bound go? 0, or the status. For a call that is made on another's behalf. */
+int access_may(const struct request *r, struct err *e);
 /* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */
 void access_act(struct request *r);
 void access_acted(struct request *r);

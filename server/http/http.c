@@ -10,6 +10,7 @@
 #include "http/listen.h"
 #include "http/metrics.h"
 #include "http/record.h"
+#include "http/tls.h"
 #include "http/watch.h"
 #include "jobs/jobs.h"
 #include "jobs/rubrics.h"
@@ -43,6 +44,7 @@ struct http {
     struct arena arena;
     struct gate gate;
     struct proxies proxies;
+    bool tls;
     struct jobs_options jobs_options;
     struct lanes *lanes;
     struct watch *watch;
@@ -239,9 +241,10 @@ static void keep_headers(struct request *r, const struct head *head)
         [HEADER_IF_NONE_MATCH] = "If-None-Match",       [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
         [HEADER_CONTENT_ENCODING] = "Content-Encoding", [HEADER_CONTENT_TYPE] = "Content-Type",
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",   [HEADER_AUTHORIZATION] = "Authorization",
-        [HEADER_COLLECTION] = "X-Telltale-Collection",
-        [HEADER_REQUEST_ID] = "X-Request-Id",           [HEADER_COOKIE] = "Cookie",
-        [HEADER_ORIGIN] = "Origin",                     [HEADER_CSRF] = "X-Telltale-CSRF",
+        [HEADER_COLLECTION] = "X-Telltale-Collection",  [HEADER_REQUEST_ID] = "X-Request-Id",
+        [HEADER_HOST] = "Host",                         [HEADER_MCP_REVISION] = "MCP-Protocol-Version",
+        [HEADER_COOKIE] = "Cookie",                     [HEADER_ORIGIN] = "Origin",
+        [HEADER_CSRF] = "X-Telltale-CSRF",
     };
     for (size_t i = 0; i < head->n; i++)
         for (int name = 0; name < HEADER_NAMES; name++)
@@ -345,7 +348,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method, const c
     r->method = arena_dup(&r->arena, slice_str(method));
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, collect, &head);
     const union MHD_ConnectionInfo *peer = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    r->client = peer_client(&x->http->proxies, peer ? peer->client_addr : NULL, false, head.headers, head.n, &r->arena);
+    r->client = peer_client(&x->http->proxies, peer ? peer->client_addr : NULL, x->http->tls, head.headers, head.n, &r->arena);
     int status = head.more ? (err_set(&e, ERR_USAGE, "over %d headers", HEADERS_MOST), 400)
                            : gate_check(&x->http->gate, r->client.secure, r->method, slice_str(version), head.headers, head.n, &x->framing, &e);
     if (status)
@@ -409,7 +412,8 @@ static enum MHD_Result hand_over(struct exchange *x)
     r->inflate = NULL;
     if (x->refused)
         return send_problem(x, x->refused, &x->refusal, false);
-    if (x->errand.request.route->lane == LANE_INLINE) {
+    r->lane = (int)(r->route->lane_of ? r->route->lane_of(r) : r->route->lane);
+    if (r->lane == LANE_INLINE) {
         errand_run(&x->errand);
         return send_answer(x, false);
     }
@@ -489,7 +493,14 @@ static unsigned connection_limit(void)
 
 static bool start_daemon(struct http *http, bool ipv6, struct err *e)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (ipv6 ? MHD_USE_IPv6 : 0);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (ipv6 ? MHD_USE_IPv6 : 0) |
+                     (http->tls ? MHD_USE_TLS : 0);
+    static const struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback()},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        none,
+    };
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
@@ -502,6 +513,7 @@ static bool start_daemon(struct http *http, bool ipv6, struct err *e)
         MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, http,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_end, http,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_ARRAY, http->tls ? tls : &none,
         MHD_OPTION_END);
     return http->daemon || err_set(e, ERR_IO, "the HTTP library does not start");
 }
@@ -559,19 +571,31 @@ static const struct slice *keep_texts(struct arena *a, const struct slice *texts
     return kept;
 }
 
+static bool load_certificate(struct http *http, const struct http_options *o, struct err *e)
+{
+    if (!o->tls_cert != !o->tls_key)
+        return err_set(e, ERR_USAGE, "TLS needs both, the certificate and its key");
+    http->tls = o->tls_cert;
+    if (http->tls && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return err_set(e, ERR_USAGE, "the HTTP library was built without TLS; put a reverse proxy in front");
+    return !http->tls || tls_load(o->tls_cert, o->tls_key, e);
+}
+
 static bool start_all(struct http *http, const struct http_options *o, struct err *e)
 {
     struct listener at;
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
     http->server.metrics = metrics_new();
-    http->watch = watch_new(connection_limit() / 4 * 3);
+    http->watch = watch_new(connection_limit() / 4 * 3, o->tls_cert);
+    if (!load_certificate(http, o, e))
+        return false;
     if (!listener_open(o->listen, &http->arena, &at, e))
         return false;
     http->listener = at.fd;
     http->port = at.port;
-    http->url = arena_printf(&http->arena, "http://%.*s:%d", SLICE_ARG(at.host), at.port).ptr;
-    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port, false);
+    http->url = arena_printf(&http->arena, "%s://%.*s:%d", http->tls ? "https" : "http", SLICE_ARG(at.host), at.port).ptr;
+    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port, http->tls);
     http->gate.names = keep_texts(&http->arena, o->hosts, o->nhosts);
     http->gate.nnames = o->nhosts;
     if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
@@ -646,6 +670,7 @@ bool http_stop(struct http *http)
     }
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
+    tls_free();
     if (http->lanes)
         lanes_free(http->lanes);
     if (http->server.jobs)
