@@ -9,14 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter)
-{
-    for (; rows && rows->name; rows++)
-        if (letter ? rows->letter == letter : strlen(rows->name) == len && memcmp(rows->name, name, len) == 0)
-            return rows;
-    return NULL;
-}
-
 /* A column of at least 28 characters, then the text. */
 static void print_option(const struct option_row *o)
 {

@@ -32,6 +32,8 @@ struct server {
     struct metrics *metrics;
     struct access *access;
     atomic_bool stopping;
+    bool (*reload)(void *ctx, struct err *e); /* reads settings and rules again */
+    void *reload_ctx;
 };
 
 /* ---- arguments: what a route's table row declares, from the query string and from the JSON body -------------------- */

@@ -181,6 +181,7 @@ HANDLER(api_query_delete);
 HANDLER(api_health);
 HANDLER(api_ready);
 HANDLER(api_metrics);
+HANDLER(api_reload);
 HANDLER(api_openapi);
 /* api_access.c */
 HANDLER(api_session);
