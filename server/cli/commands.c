@@ -184,6 +184,12 @@ static const struct option_row exceptions_options[] = {
     {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
     {0},
 };
+static const struct option_row mcp_options[] = {
+    RULES_OPTIONS,
+    {0, "read-only", NULL, "without the tools that change something"},
+    {0, "page", "URL", "where people open the page, for the links in answers (default http://127.0.0.1:8787)"},
+    {0},
+};
 static const struct option_row check_options[] = {
     {0, "repair", NULL, "make anew what can be derived from the rest, where it is wrong"},
     {0},
@@ -285,6 +291,9 @@ const struct command commands[] = {
      "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
+    {"mcp", "", "answer a coding agent: the Model Context Protocol on stdin and stdout",
+     "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
+     "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
     {"check", "", "look whether everything that is stored is whole and fits together",
      "Each page and index of the file, rows that belong to others, each text and the messages that say it, the quotes of findings and judgments word\n"
@@ -298,5 +307,10 @@ const struct command commands[] = {
      "To restore: stop the server, move its database away with the files beside it (-wal, -shm, .spool, .key), move the backup's into their place, and\n"
      "start it again. telltale --db FILE check looks whether a backup is whole.", no_options, 1, 1, cmd_backup},
     {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
+    {"man", "", "print the manual page",
+     "It is made from what --help is made of. Read it with: telltale man | man -l -", no_options, 0, 0, cmd_man},
+    {"completion", "bash | zsh | fish | words [WORD...]", "print what makes a shell complete telltale's words",
+     "For this shell: source <(telltale completion bash). To stay, it is put where the first lines of what is printed say. words prints what the\n"
+     "last WORD may become, a line each, with what it means behind a tab; it is what the shells ask.", no_options, 1, -1, cmd_completion},
     {0},
 };

@@ -25,7 +25,7 @@
 
 enum {
     POOL_THREADS = 2,
-    CONNECTIONS = 2048,
+    CONNECTIONS = 12288,
     CONNECTION_MEMORY = 16 * 1024,  /* also what a request's head may take */
     SILENCE_S = 60,                 /* the library's own timeout; watch.h is stricter */
     HEADERS_MOST = 100,
@@ -240,8 +240,8 @@ static void keep_headers(struct request *r, const struct head *head)
         [HEADER_IF_NONE_MATCH] = "If-None-Match",       [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
         [HEADER_CONTENT_ENCODING] = "Content-Encoding", [HEADER_CONTENT_TYPE] = "Content-Type",
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",   [HEADER_AUTHORIZATION] = "Authorization",
-        [HEADER_COLLECTION] = "X-Telltale-Collection",
-        [HEADER_REQUEST_ID] = "X-Request-Id",
+        [HEADER_COLLECTION] = "X-Telltale-Collection",  [HEADER_REQUEST_ID] = "X-Request-Id",
+        [HEADER_HOST] = "Host",                         [HEADER_MCP_REVISION] = "MCP-Protocol-Version",
     };
     for (size_t i = 0; i < head->n; i++)
         for (int name = 0; name < HEADER_NAMES; name++)
@@ -400,7 +400,8 @@ static enum MHD_Result hand_over(struct exchange *x)
     r->inflate = NULL;
     if (x->refused)
         return send_problem(x, x->refused, &x->refusal, false);
-    if (x->errand.request.route->lane == LANE_INLINE) {
+    r->lane = (int)(r->route->lane_of ? r->route->lane_of(r) : r->route->lane);
+    if (r->lane == LANE_INLINE) {
         errand_run(&x->errand);
         return send_answer(x, false);
     }
@@ -574,6 +575,8 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
     http->server.metrics = metrics_new();
+    http->server.reload = o->reload;
+    http->server.reload_ctx = o->reload_ctx;
     http->watch = watch_new(connection_limit() / 4 * 3, o->tls_cert);
     if (!load_certificate(http, o, e))
         return false;
@@ -620,6 +623,11 @@ bool http_start(const struct http_options *options, struct http **out, struct er
 
 int http_port(const struct http *http) { return http->port; }
 const char *http_url(const struct http *http) { return http->url; }
+
+bool http_reload(struct http *http, const struct http_options *options, struct err *e)
+{
+    return rulebook_reload(http->server.rules, &options->rules, e) && tls_reload(e);
+}
 
 /* ---- stop -------------------------------------------------------------------------------------------------------------- */
 

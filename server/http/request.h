@@ -29,6 +29,8 @@ struct server {
     struct jobs *jobs;
     struct metrics *metrics;
     atomic_bool stopping;
+    bool (*reload)(void *ctx, struct err *e); /* reads settings and rules again */
+    void *reload_ctx;
 };
 
 /* ---- arguments: what a route's table row declares, from the query string and from the JSON body -------------------- */
@@ -42,6 +44,7 @@ enum arg_type {
     ARG_LIST,    /* body: an array of strings, min..max of them */
     ARG_OBJECT,  /* body: any object, kept as JSON text */
     ARG_ARRAY,   /* body: any array, kept as JSON text */
+    ARG_ANY,     /* body: any value, kept as JSON text */
     ARG_FILTER,  /* body: an object with the names of run_filter_params; its members go to request.filter */
 };
 struct param {
@@ -88,8 +91,8 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
 
 /* The headers that handlers ask for; the rest is the gate's affair. */
 enum header_name { HEADER_IF_NONE_MATCH, HEADER_ACCEPT_ENCODING, HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY,
-                   HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID };
-enum { HEADER_NAMES = 8, PATH_SEGMENTS = 8 };
+                   HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID, HEADER_HOST, HEADER_MCP_REVISION };
+enum { HEADER_NAMES = 10, PATH_SEGMENTS = 8 };
 
 struct request {
     struct server *server;
@@ -108,9 +111,13 @@ struct request {
     struct inflate *inflate;             /* of a body that comes packed, until it is there; else NULL */
     const atomic_bool *gone;             /* set when nobody waits for the answer any more; may be NULL */
     struct store *store;                 /* the worker's, while the handler runs; NULL on LANE_INLINE */
+    int lane;                            /* enum lane: the route's, or what the body asks for */
     struct slice job;                    /* what the request waits for, once it is added */
     int64_t wait_until;                  /* clock_monotonic_us(); 0 before the first look */
 };
+
+/* Reads and checks the JSON body of a route that takes one. ERR_USAGE. */
+bool request_read_body(struct request *r, struct err *e);
 
 /* The server stops, or nobody waits for the answer: what takes long ends. */
 bool request_unwanted(const struct request *r);

@@ -569,6 +569,8 @@ const struct route routes[] = {
     {WRITE("POST", API "/jobs/{id}/retry"), .handle = api_job_retry, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Job",
      .summary = "Put a job that failed or was cancelled back in the queue"},
     {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
+    {WRITE("POST", API "/reload"), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "State",
+     .summary = "Read rules, settings and certificates again, as SIGHUP does; what is wrong in them stays as it was"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
     {READ(API "/docs"), .handle = api_docs, .query = {docs_params}, .schema = "[DocsPage]", .summary = "The pages of the documentation"},
@@ -586,6 +588,10 @@ const struct route routes[] = {
      .summary = "What Langfuse's SDKs ask first"},
     {.method = "GET", .path = "/api/public/projects", .lane = LANE_INLINE, .handle = api_langfuse_projects, .status = 200,
      .schema = "LangfuseProjects", .summary = "The collection that a Langfuse key names"},
+
+    {.method = "POST", .path = "/mcp", .lane_of = mcp_lane, .handle = api_mcp, .body = BODY_BYTES, .takes = "application/json", .status = 200,
+     .schema = "Object", .summary = "The Model Context Protocol over streamable HTTP: a message or a batch; 202 where nothing is to be answered. Without "
+     "sessions and streams"},
 
     {.method = "GET", .path = "/healthz", .lane = LANE_INLINE, .handle = api_health, .status = 200, .schema = "State",
      .summary = "The server lives"},

@@ -15,3 +15,4 @@ export { TaskPage } from './pages/task';
 export { AskJudge } from './parts/askjudge';
 export { JudgeDialog } from './parts/judgedialog';
 export { LabelBar } from './parts/labelbar';
+export { DocsPage } from './pages/docs';
