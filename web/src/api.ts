@@ -512,8 +512,9 @@ export const blobUrl = (sha256: string) => address('/blobs' + pathOf(sha256));
 /** What a script is told to send: for a new collection its name first. */
 export function uploadCommand(name: string, isNew: boolean): string {
     const collections = `${location.host}${ROOT}/collections`;
-    const add = isNew ? `curl ${collections} -d '{"name":"${name}"}'\n` : '';
-    return `${add}curl --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
+    const who = csrf ? ' -H "authorization: Bearer $TELLTALE_TOKEN"' : '';
+    const add = isNew ? `curl${who} ${collections} -d '{"name":"${name}"}'\n` : '';
+    return `${add}curl${who} --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
 }
 
 /** Sends a file's bytes. XMLHttpRequest, because fetch tells nothing of how far an upload has come. */
