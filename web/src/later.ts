@@ -16,3 +16,4 @@ export { AskJudge } from './parts/askjudge';
 export { JudgeDialog } from './parts/judgedialog';
 export { LabelBar } from './parts/labelbar';
 export { DocsPage } from './pages/docs';
+export { AuditPage } from './pages/audit';
