@@ -10,6 +10,7 @@ static const struct option_row serve_options[] = {
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
+    {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},
     {0},
 };
@@ -19,6 +20,7 @@ static const struct option_row import_options[] = {
     {0, "map", "FIELD=COL,...", "which column of a CSV or TSV table is what: content=text,role=speaker,run=chat_id"},
     {0, "jobs", "N", "threads (default: one a processor)"},
     RULES_OPTIONS,
+    {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
     {0, "dry-run", NULL, "read and detect, store nothing; shows which field of the source goes where"},
     {0, "to", "URL", "send the files to the Telltale server there; run again, it goes on where it was broken off"},
     {0, "watch", NULL, "keep running: import what is new or has changed, until a signal ends it"},

@@ -19,6 +19,7 @@ struct rulebook {
     struct arena arena;
     struct pack_files files;
     struct settings settings;
+    struct secrets *secrets;    /* NULL: nothing is redacted */
     pthread_mutex_t lock;       /* of what follows */
     struct made made[SETS_KEPT];
     size_t n;
@@ -84,7 +85,7 @@ static bool read_all(struct rulebook *b, const struct rulebook_options *o, struc
     for (size_t i = 0; i < o->npaths; i++)
         if (!pack_add_path(&b->arena, &b->files, o->paths[i], e))
             return false;
-    return true;
+    return !(o->redact || b->settings.redact) || secrets_compile(b->settings.own, b->settings.nown, &b->secrets, e);
 }
 
 bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct problems *problems, struct rulebook **out, struct err *e)
@@ -118,6 +119,7 @@ void rulebook_free(struct rulebook *b)
     if (!b)
         return;
     forget_sets(b);
+    secrets_unref(b->secrets);
     pthread_mutex_destroy(&b->lock);
     arena_free(&b->own_arena);
     arena_free(&b->arena);
@@ -143,6 +145,8 @@ int64_t rulebook_own_stamp(struct rulebook *b)
     pthread_mutex_unlock(&b->lock);
     return stamp;
 }
+
+struct secrets *rulebook_secrets(struct rulebook *b) { return secrets_ref(b->secrets); }
 
 /* The files and, behind them, what is kept elsewhere, in `a`. Under the lock. */
 static struct pack_files all_files(const struct rulebook *b, struct arena *a)
