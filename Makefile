@@ -23,7 +23,7 @@ endif
 
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings
 CFLAGS  = -std=gnu11 $(FLAGS_$(BUILD)) $(WARN) -Iserver -I. -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE
-LDLIBS := -lmicrohttpd -lsqlite3 -lpcre2-8 -ljansson -larchive -lzstd -lz -lyaml -lsodium -lcurl -lpthread -lm
+LDLIBS := -lmicrohttpd -lgnutls -lsqlite3 -lpcre2-8 -ljansson -larchive -lzstd -lz -lyaml -lsodium -lcurl -lpthread -lm
 LDFLAGS = $(filter -fsanitize=%,$(FLAGS_$(BUILD)))
 
 SRC   := $(sort $(wildcard server/*/*.c storage/*.c))
@@ -34,7 +34,7 @@ UNIT  := $(patsubst tests/unit/%.c,$O/unit/%,$(sort $(wildcard tests/unit/test_*
 # What the program carries inside (deploy/embed.sh says under which names).
 WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
-EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/*))
+EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md))
 
 .PHONY: all run test test-llm lint bench bench-web score fuzz install clean packages packages-test web
 all: $O/telltale

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Writes assembly that places files inside the program, and the table that base/embed.h reads.
 # usage: embed.sh FILE...
-# Names in the program: migrations/…, rules/…, rubrics/…, schema/…, report/…, sample/…, web/….
+# Names in the program: migrations/…, rules/…, rubrics/…, schema/…, report/…, sample/…, docs/…, web/….
 set -eu
 echo '.section .rodata'
 n=0
@@ -14,6 +14,7 @@ for f in "$@"; do
 	server/detect/schema/* | server/judge/schema/*) name=schema/${f##*/} ;;
 	server/view/*.css) name=report/${f##*/} ;;
 	server/sample/data/*) name=sample/${f##*/} ;;
+	web/docs/*) name=docs/${f##*/} ;;
 	web/dist/*) name=web/${f#web/dist/} ;;
 	*) echo "embed.sh: no place for $f" >&2; exit 1 ;;
 	esac

@@ -36,16 +36,7 @@ static int compare(const void *a, const void *b)
     return x->part != y->part ? (int)x->part - (int)y->part : x->call - y->call;
 }
 
-static bool write_row(struct store *s, int64_t block, int64_t run, struct slice uses, struct err *e)
-{
-    struct stmt *q = db_prepare(s->db, "INSERT INTO block_run (block, run, uses) VALUES ($1, $2, $3)", e);
-    bind_int(q, block);
-    bind_int(q, run);
-    bind_blob(q, uses);
-    return stmt_run(q, e);
-}
-
-bool uses_write(struct store *s, struct uses *u, int64_t run, struct err *e)
+bool uses_rows(struct uses *u, bool (*row)(void *ctx, int64_t block, struct slice uses, struct err *e), void *ctx, struct err *e)
 {
     if (u->n > 1)
         qsort(u->items, u->n, sizeof *u->items, compare);
@@ -68,10 +59,30 @@ bool uses_write(struct store *s, struct uses *u, int64_t run, struct err *e)
             text = use->text;
             message = use->message;
         }
-        ok = write_row(s, block, run, slice_of((const char *)bytes, len), e);
+        ok = row(ctx, block, slice_of((const char *)bytes, len), e);
     }
     free(bytes);
     return ok;
+}
+
+struct write {
+    struct store *store;
+    int64_t run;
+};
+
+static bool write_row(void *ctx, int64_t block, struct slice uses, struct err *e)
+{
+    const struct write *w = ctx;
+    struct stmt *q = db_prepare(w->store->db, "INSERT INTO block_run (block, run, uses) VALUES ($1, $2, $3)", e);
+    bind_int(q, block);
+    bind_int(q, w->run);
+    bind_blob(q, uses);
+    return stmt_run(q, e);
+}
+
+bool uses_write(struct store *s, struct uses *u, int64_t run, struct err *e)
+{
+    return uses_rows(u, write_row, &(struct write){s, run}, e);
 }
 
 struct uses_reader uses_open(int64_t block, struct slice bytes)

@@ -24,6 +24,8 @@ struct uses {
 
 /* TEXT_NONE and TEXT_EMPTY are in no block, and passed over. */
 void uses_add(struct uses *u, const struct text_use *use);
+/* The rows that they make, by block; `uses` is gone after the call. Sorts them. */
+bool uses_rows(struct uses *u, bool (*row)(void *ctx, int64_t block, struct slice uses, struct err *e), void *ctx, struct err *e);
 /* In a write transaction. */
 bool uses_write(struct store *s, struct uses *u, int64_t run, struct err *e);
 void uses_free(struct uses *u);

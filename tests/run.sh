@@ -46,6 +46,7 @@ part lint sh tests/lint.sh
 	echo browser-work node tests/browser/run.mjs "$O/telltale" work
 	echo http python3 tests/http/run.py "$O/telltale"
 	echo cli python3 tests/cli/run.py "$O/telltale"
+	echo care python3 tests/care/run.py "$O/telltale"
 	echo cli-judges python3 tests/cli/judges.py "$O/telltale"
 	for t in "$O"/unit/test_*; do
 		case $t in *.d) continue ;; esac

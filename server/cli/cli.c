@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+atomic_bool cli_stop, cli_stop_at_once;
+
 const char *cli_option(const struct cli *cli, const char *name)
 {
     for (size_t i = cli->noptions; i-- > 0;)

@@ -30,6 +30,7 @@ struct command {
     int (*run)(struct cli *cli);      /* gives the exit status */
 };
 extern const struct command commands[]; /* ends with a NULL name */
+extern const struct option_row global_options[]; /* those that every command takes */
 
 enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_CSV };
 
@@ -155,5 +156,9 @@ int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
+int cmd_mcp(struct cli *cli);
+int cmd_check(struct cli *cli);
+int cmd_backup(struct cli *cli);
+int cmd_docs(struct cli *cli);
 
 #endif

@@ -6,8 +6,14 @@
 
 static const struct option_row serve_options[] = {
     {0, "listen", "ADDR:PORT", "where to listen (default 127.0.0.1:8787; port 0 picks one)"},
+    {0, "host", "NAME", "a name by which clients know this server (telltale.example.org; with a port: only there); may repeat"},
+    {0, "tls-cert", "FILE", "https: the certificate (PEM; those that signed it may follow); SIGHUP reads both files again"},
+    {0, "tls-key", "FILE", "https: its key (PEM)"},
+    {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
+    {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
+    {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
     {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
@@ -30,6 +36,7 @@ static const struct option_row import_options[] = {
 static const struct option_row scan_options[] = {
     {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
     RULES_OPTIONS,
+    {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] in what is read from PATHs"},
     {0, "only", "ID,...", "only these detectors"},
     {0, "fail-on", "LEVEL", "exit 1 when there is a finding of this severity or over: low, medium, high"},
     {0, "strict", NULL, "scan nothing, exit 2, when there are problems in rules or settings; --fail-on does so too"},
@@ -180,7 +187,31 @@ static const struct option_row exceptions_options[] = {
     {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
     {0},
 };
+static const struct option_row mcp_options[] = {
+    RULES_OPTIONS,
+    {0, "read-only", NULL, "without the tools that change something"},
+    {0, "page", "URL", "where people open the page, for the links in answers (default http://127.0.0.1:8787)"},
+    {0},
+};
+static const struct option_row check_options[] = {
+    {0, "repair", NULL, "make anew what can be derived from the rest, where it is wrong"},
+    {0},
+};
+static const struct option_row docs_options[] = {
+    {0, "find", "WORDS", "list the lines in which all these words stand"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
+
+const struct option_row global_options[] = {
+    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
+    {0, "output", "FORM", "table, json, jsonl or csv"},
+    {0, "json", NULL, "the same as --output json"},
+    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
+    {'h', "help", NULL, "this text"},
+    {0, "version", NULL, "the version"},
+    {0},
+};
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
@@ -263,6 +294,21 @@ const struct command commands[] = {
      "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
+    {"mcp", "", "answer a coding agent: the Model Context Protocol on stdin and stdout",
+     "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
+     "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
+    {"check", "", "look whether everything that is stored is whole and fits together",
+     "Each page and index of the file, rows that belong to others, each text and the messages that say it, the quotes of findings and judgments word\n"
+     "for word at their place, the search index, the numbers that lists show, images by their SHA-256, uploads that wait. It works beside a running\n"
+     "server and changes nothing. Exit status 1: something is wrong, and each problem is a line.\n\n"
+     "--repair makes the search index, the numbers and what else is derived anew, and deletes rows that belong to nothing. Texts, messages and quotes\n"
+     "cannot be derived: restore a backup (telltale backup).", check_options, 0, 0, cmd_check},
+    {"backup", "FILE", "copy the database as it is at this moment, while a server runs",
+     "FILE is a database like the one it was made of, with the uploads that were accepted and not read yet in FILE.spool and the key of the access\n"
+     "tokens in FILE.key: keep the three together. FILE appears when it is whole and on the disk.\n\n"
+     "To restore: stop the server, move its database away with the files beside it (-wal, -shm, .spool, .key), move the backup's into their place, and\n"
+     "start it again. telltale --db FILE check looks whether a backup is whole.", no_options, 1, 1, cmd_backup},
+    {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
     {0},
 };

@@ -1,4 +1,5 @@
 #include "base/log.h"
+#include "base/process.h"
 #include "cli/report.h"
 
 #include <locale.h>
@@ -7,18 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-atomic_bool cli_stop, cli_stop_at_once;
-
-static const struct option_row global_options[] = {
-    {0, "db", "URL", "the database: a path, or sqlite:PATH"},
-    {0, "output", "FORM", "table, json, jsonl or csv"},
-    {0, "json", NULL, "the same as --output json"},
-    {'q', "quiet", NULL, "no progress and no notes on stderr; results go to stdout as always"},
-    {'h', "help", NULL, "this text"},
-    {0, "version", NULL, "the version"},
-    {0},
-};
 
 static const struct option_row *find_option(const struct option_row *rows, const char *name, size_t len, char letter)
 {
@@ -226,6 +215,7 @@ int main(int argc, char **argv)
 {
     struct cli cli = {0};
     int status = 0;
+    process_started();
     handle_signals();
     setlocale(LC_CTYPE, "C.UTF-8");
     switch (parse(&cli, argc, argv, &status)) {

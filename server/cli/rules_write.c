@@ -1,6 +1,7 @@
 #include "cli/rules_write.h"
 
 #include "base/str.h"
+#include "docs/docs.h"
 
 #include <jansson.h>
 #include <stdio.h>
@@ -62,22 +63,12 @@ int rules_new(struct cli *cli, const struct ruleset *rules)
 
 /* ---- docs -------------------------------------------------------------------------------------------------------- */
 
-/* Text of a rule as Markdown shows it: on one line, nothing in it a mark. */
-static void add_plain(struct str *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] && strchr("\\`*_<>[]|#", text.ptr[i]))
-            str_addc(out, '\\');
-        str_addc(out, (unsigned char)text.ptr[i] < ' ' ? ' ' : text.ptr[i]);
-    }
-}
-
 static void add_line(struct str *out, const char *what, struct slice text)
 {
     if (!text.len)
         return;
     str_printf(out, "- %s: ", what);
-    add_plain(out, text);
+    docs_plain(out, text);
     str_addc(out, '\n');
 }
 
@@ -89,9 +80,9 @@ static void add_parameters(struct str *out, struct slice json)
     json_object_foreach(object, key, value) {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(REAL_DIGITS));
         str_addz(out, separator);
-        add_plain(out, slice_str(key));
+        docs_plain(out, slice_str(key));
         str_addc(out, ' ');
-        add_plain(out, slice_str(text));
+        docs_plain(out, slice_str(text));
         free(text);
         separator = ", ";
     }
@@ -103,7 +94,7 @@ static void add_parameters(struct str *out, struct slice json)
 static void add_rule(struct str *out, const struct detector_info *r)
 {
     str_printf(out, "\n#### %.*s\n\n", SLICE_ARG(r->id));
-    add_plain(out, r->title);
+    docs_plain(out, r->title);
     str_printf(out, "\n\n- %s, scope %s, %s, %zu tests%s\n", severity_name(r->severity), scope_name(r->scope),
                r->code ? "found by C" : "found by events", r->tests_hit + r->tests_clean,
                r->enabled ? "" : "; off until `telltale.yaml` enables it");
@@ -145,17 +136,23 @@ static void add_kind(struct str *out, const struct ruleset *rules, enum kind kin
         }
 }
 
-int rules_docs(struct cli *cli, const struct ruleset *rules)
+void rules_catalogue(struct str *out, const struct ruleset *rules)
 {
-    struct str body = STR_INIT(CATALOGUE_BYTES), out = STR_INIT(CATALOGUE_BYTES + 1000);
+    struct str body = STR_INIT(CATALOGUE_BYTES);
     size_t seen = 0;
     for (int kind = 0; kind < KIND_COUNT; kind++)
         add_kind(&body, rules, (enum kind)kind, &seen);
-    str_printf(&out, "# The catalogue of detectors\n\n%zu rules see %zu of the %zu behaviours of the vocabulary. Made from the rules by "
-                     "`telltale rules docs`.\n", ruleset_count(rules), seen, behavior_count);
-    str_add_slice(&out, str_slice(&body));
-    int status = rules_write_out(cli, str_slice(&out), "w");
+    str_printf(out, "%zu rules see %zu of the %zu behaviours of the vocabulary.\n", ruleset_count(rules), seen, behavior_count);
+    str_add_slice(out, str_slice(&body));
     str_free(&body);
+}
+
+int rules_docs(struct cli *cli, const struct ruleset *rules)
+{
+    struct str out = STR_INIT(CATALOGUE_BYTES + 1000);
+    str_addz(&out, "# The catalogue of detectors\n\nMade from the rules by `telltale rules docs`. ");
+    rules_catalogue(&out, rules);
+    int status = rules_write_out(cli, str_slice(&out), "w");
     str_free(&out);
     return status;
 }

@@ -415,7 +415,7 @@ static bool add_matcher_map(struct compiler *c, struct event_def *def, size_t *c
     return !(v = node_get(node, "not")) || add_not(c, def, cap, v, m);
 }
 
-/* What a field's value may be: see rules/README.md, "Matchers". */
+/* What a field's value may be: see web/docs/rules.md, "Matchers". */
 static bool add_matchers(struct compiler *c, struct event_def *def, size_t *cap, const struct node *node, struct matcher m)
 {
     switch (node->type) {

@@ -41,7 +41,7 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
 {
     (void)e;
     a->type = r->route->type;
-    metrics_write(r->server, &a->body);
+    metrics_write(r->server, r->store, &r->arena, &a->body);
     return true;
 }
 

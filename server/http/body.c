@@ -31,6 +31,8 @@ static const char *param_kind(const struct param *p)
         return "an object";
     case ARG_ARRAY:
         return "an array";
+    case ARG_ANY:
+        return "a value";
     }
     return "something else";
 }
@@ -117,6 +119,9 @@ static bool add_member(struct arena *a, struct args *args, struct args *filter, 
         return args_add_text(a, args, lists, name, as_json(a, v), e);
     case ARG_LIST:
         return add_list(a, args, p, v, e);
+    case ARG_ANY:
+        add(a, args, p)->text = as_json(a, v);
+        return true;
     case ARG_OBJECT:
     case ARG_ARRAY:
         if (p->type == ARG_OBJECT ? !json_is_object(v) : !json_is_array(v))

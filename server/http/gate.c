@@ -4,13 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port)
+void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port, bool tls)
 {
     const struct slice names[] = {slice_str("127.0.0.1"), slice_str("localhost"), slice_str("[::1]"), host};
     *gate = (struct gate){.any_address = any_address};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         gate->hosts[gate->nhosts++] = arena_printf(a, "%.*s:%u", SLICE_ARG(names[i]), port);
-        if (port == 80) /* clients leave it out */
+        if (port == (tls ? 443 : 80)) /* clients leave it out */
             gate->hosts[gate->nhosts++] = names[i];
     }
 }
@@ -37,17 +37,29 @@ static bool is_address(struct slice host)
     return inet_pton(AF_INET, text, bytes) == 1 || strcasecmp(text, "localhost") == 0;
 }
 
+/* "name:8443" without its port */
+static struct slice without_port(struct slice host)
+{
+    for (size_t i = host.len; i-- > 0 && host.ptr[i] >= '0' && host.ptr[i] <= '9';)
+        if (i > 0 && host.ptr[i - 1] == ':')
+            return slice_sub(host, 0, i - 1);
+    return host;
+}
+
 static bool host_is_ours(const struct gate *gate, struct slice host)
 {
+    for (size_t i = 0; i < gate->nnames; i++)
+        if (slice_eq_nocase(host, gate->names[i]) || slice_eq_nocase(without_port(host), gate->names[i]))
+            return true;
     for (size_t i = 0; i < gate->nhosts; i++)
         if (slice_eq_nocase(host, gate->hosts[i]))
             return true;
     return gate->any_address && is_address(host);
 }
 
-static bool origin_is_ours(struct slice origin, struct slice host)
+static bool origin_is_ours(struct slice origin, struct slice host, bool secure)
 {
-    size_t scheme = slice_starts(origin, "http://") ? 7 : slice_starts(origin, "https://") ? 8 : 0;
+    size_t scheme = slice_starts(origin, "https://") ? 8 : !secure && slice_starts(origin, "http://") ? 7 : 0;
     return scheme && slice_eq_nocase(slice_sub(origin, scheme, origin.len), host);
 }
 
@@ -78,8 +90,8 @@ static bool is_token(struct slice name)
     return name.len > 0;
 }
 
-int gate_check(const struct gate *gate, struct slice method, struct slice version, const struct header *headers, size_t n, struct framing *out,
-               struct err *e)
+int gate_check(const struct gate *gate, bool secure, struct slice method, struct slice version, const struct header *headers, size_t n,
+               struct framing *out, struct err *e)
 {
     int hosts = 0, lengths = 0, codings = 0;
     struct slice origin = SLICE_NONE;
@@ -112,9 +124,10 @@ int gate_check(const struct gate *gate, struct slice method, struct slice versio
     if (lengths > 1 || codings > 1 || (lengths && codings))
         return refuse(400, e, "the length of the body is told in two ways");
     if (!host_is_ours(gate, out->host))
-        return refuse(421, e, "this server does not answer for that Host");
+        return err_set(e, ERR_FORBIDDEN, "this server does not answer for the Host \"%.*s\"; telltale serve --host NAME adds a name",
+                       SLICE_ARG(slice_cut(out->host, 100))), 421;
     bool reads = slice_is(method, "GET") || slice_is(method, "HEAD");
-    if (!reads && origin.ptr && !origin_is_ours(origin, out->host))
+    if (!reads && origin.ptr && !origin_is_ours(origin, out->host, secure))
         return refuse(403, e, "a page of another site may not change anything here");
     return 0;
 }

@@ -17,9 +17,11 @@ struct gate {
     struct slice hosts[GATE_HOSTS]; /* values of Host that are ours, in lower case */
     size_t nhosts;
     bool any_address;               /* we listen on all addresses: any IP address is ours, and names of loopback, at any port */
+    const struct slice *names;      /* further ones: "telltale.example.org" at any port, "telltale.example.org:8443" at that one */
+    size_t nnames;
 };
-/* `host`: what was listened on, as a URL has it ("127.0.0.1", "[::1]"). */
-void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port);
+/* `host`: what was listened on, as a URL has it ("127.0.0.1", "[::1]"); `port`: 80 or, with `tls`, 443 may be left out of a Host. */
+void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port, bool tls);
 
 struct header {
     struct slice name, value;
@@ -30,8 +32,8 @@ struct framing { /* what the gate read on the way */
     bool chunked;
     uint64_t length; /* of the body, where it is told */
 };
-/* 0, or the status to refuse the request with (400, 403, 421), and why. */
-int gate_check(const struct gate *gate, struct slice method, struct slice version, const struct header *headers, size_t n, struct framing *out,
-               struct err *e);
+/* 0, or the status to refuse the request with (400, 403, 421), and why. `secure`: it came by https, so that only a page that did may write. */
+int gate_check(const struct gate *gate, bool secure, struct slice method, struct slice version, const struct header *headers, size_t n,
+               struct framing *out, struct err *e);
 
 #endif

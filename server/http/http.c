@@ -8,6 +8,8 @@
 #include "http/lanes.h"
 #include "http/listen.h"
 #include "http/metrics.h"
+#include "http/record.h"
+#include "http/tls.h"
 #include "http/watch.h"
 #include "jobs/jobs.h"
 #include "jobs/rubrics.h"
@@ -40,6 +42,8 @@ struct http {
     struct server server;
     struct arena arena;
     struct gate gate;
+    struct proxies proxies;
+    bool tls;
     struct jobs_options jobs_options;
     struct lanes *lanes;
     struct watch *watch;
@@ -74,6 +78,8 @@ struct exchange {
     int refused;               /* its status; 0: not */
     uint64_t drained;
     size_t counted;            /* of http.body_bytes */
+    bool sent;                 /* an answer was given to the library … */
+    uint64_t bytes;            /* … whose body has these */
 };
 
 static struct watched *watched_of(struct MHD_Connection *connection)
@@ -99,6 +105,7 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     r->upload.fd = -1;
     r->body = STR_INIT(JSON_MAX);
     r->target = arena_dup(&r->arena, slice_str(target));
+    r->id = request_id_new(&r->arena);
     answer_init(&x->errand.answer);
     atomic_fetch_add(&http->exchanges, 1);
     watch_phase(x->watched, WATCH_HEAD);
@@ -109,9 +116,10 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
 {
     struct http *http = cls;
     struct exchange *x = *con_cls;
-    (void)why;
     if (!x)
         return;
+    record_request(&x->errand.request, &(struct outcome){.status = x->sent ? x->errand.answer.status : 0, .bytes = x->bytes,
+                                                         .took_us = clock_monotonic_us() - x->began, .cut = why != MHD_REQUEST_TERMINATED_COMPLETED_OK});
     watch_phase(watched_of(connection), WATCH_IDLE);
     upload_close(&http->server.spool, &x->errand.request.upload);
     inflate_free(x->errand.request.inflate);
@@ -175,6 +183,7 @@ static void add_headers(struct exchange *x, struct MHD_Response *response, bool 
     for (size_t i = 0; i < sizeof always / sizeof *always; i++)
         if (!has_header(a, always[i].name) && (i > 0 || a->status != 204))
             MHD_add_response_header(response, always[i].name, always[i].value);
+    MHD_add_response_header(response, "X-Request-Id", x->errand.request.id.ptr);
     if (a->status == 503)
         MHD_add_response_header(response, "Retry-After", "2");
     if (close_after || atomic_load(&x->http->server.stopping))
@@ -184,6 +193,8 @@ static void add_headers(struct exchange *x, struct MHD_Response *response, bool 
 static enum MHD_Result send_answer(struct exchange *x, bool close_after)
 {
     struct answer *a = &x->errand.answer;
+    x->bytes = a->fd >= 0 ? a->fd_size : a->fixed.ptr ? a->fixed.len : a->body.len;
+    x->sent = true;
     struct MHD_Response *response = response_of(a);
     if (!response)
         return MHD_NO;
@@ -229,12 +240,15 @@ static void keep_headers(struct request *r, const struct head *head)
         [HEADER_IF_NONE_MATCH] = "If-None-Match",       [HEADER_ACCEPT_ENCODING] = "Accept-Encoding",
         [HEADER_CONTENT_ENCODING] = "Content-Encoding", [HEADER_CONTENT_TYPE] = "Content-Type",
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",   [HEADER_AUTHORIZATION] = "Authorization",
-        [HEADER_COLLECTION] = "X-Telltale-Collection",
+        [HEADER_COLLECTION] = "X-Telltale-Collection",  [HEADER_REQUEST_ID] = "X-Request-Id",
+        [HEADER_HOST] = "Host",                         [HEADER_MCP_REVISION] = "MCP-Protocol-Version",
     };
     for (size_t i = 0; i < head->n; i++)
         for (int name = 0; name < HEADER_NAMES; name++)
             if (slice_eq_nocase(head->headers[i].name, slice_str(names[name])))
                 r->header[name] = head->headers[i].value;
+    if (request_id_is_good(r->header[HEADER_REQUEST_ID]))
+        r->id = r->header[HEADER_REQUEST_ID];
 }
 
 /* Most bytes of a body, as it comes and unpacked. */
@@ -321,8 +335,10 @@ static enum MHD_Result take_head(struct exchange *x, const char *method, const c
     head.arena = &r->arena;
     r->method = arena_dup(&r->arena, slice_str(method));
     MHD_get_connection_values_n(x->connection, MHD_HEADER_KIND, collect, &head);
+    const union MHD_ConnectionInfo *peer = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    r->client = peer_client(&x->http->proxies, peer ? peer->client_addr : NULL, x->http->tls, head.headers, head.n, &r->arena);
     int status = head.more ? (err_set(&e, ERR_USAGE, "over %d headers", HEADERS_MOST), 400)
-                           : gate_check(&x->http->gate, r->method, slice_str(version), head.headers, head.n, &x->framing, &e);
+                           : gate_check(&x->http->gate, r->client.secure, r->method, slice_str(version), head.headers, head.n, &x->framing, &e);
     if (status)
         return send_problem(x, status, &e, true);
     keep_headers(r, &head);
@@ -384,7 +400,8 @@ static enum MHD_Result hand_over(struct exchange *x)
     r->inflate = NULL;
     if (x->refused)
         return send_problem(x, x->refused, &x->refusal, false);
-    if (x->errand.request.route->lane == LANE_INLINE) {
+    r->lane = (int)(r->route->lane_of ? r->route->lane_of(r) : r->route->lane);
+    if (r->lane == LANE_INLINE) {
         errand_run(&x->errand);
         return send_answer(x, false);
     }
@@ -464,7 +481,14 @@ static unsigned connection_limit(void)
 
 static bool start_daemon(struct http *http, bool ipv6, struct err *e)
 {
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (ipv6 ? MHD_USE_IPv6 : 0);
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (ipv6 ? MHD_USE_IPv6 : 0) |
+                     (http->tls ? MHD_USE_TLS : 0);
+    static const struct MHD_OptionItem none = {MHD_OPTION_END, 0, NULL};
+    struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, tls_callback()},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+        none,
+    };
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
@@ -477,6 +501,7 @@ static bool start_daemon(struct http *http, bool ipv6, struct err *e)
         MHD_OPTION_URI_LOG_CALLBACK, exchange_begin, http,
         MHD_OPTION_NOTIFY_COMPLETED, exchange_end, http,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+        MHD_OPTION_ARRAY, http->tls ? tls : &none,
         MHD_OPTION_END);
     return http->daemon || err_set(e, ERR_IO, "the HTTP library does not start");
 }
@@ -526,19 +551,43 @@ static bool open_database(struct http *http, const struct http_options *o, struc
     return ok;
 }
 
+static const struct slice *keep_texts(struct arena *a, const struct slice *texts, size_t n)
+{
+    struct slice *kept = arena_array(a, struct slice, n + 1);
+    for (size_t i = 0; i < n; i++)
+        kept[i] = arena_dup(a, texts[i]);
+    return kept;
+}
+
+static bool load_certificate(struct http *http, const struct http_options *o, struct err *e)
+{
+    if (!o->tls_cert != !o->tls_key)
+        return err_set(e, ERR_USAGE, "TLS needs both, the certificate and its key");
+    http->tls = o->tls_cert;
+    if (http->tls && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
+        return err_set(e, ERR_USAGE, "the HTTP library was built without TLS; put a reverse proxy in front");
+    return !http->tls || tls_load(o->tls_cert, o->tls_key, e);
+}
+
 static bool start_all(struct http *http, const struct http_options *o, struct err *e)
 {
     struct listener at;
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
     http->server.metrics = metrics_new();
-    http->watch = watch_new(connection_limit() / 4 * 3);
+    http->watch = watch_new(connection_limit() / 4 * 3, o->tls_cert);
+    if (!load_certificate(http, o, e))
+        return false;
     if (!listener_open(o->listen, &http->arena, &at, e))
         return false;
     http->listener = at.fd;
     http->port = at.port;
-    http->url = arena_printf(&http->arena, "http://%.*s:%d", SLICE_ARG(at.host), at.port).ptr;
-    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port);
+    http->url = arena_printf(&http->arena, "%s://%.*s:%d", http->tls ? "https" : "http", SLICE_ARG(at.host), at.port).ptr;
+    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port, http->tls);
+    http->gate.names = keep_texts(&http->arena, o->hosts, o->nhosts);
+    http->gate.nnames = o->nhosts;
+    if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
+        return false;
     if (!open_database(http, o, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;
@@ -606,6 +655,7 @@ bool http_stop(struct http *http)
     }
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
+    tls_free();
     if (http->lanes)
         lanes_free(http->lanes);
     if (http->server.jobs)

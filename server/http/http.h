@@ -14,6 +14,11 @@ struct http;
 struct http_options {
     const char *db;            /* store_open's url, of a file; made and migrated when missing or older */
     const char *listen;        /* "127.0.0.1:8787", "[::1]:8787", "localhost:0"; port 0 picks a free one */
+    const struct slice *hosts; /* further values of Host that are ours: "NAME" at any port, "NAME:PORT" */
+    size_t nhosts;
+    const struct slice *proxies; /* whose X-Forwarded-For and X-Forwarded-Proto are believed (peer.h) */
+    size_t nproxies;
+    const char *tls_cert, *tls_key; /* PEM files: https, and nothing else; both or none */
     int workers;               /* threads of one import or scan; 0: one a processor */
     const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
     struct rulebook_options rules;
@@ -23,7 +28,7 @@ struct http_options {
 /* Starts listening, answering and working on jobs. Signals are left to the calling thread, but SIGPIPE, which is ignored. */
 bool http_start(const struct http_options *options, struct http **out, struct err *e);
 int http_port(const struct http *http);
-/* "http://127.0.0.1:8787" */
+/* "http://127.0.0.1:8787", with TLS "https://…" */
 const char *http_url(const struct http *http);
 /* Accepts no more, lets requests in flight finish, puts jobs back in the queue: at most ten seconds. False: some work did
  * not end in time; the process should then leave with _exit(), which the database survives. */

@@ -38,26 +38,19 @@ struct lanes {
     int nworkers;
 };
 
-static bool read_body(struct request *r, struct err *e)
-{
-    const struct param *const lists[] = {r->route->fields, NULL};
-    if (r->route->body != BODY_JSON)
-        return true;
-    return args_from_body(&r->arena, &r->args, &r->filter, r->route->fields, str_slice(&r->body), e) && args_complete(&r->args, lists, e);
-}
-
 void errand_run(struct errand *errand)
 {
     struct request *r = &errand->request;
     struct answer *a = &errand->answer;
     struct err e = {0};
-    bool ok = read_body(r, &e) && r->route->handle(r, a, &e);
+    bool ok = request_read_body(r, &e) && r->route->handle(r, a, &e);
     if (ok && a->body.full)
         ok = err_set(&e, ERR_TOO_LARGE, "the answer is over %zu bytes; ask for less at a time", ANSWER_MAX);
     if (!ok) {
         answer_problem(a, r, 0, &e);
         if (a->status >= 500)
-            log_error("%.*s %.*s: %s", SLICE_ARG(r->method), SLICE_ARG(slice_cut(r->target, 300)), e.text);
+            log_fields(LOG_ERROR, "request failed", log_str("id", r->id), log_str("method", r->method), log_str("route", slice_str(r->route->path)),
+                       log_str("error", slice_str(e.text)));
     } else if (!a->status) {
         a->status = r->route->status;
     }
@@ -65,7 +58,7 @@ void errand_run(struct errand *errand)
 
 static void push(struct lanes *lanes, struct errand *errand)
 {
-    struct queue *q = &lanes->queues[errand->request.route->lane];
+    struct queue *q = &lanes->queues[errand->request.lane];
     errand->next = NULL;
     *q->last = errand;
     q->last = &errand->next;
@@ -188,7 +181,7 @@ bool lanes_start(const char *db, struct lanes **out, struct err *e)
 
 bool lanes_submit(struct lanes *lanes, struct errand *errand)
 {
-    enum lane lane = errand->request.route->lane;
+    int lane = errand->request.lane;
     pthread_mutex_lock(&lanes->lock);
     bool room = lanes->queues[lane].n < lane_sizes[lane].queue && !lanes->ending;
     if (room)

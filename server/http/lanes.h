@@ -17,7 +17,7 @@ struct errand {
 
 /* Opens the stores and starts the threads. */
 bool lanes_start(const char *db, struct lanes **out, struct err *e);
-/* Hands an errand to the lane of its route. False: that lane's queue is full, and nothing was taken. */
+/* Hands an errand to the lane of its request. False: that lane's queue is full, and nothing was taken. */
 bool lanes_submit(struct lanes *lanes, struct errand *errand);
 /* Asks the handlers of parked errands again: of those that wait for this job (SLICE_NONE: none), of those whose time is up, and of
  * those that have not been asked for two seconds, since another server may have done the job. */

@@ -11,6 +11,7 @@ static const struct {
 } path_params[] = {
     {"c", "id or name of a collection"},
     {"id", "id"},
+    {"name", "name"},
     {"sha256", "SHA-256 of the bytes, 64 hexadecimal digits"},
 };
 
@@ -28,7 +29,7 @@ static void operation_id(const struct route *route, char out[100])
     out[n] = '\0';
 }
 
-static void type_schema(struct jsonw *j, const struct param *p)
+void openapi_param(struct jsonw *j, const struct param *p, bool about)
 {
     static const char *const types[] = {[ARG_TEXT] = "string", [ARG_INT] = "integer", [ARG_NUMBER] = "number", [ARG_BOOL] = "boolean", [ARG_WORD] = "string",
                                         [ARG_LIST] = "array", [ARG_OBJECT] = "object", [ARG_ARRAY] = "array"};
@@ -38,7 +39,10 @@ static void type_schema(struct jsonw *j, const struct param *p)
         jsonw_end(j);
         return;
     }
-    jsonw_kstrz(j, "type", types[p->type]);
+    if (p->type != ARG_ANY)
+        jsonw_kstrz(j, "type", types[p->type]);
+    if (about)
+        jsonw_kstrz(j, "description", p->about);
     if (p->type == ARG_TEXT) {
         jsonw_kint(j, "minLength", p->min);
         jsonw_kint(j, "maxLength", p->max);
@@ -72,7 +76,7 @@ static void members(struct jsonw *j, const struct param *fields)
     for (const struct param *p = fields; p->name; p++)
         if (!strchr(p->name, '*')) {
             jsonw_key(j, p->name);
-            type_schema(j, p);
+            openapi_param(j, p, false);
         }
     jsonw_end(j);
     jsonw_key(j, "required");
@@ -110,7 +114,7 @@ static void parameters(struct jsonw *j, const struct route *route)
     for (const struct param *const *list = route->query; *list; list++)
         for (const struct param *p = *list; p->name; p++) {
             parameter(j, strchr(p->name, '*') ? "meta.KEY" : p->name, "query", p->required, p->about);
-            type_schema(j, p);
+            openapi_param(j, p, false);
             jsonw_end(j);
         }
     jsonw_end(j);

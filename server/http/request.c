@@ -157,6 +157,7 @@ bool args_add_text(struct arena *a, struct args *args, const struct param *const
     case ARG_LIST:
     case ARG_OBJECT:
     case ARG_ARRAY:
+    case ARG_ANY:
     case ARG_FILTER:
         return err_set(e, ERR_USAGE, "\"%.*s\" cannot be given as text", SLICE_ARG(name));
     }
@@ -184,6 +185,14 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
             if (p->required && !arg_find(args, p->name))
                 return err_set(e, ERR_USAGE, "\"%s\" is missing: %s", p->name, p->about);
     return true;
+}
+
+bool request_read_body(struct request *r, struct err *e)
+{
+    const struct param *const lists[] = {r->route->fields, NULL};
+    if (r->route->body != BODY_JSON)
+        return true;
+    return args_from_body(&r->arena, &r->args, &r->filter, r->route->fields, str_slice(&r->body), e) && args_complete(&r->args, lists, e);
 }
 
 bool request_unwanted(const struct request *r)

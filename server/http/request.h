@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/slice.h"
 #include "base/str.h"
+#include "http/peer.h"
 #include "jobs/spool.h"
 #include "storage/store.h"
 
@@ -41,6 +42,7 @@ enum arg_type {
     ARG_LIST,    /* body: an array of strings, min..max of them */
     ARG_OBJECT,  /* body: any object, kept as JSON text */
     ARG_ARRAY,   /* body: any array, kept as JSON text */
+    ARG_ANY,     /* body: any value, kept as JSON text */
     ARG_FILTER,  /* body: an object with the names of run_filter_params; its members go to request.filter */
 };
 struct param {
@@ -87,13 +89,15 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
 
 /* The headers that handlers ask for; the rest is the gate's affair. */
 enum header_name { HEADER_IF_NONE_MATCH, HEADER_ACCEPT_ENCODING, HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY,
-                   HEADER_AUTHORIZATION, HEADER_COLLECTION };
-enum { HEADER_NAMES = 7, PATH_SEGMENTS = 8 };
+                   HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID, HEADER_HOST, HEADER_MCP_REVISION };
+enum { HEADER_NAMES = 10, PATH_SEGMENTS = 8 };
 
 struct request {
     struct server *server;
     const struct route *route;           /* NULL: none matches */
+    struct slice id;                     /* what logs and the answer call it: the client's X-Request-Id, else one of ours */
     struct arena arena;                  /* lives until the answer is sent */
+    struct client client;                /* who asks */
     struct slice method, target;         /* target: as sent, with the query */
     struct slice segment[PATH_SEGMENTS]; /* of the path, decoded */
     size_t nsegments;
@@ -105,9 +109,13 @@ struct request {
     struct inflate *inflate;             /* of a body that comes packed, until it is there; else NULL */
     const atomic_bool *gone;             /* set when nobody waits for the answer any more; may be NULL */
     struct store *store;                 /* the worker's, while the handler runs; NULL on LANE_INLINE */
+    int lane;                            /* enum lane: the route's, or what the body asks for */
     struct slice job;                    /* what the request waits for, once it is added */
     int64_t wait_until;                  /* clock_monotonic_us(); 0 before the first look */
 };
+
+/* Reads and checks the JSON body of a route that takes one. ERR_USAGE. */
+bool request_read_body(struct request *r, struct err *e);
 
 /* The server stops, or nobody waits for the answer: what takes long ends. */
 bool request_unwanted(const struct request *r);

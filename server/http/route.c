@@ -131,6 +131,10 @@ static const struct param search_page_params[] = {
     {0},
 };
 
+static const struct param docs_params[] = {
+    {"q", ARG_TEXT, 1, 200, .about = "only pages that have a line with all these words, and those lines"},
+    {0},
+};
 static const struct param docent_permission_params[] = {
     {"permission", ARG_WORD, .words = "read|write|admin", .about = "nobody is refused"},
     {0},
@@ -567,6 +571,8 @@ const struct route routes[] = {
     {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
+    {READ(API "/docs"), .handle = api_docs, .query = {docs_params}, .schema = "[DocsPage]", .summary = "The pages of the documentation"},
+    {READ(API "/docs/{name}"), .handle = api_docs_page, .schema = "DocsText", .summary = "One page of it, as Markdown"},
 
     {OTLP("/v1/traces"), .handle = api_otlp, .summary = "Spans over OTLP/HTTP: runs are made of them when their trace is quiet. Into the collection "
      "that the header X-Telltale-Collection names, else the resource's telltale.collection or service.name"},
@@ -580,6 +586,10 @@ const struct route routes[] = {
      .summary = "What Langfuse's SDKs ask first"},
     {.method = "GET", .path = "/api/public/projects", .lane = LANE_INLINE, .handle = api_langfuse_projects, .status = 200,
      .schema = "LangfuseProjects", .summary = "The collection that a Langfuse key names"},
+
+    {.method = "POST", .path = "/mcp", .lane_of = mcp_lane, .handle = api_mcp, .body = BODY_BYTES, .takes = "application/json", .status = 200,
+     .schema = "Object", .summary = "The Model Context Protocol over streamable HTTP: a message or a batch; 202 where nothing is to be answered. Without "
+     "sessions and streams"},
 
     {.method = "GET", .path = "/healthz", .lane = LANE_INLINE, .handle = api_health, .status = 200, .schema = "State",
      .summary = "The server lives"},
@@ -648,6 +658,8 @@ const struct route routes[] = {
     PAGE("/compare"),
     PAGE("/settings"),
     PAGE("/jobs"),
+    PAGE("/docs"),
+    PAGE("/docs/{name}"),
     {.method = "GET", .path = "/assets/{name}", .handle = page_asset, .lane = LANE_INLINE, .status = 200},
     {.method = "GET", .path = "/favicon.svg", .handle = page_icon, .lane = LANE_INLINE, .status = 200},
 };

@@ -2,6 +2,7 @@
 #ifndef HTTP_ROUTE_H
 #define HTTP_ROUTE_H
 
+#include "base/jsonw.h"
 #include "http/request.h"
 
 /* Where a handler runs. Each lane has its own threads, so that a long search keeps nobody from reading a run, and a write
@@ -22,6 +23,7 @@ struct route {
     const char *path;                 /* "/api/v1/runs/{id}": {…} is one segment */
     bool (*handle)(struct request *r, struct answer *a, struct err *e);
     enum lane lane;
+    enum lane (*lane_of)(struct request *r); /* instead of `lane`: told by the body; NULL */
     const struct param *query[4];     /* lists of parameters; what is in none of them is refused */
     enum body body;
     const struct param *fields;       /* of a JSON body */
@@ -40,6 +42,8 @@ enum route_match { ROUTE_FOUND, ROUTE_NO_PATH, ROUTE_NO_METHOD };
  * answer, as in an Allow header. */
 enum route_match route_find(struct request *r, struct slice *allow);
 
+/* The JSON Schema of a parameter, with what it is about or without. */
+void openapi_param(struct jsonw *j, const struct param *p, bool about);
 /* OpenAPI 3.1, made from the table. */
 void openapi_write(struct str *out);
 
@@ -142,6 +146,9 @@ HANDLER(api_health);
 HANDLER(api_ready);
 HANDLER(api_metrics);
 HANDLER(api_openapi);
+/* mcp.c */
+HANDLER(api_mcp);
+enum lane mcp_lane(struct request *r);
 /* api_rubrics.c */
 HANDLER(api_rubrics);
 HANDLER(api_rubric);
@@ -188,6 +195,9 @@ HANDLER(docent_tag_add);
 HANDLER(docent_tag_delete);
 HANDLER(docent_run_tags);
 HANDLER(docent_tags);
+/* api_docs.c */
+HANDLER(api_docs);
+HANDLER(api_docs_page);
 /* page.c */
 HANDLER(page_index);
 HANDLER(page_asset);

@@ -23,6 +23,8 @@ const struct schema schemas[] = {
     {"Object", "object"},
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"State", "{status: string}"},
+    {"DocsPage", "{name: string, title: string, group: string, summary: string, lines: integer?, hits: [{heading: string, line: string}]}"},
+    {"DocsText", "{name: string, title: string, group: string, text: string}"},
     {"Changed", "{changed: integer}"},
     {"Deleted", "{deleted: integer}"},
     {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 enum { HEAD_US = 5000000, IDLE_US = 30000000, WINDOW_US = 10000000, WINDOW_BYTES = 10 * 1024, CROWDED_HASTE = 4 };
+enum { TCP_CLOSE_WAIT = 8 }; /* <netinet/tcp.h> has it, and an older struct tcp_info */
 
 struct watched {
     int fd;
@@ -29,6 +30,7 @@ struct watch {
     pthread_mutex_t lock; /* the list, and with it that no fd in it is closed while it is looked at */
     struct watched *all;
     unsigned n, crowded;
+    bool tls;
 };
 
 static void *must(void *p)
@@ -40,10 +42,11 @@ static void *must(void *p)
     return p;
 }
 
-struct watch *watch_new(unsigned crowded)
+struct watch *watch_new(unsigned crowded, bool tls)
 {
     struct watch *w = must(calloc(1, sizeof *w));
     w->crowded = crowded;
+    w->tls = tls;
     pthread_mutex_init(&w->lock, NULL);
     return w;
 }
@@ -93,15 +96,17 @@ const atomic_bool *watch_gone(const struct watched *c) { return &c->gone; }
 
 void watch_progress(struct watched *c, uint64_t bytes) { atomic_fetch_add_explicit(&c->bytes, bytes, memory_order_relaxed); }
 
-/* What the client has acknowledged of all that was sent to it. */
-static uint64_t acknowledged(int fd)
+static struct tcp_info connection_of(int fd)
 {
     struct tcp_info info = {0};
     socklen_t size = sizeof info;
     if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0)
-        return 0;
-    return info.tcpi_bytes_acked;
+        return (struct tcp_info){0};
+    return info;
 }
+
+/* What the client has acknowledged of all that was sent to it. */
+static uint64_t acknowledged(int fd) { return connection_of(fd).tcpi_bytes_acked; }
 
 /* Did too little move in a whole window? Opens the next window otherwise. */
 static bool stalls(struct watched *c, long long since, int64_t now, uint64_t bytes, int haste)
@@ -132,7 +137,13 @@ static bool has_left(struct watched *c, long long since)
     return twice;
 }
 
-static bool too_slow(struct watched *c, int64_t now, int haste)
+/* Did the client of a request that is being answered go away? Under TLS its last word, which nobody reads meanwhile, stands before the end. */
+static bool has_hung_up(struct watched *c, long long since, bool tls)
+{
+    return tls ? connection_of(c->fd).tcpi_state == TCP_CLOSE_WAIT : has_left(c, since);
+}
+
+static bool too_slow(struct watched *c, int64_t now, int haste, bool tls)
 {
     enum watch_phase phase = (enum watch_phase)atomic_load(&c->phase);
     long long since = atomic_load(&c->since);
@@ -144,7 +155,7 @@ static bool too_slow(struct watched *c, int64_t now, int haste)
     case WATCH_BODY:
         return stalls(c, since, now, atomic_load(&c->bytes), haste) || has_left(c, since);
     case WATCH_WORK:
-        if (has_left(c, since))
+        if (has_hung_up(c, since, tls))
             atomic_store(&c->gone, true);
         return false;
     case WATCH_SEND:
@@ -159,7 +170,7 @@ void watch_tick(struct watch *w)
     pthread_mutex_lock(&w->lock);
     int haste = w->n > w->crowded ? CROWDED_HASTE : 1;
     for (struct watched *c = w->all; c; c = c->next)
-        if (too_slow(c, now, haste))
+        if (too_slow(c, now, haste, w->tls))
             shutdown(c->fd, SHUT_RDWR);
     pthread_mutex_unlock(&w->lock);
 }

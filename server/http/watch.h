@@ -18,8 +18,9 @@ enum watch_phase {
     WATCH_SEND,  /* the answer goes out: 10 KiB acknowledged in each 10 s */
 };
 
-/* With more than `crowded` connections all limits are a quarter of their time, at the same rates. */
-struct watch *watch_new(unsigned crowded);
+/* With more than `crowded` connections all limits are a quarter of their time, at the same rates. `tls`: what comes is not the client's own
+ * bytes, but those of a TLS session. */
+struct watch *watch_new(unsigned crowded, bool tls);
 void watch_free(struct watch *w);
 /* A new connection, in WATCH_HEAD. Every function but watch_tick may be called by any thread. */
 struct watched *watch_add(struct watch *w, int fd);

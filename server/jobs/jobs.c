@@ -54,7 +54,7 @@ struct jobs {
     bool wake, ending;
     int64_t begin_at;     /* clock_monotonic_us() */
     uint64_t turns;
-    struct jobs_counts counts;
+    struct job_figures *figures; /* by row of job_kinds[] */
     struct worker workers[WORKERS];
     struct store *keeper_store;
     pthread_t keeper;
@@ -165,16 +165,13 @@ static void slot_take(struct worker *w, const struct job_row *row)
     atomic_store(&w->slot.stop, w->jobs->ending);
     w->slot.cancelled = w->slot.progressed = false;
     str_reset(&w->slot.progress);
-    w->jobs->counts.running++;
     pthread_mutex_unlock(&w->jobs->lock);
 }
 
-static void slot_leave(struct worker *w, enum job_state state)
+static void slot_leave(struct worker *w)
 {
     pthread_mutex_lock(&w->jobs->lock);
     w->slot.id[0] = '\0';
-    w->jobs->counts.running--;
-    w->jobs->counts.ended[state] += state != JOB_QUEUED;
     pthread_cond_broadcast(&w->jobs->changed);
     pthread_mutex_unlock(&w->jobs->lock);
 }
@@ -221,11 +218,21 @@ static void redact_error(const struct worker *w, struct arena *a, struct err *e)
     secrets_unref(secrets);
 }
 
+static void count(struct job_figures *figures, int change)
+{
+    if (figures)
+        atomic_fetch_add(&figures->running, change);
+}
+
 static void run_job(struct worker *w, const struct job_row *row, struct arena *a)
 {
     struct str result = STR_INIT(RESULT_MAX);
     struct err e = {0};
+    const struct job_kind *kind = kind_find(row->kind);
+    struct job_figures *figures = kind ? &w->jobs->figures[kind - job_kinds] : NULL;
+    int64_t began = clock_monotonic_us();
     slot_take(w, row);
+    count(figures, 1);
     bool ok = attempt(w, row, a, &result, &e);
     redact_error(w, a, &e);
     ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
@@ -233,10 +240,17 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     if (finish(w, row, state, str_slice(&result), &e)) {
         if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
             spool_remove(w->jobs->o->spool, w->slot.id);
-        if (state == JOB_FAILED)
-            log_warn("job %s failed: %s", w->slot.id, e.text);
+        if (state != JOB_QUEUED)
+            log_fields(state == JOB_FAILED ? LOG_WARN : LOG_INFO, "job", log_str("id", row->id), log_str("kind", row->kind),
+                       log_str("state", slice_str(job_state_name(state))), log_ms("ms", clock_monotonic_us() - began),
+                       log_str("collection", row->collection), log_str("error", state == JOB_FAILED ? slice_str(e.text) : SLICE_NONE));
     }
-    slot_leave(w, state);
+    count(figures, -1);
+    if (figures && state != JOB_QUEUED) {
+        atomic_fetch_add(&figures->ended[state], 1);
+        histogram_add(&figures->took, clock_monotonic_us() - began);
+    }
+    slot_leave(w);
     if (state != JOB_QUEUED)
         w->jobs->o->ended(w->jobs->o->ctx, row->id);
     str_free(&result);
@@ -375,6 +389,9 @@ bool jobs_start(const struct jobs_options *options, struct jobs **out, struct er
     if (!jobs)
         return err_set(e, ERR_IO, "out of memory");
     jobs->o = options;
+    jobs->figures = calloc(job_kind_count, sizeof *jobs->figures);
+    if (!jobs->figures)
+        abort();
     jobs->server_lock = -1;
     pthread_mutex_init(&jobs->lock, NULL);
     pthread_condattr_t monotonic;
@@ -459,12 +476,8 @@ void jobs_free(struct jobs *jobs)
         close(jobs->server_lock);
     pthread_mutex_destroy(&jobs->lock);
     pthread_cond_destroy(&jobs->changed);
+    free(jobs->figures);
     free(jobs);
 }
 
-void jobs_count(struct jobs *jobs, struct jobs_counts *out)
-{
-    pthread_mutex_lock(&jobs->lock);
-    *out = jobs->counts;
-    pthread_mutex_unlock(&jobs->lock);
-}
+const struct job_figures *jobs_figures(const struct jobs *jobs) { return jobs->figures; }

@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/histogram.h"
 #include "base/str.h"
 #include "detect/rulebook.h"
 #include "jobs/spool.h"
@@ -39,11 +40,14 @@ void jobs_cancelled(struct jobs *jobs, const struct job_row *job);
 bool jobs_stop(struct jobs *jobs, int64_t deadline_us);
 void jobs_free(struct jobs *jobs);
 
-/* For /metrics: how many run now, and how many ended in each state since the start. */
-struct jobs_counts {
-    uint64_t running, ended[JOB_CANCELLED + 1];
+/* For /metrics, of one kind since the start: how many run now, how many ended in each state, and how long those took. */
+struct job_figures {
+    atomic_llong running;
+    atomic_ullong ended[JOB_CANCELLED + 1];
+    struct histogram took;
 };
-void jobs_count(struct jobs *jobs, struct jobs_counts *out);
+/* One for each row of job_kinds[]. */
+const struct job_figures *jobs_figures(const struct jobs *jobs);
 
 /* ---- the table of job kinds (kinds.c) -------------------------------------------------------------------------------- */
 

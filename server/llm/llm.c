@@ -237,6 +237,10 @@ struct results {
     size_t n, cap;
 };
 
+static atomic_ullong ended[LLM_OUTCOMES]; /* of the whole program */
+
+uint64_t llm_ended(enum llm_outcome outcome) { return atomic_load_explicit(&ended[outcome], memory_order_relaxed); }
+
 static void give(struct results *results, struct call *c, const struct llm_reply *reply)
 {
     results->items = arena_grow(results->a, results->items, results->n, &results->cap, sizeof *results->items);
@@ -245,6 +249,7 @@ static void give(struct results *results, struct call *c, const struct llm_reply
     done->reply.tries = c->sent;
     done->reply.unsettled = c->unsettled;
     done->reply.took_us = c->attempt.first ? clock_monotonic_us() - c->attempt.first : 0;
+    atomic_fetch_add_explicit(&ended[reply->outcome], 1, memory_order_relaxed);
     free_call(c);
 }
 

@@ -78,7 +78,10 @@ enum llm_outcome {
     LLM_FAILED,                /* 429, 5xx, time-outs, broken connections, until the tries were used up (patience.h says which count) */
     LLM_STOPPED,               /* llm_stop or a dead connection (llm_state) came first */
 };
+enum { LLM_OUTCOMES = LLM_STOPPED + 1 };
 const char *llm_outcome_name(enum llm_outcome outcome);
+/* How many calls of this program ended so since it began; any thread. */
+uint64_t llm_ended(enum llm_outcome outcome);
 
 struct llm_token {
     struct slice text;

@@ -1,5 +1,5 @@
 /* The condition of an exception: which findings of a detector are set aside. A JSON object {FIELD: MATCHER, …} in the words of the rule
- * language (detect/rules/README.md, "Matchers"); all must hold, and {} holds of every finding.
+ * language (web/docs/rules.md, "Matchers"); all must hold, and {} holds of every finding.
  *
  * FIELD: title, message, behavior, severity, capture.NAME, quote and part (of any piece of its evidence), task_id, model, agent.
  * MATCHER: 'a pattern', [one, of, these texts, stands in it], {regex | literal | is: text or list, nocase, word}, {not: MATCHER}. */

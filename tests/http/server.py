@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,9 +36,10 @@ class Answer:
 
 
 class Server:
-    """`with Server() as s:`; the folder goes when it is closed."""
+    """`with Server() as s:`; the folder goes when it is closed. `ca`: it speaks TLS, with a certificate of that file."""
 
-    def __init__(self, *options, folder=None):
+    def __init__(self, *options, folder=None, ca=None):
+        self.tls = ssl.create_default_context(cafile=ca) if ca else None
         self.folder = None if folder else tempfile.TemporaryDirectory(prefix="telltale-http-")
         self.path = folder or self.folder.name
         self.db = os.path.join(self.path, "t.db")
@@ -54,7 +56,7 @@ class Server:
         while time.monotonic() < until:
             self.log.seek(at)
             for line in self.log.read().decode(errors="replace").splitlines(True):
-                if line.startswith("listening on http://") and line.endswith("\n"):
+                if line.startswith("listening on https://" if self.tls else "listening on http://") and line.endswith("\n"):
                     self.host, port = line.split("//")[1].strip().rsplit(":", 1)
                     self.port = int(port)
                     return
@@ -63,9 +65,9 @@ class Server:
             time.sleep(0.01)
         raise AssertionError(f"the server does not start: {self.said()}")
 
-    def said(self):
+    def said(self, most=3000):
         self.log.seek(0)
-        return self.log.read().decode(errors="replace")[-3000:]
+        return self.log.read().decode(errors="replace")[-most:]
 
     def kill(self):
         os.kill(self.process.pid, signal.SIGKILL)
@@ -92,16 +94,19 @@ class Server:
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise
-        said = self.said()
+        said = self.said(1 << 30)
         self.log.close()
         if self.folder:
             self.folder.cleanup()
-        assert "Sanitizer" not in said and "runtime error" not in said, said # Address, Leak, Thread
+        assert "Sanitizer" not in said and "runtime error" not in said, said[-20000:] # Address, Leak, Thread
 
     # ---- talking to it
 
     def ask(self, method, path, body=None, headers=None, timeout=60):
-        c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
+        if self.tls:
+            c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
+        else:
+            c = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             if isinstance(body, (dict, list)):
                 body = json.dumps(body).encode()
@@ -146,9 +151,13 @@ class Server:
 
     # ---- byte for byte
 
+    def connect(self, timeout=10):
+        c = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        return self.tls.wrap_socket(c, server_hostname="127.0.0.1") if self.tls else c
+
     def raw(self, data, timeout=10, close=True):
         """Sends bytes; what comes back until the server closes, or until nothing came for a while."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as c:
+        with self.connect(timeout) as c:
             got = b""
             try:
                 c.sendall(data.replace(b"$HOST", f"127.0.0.1:{self.port}".encode()))

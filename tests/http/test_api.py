@@ -3,6 +3,7 @@ import csv
 import io
 import json
 import re
+import subprocess
 import tempfile
 import urllib.parse
 
@@ -85,6 +86,8 @@ def test_every_answer_is_as_described():
         ("/api/v1/search/facets", "get"): ["search/facets?q=error", "search/facets?q=no_such_words_anywhere_at_all"],
         ("/api/v1/sql/schema", "get"): ["sql/schema"],
         ("/api/v1/queries", "get"): ["queries"],
+        ("/api/v1/docs", "get"): ["docs", "docs?q=retry-after", "docs?q=no_such_words_anywhere_at_all"],
+        ("/api/v1/docs/{name}", "get"): ["docs/start", "docs/rest"],
         ("/api/v1/jobs", "get"): ["jobs"],
         ("/api/v1/jobs/{id}", "get"): [f"jobs/{job['id']}"],
         ("/api/public/health", "get"): ["/api/public/health"],
@@ -604,7 +607,7 @@ def test_metrics_count():
         text = s.ask("GET", "/metrics").body.decode()
         assert 'telltale_http_requests_total{method="GET",route="/api/v1/collections",status="200"} 1' in text, text
         assert 'telltale_http_requests_total{method="",route="",status="404"} 1' in text
-        assert 'telltale_jobs_ended_total{state="done"} 1' in text and "telltale_spool_bytes 0" in text
+        assert 'telltale_jobs_ended_total{kind="import",state="done"} 1' in text and "telltale_spool_bytes 0" in text
         names = set()
         for line in text.splitlines():
             if line.startswith("# TYPE "):
@@ -612,8 +615,11 @@ def test_metrics_count():
             elif not line.startswith("#"):
                 assert re.fullmatch(r'[a-z_]+(\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\})? -?[0-9.e+]+', line), line
                 assert re.sub(r"_(bucket|sum|count)$", "", line.split("{")[0].split()[0]) in names or line.split("{")[0].split()[0] in names, line
-        buckets = [int(line.split()[-1]) for line in text.splitlines() if "_bucket" in line]
-        assert buckets == sorted(buckets) and f"_count {buckets[-1]}" in text
+        for labels in ('method="GET",route="/api/v1/collections"', 'kind="import"'):
+            buckets = [int(line.split()[-1]) for line in text.splitlines() if f"_bucket{{{labels}," in line]
+            assert buckets == sorted(buckets) and buckets[-1] == 1 and f"_count{{{labels}}} 1\n" in text, (labels, buckets)
+        linted = subprocess.run(["promtool", "check", "metrics"], input=text.encode(), capture_output=True)
+        assert linted.returncode == 0 and not linted.stderr + linted.stdout, linted
 
 
 def test_a_value_may_hold_a_comma():

@@ -340,7 +340,7 @@ def test_a_busy_trace_is_not_read_for_each_batch():
         settle(s)
         run, = s.get("collections/c/runs")["items"]
         assert run["messages"] == 80
-        done = next(int(line.split()[-1]) for line in s.ask("GET", "/metrics").body.decode().splitlines() if line.startswith('telltale_jobs_ended_total{state="done"}'))
+        done = next(int(line.split()[-1]) for line in s.ask("GET", "/metrics").body.decode().splitlines() if line.startswith('telltale_jobs_ended_total{kind="build",state="done"}'))
         assert 1 <= done <= 6, done
 
 

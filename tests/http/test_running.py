@@ -1,9 +1,10 @@
 """What keeps a server running: its settings, logs, figures, and what it throws away."""
+import json
 import os
 import subprocess
 import tempfile
 
-from server import PROGRAM, Server
+from server import PROGRAM, Server, chat, jsonl
 
 
 def folder_with(settings):
@@ -36,3 +37,33 @@ def test_what_is_wrong_in_the_settings_of_serve_stops_it():
         with folder_with(settings) as folder:
             done = subprocess.run([PROGRAM, "--db", "t.db", "serve", "--listen", "127.0.0.1:0"], cwd=folder, capture_output=True, timeout=20)
             assert done.returncode == 2 and words in done.stderr.decode(), (settings, done.returncode, done.stderr)
+
+
+def lines(s, message):
+    """The lines of a JSON log that bear this message."""
+    return [row for row in (json.loads(line) for line in s.said(1 << 30).splitlines() if line.startswith("{")) if row["message"] == message]
+
+
+def test_a_request_is_a_line_in_the_log_that_its_answer_names():
+    with Server("--log", "json") as s:
+        c = s.collection("secret-name")
+        found = s.ask("GET", "search?q=hidden-words", headers={"X-Request-Id": "mine-1.a_b"})
+        assert found.headers["x-request-id"] == "mine-1.a_b", found.headers
+        for bad in ("a b", "x" * 65, "a\u00e9", 'a"b', ""):
+            got = s.ask("GET", f"collections/{c['id']}", headers={"X-Request-Id": bad.encode()}).headers["x-request-id"]
+            assert len(got) == 16 and int(got, 16) >= 0, got
+        assert s.ask("GET", "/no/such%1b[31mpath").status == 404
+        s.ask("GET", "/healthz")
+        job = s.upload(jsonl([chat("a")]), collection="secret-name")
+        s.stop()
+        requests = lines(s, "request")
+        ids = [r["id"] for r in requests]
+        assert len(set(ids)) == len(ids) and "mine-1.a_b" in ids
+        search = next(r for r in requests if r["id"] == "mine-1.a_b")
+        assert search["method"] == "GET" and search["route"] == "/api/v1/search" and search["status"] == 200, search
+        assert search["bytes"] == len(found.body) and 0 < search["ms"] < 60000 and search["level"] == "info", search
+        assert [r for r in requests if r["status"] == 404 and "route" not in r]
+        assert not [r for r in requests if r.get("route") == "/healthz"]        # asked for all the time: only under debug
+        assert lines(s, "job")[0] | {"ms": 0, "time": ""} == {"time": "", "level": "info", "message": "job", "id": job["id"], "kind": "import", "state": "done",
+                                                              "ms": 0, "collection": c["id"]}, lines(s, "job")
+        assert "hidden-words" not in s.said(1 << 30) and "secret-name" not in s.said(1 << 30)  # what people look for is not in the log

@@ -228,7 +228,7 @@ static int knock(const struct gate *gate, const char *method, const char *const 
     size_t n = 0;
     for (; n < MOST && headers[n][0]; n++)
         list[n] = (struct header){slice_str(headers[n][0]), slice_str(headers[n][1])};
-    return gate_check(gate, slice_str(method), slice_str("HTTP/1.1"), list, n, &framing, &e);
+    return gate_check(gate, false, slice_str(method), slice_str("HTTP/1.1"), list, n, &framing, &e);
 }
 
 static void the_gate_refuses_smuggling_and_strangers(void **state)
@@ -266,7 +266,7 @@ static void the_gate_refuses_smuggling_and_strangers(void **state)
     };
     struct arena a = {0};
     struct gate gate;
-    gate_init(&gate, &a, slice_str("127.0.0.1"), false, 8787);
+    gate_init(&gate, &a, slice_str("127.0.0.1"), false, 8787, false);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         if (knock(&gate, cases[i].method, cases[i].headers) != cases[i].status)
             fail_msg("case %zu: not %d", i, cases[i].status);
@@ -283,7 +283,7 @@ static void listening_everywhere_answers_addresses_but_no_names(void **state)
                  {421, "[::1"},           {421, "1.2.3.4.evil.example"},       {421, "[::1].evil.example"}};
     struct arena a = {0};
     struct gate gate;
-    gate_init(&gate, &a, slice_str("0.0.0.0"), true, 8787);
+    gate_init(&gate, &a, slice_str("0.0.0.0"), true, 8787, false);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const char *const headers[MOST][2] = {{"Host", cases[i].host}};
         if (knock(&gate, "GET", headers) != cases[i].status)

@@ -233,7 +233,7 @@ static void the_documentation_is_true(void **state)
 {
     (void)state;
     static char text[1 << 18];
-    FILE *f = fopen("server/detect/rules/README.md", "r");
+    FILE *f = fopen("web/docs/rules.md", "r");
     assert_non_null(f);
     size_t len = fread(text, 1, sizeof text - 1, f), blocks = 0;
     fclose(f);

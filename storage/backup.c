@@ -1,0 +1,233 @@
+#include "storage/backup.h"
+
+#include "storage/inside.h"
+
+#include "base/hash.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum {
+    STEP_PAGES = 256,  /* 4 MB: between two looks at whether to stop */
+    TRIES = 50,        /* at a moment of which all uploads are still there */
+    TRY_US = 20000,
+    COPY_BYTES = 1 << 24,
+};
+
+struct backup {
+    struct store *store;
+    struct arena arena;
+    const char *to, *part;
+    struct slices uploads; /* ids */
+};
+
+static const char *path(struct backup *b, const char *file, const char *suffix) { return arena_printf(&b->arena, "%s%s", file, suffix).ptr; }
+
+/* ---- files ----------------------------------------------------------------------------------------------------------- */
+
+static bool sync_folder_of(struct backup *b, const char *file, struct err *e)
+{
+    const char *slash = strrchr(file, '/');
+    const char *folder = slash ? arena_strdup(&b->arena, slice_of(file, (size_t)(slash - file) + 1)) : ".";
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool ok = (fd >= 0 && fsync(fd) == 0) || err_errno(e, "cannot write %s", folder);
+    if (fd >= 0)
+        close(fd);
+    return ok;
+}
+
+/* A copy that is whole when it bears its name. *missing: there is no such file, which is no failure. */
+static bool copy_file(struct backup *b, const char *from, const char *to, bool *missing, struct err *e)
+{
+    const char *part = path(b, to, ".part");
+    int in = open(from, O_RDONLY | O_CLOEXEC);
+    *missing = in < 0 && errno == ENOENT;
+    if (in < 0)
+        return *missing || err_errno(e, "cannot read %s", from);
+    unlink(part);
+    int out = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ssize_t n = out < 0 ? -1 : 1;
+    while (n > 0)
+        n = sendfile(out, in, NULL, COPY_BYTES);
+    bool ok = (n == 0 && fsync(out) == 0 && rename(part, to) == 0) || err_errno(e, "cannot write %s", to);
+    if (out >= 0)
+        close(out);
+    close(in);
+    if (!ok)
+        unlink(part);
+    return ok;
+}
+
+/* ---- uploads --------------------------------------------------------------------------------------------------------- */
+
+static bool list_uploads(struct backup *b, struct err *e)
+{
+    struct stmt *q = db_prepare(b->store->db, "SELECT id FROM job WHERE kind = 'import' AND state IN (0, 1, 3) ORDER BY n", e);
+    enum step step;
+    b->uploads.n = 0;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        b->uploads.items = arena_grow(&b->arena, b->uploads.items, b->uploads.n, &b->uploads.cap, sizeof *b->uploads.items);
+        b->uploads.items[b->uploads.n++] = take_text(q, &b->arena);
+    }
+    return step == STEP_DONE;
+}
+
+/* As the transaction knows it: an upload whose job has failed may have lost its bytes long ago. */
+static bool still_waits(struct backup *b, struct slice id, bool *waits, struct err *e)
+{
+    struct stmt *q = db_prepare(b->store->db, "SELECT state IN (0, 1) FROM job WHERE id = $1", e);
+    bind_text(q, id);
+    *waits = false;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *waits = take_int(q);
+    return step == STEP_DONE;
+}
+
+/* Copies the uploads that the transaction's moment knows. *all false: one was read to its end since, so another moment is needed. */
+static bool copy_uploads(struct backup *b, bool *all, struct err *e)
+{
+    const char *from = path(b, db_path(b->store->db), ".spool"), *to = path(b, b->to, ".spool");
+    *all = true;
+    if (!list_uploads(b, e))
+        return false;
+    if (!b->uploads.n)
+        return true;
+    if (mkdir(to, 0700) != 0 && errno != EEXIST)
+        return err_errno(e, "cannot make the folder %s", to);
+    for (size_t i = 0; i < b->uploads.n && *all; i++) {
+        struct slice id = b->uploads.items[i];
+        const char *name = arena_printf(&b->arena, "/%.*s", SLICE_ARG(id)).ptr;
+        bool missing, waits = false;
+        if (!copy_file(b, path(b, from, name), path(b, to, name), &missing, e) || (missing && !still_waits(b, id, &waits, e)))
+            return false;
+        *all = !missing || !waits;
+    }
+    return !*all || sync_folder_of(b, path(b, to, "/"), e);
+}
+
+/* ---- the database ---------------------------------------------------------------------------------------------------- */
+
+static bool copy_failed(struct backup *b, sqlite3 *copy, int rc, struct err *e)
+{
+    enum err_code code = (rc & 0xff) == SQLITE_FULL ? ERR_FULL : ERR_IO;
+    return err_set(e, code, "cannot write %s: %s", b->part, copy ? sqlite3_errmsg(copy) : sqlite3_errstr(rc));
+}
+
+static bool copy_pages(struct backup *b, sqlite3 *copy, void (*progress)(void *ctx, int64_t done, int64_t of), void *ctx, struct err *e)
+{
+    sqlite3_backup *job = sqlite3_backup_init(copy, "main", db_raw(b->store->db), "main");
+    if (!job)
+        return copy_failed(b, copy, sqlite3_errcode(copy), e);
+    int rc;
+    while ((rc = sqlite3_backup_step(job, STEP_PAGES)) == SQLITE_OK && !store_unwanted(b->store))
+        if (progress)
+            progress(ctx, sqlite3_backup_pagecount(job) - sqlite3_backup_remaining(job), sqlite3_backup_pagecount(job));
+    int end = sqlite3_backup_finish(job);
+    if (rc == SQLITE_OK)
+        return err_set(e, ERR_CANCELLED, "the backup was broken off");
+    return (rc == SQLITE_DONE && end == SQLITE_OK) || copy_failed(b, copy, rc == SQLITE_DONE ? end : rc, e);
+}
+
+/* The file is new and has its name only when it is on the disk: a journal would guard nothing. */
+static bool write_copy(struct backup *b, void (*progress)(void *ctx, int64_t done, int64_t of), void *ctx, struct backup_report *out, struct err *e)
+{
+    sqlite3 *copy = NULL;
+    struct stat st;
+    unlink(b->part);
+    int fd = open(b->part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_errno(e, "cannot write %s", b->part);
+    int rc = sqlite3_open_v2(b->part, &copy, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    bool ok = (rc == SQLITE_OK && sqlite3_exec(copy, "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF", NULL, NULL, NULL) == SQLITE_OK) ||
+              copy_failed(b, copy, rc, e);
+    ok = ok && copy_pages(b, copy, progress, ctx, e);
+    sqlite3_close(copy);
+    ok = ok && ((fsync(fd) == 0 && fstat(fd, &st) == 0) || err_errno(e, "cannot write %s", b->part));
+    out->bytes = ok ? (uint64_t)st.st_size : 0;
+    close(fd);
+    if (!ok)
+        unlink(b->part);
+    return ok;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------------------------------- */
+
+static bool is_file(const char *name, struct stat *st) { return stat(name, st) == 0 && S_ISREG(st->st_mode); }
+
+static bool may_write(struct backup *b, struct err *e)
+{
+    struct stat from, to;
+    if (stat(b->to, &to) == 0 && !S_ISREG(to.st_mode))
+        return err_set(e, ERR_USAGE, "%s is no file; name the file that the backup is to be", b->to);
+    if (is_file(b->to, &to) && is_file(db_path(b->store->db), &from) && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+        return err_set(e, ERR_USAGE, "%s is the database itself; name another file", b->to);
+    if (is_file(path(b, b->to, "-wal"), &to) || is_file(path(b, b->to, ".lock"), &to))
+        return err_set(e, ERR_CONFLICT, "%s is, or was, in use as a database; name another file", b->to);
+    return true;
+}
+
+/* From the beginning of the transaction all is as it is then; uploads that were read meanwhile belong to a later moment. */
+static bool begin(struct backup *b, struct err *e)
+{
+    for (int try = 0; try < TRIES; try++) {
+        bool all;
+        if (!db_read(b->store->db, e))
+            return false;
+        if (!copy_uploads(b, &all, e))
+            return db_end(b->store->db, false, e);
+        if (all)
+            return true;
+        db_end(b->store->db, true, NULL);
+        usleep(TRY_US);
+    }
+    return err_set(e, ERR_BUSY, "uploads are read faster than they can be copied; try again");
+}
+
+/* Uploads of an earlier backup under the same name, that this one does not know. */
+static void drop_old_uploads(struct backup *b)
+{
+    DIR *dir = opendir(path(b, b->to, ".spool"));
+    struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        bool known = !uuid_valid(slice_str(entry->d_name));
+        for (size_t i = 0; i < b->uploads.n && !known; i++)
+            known = slice_is(b->uploads.items[i], entry->d_name);
+        if (!known)
+            unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, int64_t of), void *ctx, struct backup_report *out, struct err *e)
+{
+    bool no_key;
+    if (!may_write(b, e) || !begin(b, e) || !db_end(b->store->db, write_copy(b, progress, ctx, out, e), e))
+        return false;
+    out->uploads = b->uploads.n;
+    if (!copy_file(b, path(b, db_path(b->store->db), ".key"), path(b, b->to, ".key"), &no_key, e))
+        return false;
+    if (rename(b->part, b->to) != 0)
+        return err_errno(e, "cannot name the backup %s", b->to);
+    drop_old_uploads(b);
+    return sync_folder_of(b, b->to, e);
+}
+
+bool store_backup(struct store *s, const char *to, void (*progress)(void *ctx, int64_t done, int64_t of), void *ctx, struct backup_report *out,
+                  struct err *e)
+{
+    struct backup b = {.store = s, .to = to};
+    *out = (struct backup_report){0};
+    b.part = path(&b, to, ".part");
+    bool ok = back_up(&b, progress, ctx, out, e);
+    arena_free(&b.arena);
+    return ok;
+}

@@ -1,0 +1,96 @@
+"""`telltale backup`: a database like the one it was made of, while others write."""
+import json
+import os
+import threading
+import time
+
+from database import Database, connect, rows, run
+from server import Server, chat, jsonl
+
+
+def test_the_same_rows():
+    with Database() as d:
+        to = d.file("b.db")
+        said = json.loads(d.run("backup", to, "--json").stdout)
+        assert said["file"] == to and said["bytes"] == os.path.getsize(to) and said["uploads"] == 0, said
+        assert rows(d.path) == rows(to)
+        assert os.stat(to).st_mode & 0o777 == 0o600
+        assert json.loads(run(to, "check", "--json").stdout)["ok"]
+        with connect(to, readonly=True) as db:
+            assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert run(to, "export", "-c", "sample").stdout == d.run("export", "-c", "sample").stdout
+        d.run("tag", "seen", "-c", "sample")
+        before = rows(to)
+        d.run("backup", d.file("c.db"))
+        os.replace(d.file("c.db"), to) # as a timer that keeps one name does
+        assert rows(to) == rows(d.path) != before
+        assert not [f for f in os.listdir(d.folder.name) if f.endswith(".part")]
+
+
+def test_what_it_will_not_write():
+    with Database() as d:
+        assert b"the database itself" in d.run("backup", d.path, status=2).stderr
+        os.symlink(d.path, d.file("link"))
+        assert b"the database itself" in d.run("backup", d.file("link"), status=2).stderr
+        assert b"no file" in d.run("backup", d.folder.name, status=2).stderr
+        other = d.file("other.db")
+        run(other, "import", d.path, "-c", "c", status=None) # makes it
+        open(other + "-wal", "ab").close()
+        kept = open(other, "rb").read()
+        assert b"in use" in d.run("backup", other, status=3).stderr and open(other, "rb").read() == kept
+        assert d.run("backup", d.file("no/such/folder"), status=3).stderr
+        assert d.check()["ok"]
+
+
+def test_while_others_write():
+    """What was done when the backup began is in it, what was accepted is in it or beside it, and nothing else is half there."""
+    accepted, stop = [], threading.Event()
+    with Server() as s:
+        s.collection()
+
+        def load(k):
+            n = 0
+            while not stop.is_set():
+                time.sleep(0.02)
+                name, n = f"{k}-{n}", n + 1
+                body = jsonl([chat(f"{name}-{i}", f"the words of {name} " * 200) for i in range(3)]).encode()
+                if s.ask("POST", f"collections/c/uploads?filename={name}", body).status == 202:
+                    accepted.append(name)
+
+        threads = [threading.Thread(target=load, args=(k,)) for k in range(3)]
+        for t in threads:
+            t.start()
+        backups = []
+        for i in range(3):
+            time.sleep(0.2)
+            known = list(accepted)
+            to = os.path.join(s.path, f"b{i}.db")
+            run(s.db, "backup", to)
+            backups.append((to, known))
+        stop.set()
+        for t in threads:
+            t.join()
+        waited = 0
+        for to, known in backups:
+            report = json.loads(run(to, "check", "--json", status=None).stdout)
+            assert report["ok"], report["problems"]
+            waited += len(os.listdir(to + ".spool")) if os.path.isdir(to + ".spool") else 0
+        to, known = backups[-1]
+        assert known
+        # A server on the backup goes on with what waited.
+        folder = os.path.join(s.path, "restored")
+        os.mkdir(folder)
+        for beside in ("", ".spool"):
+            if os.path.exists(to + beside):
+                os.rename(to + beside, os.path.join(folder, "t.db" + beside))
+        with Server(folder=folder) as restored:
+            until = time.monotonic() + 60
+            while any(job["state"] in ("queued", "running") for job in restored.all("jobs", limit=1000)) and time.monotonic() < until:
+                time.sleep(0.1)
+            files = {}
+            for row in restored.all("collections/c/runs", limit=1000):
+                name = row["source"]["file"]
+                files[name] = files.get(name, 0) + 1
+            assert all(files.get(name) == 3 for name in known), [n for n in known if files.get(n) != 3]
+            assert set(files.values()) == {3}, files
+        assert waited, "no backup had an upload that waited: the test proves too little"
