@@ -94,6 +94,8 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
         arena_discard(arena);
         return err_set(e, ERR_CANCELLED, "the import was cancelled");
     }
+    if (r->fields)
+        fields_run(r->fields, run);
     if (!redact_run(r, arena, run)) {
         arena_discard(arena);
         return true;
@@ -103,8 +105,6 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
     item.name.place = r->place++;
     item.name.ordinal = next_ordinal(r, run->id.ptr ? SLICE_NONE : member, run->id.ptr ? run->id : run->external_id);
     run_content_hash(run, item.name.content_hash);
-    if (r->fields)
-        fields_run(r->fields, run);
     r->file->row.runs++;
     if (!r->file->row.format.ptr)
         r->file->row.format = arena_dup(&r->file->arena, run->source.format);
@@ -272,7 +272,7 @@ static bool read_records(struct reading *r, const struct source_file *source, co
     struct sink sink = {.run = take_run, .refuse = refuse_record, .carry = carry_line, .ctx = r};
     struct err reason = {0};
     if (p->options->dry_run) {
-        r->fields = fields_new();
+        r->fields = fields_new(!p->options->secrets);
         sink.record = look_at_record;
     }
     bool ok = source_read(source, &how, &sink, read, &reason);

@@ -9,6 +9,8 @@
 
 /* What the makers' own examples, and blanks to fill in, look like. */
 #define BLANK "(?:x{6}|X{6}|0{6}|123456|example|EXAMPLE|your|YOUR|test|fake|dummy|placeholder)"
+/* Where a word begins: behind an escape of JSON or of a URL, or a colour of a terminal, too, which end in a letter. */
+#define START "(?:\\b|(?<=\\\\[nrtbf]|\\\\u00[0-9a-f]{2}|\\[[0-9]m|\\[[0-9]{2}m|%[0-9A-Fa-f]{2}))"
 #define NOT_BLANK "(?![\\w.+/=-]{0,40}?" BLANK ")"
 #define MIXED "(?=[\\w-]{0,40}?(?:[A-Za-z]\\d|\\d[A-Za-z]))" NOT_BLANK
 /* The user and the password of a URL; passwords that everybody writes into examples are none. */
@@ -17,53 +19,53 @@
 #define SLASHES ":(?:\\\\?/){2}"
 
 const struct secret_form secret_forms[] = {
-    {"aws-key", "\\b(?:AKIA|ASIA)(?!\\w{0,16}EXAMPLE)[0-9A-Z]{16}\\b", true, "AWS access key id", "AKIA*16A"},
-    {"github-token", "\\b(?:ghp_|gho_|ghu_|ghs_|ghr_)(?!\\w{0,40}?(?:x{6}|X{6}|0{6}|123456|EXAMPLE|example|abcdef))[A-Za-z0-9]{36}\\b", true,
+    {"aws-key", START "(?:AKIA|ASIA)(?!\\w{0,16}EXAMPLE)[0-9A-Z]{16}\\b", true, "AWS access key id", "AKIA*16A"},
+    {"github-token", START "(?:ghp_|gho_|ghu_|ghs_|ghr_)(?!\\w{0,40}?(?:x{6}|X{6}|0{6}|123456|EXAMPLE|example|abcdef))[A-Za-z0-9]{36}\\b", true,
      "GitHub token", "ghp_*36"},
-    {"github-token", "\\bgithub_pat_(?!\\w{0,40}?(?:x{6}|example))[A-Za-z0-9_]{40,255}", true, "GitHub fine-grained token", "github_pat_*82"},
-    {"gitlab-token", "\\bglpat-(?!x{6})[0-9A-Za-z_-]{20}\\b", true, "GitLab token", "glpat-*20"},
-    {"anthropic-key", "\\bsk-ant-" MIXED "[A-Za-z0-9_-]{32,255}", true, "Anthropic key", "sk-ant-api03-*93"},
-    {"openrouter-key", "\\bsk-or-v1-" MIXED "[A-Za-z0-9_-]{32,255}", true, "OpenRouter key", "sk-or-v1-*64x"},
-    {"langfuse-key", "\\bsk-lf-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\b", true, "Langfuse secret key",
+    {"github-token", START "github_pat_(?!\\w{0,40}?(?:x{6}|example))[A-Za-z0-9_]{40,255}", true, "GitHub fine-grained token", "github_pat_*82"},
+    {"gitlab-token", START "glpat-(?!x{6})[0-9A-Za-z_-]{20}\\b", true, "GitLab token", "glpat-*20"},
+    {"anthropic-key", START "sk-ant-" MIXED "[A-Za-z0-9_-]{32,255}", true, "Anthropic key", "sk-ant-api03-*93"},
+    {"openrouter-key", START "sk-or-v1-" MIXED "[A-Za-z0-9_-]{32,255}", true, "OpenRouter key", "sk-or-v1-*64x"},
+    {"langfuse-key", START "sk-lf-[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\\b", true, "Langfuse secret key",
      "sk-lf-*8x-*4x-*4x-*4x-*12x"},
-    {"openai-key", "\\b(?:sk-proj-|sk-svcacct-|sk-admin-)" MIXED "[A-Za-z0-9_-]{32,255}", true, "OpenAI key", "sk-proj-*120"},
-    {"openai-key", "\\bsk-(?!\\w{0,40}?(?:x{6}|X{6}))[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}\\b", true, "OpenAI key, older", "sk-*20T3BlbkFJ*20"},
-    {"stripe-key", "\\b(?:sk_live_|rk_live_)[A-Za-z0-9]{20,247}", true, "Stripe live key", "sk_live_*24"},
-    {"slack-token", "\\b(?:xoxa-|xoxb-|xoxp-|xoxr-|xoxs-)(?!\\S{0,40}?(?:x{6}|X{6}))[0-9]{8,20}-[0-9A-Za-z-]{20,200}", true, "Slack token",
+    {"openai-key", START "(?:sk-proj-|sk-svcacct-|sk-admin-)" MIXED "[A-Za-z0-9_-]{32,255}", true, "OpenAI key", "sk-proj-*120"},
+    {"openai-key", START "sk-(?!\\w{0,40}?(?:x{6}|X{6}))[A-Za-z0-9]{20}T3BlbkFJ[A-Za-z0-9]{20}\\b", true, "OpenAI key, older", "sk-*20T3BlbkFJ*20"},
+    {"stripe-key", START "(?:sk_live_|rk_live_)[A-Za-z0-9]{20,247}", true, "Stripe live key", "sk_live_*24"},
+    {"slack-token", START "(?:xoxa-|xoxb-|xoxp-|xoxr-|xoxs-)(?!\\S{0,40}?(?:x{6}|X{6}))[0-9]{8,20}-[0-9A-Za-z-]{20,200}", true, "Slack token",
      "xoxb-*12d-*13d-*24"},
     {"slack-webhook", "hooks\\.slack\\.com/services/(T[A-Z0-9]{8,20}/B[A-Z0-9]{8,20}/[A-Za-z0-9]{20,40})", true, "Slack webhook",
      "https://hooks.slack.com/services/T*10A/B*10A/*24"},
-    {"google-key", "\\bAIza(?!\\S{0,40}?(?:x{6}|X{6}|example))[0-9A-Za-z_-]{35}\\b", true, "Google API key", "AIza*35"},
-    {"google-oauth", "\\bGOCSPX-[A-Za-z0-9_-]{28}\\b", true, "Google OAuth client secret", "GOCSPX-*28"},
-    {"google-oauth", "\\bya29\\.[A-Za-z0-9_-]{30,500}", true, "Google OAuth access token", "ya29.*80"},
-    {"sendgrid-key", "\\bSG\\.[A-Za-z0-9_-]{22}\\.[A-Za-z0-9_-]{43}\\b", true, "SendGrid key", "SG.*22.*43"},
-    {"npm-token", "\\bnpm_(?!x{6})[A-Za-z0-9]{36}\\b", true, "npm token", "npm_*36"},
-    {"pypi-token", "\\bpypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,500}", true, "PyPI token", "pypi-AgEIcHlwaS5vcmc*80"},
-    {"huggingface-token", "\\bhf_(?!x{6}|X{6})[A-Za-z]{34}\\b", true, "Hugging Face token", "hf_*34a"},
-    {"groq-key", "\\bgsk_(?!x{6})[A-Za-z0-9]{48,60}", true, "Groq key", "gsk_*52"},
-    {"xai-key", "\\bxai-[A-Za-z0-9]{80}\\b", true, "xAI key", "xai-*80"},
-    {"nvidia-key", "\\bnvapi-[A-Za-z0-9_-]{60,70}\\b", true, "NVIDIA key", "nvapi-*64"},
-    {"langsmith-key", "\\b(?:lsv2_pt_|lsv2_sk_)[a-f0-9]{32}_[a-f0-9]{10}\\b", true, "LangSmith key", "lsv2_pt_*32x_*10x"},
-    {"digitalocean-token", "\\bdop_v1_[a-f0-9]{64}\\b", true, "DigitalOcean token", "dop_v1_*64x"},
-    {"databricks-token", "\\bdapi[a-f0-9]{32}\\b", true, "Databricks token", "dapi*32x"},
-    {"shopify-token", "\\b(?:shpat_|shpca_|shppa_|shpss_)[a-fA-F0-9]{32}\\b", true, "Shopify token", "shpat_*32x"},
-    {"docker-token", "\\bdckr_pat_[A-Za-z0-9_-]{27}\\b", true, "Docker Hub token", "dckr_pat_*27"},
-    {"vault-token", "\\bhvs\\.[A-Za-z0-9_-]{24,200}", true, "HashiCorp Vault token", "hvs.*90"},
-    {"tailscale-key", "\\btskey-[a-z]{3,10}-[A-Za-z0-9]{8,40}(?:-[A-Za-z0-9]{20,50})?", true, "Tailscale key", "tskey-auth-*12-*32"},
-    {"telltale-token", "\\btt_[a-z2-7]{12}_[A-Za-z0-9_-]{43}(?![\\w-])", true, "token of a Telltale server", "tt_abcdefghij23_*43"},
-    {"age-key", "\\bAGE-SECRET-KEY-1[0-9A-Z]{58}\\b", true, "age secret key", "AGE-SECRET-KEY-1*58A"},
-    {"azure-key", "\\bAccountKey=([A-Za-z0-9+/]{80,120}==)", true, "Azure storage key", "AccountKey=*86=="},
+    {"google-key", START "AIza(?!\\S{0,40}?(?:x{6}|X{6}|example))[0-9A-Za-z_-]{35}\\b", true, "Google API key", "AIza*35"},
+    {"google-oauth", START "GOCSPX-[A-Za-z0-9_-]{28}\\b", true, "Google OAuth client secret", "GOCSPX-*28"},
+    {"google-oauth", START "ya29\\.[A-Za-z0-9_-]{30,500}", true, "Google OAuth access token", "ya29.*80"},
+    {"sendgrid-key", START "SG\\.[A-Za-z0-9_-]{22}\\.[A-Za-z0-9_-]{43}\\b", true, "SendGrid key", "SG.*22.*43"},
+    {"npm-token", START "npm_(?!x{6})[A-Za-z0-9]{36}\\b", true, "npm token", "npm_*36"},
+    {"pypi-token", START "pypi-AgEIcHlwaS5vcmc[A-Za-z0-9_-]{50,500}", true, "PyPI token", "pypi-AgEIcHlwaS5vcmc*80"},
+    {"huggingface-token", START "hf_(?!x{6}|X{6})[A-Za-z]{34}\\b", true, "Hugging Face token", "hf_*34a"},
+    {"groq-key", START "gsk_(?!x{6})[A-Za-z0-9]{48,60}", true, "Groq key", "gsk_*52"},
+    {"xai-key", START "xai-[A-Za-z0-9]{80}\\b", true, "xAI key", "xai-*80"},
+    {"nvidia-key", START "nvapi-[A-Za-z0-9_-]{60,70}\\b", true, "NVIDIA key", "nvapi-*64"},
+    {"langsmith-key", START "(?:lsv2_pt_|lsv2_sk_)[a-f0-9]{32}_[a-f0-9]{10}\\b", true, "LangSmith key", "lsv2_pt_*32x_*10x"},
+    {"digitalocean-token", START "dop_v1_[a-f0-9]{64}\\b", true, "DigitalOcean token", "dop_v1_*64x"},
+    {"databricks-token", START "dapi[a-f0-9]{32}\\b", true, "Databricks token", "dapi*32x"},
+    {"shopify-token", START "(?:shpat_|shpca_|shppa_|shpss_)[a-fA-F0-9]{32}\\b", true, "Shopify token", "shpat_*32x"},
+    {"docker-token", START "dckr_pat_[A-Za-z0-9_-]{27}\\b", true, "Docker Hub token", "dckr_pat_*27"},
+    {"vault-token", START "hvs\\.[A-Za-z0-9_-]{24,200}", true, "HashiCorp Vault token", "hvs.*90"},
+    {"tailscale-key", START "tskey-[a-z]{3,10}-[A-Za-z0-9]{8,40}(?:-[A-Za-z0-9]{20,50})?", true, "Tailscale key", "tskey-auth-*12-*32"},
+    {"telltale-token", START "tt_[a-z2-7]{12}_[A-Za-z0-9_-]{43}(?![\\w-])", true, "token of a Telltale server", "tt_abcdefghij23_*43"},
+    {"age-key", START "AGE-SECRET-KEY-1[0-9A-Z]{58}\\b", true, "age secret key", "AGE-SECRET-KEY-1*58A"},
+    {"azure-key", START "AccountKey=([A-Za-z0-9+/]{80,120}==)", true, "Azure storage key", "AccountKey=*86=="},
     {"private-key",
      "-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?=[\\sA-Za-z0-9+/=:,.\\\\>|\"'()-]{0,200}?[A-Za-z0-9+/]{40})"
      "(?:[^-]{0,4000}+(?:-{1,4}+[^-]{1,4000}+){0,6}+-----END (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
      "|(?:(?:\\\\[nr]|[\\s\"'+>|,])*+[A-Za-z0-9+/]{20,}+={0,2})++)",
      true, "private key in PEM", "-----BEGIN RSA PRIVATE KEY-----\nMIIE*60\n*64\n*30==\n-----END RSA PRIVATE KEY-----"},
-    {"database-password", "\\b(?:postgres(?:ql)?|mysql|mongodb(?:\\+srv)?|redis|amqps?|ftp)" SLASHES LOGIN_AT NOT_HERE, true,
+    {"database-password", START "(?:postgres(?:ql)?|mysql|mongodb(?:\\+srv)?|redis|amqps?|ftp)" SLASHES LOGIN_AT NOT_HERE, true,
      "password in the URL of a database", "postgres://shop:*10@pg.shop.internal/main"},
-    {"url-password", "\\bhttps?" SLASHES LOGIN_AT NOT_HERE, false, "password or token in a web address", "https://deploy:*20@git.shop.internal/a.git"},
-    {"jwt", "\\beyJ[A-Za-z0-9_-]{10,2000}\\.eyJ[A-Za-z0-9_-]{10,4000}\\.[A-Za-z0-9_-]{10,1000}", false, "JSON web token",
+    {"url-password", START "https?" SLASHES LOGIN_AT NOT_HERE, false, "password or token in a web address", "https://deploy:*20@git.shop.internal/a.git"},
+    {"jwt", START "eyJ[A-Za-z0-9_-]{10,2000}\\.eyJ[A-Za-z0-9_-]{10,4000}\\.[A-Za-z0-9_-]{10,1000}", false, "JSON web token",
      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi*30.*43"},
-    {"bearer-token", "(?i:\\bbearer|\\bbasic|authorization[\"']?\\s?[:=]\\s?[\"']?token)\\s{1,3}" "(?=[A-Za-z_.~+/-]{0,80}+\\d)" NOT_BLANK "([A-Za-z0-9._~+/-]{20,2000}={0,2})", false,
+    {"bearer-token", "(?i:" START "bearer|" START "basic|authorization[\"']?\\s?[:=]\\s?[\"']?token)\\s{1,3}" "(?=[A-Za-z_.~+/-]{0,80}+\\d)" NOT_BLANK "([A-Za-z0-9._~+/-]{20,2000}={0,2})", false,
      "value of an Authorization header", "Authorization: Bearer *40"},
     {"assigned-secret",
      "(?i:api[_-]?key|apikey|secret[_-]?key|secret[_-]?access[_-]?key|client[_-]?secret|access[_-]?token|auth[_-]?token|refresh[_-]?token|"
@@ -267,7 +269,7 @@ static bool look(struct search *x, size_t form, size_t last, struct err *e)
             return true;
         }
         bool part = m.group_start[1] != SIZE_MAX;
-        struct secret_span span = {part ? m.group_start[1] : m.start, part ? m.group_end[1] : m.end, s->forms[form].kind};
+        struct secret_span span = {part ? m.group_start[1] : m.start, part ? m.group_end[1] : m.end, s->forms[form].kind, form};
         x->from[form] = m.end > m.start ? m.end : m.end + 1;
         if (span.end == span.start)
             continue;
@@ -317,7 +319,7 @@ static bool look_at(struct search *x, size_t at, struct err *e)
 static int by_start(const void *a, const void *b)
 {
     const struct secret_span *x = a, *y = b;
-    return x->start != y->start ? (x->start > y->start) - (x->start < y->start) : (x->end < y->end) - (x->end > y->end);
+    return x->start != y->start ? (x->start > y->start) - (x->start < y->start) : (x->form > y->form) - (x->form < y->form);
 }
 
 /* In order; those that overlap become one, of the first one's kind. */
@@ -407,7 +409,7 @@ static bool redact_named(struct redaction *r, struct slice name, struct slice *v
         return false;
     for (size_t i = 0; i < spans.n; i++)
         if (spans.items[i].start >= begin)
-            spans.items[kept++] = (struct secret_span){spans.items[i].start - begin, spans.items[i].end - begin, spans.items[i].kind};
+            spans.items[kept++] = (struct secret_span){spans.items[i].start - begin, spans.items[i].end - begin, spans.items[i].kind, spans.items[i].form};
     spans.n = kept;
     if (kept)
         *value = replaced(r, *value, &spans);

@@ -34,6 +34,7 @@ void secrets_unref(struct secrets *s);
 struct secret_span {
     size_t start, end;       /* bytes */
     struct slice kind;
+    size_t form;             /* of those that match at one place, the first in the table says what it is */
 };
 struct secret_spans {        /* in order and apart */
     struct secret_span *items;

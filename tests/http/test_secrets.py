@@ -98,7 +98,7 @@ def places_of(s):
     yield from values_of(s.db)
     for c in s.get("collections")["items"]:
         for form in ("native", "csv"):
-            yield f"export {form}", s.ask("GET", f"collections/{c['id']}/export?format={form}").body
+            yield f"export {form}", s.ask("GET", f"collections/{c['id']}/export?as={form}").body
         for run in s.all(f"collections/{c['id']}/runs"):
             for path in (f"runs/{run['id']}", f"runs/{run['id']}/messages?limit=500"):
                 yield path, s.ask("GET", path).body
@@ -123,11 +123,11 @@ def seen(s):
 
 def plant(s):
     call = {"id": "1", "type": "function", "function": {"name": "bash", "arguments": json.dumps({"command": ALL, "env": {"password": "hT4#mQ9zLw2x"}})}}
-    for i, says in enumerate([*SAYS, ALL, f"my card is {CARD}"]):
-        s.upload(jsonl([{"id": f"r{i}", "metadata": {"note": says, says: 1}, "error": says, "name": says, "task_id": f"t{i}",
-                         "messages": [{"role": "user", "content": says}, {"role": "assistant", "content": "done", "tool_calls": [call], "reasoning": says},
-                                      {"role": "tool", "tool_call_id": "1", "name": "bash", "content": says, "error": says}],
-                         "scores": [{"name": "s", "value": 0, "answer": says, "explanation": says}]}]), filename=f"{PLANTED['aws-key'][1]}-{i}.jsonl")
+    s.upload(jsonl([{"id": f"r{i}", "metadata": {"note": says, says: 1}, "error": says, "name": says, "task_id": f"t{i}",
+                     "messages": [{"role": "user", "content": says}, {"role": "assistant", "content": "done", "tool_calls": [call], "reasoning": says},
+                                  {"role": "tool", "tool_call_id": "1", "name": "bash", "content": says, "error": says}],
+                     "scores": [{"name": "s", "value": 0, "answer": says, "explanation": says}]} for i, says in enumerate([*SAYS, ALL, f"my card is {CARD}"])]),
+             filename=f"{PLANTED['aws-key'][1]}.jsonl")
     # Escapes, text in text, and a record that is refused.
     s.upload(json.dumps(chat("escaped", ALL)).replace("AKIA", "\\u0041KIA").replace("/", "\\/"), filename="e.jsonl")
     s.upload(json.dumps(chat("twice", json.dumps({"a": json.dumps({"b": ALL})}))), filename="t.jsonl")
@@ -174,7 +174,9 @@ def test_redacted_before_anything_is_kept():
         s.send("POST", "rubrics", {"text": RUBRIC}, 201)
         judged(s)
         asked = json.dumps(model.books())
-        assert "[redacted:" in asked and not [x for x in NOWHERE if x in asked or json.dumps(x)[1:-1] in asked]
+        assert "[redacted:" in asked, asked[:2000]
+        told = [x for x in NOWHERE if x in asked or json.dumps(x)[1:-1] in asked]
+        assert not told, (told, asked[asked.find(told[0]) - 300:][:500])
         found = seen(s)
         assert not found, found
         text = b"".join(data for where, data in places_of(s) if where == "export native").decode()
@@ -190,7 +192,7 @@ def test_redacted_before_anything_is_kept():
         assert (again["result"]["runs"]["new"], once["result"]["runs"]["new"], once["result"]["runs"]["updated"], once["result"]["runs"]["duplicate"]) == (1, 0, 0, 1), once
         assert again["result"]["redacted"] >= len(PLANTED) and before["runs"] + 1 == s.get("collections/c")["runs"]
         # Nor does what was exported, when it comes back.
-        native = s.ask("GET", "collections/c/export?format=native").body
+        native = s.ask("GET", "collections/c/export?as=native").body
         with Server("--redact") as other:
             other.collection()
             report = other.upload(native)["result"]
@@ -214,7 +216,7 @@ def test_a_slip_in_the_settings_stops_the_server():
     """Secrets are not stored because the settings could not be read."""
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "telltale.yaml")
-        for text, word in (("redact: yes please\n", "redact is true, false"), ("redact: [true]\n", "redact is true, false"), ("redact: true\n  rules: [\n", "speaks of redact"),
+        for text, word in (("redact: yes please\n", "redact is true, false"), ("redact: [true]\n", "redact is true, false"), ("redact: true\n  rules: [\n", ""),
                            ("redact: { card: '(' }\n", "card"), ("redact: { card: 7 }\n", "redact is true, false"), ("redact: { card: 'x*' }\n", "nothing at all")):
             with open(path, "w") as f:
                 f.write(text)
