@@ -34,7 +34,8 @@ UNIT  := $(patsubst tests/unit/%.c,$O/unit/%,$(sort $(wildcard tests/unit/test_*
 # What the program carries inside (deploy/embed.sh says under which names).
 WEB      ?= web/dist/index.html
 WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
-EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md))
+EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md deploy/completion.*))
+UNITS    := $(sort $(wildcard deploy/systemd/*))
 
 .PHONY: all run test test-llm lint bench bench-web score fuzz install clean packages packages-test web
 all: $O/telltale
@@ -122,8 +123,22 @@ bench-web: all | $(STAMPS)/packages-test
 score: all
 	@python3 tests/bench/score.py $O/telltale $(LABELS)
 
+# The program has everything inside; beside it stand its manual page, its completions and the units of deploy/README.md. A package's own
+# places for the last two are given by deploy/deb.sh.
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 install: all
 	install -D -m 755 $O/telltale $(DESTDIR)$(PREFIX)/bin/telltale
+	@mkdir -p $O/install
+	@$O/telltale man > $O/install/man
+	@for shell in bash zsh fish; do $O/telltale completion $$shell > $O/install/$$shell; done
+	@for unit in $(notdir $(UNITS)); do sed 's|/usr/bin/telltale|$(PREFIX)/bin/telltale|' deploy/systemd/$$unit > $O/install/$$unit; done
+	install -D -m 644 $O/install/man $(DESTDIR)$(PREFIX)/share/man/man1/telltale.1
+	install -D -m 644 $O/install/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/telltale
+	install -D -m 644 $O/install/zsh $(DESTDIR)$(ZSHDIR)/_telltale
+	install -D -m 644 $O/install/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/telltale.fish
+	install -d $(DESTDIR)$(UNITDIR)
+	install -m 644 $(UNITS:deploy/systemd/%=$O/install/%) $(DESTDIR)$(UNITDIR)
 
 clean:
 	rm -rf build build-* web/dist web/node_modules

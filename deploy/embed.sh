@@ -1,7 +1,8 @@
 #!/bin/sh
 # Writes assembly that places files inside the program, and the table that base/embed.h reads.
 # usage: embed.sh FILE...
-# Names in the program: migrations/…, rules/…, rubrics/…, schema/…, report/…, sample/…, docs/…, web/….
+# Names in the program: migrations/…, rules/…, rubrics/…, schema/…, report/…, sample/…, docs/…,
+# completion/…, web/….
 set -eu
 echo '.section .rodata'
 n=0
@@ -14,6 +15,7 @@ for f in "$@"; do
 	server/detect/schema/* | server/judge/schema/*) name=schema/${f##*/} ;;
 	server/view/*.css) name=report/${f##*/} ;;
 	server/sample/data/*) name=sample/${f##*/} ;;
+	deploy/completion.*) name=completion/${f##*.} ;;
 	web/docs/*) name=docs/${f##*/} ;;
 	web/dist/*) name=web/${f#web/dist/} ;;
 	*) echo "embed.sh: no place for $f" >&2; exit 1 ;;

@@ -48,6 +48,7 @@ part lint sh tests/lint.sh
 	echo cli python3 tests/cli/run.py "$O/telltale"
 	echo care python3 tests/care/run.py "$O/telltale"
 	echo cli-judges python3 tests/cli/judges.py "$O/telltale"
+	echo deploy python3 tests/deploy/run.py "$O/telltale"
 	for t in "$O"/unit/test_*; do
 		case $t in *.d) continue ;; esac
 		[ -x "$t" ] && echo "$(basename "$t")" "$t"

@@ -1,5 +1,5 @@
 /* Files that are inside the program: migrations/NNNN_name.sql, rules/NAME.yaml, rubrics/NAME.yaml, schema/NAME, report/NAME.css, sample/NAME,
- * docs/NAME.md, web/PATH (see deploy/embed.sh). */
+ * docs/NAME.md, completion/SHELL, web/PATH (see deploy/embed.sh). */
 #ifndef BASE_EMBED_H
 #define BASE_EMBED_H
 

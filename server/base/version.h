@@ -3,6 +3,7 @@
 
 #ifndef TELLTALE_VERSION
 #define TELLTALE_VERSION "0.1.0"
+#define TELLTALE_RELEASED "November 23, 2026"
 #endif
 
 #endif

@@ -31,6 +31,8 @@ struct command {
 };
 extern const struct command commands[]; /* ends with a NULL name */
 extern const struct option_row global_options[]; /* those that every command takes */
+/* The row of that name, or, with a letter (else 0), of that letter; NULL: none. `rows` may be NULL. */
+const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter);
 
 enum output { OUTPUT_TABLE, OUTPUT_JSON, OUTPUT_JSONL, OUTPUT_CSV };
 
@@ -150,6 +152,8 @@ int cmd_sql(struct cli *cli);
 int cmd_rules(struct cli *cli);
 int cmd_judge(struct cli *cli);
 int cmd_formats(struct cli *cli);
+int cmd_man(struct cli *cli);
+int cmd_completion(struct cli *cli);
 int cmd_labels(struct cli *cli);
 int cmd_export(struct cli *cli);
 int cmd_delete(struct cli *cli);

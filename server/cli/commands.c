@@ -310,5 +310,10 @@ const struct command commands[] = {
      "To restore: stop the server, move its database away with the files beside it (-wal, -shm, .spool, .key), move the backup's into their place, and\n"
      "start it again. telltale --db FILE check looks whether a backup is whole.", no_options, 1, 1, cmd_backup},
     {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},
+    {"man", "", "print the manual page",
+     "It is made from what --help is made of. Read it with: telltale man | man -l -", no_options, 0, 0, cmd_man},
+    {"completion", "bash | zsh | fish | words [WORD...]", "print what makes a shell complete telltale's words",
+     "For this shell: source <(telltale completion bash). To stay, it is put where the first lines of what is printed say. words prints what the\n"
+     "last WORD may become, a line each, with what it means behind a tab; it is what the shells ask.", no_options, 1, -1, cmd_completion},
     {0},
 };

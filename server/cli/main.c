@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const struct option_row *find_option(const struct option_row *rows, const char *name, size_t len, char letter)
+const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter)
 {
     for (; rows && rows->name; rows++)
         if (letter ? rows->letter == letter : strlen(rows->name) == len && memcmp(rows->name, name, len) == 0)
@@ -34,7 +34,7 @@ static void print_options(const char *title, const struct option_row *rows, cons
         return;
     printf("\n%s\n", title);
     for (; rows->name; rows++)
-        if (!find_option(hidden, rows->name, strlen(rows->name), 0))
+        if (!cli_option_row(hidden, rows->name, strlen(rows->name), 0))
             print_option(rows);
 }
 
@@ -74,7 +74,7 @@ static int usage(const struct command *command, const char *format, ...)
 }
 
 /* A command with an --output of its own prints findings, and those as reports too. */
-static bool has_reports(const struct command *command) { return command && find_option(command->options, "output", strlen("output"), 0); }
+static bool has_reports(const struct command *command) { return command && cli_option_row(command->options, "output", strlen("output"), 0); }
 
 static bool parse_output(struct cli *cli, const char *word)
 {
@@ -136,9 +136,9 @@ static enum parsed parse(struct cli *cli, int argc, char **argv, int *status)
         const char *name = arg + 2;
         size_t len = equals ? (size_t)(equals - name) : strlen(name);
         const struct option_row *own = cli->command ? cli->command->options : NULL;
-        const struct option_row *row = find_option(own, name, len, is_long ? 0 : arg[1]);
+        const struct option_row *row = cli_option_row(own, name, len, is_long ? 0 : arg[1]);
         if (!row)
-            row = find_option(global_options, name, len, is_long ? 0 : arg[1]);
+            row = cli_option_row(global_options, name, len, is_long ? 0 : arg[1]);
         if (!row) {
             const char *meant = other_name(cli->command, arg);
             *status = meant ? usage(cli->command, "there is no option '%s'; it is %s", arg, meant)
