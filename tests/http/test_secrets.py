@@ -238,3 +238,33 @@ def test_import_on_the_command_line():
         for command in (["import", "--redact", "--dry-run", source, "--json"], ["scan", "--redact", source, "--output", "sarif"]):
             ran = subprocess.run([PROGRAM, "--db", os.path.join(folder, "u.db"), *command], capture_output=True, timeout=60, text=True)
             assert ran.stdout and not [x for x in NOWHERE if x in ran.stdout + ran.stderr], ran
+
+
+def test_what_was_stored_before_goes_through_an_export():
+    """Into a database of its own, as no page of the old one is known to be clean; findings and reviews come along, and their words still stand."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, exported, new = (os.path.join(folder, name) for name in ("a.jsonl", "x.jsonl", "new.db"))
+        with open(source, "w") as f:
+            f.write(jsonl([chat(f"r{i}", f"{i} ß {says}, twice {says} and on") for i, says in enumerate([*SAYS, ALL])]))
+
+        def tell(db, *command):
+            ran = subprocess.run([PROGRAM, "--db", db, *command], capture_output=True, timeout=60, text=True)
+            assert ran.returncode == 0, (command, ran)
+            return ran.stdout
+
+        old = os.path.join(folder, "old.db")
+        tell(old, "import", "-c", "c", source)
+        finding = json.loads(tell(old, "findings", "-c", "c", "--detector", "secret-exposure", "--json"))["items"][0]
+        tell(old, "review", "confirmed", finding["id"], "--note", "seen: " + PLANTED["aws-key"][1])
+        tell(old, "export", "-c", "c", "--to", exported)
+        tell(new, "import", "--redact", "-c", "c", exported)
+        for where, data in values_of(new):
+            told = [x for x in NOWHERE if x.encode() in data]
+            assert not told, (where, told)
+        with open(new, "rb") as f:
+            data = f.read()
+        assert not [x for x in NOWHERE if x.encode() in data]
+        rows = json.loads(tell(new, "findings", "-c", "c", "--detector", "secret-exposure", "--json"))["items"]
+        assert len(rows) > len(PLANTED) / 2 and [r["status"] for r in rows].count("confirmed") == 1, rows[:2]
+        assert all("[redacted:" in e["quote"] for r in rows for e in r["evidence"]), rows[:2]
+        tell(new, "check")
