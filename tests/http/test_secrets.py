@@ -205,7 +205,7 @@ def test_nobody_else_reads_an_upload():
     with Server("--redact", "--workers", "1") as s:
         s.collection()
         for i in range(6):
-            s.upload(jsonl([chat(f"{i}-{k}", f"{i} {k} " + ALL) for k in range(400)]), filename=f"{i}.jsonl", wait=0, status=202)
+            s.upload(jsonl([chat(f"{i}-{k}", f"{i} {k} " + ALL) for k in range(100)]), filename=f"{i}.jsonl", wait=0, status=202)
         modes = {oct(os.stat(os.path.join(s.db + ".spool", f)).st_mode & 0o777) for f in s.spool()}
         assert modes <= {"0o600"}, modes
         settle(s)
