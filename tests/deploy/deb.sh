@@ -105,7 +105,7 @@ After=telltale.service network.target
 [Service]
 Type=oneshot
 ExecStart=/bin/bash /usr/local/bin/boot-test
-StandardOutput=file:/boot-test.log
+StandardOutput=append:/boot-test.log
 StandardError=inherit
 ExecStopPost=/bin/systemctl poweroff --force --force
 [Install]
