@@ -9,6 +9,7 @@ import { TasksPage } from './pages/tasks';
 import { focusMain, lazy } from './parts/lazy';
 import { FailedPage } from './parts/say';
 import { Shell, UnknownPage } from './parts/shell';
+import { Gate } from './parts/signin';
 import { useKeys } from './keys';
 import { printPage } from './print';
 import { pageOf, usePlace } from './router';
@@ -27,20 +28,22 @@ import './beside.css';
 import './search.css';
 import './rules.css';
 import './docs.css';
+import './access.css';
 
-const RulesPage = lazy(() => import('./pages/rules').then(m => m.RulesPage));
-const SettingsPage = lazy(() => import('./pages/settings').then(m => m.SettingsPage));
-const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
-const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
-const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
-const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
-const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
-const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
-const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
-const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
-const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
-const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
-const DocsPage = lazy(() => import('./pages/docs').then(m => m.DocsPage));
+const RulesPage = lazy(() => import('./later').then(m => m.RulesPage));
+const SettingsPage = lazy(() => import('./later').then(m => m.SettingsPage));
+const JobsPage = lazy(() => import('./later').then(m => m.JobsPage));
+const SearchPage = lazy(() => import('./later').then(m => m.SearchPage));
+const RubricsPage = lazy(() => import('./later').then(m => m.RubricsPage));
+const RubricPage = lazy(() => import('./later').then(m => m.RubricPage));
+const ComparePage = lazy(() => import('./later').then(m => m.ComparePage));
+const TaskPage = lazy(() => import('./later').then(m => m.TaskPage));
+const MapPage = lazy(() => import('./later').then(m => m.MapPage));
+const AgreementPage = lazy(() => import('./later').then(m => m.AgreementPage));
+const BesidePage = lazy(() => import('./later').then(m => m.BesidePage));
+const QueryPage = lazy(() => import('./later').then(m => m.QueryPage));
+const DocsPage = lazy(() => import('./later').then(m => m.DocsPage));
+const AuditPage = lazy(() => import('./later').then(m => m.AuditPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
@@ -98,6 +101,8 @@ function App(): JSX.Element {
             return <QueryPage />;
         case 'docs':
             return <DocsPage name={page.page} />;
+        case 'audit':
+            return <AuditPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':
@@ -105,4 +110,9 @@ function App(): JSX.Element {
     }
 }
 
-render(<App />, document.body);
+render(
+    <Gate>
+        <App />
+    </Gate>,
+    document.body,
+);
