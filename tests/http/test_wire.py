@@ -1,6 +1,7 @@
 """What goes over the wire: framing, hosts, paths, methods, headers."""
 import gzip
 import http.client
+import json
 import re
 
 from server import Server, sample, statuses
@@ -208,3 +209,22 @@ def test_listening_on_ipv6_and_on_a_taken_port():
             finally:
                 p.terminate()
                 p.wait(15)
+
+
+def test_behind_a_proxy_the_client_and_its_names_are_known():
+    def clients(s):
+        return [json.loads(line).get("client") for line in s.said(1 << 30).splitlines() if '"message":"request"' in line]
+
+    forwarded = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7", "X-Forwarded-Proto": "https", "Host": "telltale.example.org"}
+    with Server("--log", "json", "--behind-proxy", "loopback", "--host", "telltale.example.org") as s:
+        assert s.ask("GET", "collections", headers=forwarded).status == 200
+        here = {**forwarded, "Origin": "https://telltale.example.org"}
+        assert s.ask("POST", "sql", {"query": "SELECT 1"}, here).status == 200
+        s.ask("POST", "sql", {"query": "SELECT 1"}, {**here, "Origin": "http://telltale.example.org"}).problem(403)  # it came by https
+        s.ask("GET", "collections", headers={"Host": "evil.example"}).problem(421)
+        s.stop()
+        assert clients(s) == ["192.0.2.7"] * 3 + ["127.0.0.1"], clients(s)
+    with Server("--log", "json", "--behind-proxy", "192.0.2.1") as s:  # another's word is nothing
+        assert s.ask("GET", "collections", headers={"X-Forwarded-For": "192.0.2.7"}).status == 200
+        s.stop()
+        assert clients(s) == ["127.0.0.1"], clients(s)
