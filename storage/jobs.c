@@ -1,3 +1,4 @@
+#include "storage/access.h"
 #include "storage/look.h"
 #include "storage/sql.h"
 #include "storage/pieces.h"
@@ -25,7 +26,7 @@ static bool lease_holds(int64_t until)
 /* Of a row of table job; the parameter is clock_monotonic_us(). */
 #define HELD(now) "(coalesce(lease_until, 0) BETWEEN " now " AND " now " + 3600000000)"
 
-#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at, claims, lease_until"
+#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at, token, claims, lease_until"
 
 static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
 {
@@ -42,6 +43,7 @@ static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
     out->created_at = take_text(q, a);
     out->started_at = take_text(q, a);
     out->ended_at = take_text(q, a);
+    out->token = take_text(q, a);
     out->claim = take_int(q);
     if (!lease_holds(take_int(q)) && out->state == JOB_RUNNING) /* whoever ran it is gone: it waits for somebody to go on with it */
         out->state = JOB_QUEUED;
@@ -60,8 +62,9 @@ static bool load(struct store *s, int64_t n, struct arena *a, struct job_row *ou
 
 static bool find(struct store *s, struct slice id, int64_t *n, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1 AND ($2 OR mine((SELECT n FROM collection WHERE id = job.collection)))", e);
     bind_text(q, id);
+    bind_int(q, !store_is_bound(s));
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
         return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(id));
@@ -111,7 +114,7 @@ static bool add(struct store *s, const struct job_row *job, struct slice key, st
     uuid_random(id);
     clock_text(clock_now_us(), now);
     struct stmt *q = db_prepare(s->db,
-        "INSERT INTO job (id, kind, collection, key, state, created_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+        "INSERT INTO job (id, kind, collection, key, state, created_at, payload, token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", e);
     bind_text(q, job->id.ptr ? job->id : slice_str(id));
     bind_text(q, job->kind);
     bind_text(q, job->collection);
@@ -119,6 +122,7 @@ static bool add(struct store *s, const struct job_row *job, struct slice key, st
     bind_int(q, JOB_QUEUED);
     bind_text(q, slice_str(now));
     bind_text(q, job->payload);
+    bind_text(q, s->actor ? s->actor->token : SLICE_NONE);
     return stmt_run(q, e) && load(s, db_last_id(s->db), a, out, e);
 }
 
@@ -375,8 +379,9 @@ bool store_job_retry(struct store *s, struct slice id, struct err *e)
 
 static bool from_jobs(struct store *s, struct sql *q, const struct filter *f, struct err *e)
 {
-    (void)s;
     sql_add(q, " FROM job j WHERE 1");
+    if (store_is_bound(s))
+        sql_add(q, " AND mine((SELECT n FROM collection WHERE id = j.collection))");
     for (int state = 0; f && f->status.len && state < (int)(sizeof names / sizeof *names); state++)
         if (slice_is(f->status, names[state])) { /* as take_job() has them */
             int64_t now = clock_monotonic_us();
