@@ -21,7 +21,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "http")]
 
-MEMORY = 1 << 30   # bytes that the server may ever have grown to
+MEMORY = 3 << 29   # bytes that the server may ever have grown to
 DISK = 10 << 30    # bytes that the spool may hold at one time
 EACH = 120         # seconds
 ZERO = b"\0" * (1 << 20)
