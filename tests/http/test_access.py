@@ -405,6 +405,21 @@ def test_old_doors_take_tokens():
     assert s.ask("GET", "/rest/api-keys/test", token=None).status == 401 and s.ask("GET", "/rest/api-keys/test", token="read").status == 200
 
 
+def test_who_may_put_runs_in_brings_no_rules():
+    s, a, b = two()
+    rule = {"rule": {"id": "planted", "text": "id: planted\nversion: 1\ntitle: Planted\nkind: odd_behavior\nbehavior: planted\nwhen: {has: {text: {contains: x}}}\n"}}
+    s.ask("POST", "exceptions", {"detector": "missing-program", "collection": "aaa", "note": "gone with it"})
+    lines = s.ask("GET", "collections/aaa/export").body.decode().splitlines()
+    kept = [l for l in lines if '"exception"' in l[:20] or '"label_set"' in l[:20]]
+    assert any(l.startswith('{"exception"') for l in kept), [l[:60] for l in lines]
+    for token in ("ingest", "only b"):
+        count = len(s.ask("GET", "exceptions?collection=bbb").json()["items"])
+        up = s.ask("POST", f"collections/bbb/uploads?filename={token.replace(' ', '')}.jsonl&wait=20&format=native", "\n".join([*lines, json.dumps(rule)]).encode(), token=token).json()
+        assert up["state"] == "done" and any("scope admin" in e["message"] for e in up["result"]["errors"]), up
+        assert len(s.ask("GET", "exceptions?collection=bbb").json()["items"]) == count
+        assert s.ask("GET", "rules").json()["items"] == []
+
+
 def test_files_are_sent_with_a_token():
     s, _, _ = two()
     file, url = os.path.join(s.path, "sent.jsonl"), f"http://127.0.0.1:{s.port}"
