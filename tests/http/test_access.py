@@ -3,6 +3,7 @@ collection can find out about others by names, ids, lists, filters and bodies.""
 import json
 import os
 import re
+import sqlite3
 import subprocess
 import time
 
@@ -313,6 +314,24 @@ def test_a_token_that_ends_ends_its_sessions():
     s.ask("POST", "tokens", {"name": "past", "scopes": ["read"], "expires_at": "2001-01-01T00:00:00Z"}).problem(400, "ended")
     s.ask("POST", "tokens", {"name": "x", "scopes": ["all"]}).problem(400, "all")
     s.ask("POST", "tokens", {"name": "x", "scopes": ["read"], "collections": ["no-such"]}).problem(404)
+
+
+def test_sessions_and_tokens_end_by_themselves():
+    s, _, _ = two()
+    def turn_back(what, hours):
+        with sqlite3.connect(s.db, timeout=20) as db:
+            db.execute(what, (hours * 3600 * 1000000,))
+        db.close()
+    for column, hours in (("used_at", 13), ("created_at", 24 * 7 + 1)):
+        cookie, _ = sign_in(s, s.tokens["read"])
+        assert s.ask("GET", "collections", token=None, headers={"Cookie": cookie}).status == 200
+        turn_back(f"UPDATE session SET {column} = {column} - ?", hours)
+        assert s.ask("GET", "collections", token=None, headers={"Cookie": cookie}).status == 401, column
+    ends = telltale(s.db, "token", "create", "an hour", "--expires", "1h").strip()
+    cookie, session = sign_in(s, ends)
+    assert s.ask("GET", "collections", token=ends).status == 200
+    turn_back("UPDATE token SET expires_at = expires_at - ? WHERE name = 'an hour'", 2)
+    assert s.ask("GET", "collections", token=ends).status == 401 and s.ask("GET", "collections", token=None, headers={"Cookie": cookie}).status == 401
 
 
 # ---- limits, the log, secrets ----------------------------------------------------------------------------------------------------------
