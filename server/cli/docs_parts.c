@@ -143,6 +143,8 @@ static void add_route(struct str *out, const struct route *route)
             add_params(out, "parameter", *list);
     }
     add_body(out, route);
+    if (route->need != NEED_NONE)
+        str_printf(out, "- needs the scope %s%s\n", need_names[route->need], route->of == OF_ALL ? ", for all collections" : "");
     str_printf(out, "- answers %d", route->status);
     if (route->schema)
         str_printf(out, " `%s`", route->schema);
