@@ -86,6 +86,7 @@ bool api_take_upload(struct request *r, struct slice collection, struct import_w
     upload_hash(&r->upload, hash);
     wish->hash = hash;
     wish->bytes = r->upload.bytes;
+    wish->runs_only = !access_everywhere(r);
     const struct job_row job = {
         .id = slice_str(r->upload.id),
         .kind = slice_str("import"),
@@ -114,7 +115,7 @@ static bool add_upload(struct request *r, struct err *e)
         .map = arg_text(&r->args, "map"),
         .replace = arg_bool(&r->args, "replace", false),
     };
-    if (!api_path_collection(r, &collection, e))
+    if (!api_path_collection(r, &collection, e) || !api_redact(r, &wish.filename, e))
         return false;
     if (wish.format.ptr && !format_find(wish.format))
         return err_set(e, ERR_USAGE, "there is no format \"%.*s\"; `telltale formats` lists them", SLICE_ARG(wish.format));
