@@ -14,11 +14,13 @@ bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struc
     struct stmt *q = db_prepare(s->db, "SELECT n FROM collection WHERE id = $1 OR name = $1 ORDER BY id = $1 DESC LIMIT 1", e);
     bind_text(q, id_or_name);
     enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no collection \"%.*s\"", SLICE_ARG(id_or_name));
-    *n = take_int(q);
-    stmt_reset(q);
-    return true;
+    if (step == STEP_ERROR)
+        return false;
+    if (step == STEP_ROW) {
+        *n = take_int(q);
+        stmt_reset(q);
+    }
+    return (step == STEP_ROW && store_sees(s, *n)) || err_set(e, ERR_NOT_FOUND, "there is no collection \"%.*s\"", SLICE_ARG(id_or_name));
 }
 
 bool collection_load(struct store *s, int64_t n, struct arena *a, struct collection_row *out, struct err *e)
@@ -84,6 +86,8 @@ static bool is_free(struct store *s, const char *column, struct slice value, int
 static bool add(struct store *s, const struct collection_row *row, struct arena *a, struct collection_row *out, struct err *e)
 {
     char id[UUID_TEXT + 1], now[CLOCK_TEXT];
+    if (store_is_bound(s)) /* theirs are there already; whether this name is free is not for them to know */
+        return err_set(e, ERR_NOT_FOUND, "there is no collection \"%.*s\"", SLICE_ARG(row->name));
     uuid_random(id);
     clock_text(clock_now_us(), now);
     if (!row->name.len)
@@ -147,6 +151,8 @@ static bool change(struct store *s, struct slice id_or_name, const struct collec
     bool renames = row->id.ptr || row->created_at.ptr;
     if (ok && renames && old.runs)
         ok = err_set(e, ERR_CONFLICT, "the collection has runs: its id and date stay as they are");
+    if (ok && row->name.ptr && store_is_bound(s) && !slice_eq(row->name, old.name)) /* whether a name is free is not for them to know */
+        ok = err_set(e, ERR_FORBIDDEN, "a collection is renamed with a token for all collections");
     if (ok && row->name.ptr && !row->name.len)
         ok = err_set(e, ERR_USAGE, "a collection needs a name");
     if (ok && (ok = is_free(s, "name", row->name, n, e) && is_free(s, "id", row->id, n, e))) {
@@ -174,10 +180,11 @@ bool store_collection_change(struct store *s, struct slice id_or_name, const str
 
 static bool from_collections(struct store *s, struct sql *q, const struct filter *f, struct err *e)
 {
-    (void)s;
     (void)f;
     (void)e;
     sql_add(q, " FROM collection c WHERE 1");
+    if (store_is_bound(s))
+        sql_add(q, " AND mine(c.n)");
     return true;
 }
 

@@ -223,9 +223,10 @@ static bool list(struct store *s, struct slice collection, struct slice detector
     struct stmt *q = db_prepare(s->db,
         "SELECT " ROW_COLUMNS ", (SELECT count(*) FROM finding f WHERE f.exception = x.n AND ($1 = 0 OR f.collection = $1))"
         " FROM exception x LEFT JOIN collection c ON c.n = x.collection"
-        " WHERE ($1 = 0 OR x.collection IS NULL OR x.collection = $1) AND ($2 IS NULL OR x.detector = $2) ORDER BY x.n", e);
+        " WHERE ($1 = 0 OR x.collection IS NULL OR x.collection = $1) AND ($2 IS NULL OR x.detector = $2) AND ($3 OR mine(x.collection)) ORDER BY x.n", e);
     bind_int(q, n);
     bind_text(q, detector);
+    bind_int(q, !store_is_bound(s));
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         out->items = arena_grow(a, out->items, out->n, &cap, sizeof *out->items);
@@ -259,11 +260,19 @@ static bool has_room(struct store *s, struct err *e)
     return n < EXCEPTIONS_MAX || err_set(e, ERR_LIMIT, "there are %d exceptions, as many as are kept; take some back, or change the rule", EXCEPTIONS_MAX);
 }
 
+/* Whoever sees some collections only makes no exception for all. */
+static bool names_collection(struct store *s, const struct exception_row *row, struct err *e)
+{
+    return row->collection.ptr || !store_is_bound(s) ||
+           err_set(e, ERR_FORBIDDEN, "an exception that holds everywhere needs a token for all collections; name a \"collection\"");
+}
+
 /* 0: there is none. */
 static bool find(struct store *s, struct slice id, int64_t *n, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM exception WHERE id = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM exception WHERE id = $1 AND ($2 OR mine(collection))", e);
     bind_text(q, id);
+    bind_int(q, !store_is_bound(s)); /* one that holds everywhere is nobody's in particular */
     enum step step = stmt_step(q, e);
     *n = step == STEP_ROW ? take_int(q) : 0;
     stmt_reset(q);
@@ -326,7 +335,7 @@ bool store_exception_add(struct store *s, const struct exception_row *row, struc
     struct except *x;
     bool ok = check(row, &x, e);
     except_free(x);
-    return ok && db_write(s->db, e) && db_end(s->db, add_new(s, row, a, out, e), e);
+    return ok && names_collection(s, row, e) && db_write(s->db, e) && db_end(s->db, add_new(s, row, a, out, e), e);
 }
 
 /* Is it there, and does it hold in that collection? */
@@ -403,7 +412,7 @@ bool store_exception_try(struct store *s, const struct exception_row *row, uint6
 {
     struct except *x;
     *findings = 0;
-    bool ok = check(row, &x, e) && db_read(s->db, e) && db_end(s->db, try_all(s, row, x, findings, e), e);
+    bool ok = check(row, &x, e) && names_collection(s, row, e) && db_read(s->db, e) && db_end(s->db, try_all(s, row, x, findings, e), e);
     except_free(x);
     return ok;
 }

@@ -166,6 +166,11 @@ static bool add_collection(struct store *s, struct sql *q, const char *column, c
     *n = 0;
     if (!f->collection.ptr) {
         sql_add(q, "1");
+        if (store_is_bound(s)) {
+            sql_add(q, " AND mine(");
+            sql_add(q, column);
+            sql_add(q, ")");
+        }
         return f->ids || f->run.ptr || f->anywhere || err_set(e, ERR_USAGE, "name a collection, or the ids of rows");
     }
     if (!collection_find(s, f->collection, n, e))

@@ -53,7 +53,7 @@ bool finding_row_load(struct store *s, int64_t n, struct arena *a, struct findin
 
 static bool find_and_load(struct store *s, struct slice id, struct arena *a, struct finding_row *out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM finding WHERE id = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM finding WHERE id = $1 AND mine(collection)", e);
     bind_text(q, id);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)

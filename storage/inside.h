@@ -9,6 +9,7 @@
 struct blocks;
 struct query;
 struct exceptions;
+struct actor;
 
 struct store {
     struct db *db;
@@ -17,6 +18,8 @@ struct store {
     struct exceptions *exceptions; /* exceptions.c; NULL until a finding was written */
     char *spool;
     const atomic_bool *stop; /* store_break_off() */
+    const struct actor *actor; /* store_act_as(); NULL: nobody in particular */
+    bool logged;            /* what the actor does, in this action */
 };
 
 /* Nobody wants any more what is read. */
@@ -39,6 +42,13 @@ enum { PAGE_DEFAULT = 50, PAGE_MAX = 1000 };
 
 /* For columns that are never NULL. */
 static inline struct slice not_null(struct slice s) { return s.ptr ? s : slice_of("", 0); }
+
+/* Whoever acts on the store sees some collections only; and this one (by key). In SQL it is mine(KEY), NULL for others. What is not theirs is
+ * "not found" in the words for what is not there: every function that finds a row by what users call it asks here. */
+bool store_is_bound(const struct store *s);
+bool store_sees(const struct store *s, int64_t collection);
+/* Called where the store is opened: the function, and the log. */
+bool access_install(struct store *s, struct err *e);
 
 /* The key of a collection, by id or name. ERR_NOT_FOUND. */
 bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e);

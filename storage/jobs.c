@@ -1,3 +1,4 @@
+#include "storage/access.h"
 #include "storage/look.h"
 #include "storage/sql.h"
 #include "storage/pieces.h"
@@ -10,7 +11,7 @@ enum { ATTEMPTS_MAX = 3 };
 static const char *const names[] = {"queued", "running", "done", "failed", "cancelled"};
 const char *job_state_name(enum job_state state) { return names[state]; }
 
-#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at"
+#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at, token"
 
 static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
 {
@@ -27,6 +28,7 @@ static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
     out->created_at = take_text(q, a);
     out->started_at = take_text(q, a);
     out->ended_at = take_text(q, a);
+    out->token = take_text(q, a);
 }
 
 static bool load(struct store *s, int64_t n, struct arena *a, struct job_row *out, struct err *e)
@@ -42,8 +44,9 @@ static bool load(struct store *s, int64_t n, struct arena *a, struct job_row *ou
 
 static bool find(struct store *s, struct slice id, int64_t *n, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1 AND ($2 OR mine((SELECT n FROM collection WHERE id = job.collection)))", e);
     bind_text(q, id);
+    bind_int(q, !store_is_bound(s));
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
         return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(id));
@@ -93,7 +96,7 @@ static bool add(struct store *s, const struct job_row *job, struct slice key, st
     uuid_random(id);
     clock_text(clock_now_us(), now);
     struct stmt *q = db_prepare(s->db,
-        "INSERT INTO job (id, kind, collection, key, state, created_at, payload) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+        "INSERT INTO job (id, kind, collection, key, state, created_at, payload, token) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)", e);
     bind_text(q, job->id.ptr ? job->id : slice_str(id));
     bind_text(q, job->kind);
     bind_text(q, job->collection);
@@ -101,6 +104,7 @@ static bool add(struct store *s, const struct job_row *job, struct slice key, st
     bind_int(q, JOB_QUEUED);
     bind_text(q, slice_str(now));
     bind_text(q, job->payload);
+    bind_text(q, s->actor ? s->actor->token : SLICE_NONE);
     return stmt_run(q, e) && load(s, db_last_id(s->db), a, out, e);
 }
 
@@ -338,8 +342,9 @@ bool store_job_retry(struct store *s, struct slice id, struct err *e)
 
 static bool from_jobs(struct store *s, struct sql *q, const struct filter *f, struct err *e)
 {
-    (void)s;
     sql_add(q, " FROM job j WHERE 1");
+    if (store_is_bound(s))
+        sql_add(q, " AND mine((SELECT n FROM collection WHERE id = j.collection))");
     for (int state = 0; f && f->status.len && state < (int)(sizeof names / sizeof *names); state++)
         if (slice_is(f->status, names[state])) {
             sql_add(q, " AND j.state = ");

@@ -88,7 +88,7 @@ static bool load(struct store *s, int64_t n, int what, struct arena *a, struct j
 
 static bool find_and_load(struct store *s, struct slice id, struct arena *a, struct judgment *out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM judgment WHERE id = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM judgment WHERE id = $1 AND mine(collection)", e);
     bind_text(q, id);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
@@ -193,6 +193,8 @@ static bool from_judgments(struct store *s, struct sql *q, const struct filter *
             return false;
         sql_add(q, " AND j.collection = ");
         sql_int(q, collection);
+    } else {
+        sql_add(q, " AND mine(j.collection)");
     }
     add_text(q, " AND r.id = ", f->run);
     add_text(q, " AND g.rubric = ", f->rubric);
@@ -252,7 +254,7 @@ static bool list_judges(struct store *s, struct slice collection, struct slice r
         "SELECT g.rubric, g.name, g.judge_key, g.settings, max(j.created_at), g.version, count(*), sum(j.state = 0), sum(j.flagged), sum(j.state = 2),"
         " sum(j.state = 1), sum(j.dropped), sum(j.quotes), sum(j.cost_usd)"
         " FROM judge g JOIN judgment j ON j.judge = g.n JOIN run r ON r.n = j.run WHERE j.superseded = 0 AND j.content_hash = r.content_hash"
-        " AND ($1 = 0 OR j.collection = $1) AND ($2 IS NULL OR g.rubric = $2) GROUP BY g.rubric, g.version, g.judge_key ORDER BY g.rubric, g.version DESC, g.name, g.judge_key", e);
+        " AND ($1 = 0 AND mine(j.collection) OR j.collection = $1) AND ($2 IS NULL OR g.rubric = $2) GROUP BY g.rubric, g.version, g.judge_key ORDER BY g.rubric, g.version DESC, g.name, g.judge_key", e);
     bind_int(q, c);
     bind_text(q, rubric);
     size_t cap = 0;

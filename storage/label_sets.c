@@ -9,7 +9,7 @@
 static const char set_rows[] =
     "WITH counted AS (SELECT l.label_set AS name, count(*) AS labels, count(DISTINCT l.run) AS runs, count(DISTINCT coalesce(l.who, '')) AS people"
     " FROM label l WHERE l.run IS NOT NULL AND l.label_set BETWEEN coalesce($1, '') AND coalesce($1, x'')" /* a blob is above all texts */
-    " AND ($2 = 0 OR l.run IN (SELECT n FROM run WHERE collection = $2)) GROUP BY l.label_set)"
+    " AND ($2 = 0 AND mine((SELECT collection FROM run WHERE n = l.run)) OR l.run IN (SELECT n FROM run WHERE collection = $2)) GROUP BY l.label_set)"
     " SELECT s.name, s.title, s.description, s.rubric, s.schema, s.created_at, s.reading, s.test_share, coalesce(c.labels, 0), coalesce(c.runs, 0),"
     " coalesce(c.people, 0), 1 FROM label_set s LEFT JOIN counted c ON c.name = s.name WHERE $1 IS NULL OR s.name = $1"
     " UNION ALL SELECT c.name, NULL, NULL, NULL, NULL, NULL, 0, 0.5, c.labels, c.runs, c.people, 0 FROM counted c"
@@ -179,6 +179,8 @@ static bool from_labels(struct store *s, struct sql *q, const struct filter *non
             return false;
         sql_add(q, " AND r.collection = ");
         sql_int(q, collection);
+    } else {
+        sql_add(q, " AND mine(r.collection)");
     }
     const struct { const char *condition; struct slice value; } texts[] = {
         {" AND l.label_set = ", f->set}, {" AND r.id = ", f->run}, {" AND coalesce(l.who, '') = ", f->who},
@@ -306,7 +308,8 @@ bool store_labels_put(struct store *s, const struct label_row *rows, size_t n, u
 
 static bool delete_label(struct store *s, struct slice id, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "DELETE FROM label WHERE CAST(n AS TEXT) = $1 AND n = CAST($1 AS INTEGER)", e);
+    struct stmt *q = db_prepare(s->db, "DELETE FROM label WHERE CAST(n AS TEXT) = $1 AND n = CAST($1 AS INTEGER)"
+        " AND mine((SELECT collection FROM run WHERE n = coalesce(label.run, (SELECT run FROM finding WHERE n = label.finding))))", e);
     bind_text(q, id);
     return stmt_run(q, e) && (db_changes(s->db) || err_set(e, ERR_NOT_FOUND, "there is no label \"%.*s\"", SLICE_ARG(id)));
 }

@@ -169,8 +169,10 @@ bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struc
     *out = (struct blob){0};
     if (!hash_unhex(sha256_hex, out->sha256, SHA256_SIZE))
         return err_set(e, ERR_NOT_FOUND, "\"%.*s\" is no SHA-256", SLICE_ARG(sha256_hex));
-    struct stmt *q = db_prepare(s->db, "SELECT media_type, bytes FROM blob WHERE sha256 = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT media_type, bytes FROM blob WHERE sha256 = $1 AND ($2 OR EXISTS"
+        " (SELECT 1 FROM message_blob b JOIN run r ON r.n = b.id >> 26 WHERE b.sha256 = blob.sha256 AND mine(r.collection)))", e);
     bind_blob(q, slice_of((const char *)out->sha256, SHA256_SIZE));
+    bind_int(q, !store_is_bound(s));
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
         return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no image %.*s", SLICE_ARG(sha256_hex));

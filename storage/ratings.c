@@ -41,7 +41,7 @@ static void bind_judge(struct stmt *q, int64_t collection, struct slice rubric, 
 
 #define OF_JUDGE                                                                                                             \
     " FROM judge g JOIN judgment j ON j.judge = g.n JOIN run r ON r.n = j.run WHERE g.rubric = $1 AND g.version = $2"           \
-    " AND g.judge_key = $3 AND ($4 = 0 OR j.collection = $4) AND j.superseded = 0 AND j.content_hash = r.content_hash"
+    " AND g.judge_key = $3 AND ($4 = 0 AND mine(j.collection) OR j.collection = $4) AND j.superseded = 0 AND j.content_hash = r.content_hash"
 
 static bool of_judge(struct store *s, struct slice collection, struct slice rubric, int64_t version, struct slice judge_key, struct arena *a,
                      struct ratings *out, uint64_t *failed, struct err *e)
@@ -79,7 +79,7 @@ static bool of_people(struct store *s, struct slice collection, struct slice set
     struct stmt *q = db_prepare(s->db,
         "SELECT r.id, r.external_id, (SELECT task_id FROM task WHERE n = r.task), l.value, NULL, NULL, l.split, CAST(l.n AS TEXT), l.who"
         " FROM label l JOIN run r ON r.n = l.run WHERE l.label_set = $1 AND ($2 IS NULL OR coalesce(l.who, '') = $2)"
-        " AND ($3 = 0 OR r.collection = $3) ORDER BY r.id, l.created_at, l.n", e);
+        " AND ($3 = 0 AND mine(r.collection) OR r.collection = $3) ORDER BY r.id, l.created_at, l.n", e);
     bind_text(q, set);
     bind_text(q, who);
     bind_int(q, c);
@@ -107,7 +107,7 @@ static bool of_findings(struct store *s, struct slice collection, struct slice d
     struct stmt *q = db_prepare(s->db,
         "SELECT r.id, r.external_id, (SELECT task_id FROM task WHERE n = r.task), CASE WHEN EXISTS (SELECT 1 FROM finding f WHERE f.run = r.n" WANTED
         ") OR EXISTS (SELECT 1 FROM span s JOIN finding f ON f.n = s.id >> 26 WHERE s.run = r.n" WANTED
-        ") THEN 'true' ELSE 'false' END, NULL, NULL, NULL, NULL, NULL FROM run r WHERE $5 = 0 OR r.collection = $5 ORDER BY r.id", e);
+        ") THEN 'true' ELSE 'false' END, NULL, NULL, NULL, NULL, NULL FROM run r WHERE $5 = 0 AND mine(r.collection) OR r.collection = $5 ORDER BY r.id", e);
     bind_int(q, least);
     bind_text(q, detector);
     bind_text(q, detector.ptr ? SLICE_NONE : behavior);

@@ -10,7 +10,7 @@
 
 bool run_find(struct store *s, struct slice id, int64_t *n, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM run WHERE id = $1", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM run WHERE id = $1 AND mine(collection)", e);
     bind_text(q, id);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)

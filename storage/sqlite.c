@@ -44,6 +44,9 @@ struct db {
     int depth;
     const atomic_bool *stop;   /* db_break_off() */
     int wal_pages;             /* after the last commit */
+    int64_t changes;           /* rows that this connection had changed when the write transaction began */
+    bool (*before_commit)(void *ctx, struct err *e);
+    void *before_ctx;
     size_t nstatements, nbusy;
     struct stmt *buckets[BUCKETS];
 };
@@ -269,6 +272,7 @@ bool db_write(struct db *db, struct err *e)
     }
     db->depth = 1;
     db->writing = true;
+    db->changes = sqlite3_total_changes64(db->raw);
     return true;
 }
 
@@ -280,6 +284,12 @@ static void give_back_all(struct db *db)
             stmt_reset(q);
 }
 
+void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void *ctx)
+{
+    db->before_commit = call;
+    db->before_ctx = ctx;
+}
+
 bool db_end(struct db *db, bool ok, struct err *e)
 {
     if (--db->depth)
@@ -287,6 +297,8 @@ bool db_end(struct db *db, bool ok, struct err *e)
     give_back_all(db);
     if (!db->writing)
         return db_script(db, "COMMIT", ok ? e : NULL) && ok;
+    if (ok && db->before_commit && sqlite3_total_changes64(db->raw) != db->changes)
+        ok = db->before_commit(db->before_ctx, e);
     bool committed = ok && db_script(db, "COMMIT", e);
     if (!committed && !sqlite3_get_autocommit(db->raw))
         db_script(db, "ROLLBACK", NULL);

@@ -19,7 +19,8 @@ bool store_open(const char *url, enum store_mode mode, struct store **out, struc
         abort();
     s->blocks = blocks_new();
     bool write = mode == STORE_WRITE;
-    if (!db_open(path, write, &s->db, e) || !db_migrate(s->db, write, e) || !db_add_function(s->db, "text", blocks_text_function, s, e)) {
+    if (!db_open(path, write, &s->db, e) || !db_migrate(s->db, write, e) || !db_add_function(s->db, "text", blocks_text_function, s, e) ||
+        !access_install(s, e)) {
         store_close(s);
         return false;
     }

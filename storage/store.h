@@ -526,6 +526,7 @@ struct job_row {
     struct slice error;
     int64_t attempts;
     struct slice created_at, started_at, ended_at;
+    struct slice token;                     /* id of the token that it was asked for with; absent: none */
 };
 struct job_rows { struct job_row *items; size_t n; struct page_end end; };
 /* Durable when it returns (synchronous=FULL). With a key (Idempotency-Key) that was seen for the same kind and collection, gives the

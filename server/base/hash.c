@@ -89,6 +89,20 @@ void sha256_of(struct slice s, unsigned char out[SHA256_SIZE])
     crypto_hash_sha256(out, (const unsigned char *)s.ptr, s.len);
 }
 
+void secret_random(unsigned char out[SECRET_SIZE])
+{
+    ready();
+    randombytes_buf(out, SECRET_SIZE);
+}
+
+void secret_hash(const unsigned char key[SECRET_SIZE], struct slice text, unsigned char out[SECRET_SIZE])
+{
+    ready();
+    crypto_generichash(out, SECRET_SIZE, (const unsigned char *)text.ptr, text.len, key, SECRET_SIZE);
+}
+
+bool secret_same(const unsigned char a[SECRET_SIZE], const unsigned char b[SECRET_SIZE]) { return sodium_memcmp(a, b, SECRET_SIZE) == 0; }
+
 void hash_hex(const unsigned char *bytes, size_t n, char *out) { sodium_bin2hex(out, 2 * n + 1, bytes, n); }
 
 bool hash_unhex(struct slice hex, unsigned char *out, size_t n)

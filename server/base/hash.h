@@ -28,6 +28,12 @@ void hash_hex(const unsigned char *bytes, size_t n, char *out);
 /* Back again; false where `hex` is not 2 * n digits. */
 bool hash_unhex(struct slice hex, unsigned char *out, size_t n);
 
+/* Secrets: random bytes, a hash under a key (BLAKE2b), and a comparison that takes the same time wherever they differ. */
+enum { SECRET_SIZE = 32 };
+void secret_random(unsigned char out[SECRET_SIZE]);
+void secret_hash(const unsigned char key[SECRET_SIZE], struct slice text, unsigned char out[SECRET_SIZE]);
+bool secret_same(const unsigned char a[SECRET_SIZE], const unsigned char b[SECRET_SIZE]);
+
 /* A random UUID (version 4), and one made from 16 bytes (version 8, RFC 9562): 36 characters and a NUL. */
 void uuid_random(char out[UUID_TEXT + 1]);
 void uuid_from(const unsigned char bytes[HASH_SIZE], char out[UUID_TEXT + 1]);

@@ -1,0 +1,138 @@
+/* Who acts on a store: what it shows them, and the row that each of their changes leaves. */
+#include "storage/access.h"
+#include "storage/inside.h"
+#include "storage/sql.h"
+
+enum { STREAM_LOG_US = 60 * 60 * 1000000ll };
+
+void store_act_as(struct store *s, const struct actor *actor)
+{
+    s->actor = actor;
+    s->logged = false;
+}
+
+bool store_is_bound(const struct store *s) { return s->actor && s->actor->bound; }
+
+bool store_sees(const struct store *s, int64_t collection)
+{
+    bool sees = !store_is_bound(s);
+    for (size_t i = 0; !sees && i < s->actor->ncollections; i++)
+        sees = s->actor->collections[i] == collection;
+    return sees;
+}
+
+static bool mine(void *ctx, int64_t n, struct slice *out, struct err *e)
+{
+    (void)e;
+    *out = store_sees(ctx, n) ? slice_str("1") : SLICE_NONE;
+    return true;
+}
+
+/* ---- the log of changes ----------------------------------------------------------------------------------------------- */
+
+/* What streams in is logged once for an hour. */
+static bool is_told(struct store *s, const struct actor *actor, int64_t now, bool *told, struct err *e)
+{
+    *told = false;
+    if (!actor->streams)
+        return true;
+    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM audit WHERE action = $1 AND target IS $2 AND at > $3 AND actor = $4 AND token IS $5 LIMIT 1", e);
+    bind_text(q, actor->action);
+    bind_text(q, actor->target);
+    bind_int(q, now - STREAM_LOG_US);
+    bind_text(q, actor->name);
+    bind_text(q, actor->token);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *told = true;
+    return step == STEP_DONE;
+}
+
+static bool log_change(void *ctx, struct err *e)
+{
+    struct store *s = ctx;
+    const struct actor *actor = s->actor;
+    int64_t now = clock_now_us();
+    bool told;
+    if (!actor || !actor->action.len || s->logged)
+        return true;
+    if (!is_told(s, actor, now, &told, e))
+        return false;
+    s->logged = true;
+    if (told)
+        return true;
+    struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+    bind_int(q, now);
+    bind_text(q, not_null(actor->name));
+    bind_text(q, actor->token);
+    bind_text(q, actor->address);
+    bind_text(q, actor->action);
+    bind_text(q, actor->target);
+    bind_text(q, actor->detail);
+    return stmt_run(q, e);
+}
+
+bool access_install(struct store *s, struct err *e)
+{
+    db_before_commit(s->db, log_change, s);
+    return db_add_function(s->db, "mine", mine, s, e);
+}
+
+struct wanted {
+    struct filter none; /* first: lists know nothing else */
+    struct slice actor;
+};
+
+static bool from_audit(struct store *s, struct sql *q, const struct filter *none, struct err *e)
+{
+    struct slice actor = ((const struct wanted *)none)->actor;
+    (void)s;
+    (void)e;
+    sql_add(q, " FROM audit a WHERE 1");
+    if (actor.ptr) {
+        sql_add(q, " AND a.actor = ");
+        sql_text(q, actor);
+    }
+    return true;
+}
+
+static const struct sort_key keys[] = {{NULL, "a.n", false}, {"at", "a.at", false}};
+static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
+static const struct list list = {from_audit, "a.n"};
+
+static bool load(struct store *s, int64_t n, struct arena *a, struct audit_row *out, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT n, at, actor, token, address, action, target, detail FROM audit WHERE n = $1", e);
+    bind_int(q, n);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    out->n = take_int(q);
+    out->at = take_int(q);
+    struct slice *const texts[] = {&out->actor, &out->token, &out->address, &out->action, &out->target, &out->detail};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        *texts[i] = take_text(q, a);
+    stmt_reset(q);
+    return true;
+}
+
+static bool load_page(struct store *s, const struct wanted *wanted, const struct page *page, struct arena *a, struct audit_rows *out, struct err *e)
+{
+    struct order order;
+    struct ids ids;
+    *out = (struct audit_rows){.end.total = TOTAL_UNKNOWN};
+    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
+        !list_page(s, &list, &wanted->none, &order, page, a, &ids, &out->end, e) ||
+        (page->count && !list_total(s, &list, &wanted->none, &out->end.total, e)))
+        return false;
+    out->items = arena_array(a, struct audit_row, ids.n);
+    for (; out->n < ids.n; out->n++)
+        if (!load(s, ids.items[out->n], a, &out->items[out->n], e))
+            return false;
+    return true;
+}
+
+bool store_audit(struct store *s, struct slice actor, const struct page *page, struct arena *a, struct audit_rows *out, struct err *e)
+{
+    const struct wanted wanted = {.actor = actor};
+    return db_read(s->db, e) && db_end(s->db, load_page(s, &wanted, page, a, out, e), e);
+}
