@@ -2,6 +2,7 @@
 #include "storage/look.h"
 #include "storage/sql.h"
 #include "storage/pieces.h"
+#include "storage/webhooks.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -259,7 +260,7 @@ static bool finish(struct store *s, struct slice id, enum job_state state, struc
         return false;
     if (!db_changes(s->db))
         return err_set(e, ERR_CONFLICT, "the job is not running");
-    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e));
+    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e) && webhooks_tell(s, n, e));
 }
 
 bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e)
