@@ -5,6 +5,8 @@
 #include "ingest/ingest.h"
 
 #include <inttypes.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -47,6 +49,92 @@ static bool set_log(const struct cli *cli, struct err *e)
     return true;
 }
 
+/* ---- settings that are read again ------------------------------------------------------------------------------------------- */
+
+/* Options that a reload takes over; the others are those of the start. */
+static const char *const live[] = {"log", "log-level", "rules"};
+
+struct serving {
+    struct cli *cli;
+    struct http *http;
+    pthread_mutex_t lock; /* of both, while they are read again */
+};
+
+static atomic_bool wants_reload;
+
+static void on_hangup(int number)
+{
+    (void)number;
+    atomic_store(&wants_reload, true);
+}
+
+static bool is_live(const char *name)
+{
+    for (size_t i = 0; i < sizeof live / sizeof *live; i++)
+        if (strcmp(name, live[i]) == 0)
+            return true;
+    return false;
+}
+
+/* The values of an option, one a line. */
+static struct slice values_of(struct cli *cli, const struct option_row *row, struct arena *a)
+{
+    struct slice text = slice_of("", 0);
+    for (size_t i = 0; i < cli->noptions; i++)
+        if (cli->options[i].row == row)
+            text = arena_printf(a, "%.*s%s\n", SLICE_ARG(text), row->value ? cli->options[i].value : "");
+    return text;
+}
+
+static void tell_what_waits(struct cli *cli, const struct slice *before, struct arena *a)
+{
+    for (const struct option_row *row = cli->command->options; row->name; row++, before++)
+        if (!is_live(row->name) && !slice_eq(*before, values_of(cli, row, a)))
+            log_warn("--%s has changed: that holds when the server starts again", row->name);
+}
+
+static bool read_again(struct serving *s, struct err *e)
+{
+    struct arena a = {0};
+    struct slice before[CLI_OPTIONS];
+    size_t n = 0;
+    for (const struct option_row *row = s->cli->command->options; row->name && n < CLI_OPTIONS; row++)
+        before[n++] = values_of(s->cli, row, &a);
+    bool ok = cli_settings(s->cli, e) && set_log(s->cli, e);
+    if (ok) {
+        const struct http_options options = {.rules = cli_rulebook_options(s->cli)};
+        tell_what_waits(s->cli, before, &a);
+        ok = http_reload(s->http, &options, e);
+    }
+    arena_free(&a);
+    return ok;
+}
+
+static bool reload(void *ctx, struct err *e)
+{
+    struct serving *s = ctx;
+    pthread_mutex_lock(&s->lock);
+    bool ok = read_again(s, e);
+    pthread_mutex_unlock(&s->lock);
+    if (ok)
+        log_info("rules and settings were read again");
+    else
+        log_error("not everything could be read again, and that stays as it was: %s", e->text);
+    return ok;
+}
+
+/* ---- serve ---------------------------------------------------------------------------------------------------------------- */
+
+static void serve_until_stopped(struct serving *s)
+{
+    while (!atomic_load(&cli_stop)) {
+        struct err e = {0};
+        if (atomic_exchange(&wants_reload, false))
+            reload(s, &e);
+        usleep(LOOK_FOR_SIGNAL_US);
+    }
+}
+
 int cmd_serve(struct cli *cli)
 {
     struct err e = {0};
@@ -68,7 +156,6 @@ int cmd_serve(struct cli *cli)
     };
     int64_t workers, megabytes;
     struct store *store;
-    struct http *http;
     if (!cli_number(cli, "workers", 0, &workers, &e) || !cli_number(cli, "max-upload", 0, &megabytes, &e) ||
         (cli_flag(cli, "sample") && !load_sample(cli, &e)))
         return cli_fail(&e);
@@ -77,15 +164,21 @@ int cmd_serve(struct cli *cli)
     store_close(store);
     options.upload_max = megabytes < INT64_C(1) << 40 ? (uint64_t)megabytes << 20 : 0;
     options.workers = workers > 16 ? 16 : (int)workers;
-    if (!http_start(&options, &http, &e))
+    struct serving serving = {.cli = cli, .lock = PTHREAD_MUTEX_INITIALIZER};
+    options.reload = reload;
+    options.reload_ctx = &serving;
+    sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup}, NULL);
+    pthread_mutex_lock(&serving.lock); /* a request may come before http_start has returned */
+    bool started = http_start(&options, &serving.http, &e);
+    pthread_mutex_unlock(&serving.lock);
+    if (!started)
         return cli_fail(&e);
-    fprintf(stderr, "listening on %s\n", http_url(http));
+    fprintf(stderr, "listening on %s\n", http_url(serving.http));
     notify_manager("READY=1");
-    while (!atomic_load(&cli_stop))
-        usleep(LOOK_FOR_SIGNAL_US);
+    serve_until_stopped(&serving);
     notify_manager("STOPPING=1");
     log_info("stopping");
-    if (!http_stop(http))
+    if (!http_stop(serving.http))
         _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */
     return 0;
 }

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/rules_write.h"
+#include "http/metrics.h"
 #include "http/route.h"
 #include "http/schema.h"
 #include "ingest/format.h"
@@ -217,6 +218,16 @@ static void job_kinds_part(struct str *out)
     str_addc(out, '\n');
 }
 
+static void metrics_part(struct str *out)
+{
+    str_addz(out, "| metric | type | what it tells |\n|---|---|---|\n");
+    for (size_t i = 0; i < metric_count; i++) {
+        str_printf(out, "| `%s` | %s | ", metric_rows[i].name, metric_rows[i].type);
+        docs_plain(out, slice_str(metric_rows[i].about));
+        str_addz(out, " |\n");
+    }
+}
+
 const struct docs_part docs_parts[] = {
     {"catalogue", catalogue_part},
     {"commands", commands_part},
@@ -225,6 +236,7 @@ const struct docs_part docs_parts[] = {
     {"formats", formats_part},
     {"global options", global_options_part},
     {"job kinds", job_kinds_part},
+    {"metrics", metrics_part},
     {"routes", routes_part},
     {"serve options", serve_options_part},
     {"shapes", shapes_part},

@@ -15,17 +15,46 @@ struct made {                   /* for collections to which the same blocks of s
     struct ruleset *set;
 };
 
-struct rulebook {
+/* All files as they were read at one time. Rule sets that were made of them keep them. */
+struct edition {
+    atomic_uint refs;
     struct arena arena;
     struct pack_files files;
     struct settings settings;
+};
+
+struct rulebook {
     pthread_mutex_t lock;       /* of what follows */
+    struct edition *edition;
     struct made made[SETS_KEPT];
     size_t n;
     struct arena own_arena;
     struct slices own;
     int64_t stamp;
 };
+
+static struct edition *edition_ref(struct edition *d)
+{
+    atomic_fetch_add(&d->refs, 1);
+    return d;
+}
+
+static void edition_unref(void *lender)
+{
+    struct edition *d = lender;
+    if (!d || atomic_fetch_sub(&d->refs, 1) != 1)
+        return;
+    arena_free(&d->arena);
+    free(d);
+}
+
+static struct ruleset *make(struct edition *d, const struct pack_files *files, uint64_t blocks, struct arena *a, struct problems *problems)
+{
+    struct ruleset *set = ruleset_make(files, &d->settings, blocks, a, problems);
+    set->let_go = edition_unref;
+    set->lender = edition_ref(d);
+    return set;
+}
 
 /* Takes over the set. */
 static struct ruleset *keep(struct rulebook *b, uint64_t blocks, struct ruleset *set)
@@ -53,10 +82,10 @@ static bool is_told(const struct problems *problems, const struct problem *p)
 }
 
 /* What the settings of a collection break is told when they are read, not when it is scanned. */
-static void try_block(struct rulebook *b, uint64_t blocks, struct arena *a, struct problems *problems)
+static void try_block(struct edition *d, uint64_t blocks, struct arena *a, struct problems *problems)
 {
     struct problems found = {0};
-    ruleset_unref(ruleset_make(&b->files, &b->settings, blocks, a, &found));
+    ruleset_unref(make(d, &d->files, blocks, a, &found));
     for (size_t i = 0; i < found.n; i++)
         if (!is_told(problems, &found.items[i])) {
             problems->items = arena_grow(a, problems->items, problems->n, &problems->cap, sizeof *problems->items);
@@ -70,39 +99,42 @@ const char *rulebook_config(const struct rulebook_options *o)
     return named && *named ? named : access("telltale.yaml", R_OK) == 0 ? "telltale.yaml" : NULL;
 }
 
-static bool read_all(struct rulebook *b, const struct rulebook_options *o, struct arena *a, struct problems *problems, struct err *e)
+static bool read_all(struct edition *d, const struct rulebook_options *o, struct arena *a, struct problems *problems, struct err *e)
 {
     const char *config = rulebook_config(o);
-    if (config && !settings_read(config, &b->arena, a, problems, &b->settings, e))
+    if (config && !settings_read(config, &d->arena, a, problems, &d->settings, e))
         return false;
-    pack_add_shipped(&b->arena, &b->files, false);
-    for (size_t i = 0; i < b->settings.npacks; i++) {
-        const struct settings_pack *p = &b->settings.packs[i];
-        if (!pack_add_path(&b->arena, &b->files, p->path, e))
-            return err_prefix(e, "%.*s:%d:%d: rules", SLICE_ARG(b->settings.file), p->node->line, p->node->column);
+    pack_add_shipped(&d->arena, &d->files, false);
+    for (size_t i = 0; i < d->settings.npacks; i++) {
+        const struct settings_pack *p = &d->settings.packs[i];
+        if (!pack_add_path(&d->arena, &d->files, p->path, e))
+            return err_prefix(e, "%.*s:%d:%d: rules", SLICE_ARG(d->settings.file), p->node->line, p->node->column);
     }
     for (size_t i = 0; i < o->npaths; i++)
-        if (!pack_add_path(&b->arena, &b->files, o->paths[i], e))
+        if (!pack_add_path(&d->arena, &d->files, o->paths[i], e))
             return false;
     return true;
 }
 
-bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct problems *problems, struct rulebook **out, struct err *e)
+/* `all`: the set of collections that no block of the settings names. */
+static bool edition_read(const struct rulebook_options *o, struct arena *a, struct problems *problems, struct edition **out, struct ruleset **all,
+                         struct err *e)
 {
-    struct rulebook *b = calloc(1, sizeof *b);
-    if (!b)
+    struct edition *d = calloc(1, sizeof *d);
+    if (!d)
         abort(); /* out of memory */
-    pthread_mutex_init(&b->lock, NULL);
-    if (!read_all(b, o, a, problems, e)) {
-        rulebook_free(b);
+    atomic_init(&d->refs, 1);
+    if (!read_all(d, o, a, problems, e)) {
+        edition_unref(d);
         return false;
     }
-    uint64_t all = settings_blocks(&b->settings, SLICE_NONE);
-    settings_check(&b->settings, keep(b, all, ruleset_make(&b->files, &b->settings, all, a, problems)), a, problems);
-    for (size_t i = 0; i < b->settings.n; i++)
-        if (!(all >> i & 1))
-            try_block(b, all | UINT64_C(1) << i, a, problems);
-    *out = b;
+    uint64_t blocks = settings_blocks(&d->settings, SLICE_NONE);
+    *all = make(d, &d->files, blocks, a, problems);
+    settings_check(&d->settings, *all, a, problems);
+    for (size_t i = 0; i < d->settings.n; i++)
+        if (!(blocks >> i & 1))
+            try_block(d, blocks | UINT64_C(1) << i, a, problems);
+    *out = d;
     return true;
 }
 
@@ -113,14 +145,57 @@ static void forget_sets(struct rulebook *b)
     b->n = 0;
 }
 
+bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct problems *problems, struct rulebook **out, struct err *e)
+{
+    struct edition *d;
+    struct ruleset *all;
+    if (!edition_read(o, a, problems, &d, &all, e))
+        return false;
+    struct rulebook *b = calloc(1, sizeof *b);
+    if (!b)
+        abort(); /* out of memory */
+    pthread_mutex_init(&b->lock, NULL);
+    b->edition = d;
+    keep(b, settings_blocks(&d->settings, SLICE_NONE), all);
+    *out = b;
+    return true;
+}
+
+bool rulebook_reload(struct rulebook *b, const struct rulebook_options *o, struct err *e)
+{
+    struct arena a = {0};
+    struct problems problems = {0};
+    struct edition *d;
+    struct ruleset *all = NULL;
+    bool ok = edition_read(o, &a, &problems, &d, &all, e);
+    if (ok && problems.n) {
+        const struct problem *p = &problems.items[0];
+        ok = err_set(e, ERR_FORMAT, "%.*s:%d:%d: %.*s", SLICE_ARG(p->file), p->line, p->column, SLICE_ARG(slice_cut(p->message, 300)));
+        edition_unref(d);
+    }
+    if (ok) {
+        pthread_mutex_lock(&b->lock);
+        struct edition *before = b->edition;
+        forget_sets(b);
+        b->edition = d;
+        if (!b->own.n)
+            keep(b, settings_blocks(&d->settings, SLICE_NONE), ruleset_ref(all));
+        pthread_mutex_unlock(&b->lock);
+        edition_unref(before);
+    }
+    ruleset_unref(all);
+    arena_free(&a);
+    return ok;
+}
+
 void rulebook_free(struct rulebook *b)
 {
     if (!b)
         return;
     forget_sets(b);
+    edition_unref(b->edition);
     pthread_mutex_destroy(&b->lock);
     arena_free(&b->own_arena);
-    arena_free(&b->arena);
     free(b);
 }
 
@@ -147,11 +222,12 @@ int64_t rulebook_own_stamp(struct rulebook *b)
 /* The files and, behind them, what is kept elsewhere, in `a`. Under the lock. */
 static struct pack_files all_files(const struct rulebook *b, struct arena *a)
 {
-    struct pack_files all = {.packs = b->files.packs};
-    all.items = arena_array(a, struct pack_file, b->files.n + b->own.n);
-    all.cap = b->files.n + b->own.n;
-    for (size_t i = 0; i < b->files.n; i++)
-        all.items[all.n++] = b->files.items[i];
+    const struct pack_files *files = &b->edition->files;
+    struct pack_files all = {.packs = files->packs};
+    all.items = arena_array(a, struct pack_file, files->n + b->own.n);
+    all.cap = files->n + b->own.n;
+    for (size_t i = 0; i < files->n; i++)
+        all.items[all.n++] = files->items[i];
     for (size_t i = 0; i < b->own.n; i++) {
         pack_add_text(a, &all, slice_str("own rule"), arena_dup(a, b->own.items[i]));
         all.items[all.n - 1].passing = true;
@@ -161,10 +237,11 @@ static struct pack_files all_files(const struct rulebook *b, struct arena *a)
 
 struct ruleset *rulebook_for(struct rulebook *b, struct slice collection)
 {
-    uint64_t blocks = settings_blocks(&b->settings, collection);
     struct arena a = {0};
     struct pack_files files = {0};
     pthread_mutex_lock(&b->lock);
+    struct edition *d = edition_ref(b->edition);
+    uint64_t blocks = settings_blocks(&d->settings, collection);
     int64_t stamp = b->stamp;
     struct ruleset *set = find(b, blocks);
     if (set)
@@ -172,15 +249,16 @@ struct ruleset *rulebook_for(struct rulebook *b, struct slice collection)
     else
         files = all_files(b, &a);
     pthread_mutex_unlock(&b->lock);
-    if (set)
-        return set;
-    /* Outside the lock, on which every import waits. Problems were told when the book was read. */
-    struct problems problems = {0};
-    set = ruleset_make(&files, &b->settings, blocks, &a, &problems);
-    arena_free(&a);
-    pthread_mutex_lock(&b->lock);
-    if (b->stamp == stamp && b->n < SETS_KEPT && !find(b, blocks))
-        keep(b, blocks, ruleset_ref(set));
-    pthread_mutex_unlock(&b->lock);
+    if (!set) {
+        /* Outside the lock, on which every import waits. Problems were told when the book was read. */
+        struct problems problems = {0};
+        set = make(d, &files, blocks, &a, &problems);
+        arena_free(&a);
+        pthread_mutex_lock(&b->lock);
+        if (b->edition == d && b->stamp == stamp && b->n < SETS_KEPT && !find(b, blocks))
+            keep(b, blocks, ruleset_ref(set));
+        pthread_mutex_unlock(&b->lock);
+    }
+    edition_unref(d);
     return set;
 }

@@ -345,6 +345,8 @@ void ruleset_unref(struct ruleset *rs)
         regex_free(rs->patterns.items[i]->re);
     ruleset_unref(rs->parent);
     arena_free(&rs->arena);
+    if (rs->let_go)
+        rs->let_go(rs->lender);
     free(rs);
 }
 

@@ -22,6 +22,8 @@ struct literal_ref {        /* a literal whose rarest 4-gram falls into a bucket
 struct ruleset {
     atomic_uint refs;
     struct ruleset *parent; /* of a part (ruleset_only): owns the rules */
+    void (*let_go)(void *lender); /* called when the set ends, as it borrows texts of the lender; NULL: of nobody */
+    void *lender;
     struct arena arena;
     const struct rule **rules;  /* n by id, and behind them nhelpers: rules over findings, of a part, ask for theirs */
     size_t n, nhelpers, cap;

@@ -45,6 +45,11 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+bool api_reload(struct request *r, struct answer *a, struct err *e)
+{
+    return r->server->reload(r->server->reload_ctx, e) && state(a, "reloaded");
+}
+
 bool api_openapi(struct request *r, struct answer *a, struct err *e)
 {
     (void)r;

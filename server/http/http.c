@@ -575,6 +575,8 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
     http->server.metrics = metrics_new();
+    http->server.reload = o->reload;
+    http->server.reload_ctx = o->reload_ctx;
     http->watch = watch_new(connection_limit() / 4 * 3, o->tls_cert);
     if (!load_certificate(http, o, e))
         return false;
@@ -621,6 +623,11 @@ bool http_start(const struct http_options *options, struct http **out, struct er
 
 int http_port(const struct http *http) { return http->port; }
 const char *http_url(const struct http *http) { return http->url; }
+
+bool http_reload(struct http *http, const struct http_options *options, struct err *e)
+{
+    return rulebook_reload(http->server.rules, &options->rules, e) && tls_reload(e);
+}
 
 /* ---- stop -------------------------------------------------------------------------------------------------------------- */
 

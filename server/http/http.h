@@ -23,6 +23,9 @@ struct http_options {
     const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
     struct rulebook_options rules;
     uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
+    /* What POST /api/v1/reload calls, on a thread of a lane: reads the settings again, which ends in http_reload. */
+    bool (*reload)(void *ctx, struct err *e);
+    void *reload_ctx;
 };
 
 /* Starts listening, answering and working on jobs. Signals are left to the calling thread, but SIGPIPE, which is ignored. */
@@ -30,6 +33,8 @@ bool http_start(const struct http_options *options, struct http **out, struct er
 int http_port(const struct http *http);
 /* "http://127.0.0.1:8787", with TLS "https://…" */
 const char *http_url(const struct http *http);
+/* Takes the rules that `options` names, and the certificate, read anew; everything else is that of the start. What cannot be read stays as it was. */
+bool http_reload(struct http *http, const struct http_options *options, struct err *e);
 /* Accepts no more, lets requests in flight finish, puts jobs back in the queue: at most ten seconds. False: some work did
  * not end in time; the process should then leave with _exit(), which the database survives. */
 bool http_stop(struct http *http);

@@ -29,6 +29,8 @@ struct server {
     struct jobs *jobs;
     struct metrics *metrics;
     atomic_bool stopping;
+    bool (*reload)(void *ctx, struct err *e); /* reads settings and rules again */
+    void *reload_ctx;
 };
 
 /* ---- arguments: what a route's table row declares, from the query string and from the JSON body -------------------- */

@@ -569,6 +569,8 @@ const struct route routes[] = {
     {WRITE("POST", API "/jobs/{id}/retry"), .handle = api_job_retry, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Job",
      .summary = "Put a job that failed or was cancelled back in the queue"},
     {READ(API "/system"), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
+    {WRITE("POST", API "/reload"), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "State",
+     .summary = "Read rules, settings and certificates again, as SIGHUP does; what is wrong in them stays as it was"},
     {WRITE("POST", API "/sample"), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},
     {READ(API "/docs"), .handle = api_docs, .query = {docs_params}, .schema = "[DocsPage]", .summary = "The pages of the documentation"},

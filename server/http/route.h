@@ -145,6 +145,7 @@ HANDLER(api_query_delete);
 HANDLER(api_health);
 HANDLER(api_ready);
 HANDLER(api_metrics);
+HANDLER(api_reload);
 HANDLER(api_openapi);
 /* mcp.c */
 HANDLER(api_mcp);

@@ -4,6 +4,7 @@ import { actionChecks } from './actions.mjs';
 import { check, finish, launch, startServer } from './harness.mjs';
 import { groupChecks } from './groups.mjs';
 import { importChecks } from './imports.mjs';
+import { docsChecks } from './docs.mjs';
 import { listChecks } from './lists.mjs';
 import { judgingChecks } from './judging.mjs';
 import { lookChecks, loadSample } from './looks.mjs';
@@ -33,6 +34,7 @@ const SUITES = [
     { name: 'two', group: 'pages', run: ({ browser, base }) => twoChecks(browser, base) },
     { name: 'lists', group: 'pages', run: ({ browser, base, sample }) => listChecks(browser, base, sample) },
     { name: 'states', group: 'pages', run: ({ browser, base, sample }) => stateChecks(browser, base, sample) },
+    { name: 'docs', group: 'work', run: ({ browser, base }) => docsChecks(browser, base) },
     { name: 'text', group: 'work', run: () => textChecks() },
     { name: 'transcript', group: 'work', run: ({ browser, base }) => transcriptChecks(browser, base) },
     { name: 'imports', group: 'work', run: ({ browser, base }) => importChecks(browser, base) },

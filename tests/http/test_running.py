@@ -1,8 +1,10 @@
 """What keeps a server running: its settings, logs, figures, and what it throws away."""
 import json
 import os
+import signal
 import subprocess
 import tempfile
+import time
 
 from server import PROGRAM, Server, chat, jsonl
 
@@ -67,3 +69,42 @@ def test_a_request_is_a_line_in_the_log_that_its_answer_names():
         assert lines(s, "job")[0] | {"ms": 0, "time": ""} == {"time": "", "level": "info", "message": "job", "id": job["id"], "kind": "import", "state": "done",
                                                               "ms": 0, "collection": c["id"]}, lines(s, "job")
         assert "hidden-words" not in s.said(1 << 30) and "secret-name" not in s.said(1 << 30)  # what people look for is not in the log
+
+
+def test_rules_and_settings_are_read_again_without_a_restart():
+    with tempfile.TemporaryDirectory(prefix="telltale-http-") as folder:
+        settings = os.path.join(folder, "telltale.yaml")
+
+        def write(text):
+            with open(settings, "w") as out:
+                out.write(text)
+
+        def findings(only={"only": ["repeated-call"]}):
+            job = s.send("POST", "collections/c/scans", only, 202)
+            assert s.get(f"jobs/{job['id']}", wait=30)["state"] == "done"
+            return {f["severity"] for f in s.get("collections/c/findings", detector="repeated-call")["items"]}
+
+        call = {"role": "assistant", "content": "", "tool_calls": [{"id": "c", "function": "bash", "arguments": {"cmd": "ls"}}]}
+        back = {"role": "tool", "tool_call_id": "c", "content": "the same"}
+        write("detectors: {repeated-call: {severity: low}}\nserve: {log: json, workers: 1}\n")
+        with Server("--config", settings) as s:
+            s.collection()
+            s.upload(jsonl([{"id": "r", "messages": [{"role": "user", "content": "go"}, *[call, back] * 12]}]))
+            assert findings() == {"low"}
+            write("detectors: {repeated-call: {severity: high}}\nserve: {log: json, workers: 2}\n")
+            s.process.send_signal(signal.SIGHUP)
+            until = time.monotonic() + 10
+            while not lines(s, "rules and settings were read again") and time.monotonic() < until:
+                time.sleep(0.02)
+            assert findings() == {"high"}
+            assert lines(s, "--workers has changed: that holds when the server starts again")
+            for broken, words in (("detectors: {repeated-call: {severity: grave}}\n", "severity is low, medium or high"),
+                                  ("detectors: {repeated-call: {severity: low}}\nrules: nowhere\n", "nowhere: No such file"),
+                                  ("serve: {listn: x}\n", "serve has no key 'listn'")):
+                write(broken)
+                said = s.ask("POST", "reload", {}).json()["detail"]
+                assert words in said, said
+            assert findings() == {"high"}
+            write("disable: repeated-call\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded"}
+            assert findings({}) == set() # one that is named looks though it is off

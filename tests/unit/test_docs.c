@@ -3,8 +3,10 @@
 
 #include "base/embed.h"
 #include "cli/cli.h"
+#include "http/metrics.h"
 #include "http/route.h"
 #include "ingest/format.h"
+#include "jobs/jobs.h"
 
 #include <ctype.h>
 #include <setjmp.h>
@@ -90,6 +92,10 @@ static void what_the_tables_hold_is_in_the_pages(void **state)
     }
     for (size_t i = 0; i < format_count; i++)
         assert_in("formats", "| `%s` |", formats[i]->name);
+    for (size_t i = 0; i < metric_count; i++)
+        assert_in("operations", "| `%s` | %s |", metric_rows[i].name, metric_rows[i].type);
+    for (size_t i = 0; i < job_kind_count; i++)
+        assert_in("operations", "`%s`", job_kinds[i].name);
     size_t rules = 0;
     for (struct slice rest = page("catalogue"); rest.len;)
         rules += slice_starts(slice_take(&rest, '\n'), "#### ");

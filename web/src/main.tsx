@@ -26,6 +26,7 @@ import './query.css';
 import './beside.css';
 import './search.css';
 import './rules.css';
+import './docs.css';
 
 const RulesPage = lazy(() => import('./pages/rules').then(m => m.RulesPage));
 const SettingsPage = lazy(() => import('./pages/settings').then(m => m.SettingsPage));
@@ -39,6 +40,7 @@ const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
 const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
 const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
+const DocsPage = lazy(() => import('./pages/docs').then(m => m.DocsPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
@@ -94,6 +96,8 @@ function App(): JSX.Element {
             return <BesidePage />;
         case 'query':
             return <QueryPage />;
+        case 'docs':
+            return <DocsPage name={page.page} />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':

@@ -14,7 +14,8 @@ export type Tab =
     | 'query'
     | 'detectors'
     | 'jobs'
-    | 'settings';
+    | 'settings'
+    | 'docs';
 
 type Named = { id: string; name: string };
 
@@ -44,4 +45,5 @@ export const PLACES: readonly Place[] = [
     { tab: 'rubrics', name: 'Rubrics', of: 'all', to: c => rubricPath(undefined, { collection: c?.name }) },
     { tab: 'jobs', name: 'Jobs', of: 'all', to: () => '/jobs' },
     { tab: 'settings', name: 'Settings', of: 'all', to: () => '/settings' },
+    { tab: 'docs', name: 'Docs', of: 'all', to: () => '/docs' },
 ];

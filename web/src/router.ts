@@ -115,6 +115,7 @@ export type Page =
     | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'beside' | 'jobs' }
     | { name: 'rubric' | 'agreement'; rubric: string }
     | { name: 'search' }
+    | { name: 'docs'; page?: string }
     | { name: 'unknown' };
 
 export function pageOf(path: string): Page {
@@ -127,6 +128,8 @@ export function pageOf(path: string): Page {
     if (path === '/compare') return { name: 'beside' };
     if (path === '/settings') return { name: 'settings' };
     if (path === '/jobs') return { name: 'jobs' };
+    if (path === '/docs') return { name: 'docs' };
+    if (parts[0] === 'docs' && parts.length === 2 && parts[1]) return { name: 'docs', page: parts[1] };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };
     if (parts[0] === 'judges' && parts[1]) {
         if (parts.length === 2) return { name: 'rubric', rubric: parts[1] };

@@ -9,12 +9,21 @@ import { Words } from './words';
 const MOST = 100_000; /* characters; what is longer is read as it was sent */
 const DEEPEST = 6;
 
-export function Markdown({ text }: { text: string }): JSX.Element {
-    const lines = text.slice(0, MOST).split('\n');
+/** What a document of our own has beyond the text of a stranger: headings that can be linked to, and links within this site. */
+export interface Own {
+    /** The address on this site that a relative link leads to. */
+    address: (target: string) => string;
+    /** How often each anchor was given on this page. */
+    anchors: Map<string, number>;
+}
+
+export function Markdown({ text, own }: { text: string; own?: (target: string) => string }): JSX.Element {
+    const most = own ? Infinity : MOST;
+    const lines = text.slice(0, most).split('\n');
     return (
         <div class="md">
-            {blocksOf(lines, 0)}
-            {text.length > MOST && <p class="dim">{num(text.length - MOST)} more characters: read them as sent.</p>}
+            {blocksOf(lines, 0, own && { address: own, anchors: new Map() })}
+            {text.length > most && <p class="dim">{num(text.length - most)} more characters: read them as sent.</p>}
         </div>
     );
 }
@@ -22,11 +31,11 @@ export function Markdown({ text }: { text: string }): JSX.Element {
 const FENCE = /^ {0,3}(```+|~~~+)/;
 const ITEM = /^( {0,12})(?:[-*+]|(\d{1,6})[.)]) +(.*)$/;
 
-function blocksOf(lines: string[], depth: number): ComponentChildren[] {
+function blocksOf(lines: string[], depth: number, own?: Own): ComponentChildren[] {
     const out: ComponentChildren[] = [];
     let open: string[] = []; /* of the paragraph */
     const close = () => {
-        if (open.length) out.push(<p key={out.length}>{inline(open.join('\n'))}</p>);
+        if (open.length) out.push(<p key={out.length}>{inline(open.join('\n'), own)}</p>);
         open = [];
     };
     for (let i = 0; i < lines.length; i++) {
@@ -38,7 +47,7 @@ function blocksOf(lines: string[], depth: number): ComponentChildren[] {
             while (end < lines.length && !lines[end]!.trimStart().startsWith(fence[1]!)) end++;
             const code = lines.slice(i + 1, end).join('\n');
             out.push(
-                <pre key={out.length} class="code">
+                <pre key={out.length} class="code" tabIndex={own && 0}>
                     <Words text={code} language={fenceLanguage(line, 0)} />
                 </pre>,
             );
@@ -48,6 +57,10 @@ function blocksOf(lines: string[], depth: number): ComponentChildren[] {
         const heading = /^ {0,3}(#{1,6}) +(.*?)[# ]*$/.exec(line.slice(0, 1000));
         if (heading) {
             close();
+            if (own) {
+                out.push(headingOf(heading[1]!.length, heading[2]!, own, out.length));
+                continue;
+            }
             // Not a heading of the page: the page's own outline stays as it is.
             out.push(
                 <p key={out.length} class={`md-h md-h${heading[1]!.length}`}>
@@ -70,13 +83,25 @@ function blocksOf(lines: string[], depth: number): ComponentChildren[] {
             const inside: string[] = [];
             for (; i < lines.length && /^ {0,3}>/.test(lines[i]!); i++) inside.push(lines[i]!.replace(/^ {0,3}> ?/, ''));
             i--;
-            out.push(<blockquote key={out.length}>{blocksOf(inside, depth + 1)}</blockquote>);
+            out.push(<blockquote key={out.length}>{blocksOf(inside, depth + 1, own)}</blockquote>);
+            continue;
+        }
+        if (/^ {4}/.test(line) && !open.length && !ITEM.test(line)) {
+            let end = i + 1;
+            while (end < lines.length && (/^ {4}/.test(lines[end]!) || (!lines[end]!.trim() && /^ {4}/.test(lines[end + 1] ?? '')))) end++;
+            const code = lines.slice(i, end).map(l => l.slice(4));
+            out.push(
+                <pre key={out.length} class="code" tabIndex={own && 0}>
+                    <Words text={code.join('\n')} />
+                </pre>,
+            );
+            i = end - 1;
             continue;
         }
         if (ITEM.test(line) && depth < DEEPEST) {
             close();
             const end = endOfList(lines, i);
-            out.push(list(lines.slice(i, end), depth, out.length));
+            out.push(list(lines.slice(i, end), depth, out.length, own));
             i = end - 1;
             continue;
         }
@@ -85,13 +110,38 @@ function blocksOf(lines: string[], depth: number): ComponentChildren[] {
             const rows: string[][] = [cells(line)];
             for (i += 2; i < lines.length && lines[i]!.includes('|'); i++) rows.push(cells(lines[i]!));
             i--;
-            out.push(table(rows, out.length));
+            out.push(table(rows, out.length, own));
             continue;
         }
         open.push(line);
     }
     close();
     return out;
+}
+
+/** "Names for values" → "names-for-values". */
+export const anchorOf = (heading: string) =>
+    heading
+        .toLowerCase()
+        .replace(/[^a-z0-9\u0080-\uffff]+/g, '-')
+        .replace(/^-|-$/g, '');
+
+function headingOf(level: number, text: string, own: Own, key: number): JSX.Element {
+    const name = anchorOf(text);
+    const before = own.anchors.get(name) ?? 0;
+    own.anchors.set(name, before + 1);
+    const id = before ? `${name}-${before + 1}` : name;
+    const Tag = `h${level}` as 'h1';
+    return (
+        <Tag key={key} id={id}>
+            {inline(text, own)}
+            {level > 1 && (
+                <a class="anchor" href={'#' + id} aria-label="Link to this section">
+                    #
+                </a>
+            )}
+        </Tag>
+    );
 }
 
 const indentOf = (line: string) => line.length - line.trimStart().length;
@@ -114,7 +164,7 @@ function endOfList(lines: string[], from: number): number {
     return end;
 }
 
-function list(lines: string[], depth: number, key: number): JSX.Element {
+function list(lines: string[], depth: number, key: number, own?: Own): JSX.Element {
     const first = ITEM.exec(lines[0]!)!;
     const indent = first[1]!.length;
     const items: string[][] = [];
@@ -123,7 +173,7 @@ function list(lines: string[], depth: number, key: number): JSX.Element {
         if (item && item[1]!.length <= indent) items.push([item[3]!]);
         else items[items.length - 1]!.push(line.slice(Math.min(indentOf(line), indent + 2)));
     }
-    const drawn = items.map((item, i) => <li key={i}>{item.length === 1 ? inline(item[0]!) : blocksOf(item, depth + 1)}</li>);
+    const drawn = items.map((item, i) => <li key={i}>{item.length === 1 ? inline(item[0]!, own) : blocksOf(item, depth + 1, own)}</li>);
     return first[2] != null ? (
         <ol key={key} start={Number(first[2])}>
             {drawn}
@@ -136,19 +186,18 @@ function list(lines: string[], depth: number, key: number): JSX.Element {
 const cells = (line: string) =>
     line
         .trim()
-        .replace(/^\||\|$/g, '')
-        .split('|')
-        .slice(0, 60)
-        .map(cell => cell.trim());
+        .replace(/^\||(?<!\\)\|$/g, '')
+        .split(/(?<!\\)\|/, 60)
+        .map(cell => cell.trim().replaceAll('\\|', '|'));
 
-function table(rows: string[][], key: number): JSX.Element {
+function table(rows: string[][], key: number, own?: Own): JSX.Element {
     return (
         <div class="md-table" key={key}>
             <table>
                 <thead>
                     <tr>
                         {rows[0]!.map((cell, i) => (
-                            <th key={i}>{inline(cell)}</th>
+                            <th key={i}>{inline(cell, own)}</th>
                         ))}
                     </tr>
                 </thead>
@@ -157,7 +206,7 @@ function table(rows: string[][], key: number): JSX.Element {
                         <tr key={r}>
                             {/* No more cells than were written: a wide head over short rows stays as small as its text. */}
                             {row.slice(0, rows[0]!.length).map((cell, i) => (
-                                <td key={i}>{inline(cell)}</td>
+                                <td key={i}>{inline(cell, own)}</td>
                             ))}
                         </tr>
                     ))}
@@ -169,29 +218,36 @@ function table(rows: string[][], key: number): JSX.Element {
 
 /* Every part is bounded, so that a line of a hundred thousand stars is read once. */
 const INLINE =
-    /`([^`\n]{1,400})`|\*\*([^*\n]{1,400})\*\*|(?<![\w*])\*([^*\s][^*\n]{0,400})\*(?!\w)|~~([^~\n]{1,400})~~|(!?)\[([^\]\n]{0,400})\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>"'`]{1,2000})/g;
+    /\\([\\`*_<>[\]#])|`([^`\n]{1,400})`|\*\*([^*\n]{1,400})\*\*|(?<![\w*])\*([^*\s][^*\n]{0,400})\*(?!\w)|~~([^~\n]{1,400})~~|(!?)\[([^\]\n]{0,400})\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>"'`]{1,2000})/g;
 
-function inline(text: string): ComponentChildren[] {
+function inline(text: string, own?: Own): ComponentChildren[] {
     const out: ComponentChildren[] = [];
     let at = 0;
     for (const match of text.matchAll(INLINE)) {
         if (match.index > at) out.push(visible(text.slice(at, match.index)));
         at = match.index + match[0].length;
-        const [whole, code, bold, slanted, struck, image, label, target, bare] = match;
+        const [whole, escaped, code, bold, slanted, struck, image, label, target, bare] = match;
         const key = match.index;
-        if (code != null) out.push(<code key={key}>{visible(code)}</code>);
-        else if (bold != null) out.push(<b key={key}>{inline(bold)}</b>);
+        if (escaped != null) out.push(escaped);
+        else if (code != null) out.push(<code key={key}>{visible(code)}</code>);
+        else if (bold != null) out.push(<b key={key}>{inline(bold, own)}</b>);
         else if (slanted != null) out.push(<i key={key}>{visible(slanted)}</i>);
         else if (struck != null) out.push(<s key={key}>{visible(struck)}</s>);
         else if (image) out.push(<span key={key}>{`[image: ${visible(label || 'without words')}, ${visible(target!)}]`}</span>);
-        else out.push(link(whole, label ?? bare!, target ?? bare!, key));
+        else out.push(link(whole, label ?? bare!, target ?? bare!, key, own));
     }
     if (at < text.length) out.push(visible(text.slice(at)));
     return out;
 }
 
 /** What leads elsewhere says where; what is no address of the web stays the words it was. */
-function link(whole: string, label: string, target: string, key: number): ComponentChildren {
+function link(whole: string, label: string, target: string, key: number, own?: Own): ComponentChildren {
+    if (own && !/^[a-z]+:/.test(target))
+        return (
+            <a key={key} href={own.address(target)}>
+                {inline(label)}
+            </a>
+        );
     let url: URL;
     try {
         url = new URL(target);
