@@ -159,6 +159,7 @@ int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
 int cmd_mcp(struct cli *cli);
+int cmd_webhook(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_backup(struct cli *cli);
 int cmd_docs(struct cli *cli);

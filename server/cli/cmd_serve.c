@@ -151,6 +151,7 @@ int cmd_serve(struct cli *cli)
         .nproxies = proxies.n,
         .tls_cert = cli_option(cli, "tls-cert"),
         .tls_key = cli_option(cli, "tls-key"),
+        .private_webhooks = cli_flag(cli, "private-webhooks"),
         .web_dir = cli_option(cli, "web-dir"),
         .rules = cli_rulebook_options(cli),
     };

@@ -17,6 +17,7 @@
 struct route;
 struct rulebook;
 struct jobs;
+struct hooks;
 struct metrics;
 
 /* What all requests share; immutable while the server runs, but for what is atomic or has its own lock. */
@@ -27,6 +28,7 @@ struct server {
     struct rulebook *rules;
     const char *config;       /* telltale.yaml; NULL: there is none */
     struct jobs *jobs;
+    struct hooks *hooks;
     struct metrics *metrics;
     atomic_bool stopping;
     bool (*reload)(void *ctx, struct err *e); /* reads settings and rules again */

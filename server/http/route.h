@@ -147,6 +147,13 @@ HANDLER(api_ready);
 HANDLER(api_metrics);
 HANDLER(api_reload);
 HANDLER(api_openapi);
+/* api_webhooks.c */
+HANDLER(api_webhooks);
+HANDLER(api_webhook_add);
+HANDLER(api_webhook_change);
+HANDLER(api_webhook_delete);
+HANDLER(api_webhook_test);
+HANDLER(api_deliveries);
 /* mcp.c */
 HANDLER(api_mcp);
 enum lane mcp_lane(struct request *r);

@@ -156,8 +156,8 @@ static void set_headers(struct exchange *x, bool post, const char *idempotency)
     char line[128];
     if (x->w->key_header)
         add_header(x, x->w->key_header);
-    for (const struct curl_slist *line = x->w->headers; line; line = line->next)
-        add_header(x, line->data);
+    for (const struct curl_slist *each = x->w->headers; each; each = each->next)
+        add_header(x, each->data);
     if (post) {
         add_header(x, "Content-Type: application/json");
         add_header(x, "Expect:");
