@@ -5,6 +5,11 @@
 
 enum { STREAM_LOG_US = 60 * 60 * 1000000ll };
 
+static const struct actor *everywhere;
+static atomic_bool everywhere_logged;
+
+void store_act_everywhere_as(const struct actor *actor) { everywhere = actor; }
+
 void store_act_as(struct store *s, const struct actor *actor)
 {
     s->actor = actor;
@@ -51,15 +56,15 @@ static bool is_told(struct store *s, const struct actor *actor, int64_t now, boo
 static bool log_change(void *ctx, struct err *e)
 {
     struct store *s = ctx;
-    const struct actor *actor = s->actor;
+    const struct actor *actor = s->actor ? s->actor : everywhere;
     int64_t now = clock_now_us();
     bool told;
-    if (!actor || !actor->action.len || s->logged)
+    if (!actor || !actor->action.len || (s->actor ? s->logged : atomic_load(&everywhere_logged)))
         return true;
     if (!is_told(s, actor, now, &told, e))
         return false;
     s->logged = true;
-    if (told)
+    if (told || (!s->actor && atomic_exchange(&everywhere_logged, true)))
         return true;
     struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
     bind_int(q, now);

@@ -245,7 +245,7 @@ static bool is_any_due(struct store *s, int64_t now, bool *any, struct err *e)
 static bool claim(struct store *s, int64_t now, size_t most, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM delivery d JOIN webhook w ON w.n = d.webhook"
-                                       " WHERE d.state = 0 AND d.next_at <= $1 AND NOT w.paused ORDER BY d.next_at LIMIT $2", e);
+                                       " WHERE d.state = 0 AND d.next_at <= $1 AND NOT w.paused ORDER BY d.next_at, d.n LIMIT $2", e);
     bind_int(q, now);
     bind_int(q, (int64_t)most);
     enum step step;

@@ -11,6 +11,14 @@
 
 atomic_bool cli_stop, cli_stop_at_once;
 
+const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter)
+{
+    for (; rows && rows->name; rows++)
+        if (letter ? rows->letter == letter : strlen(rows->name) == len && memcmp(rows->name, name, len) == 0)
+            return rows;
+    return NULL;
+}
+
 const char *cli_option(const struct cli *cli, const char *name)
 {
     for (size_t i = cli->noptions; i-- > 0;)

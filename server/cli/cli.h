@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "base/version.h"
 #include "detect/rulebook.h"
+#include "storage/access.h"
 #include "storage/store.h"
 
 #include <jansson.h>
@@ -45,6 +46,7 @@ struct cli {
     enum output output;
     const struct report_kind *report; /* what --output names instead; NULL: one of `output` */
     struct arena arena;       /* of the whole command */
+    struct actor actor;       /* who calls, as the log of changes has them */
     const char **args;        /* positional */
     size_t nargs;
     struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
@@ -158,6 +160,8 @@ int cmd_delete(struct cli *cli);
 int cmd_tag(struct cli *cli);
 int cmd_review(struct cli *cli);
 int cmd_exceptions(struct cli *cli);
+int cmd_token(struct cli *cli);
+int cmd_audit(struct cli *cli);
 int cmd_mcp(struct cli *cli);
 int cmd_webhook(struct cli *cli);
 int cmd_check(struct cli *cli);

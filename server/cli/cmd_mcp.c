@@ -9,6 +9,7 @@ struct session {
     struct server server;
     struct store *store;
     struct slice page;
+    struct who who; /* whoever started it may do everything, as on any command line */
     bool writes;
 };
 
@@ -20,7 +21,7 @@ static bool say(const struct str *answer)
 /* One line; false: nobody reads the answers any more. */
 static bool take(struct session *session, struct slice line)
 {
-    struct request r = {.server = &session->server, .store = session->store, .upload = {.fd = -1}};
+    struct request r = {.server = &session->server, .store = session->store, .who = session->who, .upload = {.fd = -1}};
     struct str answer = STR_INIT(ANSWER_MAX);
     bool refused, ok = true;
     if (slice_trim(line).len && mcp_answer(&r, line, session->page, session->writes, &answer, &refused))
@@ -83,7 +84,7 @@ int cmd_mcp(struct cli *cli)
     const char *page = cli_option(cli, "page");
     struct problems problems = {0};
     struct session session = {.server = {.db = cli->db}, .page = slice_str(page ? page : "http://127.0.0.1:8787"),
-                              .writes = !cli_flag(cli, "read-only")};
+                              .who = {.name = cli->actor.name, .scopes = MAY_ALL}, .writes = !cli_flag(cli, "read-only")};
     while (slice_ends(session.page, "/"))
         session.page.len--;
     bool ok = cli_open(cli, session.writes ? STORE_WRITE : STORE_READ, &session.store, &e) &&

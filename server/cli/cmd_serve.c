@@ -149,6 +149,8 @@ int cmd_serve(struct cli *cli)
         .nhosts = hosts.n,
         .proxies = proxies.items,
         .nproxies = proxies.n,
+        .require_token = cli_flag(cli, "require-token"),
+        .insecure = cli_flag(cli, "insecure"),
         .tls_cert = cli_option(cli, "tls-cert"),
         .tls_key = cli_option(cli, "tls-key"),
         .private_webhooks = cli_flag(cli, "private-webhooks"),

@@ -10,6 +10,8 @@ static const struct option_row serve_options[] = {
     {0, "tls-cert", "FILE", "https: the certificate (PEM; those that signed it may follow); SIGHUP reads both files again"},
     {0, "tls-key", "FILE", "https: its key (PEM)"},
     {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
+    {0, "require-token", NULL, "ask for tokens on loopback too, as is always done elsewhere"},
+    {0, "insecure", NULL, "ask for none, wherever it listens: everybody who reaches it may do everything"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
@@ -191,6 +193,19 @@ static const struct option_row webhook_options[] = {
     {0, "page", "URL", "add: where people open the page, for links (default http://127.0.0.1:8787)"},
     {0},
 };
+static const struct option_row token_options[] = {
+    {0, "scope", "SCOPE,...", "create: ingest (put runs in), read, review (reads too), admin (everything); default read"},
+    {'c', "collection", "NAME", "create: for this collection alone; may repeat"},
+    {0, "expires", "WHEN", "create: 90d, 12h, or a time such as 2027-01-31T00:00:00Z (default: never)"},
+    {0, "rate", "N", "create: requests a second at most"},
+    {0, "max-upload", "MB", "create: megabytes of one body at most"},
+    {0},
+};
+static const struct option_row audit_options[] = {
+    {0, "actor", "NAME", "only changes by this token, by local or by cli:USER"},
+    {0, "limit", "N", "at most so many rows, the newest"},
+    {0},
+};
 static const struct option_row mcp_options[] = {
     RULES_OPTIONS,
     {0, "read-only", NULL, "without the tools that change something"},
@@ -301,6 +316,11 @@ const struct command commands[] = {
     {"webhook", "[list | add URL | delete ID... | pause ID... | resume ID... | test ID | deliveries ID]", "tell another server when imports and judges are done",
      "A server (telltale serve) then POSTs to URL what its jobs ended with, signed as Standard Webhooks has it, and tries again for a day until that\n"
      "answers with 2xx. add prints the secret that signs, once.", webhook_options, 0, -1, cmd_webhook},
+    {"token", "create NAME | list | revoke ID...", "tokens, by which a server knows who asks",
+     "A server that listens where other machines reach it asks for a token (serve --require-token: on this machine too). create prints it, once:\n"
+     "of tokens only a hash is kept, under the key DATABASE.key. Clients send it as \"Authorization: Bearer TOKEN\", telltale import --to takes it\n"
+     "from $TELLTALE_TOKEN, and the page asks for it. A token that is revoked is refused from the next request on.", token_options, 1, -1, cmd_token},
+    {"audit", "", "who changed what, newest first", NULL, audit_options, 0, 0, cmd_audit},
     {"mcp", "", "answer a coding agent: the Model Context Protocol on stdin and stdout",
      "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
      "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},

@@ -9,14 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter)
-{
-    for (; rows && rows->name; rows++)
-        if (letter ? rows->letter == letter : strlen(rows->name) == len && memcmp(rows->name, name, len) == 0)
-            return rows;
-    return NULL;
-}
-
 /* A column of at least 28 characters, then the text. */
 static void print_option(const struct option_row *o)
 {
@@ -195,6 +187,20 @@ static const char *default_db(struct arena *a)
     return home && *home ? arena_printf(a, "%s/.local/share/telltale/telltale.db", home).ptr : "telltale.db";
 }
 
+/* What a command changes is logged as its user's; the server logs what each request does. A command with verbs ("create NAME | list") is named
+ * with its verb. */
+static void act(struct cli *cli)
+{
+    const char *user = getenv("USER"), *arguments = cli->command->arguments + (cli->command->arguments[0] == '[');
+    bool verb = cli->nargs && *arguments >= 'a' && *arguments <= 'z';
+    if (cli->command->run == cmd_serve)
+        return;
+    cli->actor.name = user && *user ? arena_printf(&cli->arena, "cli:%s", user) : arena_printf(&cli->arena, "cli:%u", (unsigned)geteuid());
+    cli->actor.action = arena_printf(&cli->arena, "telltale %s%s%.100s", cli->command->name, verb ? " " : "", verb ? cli->args[0] : "");
+    cli->actor.target = slice_str(cli_option(cli, "collection"));
+    store_act_everywhere_as(&cli->actor);
+}
+
 static void on_signal(int number)
 {
     (void)number;
@@ -239,6 +245,7 @@ int main(int argc, char **argv)
                 log_set_level(LOG_ERROR);
             if (!cli.db)
                 cli.db = default_db(&cli.arena);
+            act(&cli);
             status = cli.command->run(&cli);
             if (fflush(stdout) != 0 || ferror(stdout))
                 status = status ? status : err_exit_status(ERR_IO);

@@ -1,6 +1,7 @@
 #include "http/api.h"
 
 #include "base/clock.h"
+#include "http/access.h"
 #include "ingest/fmt_csv.h"
 #include "ingest/ownrules.h"
 #include "jobs/jobs.h"
@@ -25,7 +26,7 @@ bool api_look(struct request *r, struct answer *a, int64_t wait_s, struct job_ro
     int64_t now = clock_monotonic_us();
     if (!r->wait_until)
         r->wait_until = now + wait_s * 1000000;
-    if (!store_job(r->store, r->job, &r->arena, out, e))
+    if (!store_job(r->store, r->job, &r->arena, out, e) || !access_job(r, out, e))
         return false;
     *later = a->park = !api_ended(out->state) && now < r->wait_until;
     return true;

@@ -1,8 +1,9 @@
-/* The door that Docent's SDK comes in by, under /rest: Docent(server_url=…) works as it is. There are no accounts: keys, cookies and
- * passwords are taken and not looked at.
+/* The door that Docent's SDK comes in by, under /rest: Docent(server_url=…) works as it is. Its api_key is a token of ours where the
+ * server asks for one (access.h); else keys, cookies and passwords are taken and not looked at.
  *
  * Runs go the way of every upload. They keep the ids that the client gave them: an id that is no UUID, or that another collection has too, is
  * the run's external_id, and is what these calls know it by. */
+#include "http/access.h"
 #include "http/api.h"
 #include "http/docent.h"
 
@@ -37,10 +38,10 @@ bool docent_ping(struct request *r, struct answer *a, struct err *e)
 
 bool docent_key(struct request *r, struct answer *a, struct err *e)
 {
-    (void)r, (void)e;
+    (void)e;
     struct jsonw j = jsonw_to(&a->body);
     jsonw_object(&j);
-    jsonw_kstrz(&j, "message", "no key is needed here");
+    jsonw_kstrz(&j, "message", access_is_closed(r->server->access) ? "the key is good" : "no key is needed here");
     jsonw_kstrz(&j, "user_id", user);
     jsonw_kbool(&j, "is_anonymous", false);
     jsonw_end(&j);
@@ -255,7 +256,7 @@ bool docent_runs_add(struct request *r, struct answer *a, struct err *e)
 static bool find_job(struct request *r, struct slice id, struct job_row *row, struct err *e)
 {
     struct collection_row collection;
-    return api_path_collection(r, &collection, e) && store_job(r->store, id, &r->arena, row, e) &&
+    return api_path_collection(r, &collection, e) && store_job(r->store, id, &r->arena, row, e) && access_job(r, row, e) &&
            (slice_eq(row->collection, collection.id) || err_set(e, ERR_NOT_FOUND, "there is no job %.*s here", SLICE_ARG(id)));
 }
 

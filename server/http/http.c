@@ -4,6 +4,7 @@
 #include "base/inflate.h"
 #include "base/log.h"
 #include "detect/detect.h"
+#include "http/access.h"
 #include "http/gate.h"
 #include "http/lanes.h"
 #include "http/listen.h"
@@ -243,6 +244,8 @@ static void keep_headers(struct request *r, const struct head *head)
         [HEADER_IDEMPOTENCY_KEY] = "Idempotency-Key",   [HEADER_AUTHORIZATION] = "Authorization",
         [HEADER_COLLECTION] = "X-Telltale-Collection",  [HEADER_REQUEST_ID] = "X-Request-Id",
         [HEADER_HOST] = "Host",                         [HEADER_MCP_REVISION] = "MCP-Protocol-Version",
+        [HEADER_COOKIE] = "Cookie",                     [HEADER_ORIGIN] = "Origin",
+        [HEADER_CSRF] = "X-Telltale-CSRF",
     };
     for (size_t i = 0; i < head->n; i++)
         for (int name = 0; name < HEADER_NAMES; name++)
@@ -253,7 +256,7 @@ static void keep_headers(struct request *r, const struct head *head)
 }
 
 /* Most bytes of a body, as it comes and unpacked. */
-static uint64_t body_max(const struct exchange *x)
+static uint64_t route_max(const struct exchange *x)
 {
     switch (x->errand.request.route->body) {
     case BODY_NONE: break;
@@ -262,6 +265,12 @@ static uint64_t body_max(const struct exchange *x)
     case BODY_SPOOL: return x->http->server.spool.max;
     }
     return 0;
+}
+
+static uint64_t body_max(const struct exchange *x)
+{
+    uint64_t most = route_max(x), may = (uint64_t)x->errand.request.who.token.upload_max;
+    return may && may < most ? may : most;
 }
 
 static bool takes(const struct route *route, struct slice header)
@@ -311,10 +320,13 @@ static int head_refused(struct exchange *x, struct err *e)
         answer_header(&x->errand.answer, "Allow", allow);
         return err_set(e, ERR_USAGE, "this path answers %.*s", SLICE_ARG(allow)), 405;
     }
+    int status = access_check(r->server->access, r, &x->errand.answer, e);
+    if (status)
+        return status;
     /* What stands in the query of a page is the page's own state. */
     if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
-    int status = body_refused(x, e);
+    status = body_refused(x, e);
     if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, &r->upload, e))
         return err_http_status(e->code);
     return status;
@@ -592,7 +604,10 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->gate.nnames = o->nhosts;
     if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
         return false;
-    if (!open_database(http, o, e) || !load_rules(http, o, e) ||
+    bool closed = o->require_token || (!at.loopback && !o->insecure);
+    if (!at.loopback && !closed)
+        log_warn("--insecure: everybody who reaches %s may read and change everything", http->url);
+    if (!open_database(http, o, e) || !access_open(http->server.db, closed, &http->server.access, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;
     http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules,
@@ -674,6 +689,7 @@ bool http_stop(struct http *http)
         jobs_free(http->server.jobs);
     if (http->server.hooks)
         hooks_free(http->server.hooks);
+    access_close(http->server.access);
     rulebook_free(http->server.rules);
     metrics_free(http->server.metrics);
     watch_free(http->watch);

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/threads.h"
+#include "http/access.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -43,7 +44,12 @@ void errand_run(struct errand *errand)
     struct request *r = &errand->request;
     struct answer *a = &errand->answer;
     struct err e = {0};
-    bool ok = request_read_body(r, &e) && r->route->handle(r, a, &e);
+    bool ok = request_read_body(r, &e);
+    if (ok && r->store)
+        access_act(r);
+    ok = ok && r->route->handle(r, a, &e);
+    if (r->store)
+        access_acted(r);
     if (ok && a->body.full)
         ok = err_set(&e, ERR_TOO_LARGE, "the answer is over %zu bytes; ask for less at a time", ANSWER_MAX);
     if (!ok) {

@@ -13,6 +13,13 @@ static bool is_any(const struct sockaddr *address)
     return IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
 static int bound_port(int fd)
 {
     struct sockaddr_storage bound;
@@ -32,6 +39,7 @@ static bool bind_to(const struct addrinfo *address, struct listener *out)
     if (bind(out->fd, address->ai_addr, address->ai_addrlen) < 0 || listen(out->fd, 1024) < 0)
         return false;
     out->ipv6 = address->ai_family == AF_INET6;
+    out->loopback = is_loopback(address->ai_addr);
     out->any = is_any(address->ai_addr);
     out->port = bound_port(out->fd);
     return true;

@@ -12,6 +12,7 @@ struct listener {
     int fd;
     int port;
     bool ipv6;
+    bool loopback;      /* only this machine reaches it */
     bool any;           /* on all addresses of the machine */
     struct slice host;  /* as a URL has it: "127.0.0.1", "[::1]" */
 };

@@ -1,3 +1,4 @@
+#include "http/access.h"
 #include "http/mcp.h"
 
 #include <stdio.h>
@@ -304,7 +305,12 @@ static bool answer(const struct mcp_tool *tool, struct request *sub, const struc
     int64_t rows = arg_int(&sub->args, "limit", 0);
     if (tool->rows && rows > tool->most)
         return err_set(e, ERR_USAGE, "\"limit\" must be at most %lld", (long long)tool->most);
-    if (!sub->route->handle(sub, a, e))
+    if (access_may(sub, e)) /* what the route needs, and not what /mcp does */
+        return false;
+    access_act(sub);
+    bool ok = sub->route->handle(sub, a, e);
+    access_acted(sub);
+    if (!ok)
         return false;
     if (a->body.full)
         return err_set(e, ERR_TOO_LARGE, "the answer is over %d MB; ask for less at a time", BODY_MOST >> 20);
@@ -346,7 +352,7 @@ void mcp_tool_call(const struct mcp_tool *tool, struct request *r, const struct 
 {
     struct err e = {0};
     struct str json = STR_INIT(BODY_MOST);
-    struct request sub = {.server = r->server, .route = route_of(tool), .gone = r->gone, .store = r->store, .upload = {.fd = -1},
+    struct request sub = {.server = r->server, .route = route_of(tool), .gone = r->gone, .store = r->store, .who = r->who, .client = r->client, .upload = {.fd = -1},
                           .method = slice_str(tool->method), .target = slice_str(tool->path), .body = STR_INIT(2 * MCP_MESSAGE_MAX)};
     struct mcp_view view = {.tool = tool, .page = page, .arena = &sub.arena};
     struct answer a;

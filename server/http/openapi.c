@@ -202,6 +202,9 @@ static void operation(struct jsonw *j, const struct route *route)
     jsonw_object(j);
     jsonw_kstrz(j, "operationId", id);
     jsonw_kstrz(j, "summary", route->summary);
+    jsonw_kraw(j, "security", slice_str(route->need == NEED_NONE ? "[]" : "[{\"token\": []}, {\"session\": []}]"));
+    jsonw_kstrz(j, "x-telltale-scope", need_names[route->need]);
+    jsonw_kstrz(j, "x-telltale-of", of_names[route->of]);
     parameters(j, route);
     request_body(j, route);
     jsonw_key(j, "responses");
@@ -268,9 +271,9 @@ void openapi_write(struct str *out)
     jsonw_object(j);
     jsonw_kstrz(j, "openapi", "3.1.0");
     jsonw_kraw(j, "info", slice_str("{\"title\":\"Telltale\",\"version\":\"1\",\"description\":\"What AI agents did, task by task, with the "
-                                    "words that prove it. Unknown parameters are refused; errors are application/problem+json.\"}"));
+                                    "words that prove it. Where the server asks for tokens, x-telltale-scope is the scope that a call needs, x-telltale-of whose the thing "
+                                    "is. Unknown parameters are refused; errors are application/problem+json.\"}"));
     jsonw_kraw(j, "servers", slice_str("[{\"url\":\"/\"}]"));
-    jsonw_kraw(j, "security", slice_str("[]"));
     paths(j);
     jsonw_key(j, "components");
     jsonw_object(j);
@@ -283,6 +286,8 @@ void openapi_write(struct str *out)
     jsonw_key(j, "Filter");
     members(j, run_filter_params);
     jsonw_end(j);
+    jsonw_kraw(j, "securitySchemes", slice_str("{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}, \"session\": {\"type\": \"apiKey\", "
+                                               "\"in\": \"cookie\", \"name\": \"telltale_session\"}}"));
     jsonw_key(j, "responses");
     jsonw_object(j);
     error(j, "Problem", "application/problem+json");

@@ -8,6 +8,7 @@
 #include "base/str.h"
 #include "http/peer.h"
 #include "jobs/spool.h"
+#include "storage/access.h"
 #include "storage/store.h"
 
 #include <stdatomic.h>
@@ -19,6 +20,7 @@ struct rulebook;
 struct jobs;
 struct hooks;
 struct metrics;
+struct access;
 
 /* What all requests share; immutable while the server runs, but for what is atomic or has its own lock. */
 struct server {
@@ -30,6 +32,7 @@ struct server {
     struct jobs *jobs;
     struct hooks *hooks;
     struct metrics *metrics;
+    struct access *access;
     atomic_bool stopping;
     bool (*reload)(void *ctx, struct err *e); /* reads settings and rules again */
     void *reload_ctx;
@@ -93,15 +96,27 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
 
 /* The headers that handlers ask for; the rest is the gate's affair. */
 enum header_name { HEADER_IF_NONE_MATCH, HEADER_ACCEPT_ENCODING, HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY,
-                   HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID, HEADER_HOST, HEADER_MCP_REVISION };
-enum { HEADER_NAMES = 10, PATH_SEGMENTS = 8 };
+                   HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID, HEADER_HOST, HEADER_MCP_REVISION,
+                   HEADER_COOKIE, HEADER_ORIGIN, HEADER_CSRF };
+enum { HEADER_NAMES = 13, PATH_SEGMENTS = 8 };
+
+/* Who asks, and by what right (access.h). */
+struct who {
+    struct slice name;       /* of the token, or "local"; absent: nobody */
+    struct token_row token;  /* n 0: none */
+    unsigned scopes;         /* with what they imply */
+    bool has_session;
+    struct session_row session;
+    struct actor actor;
+};
 
 struct request {
     struct server *server;
     const struct route *route;           /* NULL: none matches */
     struct slice id;                     /* what logs and the answer call it: the client's X-Request-Id, else one of ours */
     struct arena arena;                  /* lives until the answer is sent */
-    struct client client;                /* who asks */
+    struct client client;                /* from where; */
+    struct who who;                      /* and who asks */
     struct slice method, target;         /* target: as sent, with the query */
     struct slice segment[PATH_SEGMENTS]; /* of the path, decoded */
     size_t nsegments;

@@ -18,9 +18,44 @@ enum { LANES = 5 };
 
 enum body { BODY_NONE, BODY_JSON /* an object with the members in `fields` */, BODY_BYTES /* anything, in memory */, BODY_SPOOL /* to a file */ };
 
+/* The scope that a call needs where tokens are asked for. A row that does not say is refused, and a test looks for it. */
+enum need {
+    NEED_UNSAID,
+    NEED_NONE,   /* no token */
+    NEED_ANY,    /* any token */
+    NEED_INGEST,
+    NEED_STATE,  /* ingest, of what the token itself put in; or read */
+    NEED_READ,
+    NEED_REVIEW,
+    NEED_ADMIN,
+};
+enum { NEEDS = NEED_ADMIN + 1 };
+/* Whose the thing is that a call is about: what decides for a token that is bound to collections. What lies in others is not there for it: the
+ * store sees to that (storage/inside.h), wherever it is named. */
+enum of {
+    OF_UNSAID,
+    OF_NOTHING,    /* nothing of anybody */
+    OF_SESSION,    /* of whoever asks */
+    OF_SHARED,     /* of the server, and all may see it */
+    OF_ALL,        /* of the server: needs a token for all collections */
+    OF_OWN,        /* of the collections that it is bound to: a list, or what the body or the query names */
+    OF_COLLECTION, /* of the collection in the path; from here on, of the thing in the path */
+    OF_RUN,
+    OF_FINDING,
+    OF_JOB,
+    OF_JUDGMENT,
+    OF_LABEL,
+    OF_EXCEPTION,
+    OF_BLOB,
+};
+enum { OFS = OF_BLOB + 1 };
+extern const char *const need_names[NEEDS], *const of_names[OFS]; /* "read", "collection" */
+
 struct route {
     const char *method;               /* GET answers HEAD too */
     const char *path;                 /* "/api/v1/runs/{id}": {…} is one segment */
+    enum need need;
+    enum of of;
     bool (*handle)(struct request *r, struct answer *a, struct err *e);
     enum lane lane;
     enum lane (*lane_of)(struct request *r); /* instead of `lane`: told by the body; NULL */
@@ -32,6 +67,7 @@ struct route {
     const char *type;                 /* media type of success; NULL: application/json */
     void (*problem)(struct answer *a, const struct request *r, const struct err *e); /* body and type of an error; NULL: problem+json */
     const char *schema;               /* of success, in the notation of schema.h; NULL: no body, or no JSON */
+    bool streams;                     /* called all the time: its changes are logged once an hour */
     const char *summary;              /* NULL: a page, which /openapi.json leaves out */
 };
 extern const struct route routes[];
@@ -154,6 +190,14 @@ HANDLER(api_webhook_change);
 HANDLER(api_webhook_delete);
 HANDLER(api_webhook_test);
 HANDLER(api_deliveries);
+/* api_access.c */
+HANDLER(api_session);
+HANDLER(api_session_add);
+HANDLER(api_session_delete);
+HANDLER(api_tokens);
+HANDLER(api_token_add);
+HANDLER(api_token_revoke);
+HANDLER(api_audit);
 /* mcp.c */
 HANDLER(api_mcp);
 enum lane mcp_lane(struct request *r);

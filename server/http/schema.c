@@ -15,6 +15,10 @@
     "findings: KindCounts, first_finding: {id: uuid, detector: string, behavior: string, kind: string, severity: string, title: string, " \
     "evidence: [Evidence]}?"
 
+#define TOKEN \
+    "id: string, name: string, scopes: [string], collections: [uuid]?, rate: integer?, max_upload_mb: integer?, made_by: string, created_at: time, " \
+    "expires_at: time?, used_at: time?, revoked_at: time?"
+
 #define RUBRIC_ROW \
     "name: string, title: string, behavior: string?, question: string?, kind: string?, version: integer, latest: integer, author: string?, " \
     "note: string?, created_at: time?, shipped: boolean, judgments: integer, flagged: integer"
@@ -32,6 +36,10 @@ const struct schema schemas[] = {
     {"Deleted", "{deleted: integer}"},
     {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "
                "free_bytes: integer?}"},
+    {"Session", "{mode: string, signed_in: boolean, name: string?, scopes: [string], collections: [uuid]?, csrf: string?, expires_at: time?}"},
+    {"Token", "{" TOKEN "}"},
+    {"NewToken", "{" TOKEN ", token: string}"},
+    {"Change", "{id: integer, at: time, actor: string, token: string?, address: string?, action: string, target: string?, detail: object?}"},
     {"Problem", "{type: string, title: string, status: integer, detail: string, code: string, instance: string?}"},
     {"KindCounts", "{broken_task: integer, odd_behavior: integer, near_miss: integer, harness: integer, data: integer}"},
     {"Rate", "{value: number, low: number, high: number}"},

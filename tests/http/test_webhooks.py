@@ -90,7 +90,7 @@ def test_webhooks_are_told_and_signed():
         upload = s.upload(jsonl([flagged, chat("r2")]))
         found = s.get("collections/c/findings")["total"]
         assert found, "the run has a finding"
-        told = [checked(t, made["secret"]) for t in ear.wait(2)]
+        told = sorted((checked(t, made["secret"]) for t in ear.wait(2)), key=lambda t: EVENTS.index(t["type"]))
         assert [t["type"] for t in told] == ["import.done", "findings.new"] and ear.told[0][0] == "/all?key=a%20b", ear.told
         done, new = (t["data"] for t in told)
         assert done["job"]["id"] == upload["job"] and done["result"]["runs"]["new"] == 2 and done["collection"]["name"] == "c", done

@@ -375,6 +375,9 @@ static void routes_are_whole(void **state)
     for (size_t i = 0; i < route_count; i++) {
         const struct route *route = &routes[i];
         assert_non_null(route->handle);
+        assert_int_not_equal(route->need, NEED_UNSAID); /* who may: no row goes without an answer */
+        assert_int_not_equal(route->of, OF_UNSAID);
+        assert_true(!strchr(route->path, '{') || !route->summary || route->of != OF_NOTHING);
         assert_int_not_equal(route->status, 0);
         assert_true((route->body == BODY_JSON) == (route->fields != NULL));
         for (size_t k = 0; k < i; k++)

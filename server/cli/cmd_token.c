@@ -1,0 +1,217 @@
+/* Tokens, and the log of changes. */
+#include "cli/cli.h"
+#include "storage/access.h"
+
+#include "base/clock.h"
+#include "base/jsonw.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { ROW_BYTES = 1 << 20 };
+
+/* ---- tokens ------------------------------------------------------------------------------------------------------------ */
+
+static const struct column token_columns[] = {
+    {"id", "id", 0, false}, {"name", "name", 32, false}, {"scopes", "scopes", 28, false}, {"collections", "collections", 40, false},
+    {"made", "created_at", CSV_ONLY, false}, {"by", "made_by", 20, false}, {"expires", "expires_at", 20, false}, {"used", "used_at", 20, false},
+    {"revoked", "revoked_at", 20, false}, {"rate", "rate", CSV_ONLY, true}, {"max upload (MB)", "max_upload_mb", CSV_ONLY, true}, {0},
+};
+
+static void when(struct jsonw *j, const char *name, int64_t us)
+{
+    char text[CLOCK_TEXT];
+    clock_text(us, text);
+    jsonw_kstr(j, name, us ? slice_str(text) : SLICE_NONE);
+}
+
+static void number(struct jsonw *j, const char *name, int64_t n)
+{
+    jsonw_key(j, name);
+    if (n)
+        jsonw_int(j, n);
+    else
+        jsonw_null(j);
+}
+
+static struct slice words(struct arena *a, struct slices list)
+{
+    struct slice out = slice_str("");
+    for (size_t i = 0; i < list.n; i++)
+        out = arena_printf(a, "%.*s%s%.*s", SLICE_ARG(out), i ? "," : "", SLICE_ARG(list.items[i]));
+    return out;
+}
+
+static struct slice scope_list(struct arena *a, unsigned scopes)
+{
+    struct slice names[SCOPES];
+    struct slices list = {.items = names};
+    for (int i = 0; i < SCOPES; i++)
+        if (scopes >> i & 1)
+            names[list.n++] = slice_str(scope_names[i]);
+    return words(a, list);
+}
+
+/* `text`: what its owner sends, or NULL. */
+static void add_row(struct cli *cli, struct rows *rows, const struct token_row *token, const char *text)
+{
+    struct str out = STR_INIT(ROW_BYTES);
+    struct jsonw j = jsonw_to(&out);
+    jsonw_object(&j);
+    jsonw_kstr(&j, "id", token->id);
+    jsonw_kstr(&j, "name", token->name);
+    jsonw_kstr(&j, "scopes", scope_list(&cli->arena, token->scopes));
+    jsonw_kstr(&j, "collections", token->bound ? words(&cli->arena, token->collections) : SLICE_NONE);
+    number(&j, "rate", token->rate);
+    number(&j, "max_upload_mb", token->upload_max >> 20);
+    jsonw_kstr(&j, "made_by", token->made_by);
+    when(&j, "created_at", token->created);
+    when(&j, "expires_at", token->expires);
+    when(&j, "used_at", token->used);
+    when(&j, "revoked_at", token->revoked);
+    if (text)
+        jsonw_kstrz(&j, "token", text);
+    jsonw_end(&j);
+    rows_add(rows, str_slice(&out));
+    str_free(&out);
+}
+
+/* "90d", "12h", "30m", or a time. */
+static bool expiry(struct cli *cli, int64_t *out, struct err *e)
+{
+    static const struct { char letter; int64_t seconds; } units[] = {{'d', 86400}, {'h', 3600}, {'m', 60}};
+    const char *text = cli_option(cli, "expires");
+    char *end;
+    struct slice time;
+    *out = 0;
+    if (!text)
+        return true;
+    long n = strtol(text, &end, 10);
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (n > 0 && n < 100000 && end[0] == units[i].letter && !end[1]) {
+            *out = clock_now_us() + n * units[i].seconds * 1000000;
+            return true;
+        }
+    return (clock_normalize(&cli->arena, slice_str(text), &time) && clock_parse(time, out)) ||
+           err_set(e, ERR_USAGE, "--expires is 90d, 12h, 30m or a time such as 2027-01-31T00:00:00Z, not '%s'", text);
+}
+
+static bool create(struct cli *cli, struct store *store, struct err *e)
+{
+    const char *scopes = cli_option(cli, "scope");
+    char text[TOKEN_TEXT + 1];
+    struct token_row row, wish = {.collections = cli_options(cli, "collection")};
+    int64_t megabytes;
+    if (cli->nargs != 2)
+        return err_set(e, ERR_USAGE, "token create needs one name: whose the token is, or what uses it");
+    wish.name = slice_str(cli->args[1]);
+    wish.made_by = cli->actor.name;
+    wish.bound = wish.collections.n > 0;
+    if (!scopes_parse(slice_str(scopes ? scopes : "read"), &wish.scopes, e) || !expiry(cli, &wish.expires, e) ||
+        !cli_number(cli, "rate", 0, &wish.rate, e) || !cli_number(cli, "max-upload", 0, &megabytes, e))
+        return false;
+    wish.upload_max = megabytes < INT64_C(1) << 30 ? megabytes << 20 : 0;
+    if (!store_token_add(store, &wish, &cli->arena, text, &row, e))
+        return false;
+    if (cli->output == OUTPUT_TABLE) { /* alone, so that a script can take it */
+        printf("%s\n", text);
+        if (!cli->quiet)
+            fprintf(stderr, "keep it: it is not shown again\n");
+        return true;
+    }
+    struct rows rows = rows_start(cli, token_columns);
+    add_row(cli, &rows, &row, text);
+    rows_end(&rows, SLICE_NONE);
+    return true;
+}
+
+static bool list(struct cli *cli, struct store *store, struct err *e)
+{
+    struct token_rows tokens;
+    if (!store_tokens(store, &cli->arena, &tokens, e))
+        return false;
+    struct rows rows = rows_start(cli, token_columns);
+    for (size_t i = 0; i < tokens.n; i++)
+        add_row(cli, &rows, &tokens.items[i], NULL);
+    rows_end(&rows, SLICE_NONE);
+    return true;
+}
+
+static bool revoke(struct cli *cli, struct store *store, struct err *e)
+{
+    if (cli->nargs < 2)
+        return err_set(e, ERR_USAGE, "token revoke needs the id of a token; telltale token list has them");
+    for (size_t i = 1; i < cli->nargs; i++)
+        if (!store_token_revoke(store, slice_str(cli->args[i]), e))
+            return false;
+    return true;
+}
+
+int cmd_token(struct cli *cli)
+{
+    static const struct { const char *name; bool (*run)(struct cli *, struct store *, struct err *); enum store_mode mode; } verbs[] = {
+        {"create", create, STORE_WRITE}, {"list", list, STORE_READ}, {"revoke", revoke, STORE_WRITE}};
+    struct err e = {0};
+    struct store *store = NULL;
+    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
+        if (strcmp(cli->args[0], verbs[i].name) != 0)
+            continue;
+        bool ok = cli_open(cli, verbs[i].mode, &store, &e) && verbs[i].run(cli, store, &e);
+        store_close(store);
+        return ok ? 0 : cli_fail(&e);
+    }
+    err_set(&e, ERR_USAGE, "token what? create, list or revoke, not '%s'", cli->args[0]);
+    return cli_fail(&e);
+}
+
+/* ---- the log of changes ------------------------------------------------------------------------------------------------ */
+
+static const struct column audit_columns[] = {
+    {"at", "at", 0, false}, {"who", "actor", 32, false}, {"token", "token", CSV_ONLY, false}, {"from", "address", 40, false},
+    {"what", "action", 60, false}, {"of", "target", 40, false}, {"detail", "detail", 60, false}, {0},
+};
+
+static void add_change(struct rows *rows, const struct audit_row *row)
+{
+    struct str out = STR_INIT(ROW_BYTES);
+    struct jsonw j = jsonw_to(&out);
+    jsonw_object(&j);
+    when(&j, "at", row->at);
+    jsonw_kstr(&j, "actor", row->actor);
+    jsonw_kstr(&j, "token", row->token);
+    jsonw_kstr(&j, "address", row->address);
+    jsonw_kstr(&j, "action", row->action);
+    jsonw_kstr(&j, "target", row->target);
+    jsonw_kraw(&j, "detail", row->detail);
+    jsonw_end(&j);
+    rows_add(rows, str_slice(&out));
+    str_free(&out);
+}
+
+int cmd_audit(struct cli *cli)
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    int64_t limit, shown = 0;
+    if (!cli_number(cli, "limit", INT64_MAX, &limit, &e) || !cli_open(cli, STORE_READ, &store, &e))
+        return cli_fail(&e);
+    struct rows rows = rows_start(cli, audit_columns);
+    struct page page = {.limit = 1000};
+    bool ok = true;
+    do {
+        struct audit_rows some;
+        page.limit = limit - shown < 1000 ? (uint32_t)(limit - shown) : 1000;
+        if (!page.limit || !(ok = store_audit(store, slice_str(cli_option(cli, "actor")), &page, &cli->arena, &some, &e)))
+            break;
+        for (size_t i = 0; i < some.n; i++)
+            add_change(&rows, &some.items[i]);
+        shown += (int64_t)some.n;
+        page.after = some.end.next;
+    } while (page.after.ptr);
+    store_close(store);
+    if (!ok)
+        return cli_fail(&e);
+    rows_end(&rows, SLICE_NONE);
+    return 0;
+}

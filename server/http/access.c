@@ -1,0 +1,429 @@
+#include "http/access.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/jsonw.h"
+#include "base/log.h"
+#include "http/route.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    RATES = 4096,           /* tokens and addresses that are counted at one time; */
+    RATE_WAYS = 8,          /* of so many that share a place the one that was seen longest ago goes */
+    FAILURES_BURST = 20,    /* tokens that an address may get wrong at once, */
+    FAILURES_A_MINUTE = 10, /* and from then on */
+    BURST_S = 10,           /* a rate is let through so many seconds ahead */
+    USED_MOST = 1024,       /* uses that wait to be written */
+    USED_S = 60,            /* and how long */
+    DETAIL_MAX = 4096,
+};
+
+struct rate { /* a bucket that fills with time; who takes the last of it waits */
+    uint64_t key;
+    double left;
+    int64_t at; /* 0: free */
+};
+
+struct access {
+    bool closed;
+    pthread_mutex_t lock; /* all below */
+    struct store *store;
+    struct rate rates[RATES];
+    struct used used[USED_MOST];
+    size_t nused;
+    pthread_cond_t wake;
+    bool ending;
+    pthread_t writer;
+    bool writing;
+    const char *db;
+};
+
+/* ---- when they were last used ------------------------------------------------------------------------------------------ */
+
+/* Every minute, so that reading costs no writing; the last of it when the server stops. */
+static void write_used(struct access *access)
+{
+    struct used used[USED_MOST];
+    struct store *s;
+    struct err e = {0};
+    pthread_mutex_lock(&access->lock);
+    size_t n = access->nused;
+    memcpy(used, access->used, n * sizeof *used);
+    access->nused = 0;
+    pthread_mutex_unlock(&access->lock);
+    if (!n)
+        return;
+    if (!store_open(access->db, STORE_WRITE, &s, &e) || !store_used(s, used, n, &e))
+        log_warn("when tokens were last used could not be written: %s", e.text);
+    store_close(s);
+}
+
+static void *keep_used(void *ctx)
+{
+    struct access *access = ctx;
+    bool ending = false;
+    while (!ending) {
+        struct timespec until;
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec += USED_S;
+        pthread_mutex_lock(&access->lock);
+        while (!access->ending && pthread_cond_timedwait(&access->wake, &access->lock, &until) == 0)
+            ;
+        ending = access->ending;
+        pthread_mutex_unlock(&access->lock);
+        write_used(access);
+    }
+    return NULL;
+}
+
+/* Under the lock. Where too many wait, the use is not remembered: the next one will be. */
+static void note_use(struct access *access, const struct who *who)
+{
+    int64_t now = clock_now_us();
+    size_t i = 0;
+    for (; i < access->nused; i++)
+        if (access->used[i].token == who->token.n && access->used[i].has_session == who->has_session &&
+            (!who->has_session || memcmp(access->used[i].session, who->session.hash, SECRET_SIZE) == 0))
+            break;
+    if (i == USED_MOST)
+        return;
+    access->nused += i == access->nused;
+    access->used[i] = (struct used){.token = who->token.n, .has_session = who->has_session, .at = now};
+    if (who->has_session)
+        memcpy(access->used[i].session, who->session.hash, SECRET_SIZE);
+}
+
+/* ---- rates ------------------------------------------------------------------------------------------------------------- */
+
+static struct rate *rate_of(struct access *access, struct slice name, double burst, int64_t now)
+{
+    uint64_t key = hash_short(name) | 1;
+    struct rate *set = &access->rates[key / 2 % (RATES / RATE_WAYS) * RATE_WAYS], *oldest = set;
+    for (size_t i = 0; i < RATE_WAYS; i++) {
+        if (set[i].key == key && set[i].at)
+            return &set[i];
+        if (set[i].at < oldest->at)
+            oldest = &set[i];
+    }
+    *oldest = (struct rate){.key = key, .left = burst, .at = now};
+    return oldest;
+}
+
+/* Takes one of what `name` may have; *wait_s: in how many seconds there will be one again. */
+static bool rate_take(struct access *access, struct slice name, double a_second, double burst, int *wait_s)
+{
+    int64_t now = clock_monotonic_us();
+    struct rate *rate = rate_of(access, name, burst, now);
+    rate->left += (double)(now - rate->at) / 1e6 * a_second;
+    if (rate->left > burst)
+        rate->left = burst;
+    rate->at = now;
+    *wait_s = (int)((1 - rate->left) / a_second) + 1;
+    if (rate->left < 1)
+        return false;
+    rate->left--;
+    return true;
+}
+
+static int too_many(struct request *r, struct answer *a, int wait_s, const char *what, struct err *e)
+{
+    answer_header(a, "Retry-After", arena_printf(&r->arena, "%d", wait_s));
+    err_set(e, ERR_TOO_MANY, "%s; try again in %d second%s", what, wait_s, wait_s == 1 ? "" : "s");
+    return err_http_status(ERR_TOO_MANY);
+}
+
+/* ---- who asks ---------------------------------------------------------------------------------------------------------- */
+
+/* What comes with "Bearer TOKEN", or as the password of "Basic": Langfuse's SDKs send their secret key so. */
+static struct slice token_of(struct request *r)
+{
+    static const char bearer[] = "Bearer ", basic[] = "Basic ";
+    struct slice header = r->header[HEADER_AUTHORIZATION];
+    if (slice_eq_nocase(slice_sub(header, 0, sizeof bearer - 1), slice_str(bearer)))
+        return slice_trim(slice_sub(header, sizeof bearer - 1, header.len));
+    if (!slice_eq_nocase(slice_sub(header, 0, sizeof basic - 1), slice_str(basic)))
+        return slice_str("");
+    struct slice both = base64_read(&r->arena, slice_trim(slice_sub(header, sizeof basic - 1, header.len)));
+    slice_take(&both, ':');
+    return both;
+}
+
+/* Of a browser that came by https the name binds the cookie to this host and to https. */
+static const char *cookie_name(const struct request *r) { return r->client.secure ? "__Host-telltale_session" : "telltale_session"; }
+
+static struct slice cookie_of(const struct request *r)
+{
+    struct slice rest = r->header[HEADER_COOKIE], name = slice_str(cookie_name(r));
+    while (rest.len) {
+        struct slice pair = slice_trim(slice_take(&rest, ';')), key = slice_take(&pair, '=');
+        if (slice_eq(key, name))
+            return pair;
+    }
+    return SLICE_NONE;
+}
+
+struct slice access_cookie(const struct request *r, struct slice text)
+{
+    struct arena *a = (struct arena *)(uintptr_t)&r->arena;
+    return arena_printf(a, "%s=%.*s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s", cookie_name(r), SLICE_ARG(text),
+                        text.len ? SESSION_LIFE_S : 0, r->client.secure ? "; Secure" : "");
+}
+
+static void let_in(struct who *who)
+{
+    who->name = who->token.name;
+    who->scopes = scopes_implied(who->token.scopes);
+}
+
+/* Under the lock: whose token or session it is; r->who stays empty where it is nobody's. */
+static bool identify(struct access *access, struct request *r, struct err *e)
+{
+    struct who *who = &r->who;
+    bool found = false;
+    if (r->header[HEADER_AUTHORIZATION].ptr) {
+        if (!store_token_check(access->store, token_of(r), &r->arena, &who->token, &found, e))
+            return false;
+    } else if (cookie_of(r).len) {
+        if (!store_session_check(access->store, cookie_of(r), &r->arena, &who->session, &found, e))
+            return false;
+        who->has_session = found;
+        who->token = who->session.token;
+    }
+    if (!found)
+        who->token = (struct token_row){0};
+    else
+        let_in(who);
+    return true;
+}
+
+static int unauthenticated(struct access *access, struct request *r, struct answer *a, struct err *e)
+{
+    int wait_s;
+    bool tried = r->header[HEADER_AUTHORIZATION].ptr;
+    pthread_mutex_lock(&access->lock);
+    bool may = !tried || rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    if (!may)
+        return too_many(r, a, wait_s, "too many tokens that are not known came from this address", e);
+    answer_header(a, "WWW-Authenticate", slice_str("Bearer"));
+    err_set(e, ERR_UNAUTHENTICATED, tried ? "the token is not known here, has ended or was revoked"
+                                          : "this server asks for a token: send it as \"Authorization: Bearer TOKEN\", or sign in on the page");
+    return err_http_status(ERR_UNAUTHENTICATED);
+}
+
+static const unsigned enough[NEEDS] = { /* any of these scopes */
+    [NEED_ANY] = MAY_ALL,
+    [NEED_INGEST] = MAY_INGEST,
+    [NEED_STATE] = MAY_INGEST | MAY_READ,
+    [NEED_READ] = MAY_READ,
+    [NEED_REVIEW] = MAY_REVIEW,
+    [NEED_ADMIN] = MAY_ADMIN,
+};
+
+static int forbidden(struct err *e, const char *why) { return err_set(e, ERR_FORBIDDEN, "%s", why), err_http_status(ERR_FORBIDDEN); }
+
+static bool writes(const struct request *r) { return !slice_is(r->method, "GET") && !slice_is(r->method, "HEAD"); }
+
+/* What a page of another site could make a browser send must not be enough. */
+static bool is_our_page(const struct request *r)
+{
+    struct slice csrf = r->who.session.csrf, sent = r->header[HEADER_CSRF];
+    unsigned char a[SECRET_SIZE], b[SECRET_SIZE];
+    sha256_of(csrf, a);
+    sha256_of(sent, b);
+    return r->header[HEADER_ORIGIN].ptr && sent.len && secret_same(a, b); /* that the Origin is ours, the gate has seen */
+}
+
+static int may(struct access *access, struct request *r, struct answer *a, struct err *e)
+{
+    const struct route *route = r->route;
+    struct who *who = &r->who;
+    int wait_s;
+    if (route->need == NEED_NONE) /* who asks may matter, but refuses nobody */
+        return 0;
+    if (!who->token.n)
+        return unauthenticated(access, r, a, e);
+    pthread_mutex_lock(&access->lock);
+    note_use(access, who);
+    bool slow = !who->token.rate || rate_take(access, who->token.id, (double)who->token.rate, (double)who->token.rate * BURST_S, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    if (!slow)
+        return too_many(r, a, wait_s, "this token has made more requests than it may", e);
+    if (who->has_session && writes(r) && !is_our_page(r))
+        return forbidden(e, "a change by a signed-in browser needs the header X-Telltale-CSRF with the session's value, and an Origin");
+    return access_may(r, e);
+}
+
+int access_may(const struct request *r, struct err *e)
+{
+    const struct route *route = r->route;
+    const struct who *who = &r->who;
+    if (route->need != NEED_NONE && !(who->scopes & enough[route->need]))
+        return err_set(e, ERR_FORBIDDEN, "this needs a token with the scope %s, which \"%.*s\" has not", need_names[route->need],
+                       SLICE_ARG(who->name)), err_http_status(ERR_FORBIDDEN);
+    if (who->token.bound && (route->of == OF_ALL || route->of == OF_UNSAID))
+        return forbidden(e, "this is about the whole server, and the token is for some collections only");
+    return 0;
+}
+
+int access_check(struct access *access, struct request *r, struct answer *a, struct err *e)
+{
+    if (!access->closed) {
+        r->who = (struct who){.name = slice_str("local"), .scopes = MAY_ALL};
+        return 0;
+    }
+    if (r->route->need == NEED_NONE && r->route->of != OF_SESSION)
+        return 0;
+    pthread_mutex_lock(&access->lock);
+    bool ok = identify(access, r, e);
+    pthread_mutex_unlock(&access->lock);
+    if (!ok)
+        return err_http_status(ERR_BUSY);
+    return may(access, r, a, e);
+}
+
+bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e)
+{
+    struct access *access = r->server->access;
+    bool found;
+    int wait_s;
+    if (!store_token_check(r->store, slice_trim(text), &r->arena, out, &found, e))
+        return false;
+    if (found)
+        return true;
+    pthread_mutex_lock(&access->lock);
+    bool may = rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    if (!may)
+        return too_many(r, a, wait_s, "too many tokens that are not known came from this address", e), false;
+    return err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
+}
+
+/* ---- what they do ------------------------------------------------------------------------------------------------------ */
+
+/* Numbers, words of the server's own and how many ids there were: what people wrote may hold what nobody is to read here. */
+static struct slice detail_of(struct request *r)
+{
+    struct str text = STR_INIT(DETAIL_MAX);
+    struct jsonw j = jsonw_to(&text);
+    size_t n = 0;
+    jsonw_object(&j);
+    for (size_t i = 0; i < r->args.n; i++) {
+        const struct arg *arg = &r->args.items[i];
+        switch (arg->param->type) {
+        case ARG_TEXT:
+        case ARG_OBJECT:
+        case ARG_ARRAY:
+        case ARG_ANY:
+        case ARG_FILTER:
+            continue;
+        case ARG_WORD:
+            jsonw_kstr(&j, arg->param->name, arg->text);
+            break;
+        case ARG_NUMBER:
+        case ARG_INT:
+            jsonw_kraw(&j, arg->param->name, arg->text);
+            break;
+        case ARG_BOOL:
+            jsonw_kbool(&j, arg->param->name, arg->number != 0);
+            break;
+        case ARG_LIST:
+            jsonw_kint(&j, arg->param->name, (int64_t)arg->n);
+            break;
+        }
+        n++;
+    }
+    jsonw_end(&j);
+    struct slice detail = n && !text.full ? arena_dup(&r->arena, str_slice(&text)) : SLICE_NONE;
+    str_free(&text);
+    return detail;
+}
+
+static struct slice target_of(struct request *r)
+{
+    if (r->path[1].ptr)
+        return arena_printf(&r->arena, "%.*s/%.*s", SLICE_ARG(slice_cut(r->path[0], 200)), SLICE_ARG(slice_cut(r->path[1], 200)));
+    return slice_cut(r->path[0].ptr ? r->path[0] : arg_text(&r->args, "collection"), 200);
+}
+
+void access_act(struct request *r)
+{
+    struct who *who = &r->who;
+    who->actor = (struct actor){
+        .name = who->name,
+        .token = who->token.id,
+        .address = r->client.address,
+        .bound = who->token.bound,
+        .collections = who->token.keys,
+        .ncollections = who->token.collections.n,
+        .streams = r->route->streams,
+    };
+    if (writes(r)) {
+        who->actor.action = arena_printf(&r->arena, "%s %s", r->route->method, r->route->path);
+        who->actor.target = target_of(r);
+        who->actor.detail = detail_of(r);
+    }
+    store_act_as(r->store, &who->actor);
+}
+
+void access_acted(struct request *r) { store_act_as(r->store, NULL); }
+
+bool access_job(const struct request *r, const struct job_row *job, struct err *e)
+{
+    return r->who.scopes & MAY_READ || (job->token.ptr && slice_eq(job->token, r->who.token.id)) ||
+           err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(job->id));
+}
+
+/* ---- start and end ----------------------------------------------------------------------------------------------------- */
+
+bool access_is_closed(const struct access *access) { return access->closed; }
+
+static bool has_tokens(struct store *s, struct err *e)
+{
+    int64_t n;
+    return store_tokens_usable(s, &n, e) &&
+           (n || err_set(e, ERR_USAGE, "this server would ask for tokens, and there is none: make one with `telltale token create NAME --scope admin`,"
+                                       " or let everybody who reaches it do everything with --insecure"));
+}
+
+bool access_open(const char *db, bool closed, struct access **out, struct err *e)
+{
+    struct access *access = calloc(1, sizeof *access);
+    pthread_condattr_t clock;
+    if (!access)
+        return err_set(e, ERR_IO, "out of memory");
+    *out = access;
+    access->closed = closed;
+    access->db = db;
+    pthread_mutex_init(&access->lock, NULL);
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&access->wake, &clock);
+    pthread_condattr_destroy(&clock);
+    if (!closed)
+        return true;
+    if (!store_open(db, STORE_READ, &access->store, e) || !has_tokens(access->store, e))
+        return false;
+    access->writing = pthread_create(&access->writer, NULL, keep_used, access) == 0;
+    return access->writing || err_set(e, ERR_IO, "cannot start a thread");
+}
+
+void access_close(struct access *access)
+{
+    if (!access)
+        return;
+    pthread_mutex_lock(&access->lock);
+    access->ending = true;
+    pthread_cond_signal(&access->wake);
+    pthread_mutex_unlock(&access->lock);
+    if (access->writing)
+        pthread_join(access->writer, NULL);
+    store_close(access->store);
+    pthread_cond_destroy(&access->wake);
+    pthread_mutex_destroy(&access->lock);
+    free(access);
+}

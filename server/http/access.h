@@ -1,0 +1,32 @@
+/* Who asks, and whether they may: tokens, sessions of browsers, scopes, rates. A server is open (anybody may do everything: the default on
+ * loopback) or closed (each call needs what its row in the route table says). What lies in collections that a token is not for is kept from it
+ * by the store, on which access_act() lets the token act. */
+#ifndef HTTP_ACCESS_H
+#define HTTP_ACCESS_H
+
+#include "http/request.h"
+
+struct access;
+
+/* `closed` without a token that could be used is refused: nobody could come in. */
+bool access_open(const char *db, bool closed, struct access **out, struct err *e);
+void access_close(struct access *access);
+bool access_is_closed(const struct access *access);
+
+/* From the head of a request whose route is known: says in r->who who asks. 0, or the status to refuse it with; then `a` has the headers that
+ * belong to that. */
+int access_check(struct access *access, struct request *r, struct answer *a, struct err *e);
+/* May whoever asks make this call, as far as scopes and being bound go? 0, or the status. For a call that is made on another's behalf. */
+int access_may(const struct request *r, struct err *e);
+/* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */
+void access_act(struct request *r);
+void access_acted(struct request *r);
+/* May whoever asks see this job? Who may only put runs in sees what they put in; ERR_NOT_FOUND in the store's words. */
+bool access_job(const struct request *r, const struct job_row *job, struct err *e);
+
+/* Signs in: the token of a text, if it may be used now; ERR_UNAUTHENTICATED, or ERR_TOO_MANY after too many failures from that address. */
+bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e);
+/* The value of a Set-Cookie; an empty text takes the cookie back. */
+struct slice access_cookie(const struct request *r, struct slice text);
+
+#endif
