@@ -130,10 +130,10 @@ static bool book(struct store *s, int64_t job, const struct entry *entry, struct
 struct others { int64_t *items; size_t n, cap; };
 static bool find_others(struct store *s, int64_t job, struct arena *a, struct others *out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE state = $1 AND n <> $2 AND lease_until >= $3 AND kind IN ('judge', 'draft')", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE state = $1 AND n <> $2 AND lease_until BETWEEN $3 AND $3 + 3600000000 AND kind IN ('judge', 'draft')", e);
     bind_int(q, JOB_RUNNING);
     bind_int(q, job);
-    bind_int(q, clock_now_us());
+    bind_int(q, clock_monotonic_us()); /* as jobs.c has it */
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         out->items = arena_grow(a, out->items, out->n, &out->cap, sizeof *out->items);

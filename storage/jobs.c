@@ -7,12 +7,27 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-enum { ATTEMPTS_MAX = 3 };
+enum {
+    ATTEMPTS_MAX = 3,
+    WAIT_US = 60000000, /* at most, of what waits for its time after the clock was set back */
+};
 
 static const char *const names[] = {"queued", "running", "done", "failed", "cancelled"};
 const char *job_state_name(enum job_state state) { return names[state]; }
 
-#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at, token"
+/* A lease is held until a moment of the machine's monotonic clock, so that a clock that is set neither ends nor lengthens it. What lies further ahead than
+ * any lease is of before the machine was started again, and nobody's. */
+#define LEASE_MAX_US INT64_C(3600000000)
+static int64_t lease_end(int lease_s) { return clock_monotonic_us() + (int64_t)lease_s * 1000000; }
+static bool lease_holds(int64_t until)
+{
+    int64_t now = clock_monotonic_us();
+    return until >= now && until <= now + LEASE_MAX_US;
+}
+/* Of a row of table job; the parameter is clock_monotonic_us(). */
+#define HELD(now) "(coalesce(lease_until, 0) BETWEEN " now " AND " now " + 3600000000)"
+
+#define JOB_COLUMNS "id, kind, collection, state, payload, progress, result, error, attempts, created_at, started_at, ended_at, token, claims, lease_until"
 
 static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
 {
@@ -30,6 +45,9 @@ static void take_job(struct stmt *q, struct arena *a, struct job_row *out)
     out->started_at = take_text(q, a);
     out->ended_at = take_text(q, a);
     out->token = take_text(q, a);
+    out->claim = take_int(q);
+    if (!lease_holds(take_int(q)) && out->state == JOB_RUNNING) /* whoever ran it is gone: it waits for somebody to go on with it */
+        out->state = JOB_QUEUED;
 }
 
 static bool load(struct store *s, int64_t n, struct arena *a, struct job_row *out, struct err *e)
@@ -118,8 +136,8 @@ bool store_job_add(struct store *s, const struct job_row *job, struct slice key,
 
 /* ---- claiming -------------------------------------------------------------------------------------------------------- */
 
-static int64_t lease_end(int lease_s) { return clock_now_us() + (int64_t)lease_s * 1000000; }
-
+/* What may be begun: the parameters are clock_now_us() and clock_monotonic_us(). */
+#define FREE(now, monotonic) "state IN (0, 1) AND (state = 0 AND begin_at <= " now " OR state = 1 AND NOT " HELD(monotonic) ")"
 #define IN_LANE "(kind IN ('judge', 'draft')) = "
 
 /* What a claim that went through gives back. */
@@ -128,6 +146,7 @@ static bool take_claimed(struct stmt *q, struct arena *a, struct job_row *out, b
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         take_job(q, a, out);
+        out->state = JOB_RUNNING;
         *got = true;
     }
     return step == STEP_DONE;
@@ -142,19 +161,19 @@ static bool claim(struct store *s, enum job_lane lane, int lease_s, struct arena
     struct stmt *q = db_prepare(s->db,
         "UPDATE job SET state = CASE WHEN cancel THEN 4 ELSE 3 END, ended_at = $1,"
         " error = CASE WHEN cancel THEN error ELSE 'it was begun ' || attempts || ' times and never came to an end' END"
-        " WHERE state IN (0, 1) AND (state = 0 OR lease_until < $2) AND (attempts >= $3 OR cancel) AND kind <> 'build'", e);
+        " WHERE state IN (0, 1) AND (state = 0 OR NOT " HELD("$2") ") AND (attempts >= $3 OR cancel) AND kind <> 'build'", e);
     bind_text(q, slice_str(now));
-    bind_int(q, clock_now_us());
+    bind_int(q, clock_monotonic_us());
     bind_int(q, ATTEMPTS_MAX);
     if (!stmt_run(q, e))
         return false;
     q = db_prepare(s->db,
-        "UPDATE job SET state = 1, attempts = attempts + 1, lease_until = $1, apart = 0, started_at = coalesce(started_at, $2)"
-        " WHERE n = (SELECT n FROM job WHERE state IN (0, 1) AND (state = 0 AND begin_at <= $3 OR lease_until < $3) AND " IN_LANE "$4 ORDER BY n LIMIT 1)"
-        " RETURNING " JOB_COLUMNS, e);
+        "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 0, started_at = coalesce(started_at, $2)"
+        " WHERE n = (SELECT n FROM job WHERE " FREE("$3", "$4") " AND " IN_LANE "$5 ORDER BY n LIMIT 1) RETURNING " JOB_COLUMNS, e);
     bind_int(q, lease_end(lease_s));
     bind_text(q, slice_str(now));
     bind_int(q, clock_now_us());
+    bind_int(q, clock_monotonic_us());
     bind_int(q, lane);
     return take_claimed(q, a, out, got, e);
 }
@@ -167,12 +186,12 @@ static bool claim_one(struct store *s, struct slice id, int lease_s, struct aren
     if (!find(s, id, &n, e))
         return false;
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET state = 1, attempts = attempts + 1, lease_until = $1, apart = 1, started_at = coalesce(started_at, $2)"
-        " WHERE n = $3 AND NOT cancel AND (state = 0 OR state = 1 AND lease_until < $4) RETURNING " JOB_COLUMNS, e);
+        "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 1, started_at = coalesce(started_at, $2)"
+        " WHERE n = $3 AND NOT cancel AND (state = 0 OR state = 1 AND NOT " HELD("$4") ") RETURNING " JOB_COLUMNS, e);
     bind_int(q, lease_end(lease_s));
     bind_text(q, slice_str(now));
     bind_int(q, n);
-    bind_int(q, clock_now_us());
+    bind_int(q, clock_monotonic_us());
     return take_claimed(q, a, out, got, e);
 }
 
@@ -180,8 +199,9 @@ static bool claim_one(struct store *s, struct slice id, int lease_s, struct aren
 static bool is_any_free(struct store *s, enum job_lane lane, bool *any, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT 1 FROM job WHERE state IN (0, 1) AND (state = 0 AND begin_at <= $1 OR lease_until < $1) AND " IN_LANE "$2 LIMIT 1", e);
+        "SELECT 1 FROM job WHERE " FREE("$1", "$2") " AND " IN_LANE "$3 LIMIT 1", e);
     bind_int(q, clock_now_us());
+    bind_int(q, clock_monotonic_us());
     bind_int(q, lane);
     *any = false;
     enum step step;
@@ -213,31 +233,29 @@ bool store_job_claim_id(struct store *s, struct slice id, int lease_s, struct ar
     return false;
 }
 
-static bool progress_one(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e)
+static bool progress_one(struct store *s, const struct job_row *job, struct slice progress, int lease_s, bool *cancelled, struct err *e)
 {
-    int64_t n;
-    if (!find(s, id, &n, e))
-        return false;
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET progress = coalesce($1, progress), lease_until = $2 WHERE n = $3 AND state = 1 RETURNING cancel", e);
+        "UPDATE job SET progress = coalesce($1, progress), lease_until = $2 WHERE id = $3 AND claims = $4 AND state = 1 RETURNING cancel", e);
     bind_text(q, progress);
     bind_int(q, lease_end(lease_s));
-    bind_int(q, n);
+    bind_text(q, job->id);
+    bind_int(q, job->claim);
     enum step step;
-    *cancelled = true; /* a job that does not run any more has been ended by somebody */
+    *cancelled = true; /* a job that does not run any more, or is somebody else's by now, has been ended here */
     while ((step = stmt_step(q, e)) == STEP_ROW)
         *cancelled = take_int(q);
     return step == STEP_DONE;
 }
 
-bool store_job_progress(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e)
+bool store_job_progress(struct store *s, const struct job_row *job, struct slice progress, int lease_s, bool *cancelled, struct err *e)
 {
-    return db_write(s->db, e) && db_end(s->db, progress_one(s, id, progress, lease_s, cancelled, e), e);
+    return db_write(s->db, e) && db_end(s->db, progress_one(s, job, progress, lease_s, cancelled, e), e);
 }
 
 /* ---- ending ---------------------------------------------------------------------------------------------------------- */
 
-static bool finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e)
+static bool finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)
 {
     int64_t n;
     char now[CLOCK_TEXT];
@@ -245,33 +263,34 @@ static bool finish(struct store *s, struct slice id, enum job_state state, struc
     clock_text(clock_now_us(), now);
     if (state == JOB_RUNNING)
         return err_set(e, ERR_INTERNAL, "a job does not end by running");
-    if (!find(s, id, &n, e))
+    if (!find(s, job->id, &n, e))
         return false;
     struct stmt *q = db_prepare(s->db,
         "UPDATE job SET state = $1, ended_at = $2, result = $3, error = $4, attempts = attempts - $5, lease_until = NULL"
-        " WHERE n = $6 AND state = 1", e);
+        " WHERE n = $6 AND claims = $7 AND state = 1", e);
     bind_int(q, state);
     bind_text(q, again ? SLICE_NONE : slice_str(now));
     bind_text(q, result);
     bind_text(q, error);
     bind_int(q, again);
     bind_int(q, n);
+    bind_int(q, job->claim);
     if (!stmt_run(q, e))
         return false;
     if (!db_changes(s->db))
-        return err_set(e, ERR_CONFLICT, "the job is not running");
+        return err_set(e, ERR_CONFLICT, "the job is not running, or somebody else has taken it over");
     return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e) && webhooks_tell(s, n, e));
 }
 
-bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e)
+bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)
 {
-    return db_write(s->db, e) && db_end(s->db, finish(s, id, state, result, error, e), e);
+    return db_write(s->db, e) && db_end(s->db, finish(s, job, state, result, error, e), e);
 }
 
 static bool release(struct store *s, uint64_t *released, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "UPDATE job SET state = 0, lease_until = NULL WHERE state = 1 AND (NOT apart OR lease_until < $1)", e);
-    bind_int(q, clock_now_us());
+    struct stmt *q = db_prepare(s->db, "UPDATE job SET state = 0, lease_until = NULL WHERE state = 1 AND (NOT apart OR NOT " HELD("$1") ")", e);
+    bind_int(q, clock_monotonic_us());
     if (!stmt_run(q, e))
         return false;
     *released = (uint64_t)db_changes(s->db);
@@ -281,6 +300,24 @@ static bool release(struct store *s, uint64_t *released, struct err *e)
 bool store_jobs_release(struct store *s, uint64_t *released, struct err *e)
 {
     return db_write(s->db, e) && db_end(s->db, release(s, released, e), e);
+}
+
+static bool rewind_waits(struct store *s, struct err *e)
+{
+    int64_t now = clock_now_us();
+    struct stmt *q = db_prepare(s->db, "UPDATE job SET begin_at = $1 WHERE state = 0 AND begin_at > $1", e);
+    bind_int(q, now + WAIT_US);
+    if (!stmt_run(q, e))
+        return false;
+    q = db_prepare(s->db, "UPDATE piece_group SET since = min(since, $1), due = min(due, $2) WHERE due > $2", e);
+    bind_int(q, now);
+    bind_int(q, now + WAIT_US);
+    return stmt_run(q, e);
+}
+
+bool store_jobs_rewind(struct store *s, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, rewind_waits(s, e), e);
 }
 
 static bool is_build(struct store *s, int64_t n, bool *build, struct err *e)
@@ -347,8 +384,13 @@ static bool from_jobs(struct store *s, struct sql *q, const struct filter *f, st
     if (store_is_bound(s))
         sql_add(q, " AND mine((SELECT n FROM collection WHERE id = j.collection))");
     for (int state = 0; f && f->status.len && state < (int)(sizeof names / sizeof *names); state++)
-        if (slice_is(f->status, names[state])) {
-            sql_add(q, " AND j.state = ");
+        if (slice_is(f->status, names[state])) { /* as take_job() has them */
+            int64_t now = clock_monotonic_us();
+            sql_add(q, " AND CASE WHEN j.state = 1 AND NOT coalesce(j.lease_until BETWEEN ");
+            sql_int(q, now);
+            sql_add(q, " AND ");
+            sql_int(q, now + LEASE_MAX_US);
+            sql_add(q, ", 0) THEN 0 ELSE j.state END = ");
             sql_int(q, state);
             return true;
         }

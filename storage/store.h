@@ -525,6 +525,7 @@ struct job_row {
     struct slice payload, progress, result; /* JSON text */
     struct slice error;
     int64_t attempts;
+    int64_t claim;                          /* how often it was ever claimed: by this whoever claimed it is known */
     struct slice created_at, started_at, ended_at;
     struct slice token;                     /* id of the token that it was asked for with; absent: none */
 };
@@ -540,13 +541,17 @@ enum job_lane { LANE_GENERAL, LANE_MODELS };
 bool store_job_claim(struct store *s, enum job_lane lane, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e);
 /* That job, for a command line that runs it itself: a server that starts leaves it its lease. *got false: it has ended or somebody else runs it. */
 bool store_job_claim_id(struct store *s, struct slice id, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e);
-/* Lengthens the lease and stores progress. *cancelled: somebody asked for its end. */
-bool store_job_progress(struct store *s, struct slice id, struct slice progress, int lease_s, bool *cancelled, struct err *e);
-/* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. */
-bool store_job_finish(struct store *s, struct slice id, enum job_state state, struct slice result, struct slice error, struct err *e);
+/* Both of a job as it was claimed: once the lease is over and somebody else has claimed it, what the first one says counts no more.
+ * Lengthens the lease and stores progress. *cancelled: somebody asked for its end, or has taken it over. */
+bool store_job_progress(struct store *s, const struct job_row *job, struct slice progress, int lease_s, bool *cancelled, struct err *e);
+/* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. ERR_CONFLICT: taken over. */
+bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e);
 /* Puts every running job back in the queue, attempts counted, and queues a build where there is something to build: for a server that starts
  * and knows that no other one runs. */
 bool store_jobs_release(struct store *s, uint64_t *released, struct err *e);
+/* The clock was set back: what waits for its time waits a minute at most. Harmless at any time. */
+bool store_jobs_rewind(struct store *s, struct err *e);
+/* One that somebody ran who is gone (its lease is over) is JOB_QUEUED. */
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);
 /* `state` as job_state_name() has it, or absent for all. */
 bool store_jobs(struct store *s, struct slice state, const struct page *page, struct arena *a, struct job_rows *out, struct err *e);

@@ -4,11 +4,13 @@
 #include <stdlib.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
 enum {
     PIECE = 1 << 16,
     RATIO = 1000,
     RATIO_FROM = 64 << 20, /* bytes unpacked before the ratio counts: a small body may shrink as much as it likes */
+    WINDOW_LOG = 23,       /* 8 MB: what RFC 9659 lets a sender ask for; the library would take 128 MB a connection */
     ANY_GZIP = 15 + 16,    /* zlib's windowBits for the largest window, with a gzip header */
 };
 
@@ -26,7 +28,7 @@ struct inflate *inflate_new(struct slice coding)
     if (!zstd && !slice_eq_nocase(coding, slice_str("gzip")) && !slice_eq_nocase(coding, slice_str("x-gzip")))
         return NULL;
     struct inflate *i = calloc(1, sizeof *i);
-    if (!i || (zstd && !(i->zstd = ZSTD_createDStream())) || (!zstd && inflateInit2(&i->gzip, ANY_GZIP) != Z_OK))
+    if (!i || (zstd && (!(i->zstd = ZSTD_createDStream()) || ZSTD_isError(ZSTD_DCtx_setParameter(i->zstd, ZSTD_d_windowLogMax, WINDOW_LOG)))) || (!zstd && inflateInit2(&i->gzip, ANY_GZIP) != Z_OK))
         abort();
     return i;
 }
@@ -49,6 +51,8 @@ static bool step(struct inflate *i, const char **in, size_t *n, size_t *made, st
         ZSTD_inBuffer from = {*in, *n, 0};
         ZSTD_outBuffer to = {i->piece, PIECE, 0};
         size_t left = ZSTD_decompressStream(i->zstd, &to, &from);
+        if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge)
+            return err_set(e, ERR_FORMAT, "the body needs a window of over 8 MB to be unpacked: compress it without --long and --ultra");
         if (ZSTD_isError(left))
             return err_set(e, ERR_FORMAT, "the body is damaged: %s", ZSTD_getErrorName(left));
         if (from.pos || to.pos) /* asked for more where a frame has ended, it speaks of the next one */

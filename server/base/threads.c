@@ -55,7 +55,6 @@ bool thread_join_until(pthread_t thread, int64_t deadline_us)
 {
     if (deadline_us == INT64_MAX)
         return pthread_join(thread, NULL) == 0;
-    int64_t left = deadline_us - clock_monotonic_us(), until = clock_now_us() + (left > 0 ? left : 0);
-    const struct timespec at = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
-    return pthread_timedjoin_np(thread, NULL, &at) == 0;
+    const struct timespec at = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
+    return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &at) == 0;
 }

@@ -27,7 +27,7 @@
 
 enum {
     POOL_THREADS = 2,
-    CONNECTIONS = 2048,
+    CONNECTIONS = 12288,
     CONNECTION_MEMORY = 16 * 1024,  /* also what a request's head may take */
     SILENCE_S = 60,                 /* the library's own timeout; watch.h is stricter */
     HEADERS_MOST = 100,

@@ -75,7 +75,7 @@ static void watch(const struct here *here, struct store *s, struct doing *d)
         here->show(here->ctx, text.len ? str_slice(&text) : SLICE_NONE);
         bool cancelled = false;
         if (!ended && clock_monotonic_us() - renewed > RENEW_US) {
-            store_job_progress(s, d->job.row->id, text.len ? str_slice(&text) : SLICE_NONE, LEASE_S, &cancelled, NULL);
+            store_job_progress(s, d->job.row, text.len ? str_slice(&text) : SLICE_NONE, LEASE_S, &cancelled, NULL);
             renewed = clock_monotonic_us();
         }
         if (cancelled || atomic_load(here->stop))
@@ -87,7 +87,7 @@ static void watch(const struct here *here, struct store *s, struct doing *d)
 static bool finish(struct store *s, const struct doing *d, struct err *e)
 {
     enum job_state state = d->good ? JOB_DONE : atomic_load(&d->stop) && d->error.code == ERR_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
-    return store_job_finish(s, d->job.row->id, state, state == JOB_DONE ? str_slice(&d->result) : SLICE_NONE,
+    return store_job_finish(s, d->job.row, state, state == JOB_DONE ? str_slice(&d->result) : SLICE_NONE,
                             state == JOB_FAILED ? slice_str(d->error.text) : SLICE_NONE, e);
 }
 

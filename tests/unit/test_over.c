@@ -154,12 +154,12 @@ static void a_server_puts_it_off(void **state)
     OK(over_after(f->store, &wish, OVER_NOW, 0, findings, &e));
     put_runs(f, rs, "u", 2); /* while it runs */
     OK(over_after(f->store, &wish, OVER_LATER, 0, findings, &e));
-    OK(store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job_finish(f->store, &job, JOB_DONE, S("{}"), SLICE_NONE, &e));
     assert_int_equal(jobs(f), 1); /* and so it comes again */
     OK(db_script(f->store->db, "UPDATE job SET begin_at = 0", &e));
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &job, &got, &e));
     OK(over_after(f->store, &wish, OVER_NOW, 0, findings, &e));
-    OK(store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job_finish(f->store, &job, JOB_DONE, S("{}"), SLICE_NONE, &e));
     assert_int_equal(jobs(f), 0);
 
     /* What an upload brings is looked at when it ends, unless others wait. */

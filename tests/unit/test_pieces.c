@@ -183,12 +183,12 @@ static void test_one_job_waits_until_it_is_quiet(void **state)
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &job, &got, &e));
     assert_true(got && slice_is(job.kind, "build") && slice_eq(job.collection, f->collection));
     /* What is still to be built sends it back to the queue; when all is built, it is done; a new piece wakes it. */
-    OK(store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job_finish(f->store, &job, JOB_DONE, S("{}"), SLICE_NONE, &e));
     assert_int_equal(number(f, "SELECT state FROM job"), JOB_QUEUED);
     OK(db_script(f->store->db, "UPDATE job SET begin_at = 1; UPDATE piece_group SET since = NULL, due = NULL", &e));
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &job, &got, &e));
     assert_true(got);
-    OK(store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job_finish(f->store, &job, JOB_DONE, S("{}"), SLICE_NONE, &e));
     assert_int_equal(number(f, "SELECT state FROM job"), JOB_DONE);
     add(f, "p:2", "b", 0, "b");
     assert_int_equal(number(f, "SELECT count(*) FROM job"), 1);
@@ -212,7 +212,7 @@ static void test_what_waits_always_has_a_job(void **state)
     add(f, "p:1", "a", 0, "a");
     claim_build(f, &job);
     /* One that failed is tried again after a while, and no sooner for what comes then. */
-    OK(store_job_finish(f->store, job.id, JOB_FAILED, SLICE_NONE, S("a reason"), &e));
+    OK(store_job_finish(f->store, &job, JOB_FAILED, SLICE_NONE, S("a reason"), &e));
     assert_int_equal(number(f, "SELECT count(*) FROM job WHERE state = 0 AND error = 'a reason'"), 1);
     assert_true(number(f, "SELECT begin_at FROM job") - now >= 30000000);
     add(f, "p:2", "a", 0, "a");

@@ -40,13 +40,14 @@ static void a_job_lives_and_ends(void **state)
     assert_int_equal(out.attempts, 1);
     assert_int_equal(out.state, JOB_RUNNING);
     assert_non_null(out.started_at.ptr);
-    OK(store_job_progress(f->store, job.id, S("{\"done\": 1}"), 60, &cancelled, &e));
+    const struct job_row claimed = out;
+    OK(store_job_progress(f->store, &claimed, S("{\"done\": 1}"), 60, &cancelled, &e));
     assert_false(cancelled);
     OK(store_job_cancel(f->store, job.id, &e));
-    OK(store_job_progress(f->store, job.id, SLICE_NONE, 60, &cancelled, &e));
+    OK(store_job_progress(f->store, &claimed, SLICE_NONE, 60, &cancelled, &e));
     assert_true(cancelled);
-    OK(store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
-    FAILS(ERR_CONFLICT, store_job_finish(f->store, job.id, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job_finish(f->store, &claimed, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    FAILS(ERR_CONFLICT, store_job_finish(f->store, &claimed, JOB_DONE, S("{}"), SLICE_NONE, &e));
     FAILS(ERR_CONFLICT, store_job_cancel(f->store, job.id, &e));
     OK(store_job(f->store, job.id, &f->a, &out, &e));
     assert_int_equal(out.state, JOB_DONE);
@@ -91,7 +92,7 @@ static void a_job_is_tried_three_times(void **state)
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
     assert_false(got);
     /* Given back, the attempt does not count; left by a server that died, it does. */
-    OK(store_job_finish(f->store, job.id, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    OK(store_job_finish(f->store, &out, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
     assert_true(got);
     assert_int_equal(out.attempts, 1);
@@ -103,6 +104,60 @@ static void a_job_is_tried_three_times(void **state)
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
     assert_true(got);
     assert_int_equal(out.attempts, 2);
+}
+
+/* Whoever comes back when its lease is over finds the job in other hands, and changes nothing. */
+static void a_job_that_was_taken_over(void **state)
+{
+    struct fixture *f = *state;
+    struct job_row first, second, out;
+    struct job_rows rows;
+    bool got, existing, cancelled;
+    add_job(f, "import", SLICE_NONE, &existing);
+    OK(store_job_claim(f->store, LANE_GENERAL, 0, &f->a, &first, &got, &e));
+    usleep(2000);
+    OK(store_job(f->store, first.id, &f->a, &out, &e));
+    assert_int_equal(out.state, JOB_QUEUED); /* nobody runs it, and it shows */
+    OK(store_jobs(f->store, S("running"), &(struct page){0}, &f->a, &rows, &e));
+    assert_int_equal(rows.n, 0);
+    OK(store_jobs(f->store, S("queued"), &(struct page){0}, &f->a, &rows, &e));
+    assert_int_equal(rows.n, 1);
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &second, &got, &e));
+    assert_true(got && slice_eq(first.id, second.id) && first.claim != second.claim);
+    OK(store_job_progress(f->store, &first, S("1"), 60, &cancelled, &e));
+    assert_true(cancelled);
+    FAILS(ERR_CONFLICT, store_job_finish(f->store, &first, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    FAILS(ERR_CONFLICT, store_job_finish(f->store, &first, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    OK(store_job_progress(f->store, &second, S("2"), 60, &cancelled, &e));
+    assert_false(cancelled);
+    OK(store_job_finish(f->store, &second, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job(f->store, first.id, &f->a, &out, &e));
+    assert_true(out.state == JOB_DONE && slice_is(out.progress, "2"));
+}
+
+/* The clock of the day says nothing about a lease; one of before the machine was started again is nobody's; what waits is not put off by a clock
+ * that was set back. */
+static void clocks_jump(void **state)
+{
+    struct fixture *f = *state;
+    struct job_row row;
+    bool got, existing;
+    add_job(f, "import", SLICE_NONE, &existing);
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &row, &got, &e));
+    OK(db_script(f->store->db, "UPDATE job SET lease_until = lease_until + 86400000000", &e)); /* the monotonic clock begins anew */
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &row, &got, &e));
+    assert_true(got);
+    OK(store_job_finish(f->store, &row, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    OK(db_script(f->store->db, "UPDATE job SET begin_at = 4000000000000000", &e)); /* the year 2096 */
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &row, &got, &e));
+    assert_false(got);
+    int64_t before = clock_now_us();
+    OK(store_jobs_rewind(f->store, &e));
+    struct err e = {0};
+    struct stmt *q = db_prepare(f->store->db, "SELECT begin_at FROM job", &e);
+    assert_int_equal(stmt_step(q, &e), STEP_ROW);
+    assert_true(take_int(q) <= before + 61000000);
+    stmt_reset(q);
 }
 
 enum { THREADS = 4, JOBS = 200 };
@@ -127,7 +182,7 @@ static void *claim_jobs(void *ctx)
         if (!ok || !got)
             continue;
         atomic_fetch_add(&c->taken[atoi(job.payload.ptr)], 1);
-        ok = store_job_finish(store, job.id, JOB_DONE, SLICE_NONE, SLICE_NONE, &e);
+        ok = store_job_finish(store, &job, JOB_DONE, SLICE_NONE, SLICE_NONE, &e);
         atomic_fetch_add(c->finished, 1);
     }
     if (!ok)
@@ -429,6 +484,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_lives_and_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_tried_three_times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_that_was_taken_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(clocks_jump, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_job_is_taken_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_processes_write_at_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(threads_write_at_once, set_up, tear_down),
