@@ -24,7 +24,7 @@ endif
 WARN   := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla -Wwrite-strings
 CFLAGS  = -std=gnu11 $(FLAGS_$(BUILD)) $(WARN) -Iserver -I. -fno-strict-aliasing -fstack-protector-strong -D_GNU_SOURCE
 LDLIBS := -lmicrohttpd -lgnutls -lsqlite3 -lpcre2-8 -ljansson -larchive -lzstd -lz -lyaml -lsodium -lcurl -lpthread -lm
-LDFLAGS = $(filter -fsanitize=%,$(FLAGS_$(BUILD)))
+LDFLAGS = -Wl,-z,relro,-z,now $(filter -fsanitize=%,$(FLAGS_$(BUILD)))
 
 SRC   := $(sort $(wildcard server/*/*.c storage/*.c))
 OBJ   := $(SRC:%.c=$O/%.o)
@@ -37,7 +37,7 @@ WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md deploy/completion.*))
 UNITS    := $(sort $(wildcard deploy/systemd/*))
 
-.PHONY: all run test test-llm lint bench bench-web score fuzz install clean packages packages-test web
+.PHONY: all run test test-llm lint bench bench-web score fuzz install deb test-deb test-deploy clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -139,6 +139,18 @@ install: all
 	install -D -m 644 $O/install/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/telltale.fish
 	install -d $(DESTDIR)$(UNITDIR)
 	install -m 644 $(UNITS:deploy/systemd/%=$O/install/%) $(DESTDIR)$(UNITDIR)
+
+# A Debian package of it, build/telltale_VERSION_ARCH.deb.
+deb: all | $(STAMPS)/packages-deb
+	@sh deploy/deb.sh $O
+
+# The package looked at by lintian, then installed, upgraded, removed and purged in a root of its own.
+test-deb: all | $(STAMPS)/packages-deb
+	@sh tests/deploy/deb.sh $O
+
+# The examples of deploy/ before the real nginx and Caddy.
+test-deploy: all | $(STAMPS)/packages-deb $(STAMPS)/packages-test
+	@python3 tests/deploy/proxies.py $O/telltale
 
 clean:
 	rm -rf build build-* web/dist web/node_modules

@@ -26,6 +26,7 @@ struct backup {
     struct arena arena;
     const char *to, *part;
     struct slices uploads; /* ids */
+    struct slices copied;  /* files that were made for it: those of an earlier backup under the same name stay when this one fails */
 };
 
 static const char *path(struct backup *b, const char *file, const char *suffix) { return arena_printf(&b->arena, "%s%s", file, suffix).ptr; }
@@ -91,6 +92,26 @@ static bool still_waits(struct backup *b, struct slice id, bool *waits, struct e
     return step == STEP_DONE;
 }
 
+/* An upload never changes: one that an earlier backup has is not copied again. */
+static bool copy_upload(struct backup *b, const char *from, const char *to, bool *missing, struct err *e)
+{
+    *missing = false;
+    if (access(to, F_OK) == 0)
+        return true;
+    if (!copy_file(b, from, to, missing, e))
+        return false;
+    b->copied.items = arena_grow(&b->arena, b->copied.items, b->copied.n, &b->copied.cap, sizeof *b->copied.items);
+    b->copied.items[b->copied.n++] = slice_str(to);
+    return true;
+}
+
+static void drop_copied(struct backup *b)
+{
+    for (size_t i = 0; i < b->copied.n; i++)
+        unlink(b->copied.items[i].ptr);
+    rmdir(path(b, b->to, ".spool")); /* where nothing is in it */
+}
+
 /* Copies the uploads that the transaction's moment knows. *all false: one was read to its end since, so another moment is needed. */
 static bool copy_uploads(struct backup *b, bool *all, struct err *e)
 {
@@ -106,7 +127,7 @@ static bool copy_uploads(struct backup *b, bool *all, struct err *e)
         struct slice id = b->uploads.items[i];
         const char *name = arena_printf(&b->arena, "/%.*s", SLICE_ARG(id)).ptr;
         bool missing, waits = false;
-        if (!copy_file(b, path(b, from, name), path(b, to, name), &missing, e) || (missing && !still_waits(b, id, &waits, e)))
+        if (!copy_upload(b, path(b, from, name), path(b, to, name), &missing, e) || (missing && !still_waits(b, id, &waits, e)))
             return false;
         *all = !missing || !waits;
     }
@@ -153,8 +174,6 @@ static bool write_copy(struct backup *b, void (*progress)(void *ctx, int64_t don
     ok = ok && ((fsync(fd) == 0 && fstat(fd, &st) == 0) || err_errno(e, "cannot write %s", b->part));
     out->bytes = ok ? (uint64_t)st.st_size : 0;
     close(fd);
-    if (!ok)
-        unlink(b->part);
     return ok;
 }
 
@@ -228,6 +247,10 @@ bool store_backup(struct store *s, const char *to, void (*progress)(void *ctx, i
     *out = (struct backup_report){0};
     b.part = path(&b, to, ".part");
     bool ok = back_up(&b, progress, ctx, out, e);
+    if (!ok) {
+        unlink(b.part);
+        drop_copied(&b);
+    }
     arena_free(&b.arena);
     return ok;
 }

@@ -1,4 +1,6 @@
-/* The search index has, of each block of text, exactly the 4-grams that stand in it. */
+/* The search index has, of each block of text, exactly the 4-grams that stand in it; where it does not, it is made anew. */
+#include "storage/check_index.h"
+
 #include "storage/blocks.h"
 #include "storage/check_in.h"
 #include "storage/grams.h"
@@ -133,4 +135,26 @@ bool mend_index(struct store *s, struct err *e)
     }
     grams_free(g);
     return ok;
+}
+
+/* Of a database that is older than the index, the texts are there and nothing is in it. */
+static bool is_missing(struct store *s, bool *missing, struct err *e)
+{
+    int64_t n;
+    if (!check_number(s, "SELECT NOT EXISTS (SELECT 1 FROM gram_segment) AND EXISTS (SELECT 1 FROM block WHERE searchable)", &n, e))
+        return false;
+    *missing = n;
+    return true;
+}
+
+static bool build(struct store *s, struct err *e)
+{
+    bool missing;
+    return is_missing(s, &missing, e) && (!missing || mend_index(s, e));
+}
+
+bool index_build_missing(struct store *s, struct err *e)
+{
+    bool missing;
+    return is_missing(s, &missing, e) && (!missing || (db_write(s->db, e) && db_end(s->db, build(s, e), e)));
 }

@@ -67,6 +67,9 @@ static bool failed(const struct db *db, int rc, struct err *e)
         code = sqlite3_system_errno(db->raw) == ENOENT ? ERR_NOT_FOUND : ERR_IO;
         break;
     case SQLITE_IOERR:
+        code = sqlite3_system_errno(db->raw) == ENOSPC || sqlite3_system_errno(db->raw) == EDQUOT ? ERR_FULL : ERR_IO;
+        advice = code == ERR_FULL ? "; the disk is full" : "";
+        break;
     case SQLITE_READONLY:
     case SQLITE_PERM:
         code = ERR_IO;

@@ -1,4 +1,5 @@
 #include "storage/blocks.h"
+#include "storage/check_index.h"
 #include "storage/exception_match.h"
 #include "storage/inside.h"
 
@@ -20,7 +21,7 @@ bool store_open(const char *url, enum store_mode mode, struct store **out, struc
     s->blocks = blocks_new();
     bool write = mode == STORE_WRITE;
     if (!db_open(path, write, &s->db, e) || !db_migrate(s->db, write, e) || !db_add_function(s->db, "text", blocks_text_function, s, e) ||
-        !access_install(s, e)) {
+        !access_install(s, e) || (write && !index_build_missing(s, e))) {
         store_close(s);
         return false;
     }

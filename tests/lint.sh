@@ -77,6 +77,16 @@ if [ -n "$unsafe" ]; then bad "unsafe call: $unsafe"; else ok; fi
 resolved=$(grep -n '"resolved"' web/package-lock.json)
 if [ -n "$resolved" ]; then bad "web/package-lock.json names hosts: npm install --omit-lockfile-registry-resolved"; else ok; fi
 
+# ---- what is said to be tested: each `file::words` that tests/*.md name is a file, with these words in it ----------------
+for list in tests/*.md; do
+	gone=$(grep -oE '`tests/[^`]+`' "$list" | tr -d '`' | sort -u | while read -r name; do
+		file=${name%%::*}
+		words=${name#"$file"}
+		[ -f "$file" ] && grep -qF -- "${words#::}" "$file" || echo "$name"
+	done)
+	if [ -n "$gone" ]; then bad "$list names what is not there: $gone"; else ok; fi
+done
+
 # ---- clang-tidy ----------------------------------------------------------------------------------------------------
 tidied=$(ls server/*/*.c storage/*.c | xargs -P "$(nproc)" -n 1 sh tests/lint.sh tidy 2>&1)
 if [ -n "$tidied" ]; then bad "clang-tidy: $tidied"; else ok; fi

@@ -94,7 +94,7 @@ struct rulebook_options cli_rulebook_options(struct cli *cli)
     const char **list = arena_array(&cli->arena, const char *, paths.n + 1);
     for (size_t i = 0; i < paths.n; i++)
         list[i] = paths.items[i].ptr;
-    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli_option(cli, "config")};
+    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli_option(cli, "config"), .redact = cli_flag(cli, "redact")};
 }
 
 static bool open_book(struct cli *cli, struct err *e)
@@ -118,6 +118,14 @@ bool cli_rules(struct cli *cli, struct store *store, struct slice collection, st
     if (store)
         return rules_for(store, cli->book, collection, out, e);
     *out = rulebook_for(cli->book, collection);
+    return true;
+}
+
+bool cli_secrets(struct cli *cli, struct secrets **out, struct err *e)
+{
+    if (!cli->book && !open_book(cli, e))
+        return false;
+    *out = rulebook_secrets(cli->book);
     return true;
 }
 

@@ -83,6 +83,8 @@ bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct 
  * problems go to stderr; and with a store (else NULL) the rules of one's own. The caller's until ruleset_unref, at the latest the program's end. */
 struct rulebook_options cli_rulebook_options(struct cli *cli);
 bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e);
+/* What is to be redacted, by --redact or telltale.yaml; NULL: nothing. The caller's until secrets_unref. */
+bool cli_secrets(struct cli *cli, struct secrets **out, struct err *e);
 /* The collection that -c names; without -c the only one there is. */
 bool cli_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e);
 

@@ -239,7 +239,7 @@ static bool check_options(struct importing *x, struct err *e)
     for (size_t i = 0; i < cli->nargs && cli_flag(cli, "watch"); i++)
         if (strcmp(cli->args[i], "-") == 0)
             return err_set(e, ERR_USAGE, "--watch looks at files and folders, not at stdin");
-    static const char *const local[] = {"dry-run", "watch", "no-detect", "rules", "jobs"};
+    static const char *const local[] = {"dry-run", "watch", "no-detect", "rules", "redact", "jobs"};
     for (size_t i = 0; cli_option(cli, "to") && i < sizeof local / sizeof *local; i++)
         if (cli_flag(cli, local[i]))
             return err_set(e, ERR_USAGE, "--%s is for an import here; with --to the server does the work", local[i]);
@@ -261,6 +261,7 @@ int cmd_import(struct cli *cli)
     struct err e = {0};
     struct source_files files = {0};
     struct ruleset *rules = NULL;
+    struct secrets *secrets = NULL;
     bool from_stdin = false;
     struct importing x = {.cli = cli, .options = {.dry_run = cli_flag(cli, "dry-run"), .cancel = &cli_stop, .progress = progress_show}};
     x.options.ctx = &x.progress;
@@ -274,9 +275,11 @@ int cmd_import(struct cli *cli)
         return ok ? report.rejected || report.files_failed : cli_fail(&e);
     }
     ok = ok && get_collection(cli, x.options.dry_run, &x.collection, &x.exists, &x.options.collection_is_new, &e);
+    ok = ok && cli_secrets(cli, &secrets, &e);
     ok = ok && (cli_flag(cli, "no-detect") || get_rules(cli, x.options.dry_run, x.collection.name, &rules, &e));
     x.options.db = x.options.dry_run ? NULL : cli->db;
     x.options.rules = rules;
+    x.options.secrets = secrets;
     x.options.replace = !from_stdin; /* stdin has no path: two streams are not one file that grew */
     x.options.collection = x.exists ? x.collection.name : SLICE_NONE; /* an export may bring another id */
     if (ok && cli_flag(cli, "watch")) {
@@ -287,6 +290,7 @@ int cmd_import(struct cli *cli)
             show_report(&x, &report);
     }
     ruleset_unref(rules);
+    secrets_unref(secrets);
     if (!ok)
         return cli_fail(&e);
     return report.rejected || report.files_failed ? 1 : 0;

@@ -60,11 +60,13 @@ static bool import_paths(struct cli *cli, const char *db, const struct ruleset *
     struct store *store;
     if (!store_open(db, STORE_WRITE, &store, e))
         return false;
-    bool ok = store_collection_want(store, collection->name, &cli->arena, collection, e);
+    struct secrets *secrets = NULL;
+    bool ok = store_collection_want(store, collection->name, &cli->arena, collection, e) && cli_secrets(cli, &secrets, e);
     store_close(store);
-    const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .replace = true, .jobs = jobs, .cancel = &cli_stop};
+    const struct ingest_options o = {.db = db, .collection = collection->id, .rules = rules, .secrets = secrets, .replace = true, .jobs = jobs, .cancel = &cli_stop};
     struct ingest_report report;
     ok = ok && ingest_files(&o, &files, &cli->arena, &report, e);
+    secrets_unref(secrets);
     *refused = ok && (report.rejected || report.files_failed);
     for (size_t i = 0; ok && i < report.nerrors; i++) {
         const struct ingest_error *x = &report.errors[i];

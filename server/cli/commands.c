@@ -19,6 +19,7 @@ static const struct option_row serve_options[] = {
     {0, "private-webhooks", NULL, "webhooks may go to loopback and private addresses"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
+    {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
     {0, "sample", NULL, "load the sample collection first, if the database is empty"},
     {0},
 };
@@ -28,6 +29,7 @@ static const struct option_row import_options[] = {
     {0, "map", "FIELD=COL,...", "which column of a CSV or TSV table is what: content=text,role=speaker,run=chat_id"},
     {0, "jobs", "N", "threads (default: one a processor)"},
     RULES_OPTIONS,
+    {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
     {0, "dry-run", NULL, "read and detect, store nothing; shows which field of the source goes where"},
     {0, "to", "URL", "send the files to the Telltale server there; run again, it goes on where it was broken off"},
     {0, "watch", NULL, "keep running: import what is new or has changed, until a signal ends it"},
@@ -37,6 +39,7 @@ static const struct option_row import_options[] = {
 static const struct option_row scan_options[] = {
     {'c', "collection", "NAME", "the collection; may be left out when there is only one"},
     RULES_OPTIONS,
+    {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] in what is read from PATHs"},
     {0, "only", "ID,...", "only these detectors"},
     {0, "fail-on", "LEVEL", "exit 1 when there is a finding of this severity or over: low, medium, high"},
     {0, "strict", NULL, "scan nothing, exit 2, when there are problems in rules or settings; --fail-on does so too"},

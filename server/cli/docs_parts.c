@@ -8,6 +8,7 @@
 #include "http/schema.h"
 #include "ingest/format.h"
 #include "jobs/jobs.h"
+#include "text/secrets.h"
 
 /* ---- the command line -------------------------------------------------------------------------------------------------- */
 
@@ -50,6 +51,18 @@ static void serve_options_part(struct str *out)
     for (const struct command *c = commands; c->name; c++)
         if (strcmp(c->name, "serve") == 0)
             add_options(out, c->options);
+}
+
+/* ---- what is redacted -------------------------------------------------------------------------------------------------- */
+
+static void secrets_part(struct str *out)
+{
+    str_addz(out, "| marker | what it is | a finding too |\n|---|---|---|\n");
+    for (size_t i = 0; i < secret_form_count; i++) {
+        str_printf(out, "| `[redacted:%s]` | ", secret_forms[i].kind);
+        docs_plain(out, slice_str(secret_forms[i].about));
+        str_addz(out, secret_forms[i].is_finding ? " | yes |\n" : " | no |\n");
+    }
 }
 
 /* ---- what is read and found -------------------------------------------------------------------------------------------- */
@@ -143,6 +156,8 @@ static void add_route(struct str *out, const struct route *route)
             add_params(out, "parameter", *list);
     }
     add_body(out, route);
+    if (route->need != NEED_NONE)
+        str_printf(out, "- needs the scope %s%s\n", need_names[route->need], route->of == OF_ALL ? ", for all collections" : "");
     str_printf(out, "- answers %d", route->status);
     if (route->schema)
         str_printf(out, " `%s`", route->schema);
@@ -238,6 +253,7 @@ const struct docs_part docs_parts[] = {
     {"job kinds", job_kinds_part},
     {"metrics", metrics_part},
     {"routes", routes_part},
+    {"secrets", secrets_part},
     {"serve options", serve_options_part},
     {"shapes", shapes_part},
     {"sql functions", functions_part},

@@ -119,6 +119,8 @@ void import_print(const struct ingest_report *r, struct slice name)
             before = ", ";
         }
     printf("\n");
+    if (r->redacted)
+        printf("redacted: %" PRIu64 " secret%s replaced before anything was stored\n", r->redacted, r->redacted == 1 ? " was" : "s were");
     if (r->incomplete)
         printf("incomplete: %" PRIu64 " detector passes over a run met a limit (telltale incomplete lists them)\n", r->incomplete);
     list_errors(r, false);

@@ -21,6 +21,7 @@ struct edition {
     struct arena arena;
     struct pack_files files;
     struct settings settings;
+    struct secrets *secrets;    /* NULL: nothing is redacted */
 };
 
 struct rulebook {
@@ -44,6 +45,7 @@ static void edition_unref(void *lender)
     struct edition *d = lender;
     if (!d || atomic_fetch_sub(&d->refs, 1) != 1)
         return;
+    secrets_unref(d->secrets);
     arena_free(&d->arena);
     free(d);
 }
@@ -113,7 +115,7 @@ static bool read_all(struct edition *d, const struct rulebook_options *o, struct
     for (size_t i = 0; i < o->npaths; i++)
         if (!pack_add_path(&d->arena, &d->files, o->paths[i], e))
             return false;
-    return true;
+    return !(o->redact || d->settings.redact) || secrets_compile(d->settings.own, d->settings.nown, &d->secrets, e);
 }
 
 /* `all`: the set of collections that no block of the settings names. */
@@ -217,6 +219,14 @@ int64_t rulebook_own_stamp(struct rulebook *b)
     int64_t stamp = b->stamp;
     pthread_mutex_unlock(&b->lock);
     return stamp;
+}
+
+struct secrets *rulebook_secrets(struct rulebook *b)
+{
+    pthread_mutex_lock(&b->lock);
+    struct secrets *secrets = secrets_ref(b->edition->secrets);
+    pthread_mutex_unlock(&b->lock);
+    return secrets;
 }
 
 /* The files and, behind them, what is kept elsewhere, in `a`. Under the lock. */

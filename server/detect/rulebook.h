@@ -8,6 +8,7 @@ struct rulebook;
 struct rulebook_options {
     const char *const *paths;   /* packs beside the shipped one */
     size_t npaths;
+    bool redact;                /* whatever the settings say */
     const char *config;         /* NULL: $TELLTALE_CONFIG, else telltale.yaml in the working directory, if there is one */
 };
 
@@ -23,6 +24,8 @@ bool rulebook_reload(struct rulebook *b, const struct rulebook_options *o, struc
  * they replace. Texts are copied. `stamp` says which state this is: 0, that of a fresh book, is no rules. Any thread. */
 void rulebook_own(struct rulebook *b, int64_t stamp, const struct slice *texts, size_t n);
 int64_t rulebook_own_stamp(struct rulebook *b);
+/* What secrets look like, with a reference for the caller (secrets_unref); NULL: nothing is redacted. Any thread. */
+struct secrets *rulebook_secrets(struct rulebook *b);
 /* The rule set for a collection of that name, with a reference for the caller, for whom it lasts though the book is freed or read anew. Any
  * thread may ask. */
 struct ruleset *rulebook_for(struct rulebook *b, struct slice collection);

@@ -91,6 +91,32 @@ static void read_paths(struct reader *r, const char *path, const struct node *no
     }
 }
 
+static bool bad_redact(const struct settings *s, const struct node *at, const char *why, struct err *e)
+{
+    return err_set(e, ERR_FORMAT, "%.*s:%d:%d: redact is true, false, or a map of kinds of secrets, each with a pattern, but this is %s",
+                   SLICE_ARG(s->file), at->line, at->column, why);
+}
+
+static bool read_redact(struct arena *a, const struct node *node, struct settings *out, struct err *e)
+{
+    if (!node)
+        return true;
+    if (node->type == NODE_BOOL) {
+        out->redact = node->boolean;
+        return true;
+    }
+    if (node->type != NODE_MAP)
+        return bad_redact(out, node, node_what(node), e);
+    out->redact = true;
+    out->own = arena_array(a, struct secret_own, node->n);
+    for (size_t i = 0; i < node->n; i++) {
+        if (node->items[i].type != NODE_STRING)
+            return bad_redact(out, &node->items[i], node_what(&node->items[i]), e);
+        out->own[out->nown++] = (struct secret_own){node->keys[i].text, node->items[i].text};
+    }
+    return true;
+}
+
 bool settings_read(const char *path, struct arena *a, struct arena *report, struct problems *problems, struct settings *out, struct err *e)
 {
     static const char *const known[] = {SETTINGS_KEYS, NULL};
@@ -102,12 +128,17 @@ bool settings_read(const char *path, struct arena *a, struct arena *report, stru
     *out = (struct settings){.file = r.file};
     if (!pack_file_read(a, path, &text, e))
         return false;
+    size_t before = problems->n;
     node_read(&r, text, &texts);
     if (texts.n > 1)
         node_problem(&r, &texts.items[1].node, "one document was expected here");
+    if (problems->n > before && slice_find(text, slice_str("redact")) >= 0)
+        return err_set(e, ERR_FORMAT, "%s cannot be read, and speaks of redact: without knowing what it says, nothing is taken in", path);
     if (!texts.n)
         return true;
     const struct node *root = &texts.items[0].node, *collections = node_get(root, "collections");
+    if (!read_redact(a, node_get(root, "redact"), out, e))
+        return false;
     if (!node_known_keys(&r, root, "telltale.yaml", known))
         return true;
     read_paths(&r, path, node_get(root, "rules"), out);

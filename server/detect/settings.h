@@ -1,6 +1,7 @@
 /* telltale.yaml: which detectors are on, how much they weigh, and their parameters, for all collections or some.
  *
  *     rules: [my-rules/]                # more packs, beside this file
+ *     redact: true                      # or a map: kinds of secrets of one's own, each with a pattern
  *     disable: [prompt-leak, "task-*"]  # ids; * and ? stand for any letters
  *     enable: [chatty-finish]
  *     detectors: { repeated-call: { enabled: true, severity: low, parameters: { times: 6 } } }
@@ -12,6 +13,7 @@
 
 #include "detect/detect.h"
 #include "text/node.h"
+#include "text/secrets.h"
 
 enum { SETTINGS_BLOCKS = 64 };
 struct settings_block {
@@ -28,9 +30,13 @@ struct settings {
     size_t npacks, packs_cap;
     struct settings_block blocks[SETTINGS_BLOCKS];
     size_t n;
+    bool redact;                /* secrets are redacted, */
+    struct secret_own *own;     /* those of one's own forms too */
+    size_t nown;
 };
 
-/* Reads the file into `a`. What is wrong in it is listed, in `report`; false only where it cannot be read. */
+/* Reads the file into `a`. What is wrong in it is listed, in `report`; false only where it cannot be read, and where it speaks of redaction in a
+ * way that is not understood: secrets are not to be stored because of a slip of the pen. */
 bool settings_read(const char *path, struct arena *a, struct arena *report, struct problems *problems, struct settings *out, struct err *e);
 /* The blocks that hold for a collection of that name (absent: those that hold for all): a bit each. */
 uint64_t settings_blocks(const struct settings *s, struct slice collection);

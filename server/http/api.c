@@ -1,5 +1,7 @@
 #include "http/api.h"
 
+#include "text/secrets.h"
+
 bool api_path_collection(struct request *r, struct collection_row *out, struct err *e)
 {
     return store_collection(r->store, r->path[0], &r->arena, out, e);
@@ -71,9 +73,19 @@ bool api_body_filter(struct request *r, struct filter *out, struct err *e)
 
 enum { NODES_MAX = 1 << 22 }; /* of a body: 300 MB of tree */
 
+bool api_redact(struct request *r, struct slice *text, struct err *e)
+{
+    struct secrets *secrets = rulebook_secrets(r->server->rules);
+    bool ok = redact_once(secrets, &r->arena, text, e);
+    secrets_unref(secrets);
+    return ok;
+}
+
 bool api_json(struct request *r, struct slice text, struct jvalue **out, struct err *e)
 {
     const struct jlimits limits = {.depth = jlimits_default.depth, .nodes = NODES_MAX};
+    if (!api_redact(r, &text, e))
+        return false;
     if (jread(&r->arena, text, &limits, NULL, out, e))
         return true;
     if (e->code != ERR_FORMAT)

@@ -24,7 +24,9 @@ bool api_filter_by(const struct param *list, const struct args *args, struct sli
 /* The rows that a body names: by "ids", or by "collection" and "filter". ERR_USAGE where it does neither. */
 bool api_body_filter(struct request *r, struct filter *out, struct err *e);
 
-/* Reads the JSON of a body of BODY_BYTES, or what became of it, as logs and agents write it. ERR_USAGE: it is none. */
+/* Text, or JSON text, that is kept as it came or becomes part of a run at once: without its secrets, where the server redacts. ERR_LIMIT. */
+bool api_redact(struct request *r, struct slice *text, struct err *e);
+/* Reads the JSON of a body of BODY_BYTES, or what became of it, as logs and agents write it, without its secrets where the server redacts. ERR_USAGE: it is none. */
 bool api_json(struct request *r, struct slice text, struct jvalue **out, struct err *e);
 
 /* {"items": [ … rows … ], "next", "total"} */

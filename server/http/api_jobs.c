@@ -114,7 +114,7 @@ static bool add_upload(struct request *r, struct err *e)
         .map = arg_text(&r->args, "map"),
         .replace = arg_bool(&r->args, "replace", false),
     };
-    if (!api_path_collection(r, &collection, e))
+    if (!api_path_collection(r, &collection, e) || !api_redact(r, &wish.filename, e))
         return false;
     if (wish.format.ptr && !format_find(wish.format))
         return err_set(e, ERR_USAGE, "there is no format \"%.*s\"; `telltale formats` lists them", SLICE_ARG(wish.format));

@@ -716,6 +716,7 @@ const struct route routes[] = {
     PAGE("/compare"),
     PAGE("/settings"),
     PAGE("/jobs"),
+    PAGE("/audit"),
     PAGE("/docs"),
     PAGE("/docs/{name}"),
     {.method = "GET", .path = "/assets/{name}", NEEDS(NONE, NOTHING), .handle = page_asset, .lane = LANE_INLINE, .status = 200},

@@ -91,6 +91,7 @@ struct fields {
     uint32_t record;
     size_t nplaces;
     struct str text;       /* of the runs, one after the other */
+    bool shown;
 };
 
 static uint64_t hash_text(struct slice s)
@@ -128,12 +129,13 @@ static struct field_place *child_of(struct arena *a, struct field_place *parent,
 
 /* ---- what the source has ----------------------------------------------------------------------------------------------- */
 
-struct fields *fields_new(void)
+struct fields *fields_new(bool shown)
 {
     struct fields *f = calloc(1, sizeof *f);
     if (!f)
         abort();
     f->text = STR_INIT(TEXT_BYTES);
+    f->shown = shown;
     return f;
 }
 
@@ -428,7 +430,7 @@ static bool is_inside(const struct fields *f, struct field_place *p, uint64_t ha
             continue;
         if (x->state == NOT_SOUGHT)
             x->state = slice_find(str_slice(&f->text), x->text) >= 0 ? INSIDE_A_TEXT : NOT_FOUND;
-        if (x->state == NOT_FOUND && !p->lost.len)
+        if (x->state == NOT_FOUND && !p->lost.len && f->shown)
             p->lost = x->text;
         return x->state == INSIDE_A_TEXT;
     }

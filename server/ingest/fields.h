@@ -12,9 +12,9 @@
 
 #include <stdio.h>
 
-/* Of one file; at most a million values are looked at, the first. */
+/* Of one file; at most a million values are looked at, the first. `shown`: examples of what is lost may be told. */
 struct fields;
-struct fields *fields_new(void);
+struct fields *fields_new(bool shown);
 void fields_free(struct fields *f); /* NULL is fine */
 /* Before a format reads the record, as it may change it. */
 void fields_record(struct fields *f, const struct jvalue *value);

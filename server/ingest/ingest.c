@@ -52,9 +52,20 @@ void pipe_progress(struct pipeline *p)
     p->options->progress(p->options->ctx, p->report);
 }
 
+struct redaction pipe_redaction(const struct worker *w, struct arena *a)
+{
+    return (struct redaction){.secrets = w->p->options->secrets, .scratch = w->regex, .arena = a};
+}
+
 void pipe_error(struct pipeline *p, struct slice source, struct slice location, enum err_code code, const char *message)
 {
     struct ingest_report *r = p->report;
+    struct arena a = {0};
+    struct slice text = slice_str(message);
+    struct err why;
+    const struct secrets *secrets = p->options->secrets;
+    if (!redact_once(secrets, &a, &source, &why) || !redact_once(secrets, &a, &location, &why) || !redact_once(secrets, &a, &text, &why))
+        source = location = SLICE_NONE, text = slice_str("what is wrong cannot be told: its words may hold a secret");
     pthread_mutex_lock(&p->lock);
     if (r->nerrors == INGEST_ERRORS) {
         r->errors_more++;
@@ -63,11 +74,12 @@ void pipe_error(struct pipeline *p, struct slice source, struct slice location, 
         r->errors[r->nerrors++] = (struct ingest_error){
             .source = arena_dup(p->arena, slice_cut(source, SHOWN_BYTES)),
             .location = arena_dup(p->arena, slice_cut(location, SHOWN_BYTES)),
-            .message = arena_dup(p->arena, slice_str(message)),
+            .message = arena_dup(p->arena, text),
             .code = code,
         };
     }
     pthread_mutex_unlock(&p->lock);
+    arena_free(&a);
 }
 
 void file_release(struct worker *w, struct open_file *file)
@@ -267,6 +279,7 @@ static bool open_worker(struct pipeline *p, struct worker *w, struct err *e)
     const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .imported = p->imported};
     w->p = p;
     w->scratch = detect_scratch_new();
+    w->regex = p->options->secrets ? regex_scratch_new() : NULL;
     if (p->options->dry_run)
         return true;
     if (!store_open(p->options->db, STORE_WRITE, &w->store, e))
@@ -285,6 +298,7 @@ static void close_worker(struct worker *w)
     store_put_free(w->put);
     store_close(w->store);
     detect_scratch_free(w->scratch);
+    regex_scratch_free(w->regex);
     arena_free(&w->arena);
 }
 

@@ -9,6 +9,7 @@
 #include "ingest/fields.h"
 #include "ingest/source.h"
 #include "storage/store.h"
+#include "text/secrets.h"
 
 #include <stdatomic.h>
 
@@ -30,6 +31,7 @@ struct ingest_report {
     struct field_places *fields;           /* the same, of a dry run; else NULL */
     struct jrepairs repairs;
     uint64_t findings[KIND_COUNT];         /* made by this import */
+    uint64_t redacted;                     /* secrets that were replaced */
     uint64_t incomplete;                   /* (run, detector) pairs that met a limit in it */
     struct ingest_error *errors;
     size_t nerrors, errors_cap;
@@ -43,6 +45,7 @@ struct ingest_options {
     const struct format *format;    /* NULL: recognised from content */
     struct slice map;               /* columns of a table (fmt_csv.c); absent: none */
     const struct ruleset *rules;    /* NULL: nothing is detected */
+    const struct secrets *secrets;  /* what is redacted, before anything is stored, looked at or told; NULL: nothing */
     bool dry_run;                   /* read and detect, store nothing */
     bool replace;                   /* store.h, put_target */
     bool may_wait;                  /* a job of a server: rules over the whole collection may look at it later, in a job of their own */

@@ -71,6 +71,7 @@ struct worker {
     struct store *store;
     struct put *put;
     struct detect_scratch *scratch;
+    struct regex_scratch *regex; /* of what redacts */
     struct arena arena;          /* of one run's findings, then reset */
     struct open_file **held;     /* files with runs in `put`: finished at its commit */
     size_t nheld, held_cap;
@@ -86,8 +87,10 @@ static inline void arena_discard(struct arena *a)
 bool pipe_stopped(const struct pipeline *p);
 /* Under the lock. */
 void pipe_progress(struct pipeline *p);
-/* Into the report's list, or its count when the list is full. */
+/* Into the report's list, or its count when the list is full. Redacted, as messages may quote what they are about. */
 void pipe_error(struct pipeline *p, struct slice source, struct slice location, enum err_code code, const char *message);
+/* Who redacts on this worker's thread, into `a`; without secrets to look for, nobody must. */
+struct redaction pipe_redaction(const struct worker *w, struct arena *a);
 /* Puts a run into the queue; false: there is no room, and the reader handles it itself. */
 bool pipe_offer(struct pipeline *p, const struct waiting_run *item);
 /* One run: known already? else detect, prepare, and commit when enough is prepared. Takes over the run's arena and its hold on

@@ -1,6 +1,7 @@
 /* One file: is it known, does it wait for its twin, and its records on their way to the queue. */
 #include "ingest/carry.h"
 #include "ingest/pipeline.h"
+#include "transcript/redact.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -57,31 +58,6 @@ static uint32_t next_ordinal(struct reading *r, struct slice member, struct slic
     return count_hash(&r->ids, hash);
 }
 
-static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
-{
-    struct reading *r = ctx;
-    struct pipeline *p = r->worker->p;
-    struct waiting_run item = {.file = r->file, .arena = arena, .run = run};
-    if (pipe_stopped(p)) {
-        arena_discard(arena);
-        return err_set(e, ERR_CANCELLED, "the import was cancelled");
-    }
-    struct slice path = r->file->row.path, member = run->source.member;
-    item.name.path = member.len ? arena_printf(arena, "%.*s/%.*s", SLICE_ARG(path), SLICE_ARG(member)) : path;
-    item.name.place = r->place++;
-    item.name.ordinal = next_ordinal(r, run->id.ptr ? SLICE_NONE : member, run->id.ptr ? run->id : run->external_id);
-    run_content_hash(run, item.name.content_hash);
-    if (r->fields)
-        fields_run(r->fields, run);
-    r->file->row.runs++;
-    if (!r->file->row.format.ptr)
-        r->file->row.format = arena_dup(&r->file->arena, run->source.format);
-    atomic_fetch_add(&r->file->holders, 1);
-    return pipe_offer(p, &item) || run_handle(r->worker, &item, e);
-}
-
-static void look_at_record(void *ctx, const struct jvalue *value) { fields_record(((struct reading *)ctx)->fields, value); }
-
 static void refuse_record(void *ctx, struct slice location, enum err_code code, const char *message)
 {
     struct reading *r = ctx;
@@ -92,6 +68,60 @@ static void refuse_record(void *ctx, struct slice location, enum err_code code, 
     pthread_mutex_unlock(&r->worker->p->lock);
 }
 
+/* Before anything else knows what it says. False: it was refused. */
+static bool redact_run(struct reading *r, struct arena *arena, struct run *run)
+{
+    struct pipeline *p = r->worker->p;
+    struct redaction redaction = pipe_redaction(r->worker, arena);
+    struct err why = {0};
+    if (!p->options->secrets)
+        return true;
+    bool ok = run_redact(&redaction, run, &why);
+    if (!ok)
+        refuse_record(r, run->source.location, why.code, why.text);
+    pthread_mutex_lock(&p->lock);
+    p->report->redacted += redaction.replaced;
+    pthread_mutex_unlock(&p->lock);
+    return ok;
+}
+
+static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
+{
+    struct reading *r = ctx;
+    struct pipeline *p = r->worker->p;
+    struct waiting_run item = {.file = r->file, .arena = arena, .run = run};
+    if (pipe_stopped(p)) {
+        arena_discard(arena);
+        return err_set(e, ERR_CANCELLED, "the import was cancelled");
+    }
+    if (r->fields)
+        fields_run(r->fields, run);
+    if (!redact_run(r, arena, run)) {
+        arena_discard(arena);
+        return true;
+    }
+    struct slice path = r->file->row.path, member = run->source.member;
+    item.name.path = member.len ? arena_printf(arena, "%.*s/%.*s", SLICE_ARG(path), SLICE_ARG(member)) : path;
+    item.name.place = r->place++;
+    item.name.ordinal = next_ordinal(r, run->id.ptr ? SLICE_NONE : member, run->id.ptr ? run->id : run->external_id);
+    run_content_hash(run, item.name.content_hash);
+    r->file->row.runs++;
+    if (!r->file->row.format.ptr)
+        r->file->row.format = arena_dup(&r->file->arena, run->source.format);
+    atomic_fetch_add(&r->file->holders, 1);
+    return pipe_offer(p, &item) || run_handle(r->worker, &item, e);
+}
+
+static void look_at_record(void *ctx, const struct jvalue *value) { fields_record(((struct reading *)ctx)->fields, value); }
+
+/* A text of a line that is no run; absent where it could not be looked through. */
+static struct slice without_secrets(const struct worker *w, struct arena *a, struct slice text)
+{
+    struct redaction redaction = pipe_redaction(w, a);
+    struct err e;
+    return !w->p->options->secrets || redact_json(&redaction, &text, &e) ? text : SLICE_NONE;
+}
+
 static bool restore_collection(const struct worker *w, const struct jvalue *header, struct err *e)
 {
     if (!w->p->options->collection_is_new)
@@ -99,8 +129,8 @@ static bool restore_collection(const struct worker *w, const struct jvalue *head
     struct arena a = {0};
     struct collection_row row = {
         .id = jstr(jget(header, "id")),
-        .description = jstr(jget(header, "description")),
-        .metadata = jis(jget(header, "metadata"), J_OBJECT) ? jraw(&a, jget(header, "metadata")) : SLICE_NONE,
+        .description = without_secrets(w, &a, jstr(jget(header, "description"))),
+        .metadata = jis(jget(header, "metadata"), J_OBJECT) ? without_secrets(w, &a, jraw(&a, jget(header, "metadata"))) : SLICE_NONE,
         .created_at = jstr(jget(header, "created_at")),
     };
     /* The header comes before any run of its file; another file of the same import may have been quicker, and then
@@ -114,11 +144,37 @@ static bool restore_collection(const struct worker *w, const struct jvalue *head
 }
 
 /* A finding about a task speaks of runs that may not be stored yet: it waits until all are. */
-static void keep_finding(struct pipeline *p, const struct finding *from)
+static void keep_finding(struct reading *r, struct slice location, const struct finding *from)
 {
-    pthread_mutex_lock(&p->lock);
-    finding_copy(p->arena, from, findings_add(p->arena, &p->carried));
-    pthread_mutex_unlock(&p->lock);
+    struct pipeline *p = r->worker->p;
+    struct arena a = {0};
+    struct finding copy;
+    struct redaction redaction = pipe_redaction(r->worker, &a);
+    struct err why = {0};
+    finding_copy(&a, from, &copy);
+    if (p->options->secrets && !finding_redact(&redaction, &copy, &why)) {
+        refuse_record(r, location, why.code, why.text);
+    } else {
+        pthread_mutex_lock(&p->lock);
+        finding_copy(p->arena, &copy, findings_add(p->arena, &p->carried));
+        pthread_mutex_unlock(&p->lock);
+    }
+    arena_free(&a);
+}
+
+/* An attachment is named by the hash of its bytes: with others it would be another, which no message has. */
+static bool keep_blob(struct reading *r, const struct carried *carried, struct err *e)
+{
+    struct arena a = {0};
+    struct redaction redaction = pipe_redaction(r->worker, &a);
+    struct slice bytes = carried->blob->bytes;
+    struct err why = {0};
+    bool clean = !r->worker->p->options->secrets || (redact_text(&redaction, &bytes, &why) && !redaction.replaced);
+    arena_free(&a);
+    if (clean)
+        return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
+    refuse_record(r, carried->location, ERR_FORMAT, "an attachment that holds a secret is left out: it is known by its bytes, so nothing can be replaced in it");
+    return true;
 }
 
 /* What its content is to blame for is refused; the rest goes on. */
@@ -145,12 +201,12 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
     if (carried->collection)
         return restore_collection(r->worker, carried->collection, e);
     if (carried->blob)
-        return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
+        return keep_blob(r, carried, e);
     if (carried->rubric || carried->rule || carried->exception)
         return take_named(r, carried, e);
     if (carried->label_set)
         return carry_label_set(r->worker->store, carried->label_set, e);
-    keep_finding(r->worker->p, carried->finding);
+    keep_finding(r, carried->location, carried->finding);
     return true;
 }
 
@@ -216,7 +272,7 @@ static bool read_records(struct reading *r, const struct source_file *source, co
     struct sink sink = {.run = take_run, .refuse = refuse_record, .carry = carry_line, .ctx = r};
     struct err reason = {0};
     if (p->options->dry_run) {
-        r->fields = fields_new();
+        r->fields = fields_new(!p->options->secrets);
         sink.record = look_at_record;
     }
     bool ok = source_read(source, &how, &sink, read, &reason);
@@ -242,6 +298,12 @@ bool file_read(struct worker *w, const struct source_file *source, struct err *e
     struct slice path = source->identity.ptr ? source->identity : slice_str(realpath(source->path, real) ? real : source->path);
     file->row.path = arena_dup(&file->arena, path);
     file->row.name = arena_dup(&file->arena, source->name);
+    struct redaction redaction = pipe_redaction(w, &file->arena);
+    if (o->secrets && !(redact_text(&redaction, &file->row.path, e) && redact_text(&redaction, &file->row.name, e))) {
+        atomic_store(&file->complete, false);
+        file_release(w, file);
+        return false;
+    }
     file->row.bytes = source->size;
     struct reading reading = {.worker = w, .file = file, .shown = source->name, .place = (int64_t)(source - p->files->items) << 32};
     struct source_report read = {0};

@@ -68,6 +68,7 @@ void ingest_report_json(struct jsonw *j, const struct collection_row *collection
     jsonw_end(j);
     findings_json(j, r->findings);
     jsonw_kint(j, "incomplete", (int64_t)r->incomplete);
+    jsonw_kint(j, "redacted", (int64_t)r->redacted);
     jsonw_key(j, "errors");
     jsonw_array(j);
     for (size_t i = 0; i < r->nerrors; i++) {

@@ -189,18 +189,18 @@ static bool build(struct job *job, struct store *s, int fd, const struct ruleset
     struct building b = {0};
     struct piece_group *all = NULL;
     size_t n = 0;
-    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .replace = true, .may_wait = true, .jobs = o->threads,
+    struct secrets *secrets = rulebook_secrets(o->rules);
+    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .secrets = secrets, .replace = true, .may_wait = true, .jobs = o->threads,
                                            .cancel = job->stop, .progress = import_progress, .ctx = job};
-    if (!tell_given_up(s, job, &b, e) ||
-        !store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e))
-        return false;
-    if (write_groups(s, job, fd, all, n, &b, e) && ingest_files(&options, &b.files, job->arena, report, e) && import_was_readable(report, e) &&
-        end_groups(s, job, &b, e)) {
+    bool begun = tell_given_up(s, job, &b, e) && store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e);
+    bool ok = begun && write_groups(s, job, fd, all, n, &b, e) && ingest_files(&options, &b.files, job->arena, report, e) &&
+              import_was_readable(report, e) && end_groups(s, job, &b, e);
+    secrets_unref(secrets);
+    if (ok)
         report_not_built(job, &b, report);
-        return true;
-    }
-    store_piece_groups_end(s, all, n, false, NULL);
-    return false;
+    else if (begun)
+        store_piece_groups_end(s, all, n, false, NULL);
+    return ok;
 }
 
 bool build_run(struct job *job, struct str *result, struct err *e)

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/threads.h"
+#include "text/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -207,6 +208,19 @@ static bool finish(struct worker *w, const struct job_row *row, enum job_state s
     return true;
 }
 
+/* What went wrong may be told in words of what was read. */
+static void redact_error(const struct worker *w, struct arena *a, struct err *e)
+{
+    struct secrets *secrets = e->code == ERR_NONE ? NULL : rulebook_secrets(w->jobs->o->rules);
+    struct slice text = arena_dup(a, slice_str(e->text));
+    struct err why = {0};
+    if (redact_once(secrets, a, &text, &why))
+        snprintf(e->text, sizeof e->text, "%.*s", SLICE_ARG(text));
+    else
+        *e = why;
+    secrets_unref(secrets);
+}
+
 static void count(struct job_figures *figures, int change)
 {
     if (figures)
@@ -222,7 +236,9 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     int64_t began = clock_monotonic_us();
     slot_take(w, row);
     count(figures, 1);
-    bool ok = attempt(w, row, a, &result, &e) && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
+    bool ok = attempt(w, row, a, &result, &e);
+    redact_error(w, a, &e);
+    ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
     enum job_state state = outcome(w, ok, &e);
     if (finish(w, row, state, str_slice(&result), &e)) {
         if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */

@@ -98,12 +98,14 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
     struct source_file file = {.path = arena_printf(a, "%s/%.*s", o->spool->dir, SLICE_ARG(job->row->id)).ptr, .name = name,
                                .identity = arena_printf(a, "upload:%.*s", SLICE_ARG(name)), .size = (uint64_t)bytes};
     struct source_files files = {.items = &file, .n = 1};
-    const struct ingest_options options = {.db = o->db, .collection = collection.id, .format = format.ptr ? format_find(format) : NULL,
+    struct secrets *secrets = rulebook_secrets(o->rules);
+    const struct ingest_options options = {.db = o->db, .collection = collection.id, .secrets = secrets, .format = format.ptr ? format_find(format) : NULL,
                                            .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .may_wait = true, .jobs = o->threads, .cancel = job->stop,
                                            .progress = import_progress, .ctx = job};
     struct ingest_report report = {0};
     bool ok = ingest_files(&options, &files, a, &report, e) && import_was_readable(&report, e);
     ruleset_unref(rules);
+    secrets_unref(secrets);
     if (!ok)
         return false;
     struct jsonw j = jsonw_to(result);

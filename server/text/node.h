@@ -43,8 +43,8 @@ struct reader {
 };
 
 /* telltale.yaml is read in parts: by detect/settings.h, llm/models.h and the command line. */
-#define SETTINGS_KEYS "rules", "disable", "enable", "detectors", "collections", "models", "keys", "serve"
-#define SETTINGS_ONE_MAP "telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, models, keys, serve)"
+#define SETTINGS_KEYS "rules", "disable", "enable", "detectors", "collections", "redact", "models", "keys", "serve"
+#define SETTINGS_ONE_MAP "telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, redact, models, keys, serve)"
 
 /* Lists a problem at that place and returns false, so that a reader can `return node_problem(…)`. */
 bool node_problem(struct reader *r, const struct node *at, const char *format, ...) __attribute__((format(printf, 3, 4)));

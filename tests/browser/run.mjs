@@ -1,5 +1,6 @@
 // Drives the page in a real Chromium against the real program.
 // usage: node run.mjs BINARY [NAME...]      only these suites or groups of suites
+import { accessChecks } from './access.mjs';
 import { actionChecks } from './actions.mjs';
 import { check, finish, launch, startServer } from './harness.mjs';
 import { groupChecks } from './groups.mjs';
@@ -34,6 +35,7 @@ const SUITES = [
     { name: 'two', group: 'pages', run: ({ browser, base }) => twoChecks(browser, base) },
     { name: 'lists', group: 'pages', run: ({ browser, base, sample }) => listChecks(browser, base, sample) },
     { name: 'states', group: 'pages', run: ({ browser, base, sample }) => stateChecks(browser, base, sample) },
+    { name: 'access', group: 'work', run: ({ browser }) => accessChecks(browser, binary) },
     { name: 'docs', group: 'work', run: ({ browser, base }) => docsChecks(browser, base) },
     { name: 'text', group: 'work', run: () => textChecks() },
     { name: 'transcript', group: 'work', run: ({ browser, base }) => transcriptChecks(browser, base) },

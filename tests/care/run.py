@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "http")]
 
-MODULES = ("test_check", "test_backup")
+MODULES = ("test_check", "test_backup", "test_faults", "test_upgrade")
 
 
 def main():

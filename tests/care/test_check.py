@@ -15,7 +15,7 @@ DAMAGE = [
     ("UPDATE collection SET findings = findings - 1 WHERE n = 1", "counts", "collection sample", True),
     ("DELETE FROM gram_part WHERE id = (SELECT min(id) FROM gram_part)", "search index", "could not go on", True),
     ("UPDATE gram_part SET data = (SELECT data FROM gram_part ORDER BY id DESC LIMIT 1) WHERE id = (SELECT min(id) FROM gram_part)", "search index", "", True),
-    ("DELETE FROM gram_segment", "search index", "is not in the search index", True),
+    ("DELETE FROM gram_segment WHERE id = (SELECT max(id) FROM gram_segment)", "search index", "is not in the search index", True),
     ("DELETE FROM block_run WHERE run = 1", "texts", "search", True),
     ("UPDATE block_run SET uses = x'' WHERE run = 2", "texts", "search", True),
     ("UPDATE block_hash SET hashes = zeroblob(length(hashes)) WHERE block = 1", "texts", "hashes", False),

@@ -3,6 +3,7 @@
 
 usage: run.py PROGRAM [NAME...]      a test is a function named test_*; with NAMEs only those run
 """
+import json
 import os
 import re
 import shutil
@@ -191,6 +192,69 @@ def test_the_service_manager_is_told_that_it_listens_and_that_it_stops():
                     assert manager.recv(100) == b"STOPPING=1"
             finally:
                 del os.environ["NOTIFY_SOCKET"]
+
+
+# ---- what watches it ------------------------------------------------------------------------------------------------------
+
+def promises():
+    """Every name in /metrics with the labels that it may have, of the server that runs; a histogram's three names are its own."""
+    with Server() as s:
+        s.ask("GET", "/healthz")
+        s.get("collections")
+        lines = s.ask("GET", "/metrics").body.decode().splitlines()
+    labels = {}
+    for line in lines:
+        kind = re.match(r"# TYPE (\S+) (\S+)", line)
+        for suffix in ("_bucket", "_sum", "_count") if kind and kind[2] == "histogram" else ("",) if kind else ():
+            labels[kind[1] + suffix] = set()
+        sample = re.match(r"([a-z_]+)(?:\{(.*)\})? \S+$", line)
+        if sample:
+            labels[sample[1]] |= set(re.findall(r'(\w+)="', sample[2] or ""))
+    return labels
+
+
+def test_alerts_and_dashboard_ask_for_figures_that_there_are():
+    alerts = text("deploy", "examples", "prometheus-alerts.yml")
+    queries = re.findall(r"^ +expr: (.*)$", alerts, re.M)
+    dashboard = json.loads(text("deploy", "examples", "grafana.json"))
+    queries += [t["expr"] for panel in dashboard["panels"] for t in panel.get("targets", [])]
+    assert len(queries) > 25 and len(queries) == len([q for q in queries if q]), queries
+    known = promises()
+    known["up"] = set()
+    for query in queries:
+        named = re.findall(r"\b(up|(?:telltale|process)_[a-z_]+)\b(?:\{([^}]*)\})?", query)
+        assert named, query
+        for name, matchers in named:
+            assert name in known, (name, query)
+            asked = set(re.findall(r"(\w+) *[=!]", matchers)) - {"job", "instance"}
+            assert asked <= known[name], (name, asked, known[name])
+        by = {label.strip() for group in re.findall(r"\bby \(([^)]*)\)", query) for label in group.split(",")} - {"instance"}
+        assert by <= set().union(*(known[name] for name, _ in named)), (query, by)
+    for file in ("prometheus-alerts.yml",) if shutil.which("promtool") else ():
+        said("promtool", "check", "rules", os.path.join(DEPLOY, "examples", file))
+
+
+def test_the_dashboard_is_what_its_script_writes():
+    assert said(sys.executable, os.path.join(DEPLOY, "dashboard.py")) == text("deploy", "examples", "grafana.json")
+    panels = json.loads(text("deploy", "examples", "grafana.json"))["panels"]
+    taken = set()
+    for panel in panels:
+        at = panel["gridPos"]
+        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not cells & taken and at["x"] + at["w"] <= 24, panel["title"]
+        taken |= cells
+
+
+def test_the_settings_that_the_package_brings_are_read():
+    with tempfile.TemporaryDirectory() as folder:
+        for name, change in (("as it is", lambda line: line), ("all of it", lambda line: re.sub(r"^( *)# (?=[a-z-]+:|  [a-z])", r"\1", line))):
+            at = os.path.join(folder, "telltale.yaml")
+            with open(at, "w") as out:
+                out.write("".join(change(line) for line in text("deploy", "telltale.yaml").splitlines(True)))
+            with Server("--config", at) as s:
+                assert s.ask("GET", "/readyz").status == 200, name
+                models = s.get("models")
+                assert ("mini" in json.dumps(models)) == (name == "all of it"), (name, models)
 
 
 def main():

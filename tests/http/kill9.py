@@ -6,13 +6,14 @@ usage: kill9.py PROGRAM [KILLS]
 import collections
 import os
 import random
+import subprocess
 import sys
 import threading
 import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import Server, chat, jsonl
+from server import PROGRAM, Server, chat, jsonl
 
 CLIENTS = 50
 UPLOADS = 2  # each
@@ -55,11 +56,12 @@ def main():
         stored = collections.Counter(run["source"]["file"] for run in s.all("collections/c/runs", limit=1000))
         left = s.spool()
         integrity = s.ask("GET", "/readyz").status
+        checked = subprocess.run([PROGRAM, "--db", s.db, "check"], capture_output=True, text=True)
     lost = [name for name in acknowledged if stored[name] != RUNS]
     strange = [name for name, n in stored.items() if name not in sent or n != RUNS]
     print(f"{kills} kills, {len(acknowledged)} uploads acknowledged of {len(sent)} begun, {len(stored)} stored, jobs {dict(+states)}, {len(left)} files left in the spool")
-    if lost or strange or left or integrity != 200 or set(+states) != {"done"}:
-        print(f"LOST {lost[:10]} STRANGE {[(n, stored[n]) for n in strange[:10]]}")
+    if lost or strange or left or integrity != 200 or checked.returncode or set(+states) != {"done"}:
+        print(f"{checked.stdout[-2000:]}{checked.stderr}LOST {lost[:10]} STRANGE {[(n, stored[n]) for n in strange[:10]]}")
         return 1
     return 0
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import tempfile
 import threading
@@ -103,6 +104,25 @@ def test_an_idempotency_key_gives_the_first_answer():
         [t.start() for t in threads]
         [t.join() for t in threads]
         assert len(ids) == 8 and len(set(ids)) == 1, ids
+
+
+def test_a_connection_cut_anywhere_leaves_one_copy():
+    """In the head, in the body, behind its last byte, before and after the answer: sent again with the same key it is there once."""
+    with Server() as s:
+        s.collection()
+        for i, body in enumerate(jsonl([chat(f"cut-{i}", "word " * 400)]).encode() for i in range(3)):
+            request = (f"POST /api/v1/collections/c/uploads?filename=cut-{i}.jsonl&wait=5 HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\nIdempotency-Key: cut-{i}\r\n"
+                       f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+            for at in (20, len(request) - len(body) // 2, len(request) - 1, len(request), len(request)):
+                with socket.create_connection(("127.0.0.1", s.port), timeout=10) as c:
+                    c.sendall(request[:at])
+                    if i == 1: # cut hard: what it had not read is lost
+                        c.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    if i == 2 and at == len(request):
+                        c.recv(1)
+            s.upload(body, filename=f"cut-{i}.jsonl", headers={"Idempotency-Key": f"cut-{i}"})
+        assert s.get("collections/c/runs", count=1)["total"] == 3
+        assert [j["state"] for j in s.all("jobs")] == ["done"] * 3 and s.spool() == []
 
 
 def test_compressed_bodies_are_read():

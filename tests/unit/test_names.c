@@ -211,7 +211,7 @@ static void wrong_settings_are_told(void **state)
         {"detecters: {}\n", "1:1 telltale.yaml has no key 'detecters'; did you mean 'detectors'?"},
         {"collections: {a: {rules: x}}\n", "1:19 a collection has no key 'rules'"},
         {"collections: {a: {disable: nobody}}\n", "1:28 disable: there is no detector 'nobody'"},
-        {"- a\n", "1:1 telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, models, keys, serve), but this is a list"},
+        {"- a\n", "1:1 telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, redact, models, keys, serve), but this is a list"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         rulebook_free(load(rows[i].settings, rows[i].problem));

@@ -399,6 +399,14 @@ function refusal(status: number, where: string, text: string, type: string): Api
     return new ApiError(status, String(status), `The server answered with status ${status} and no reason.`, where);
 }
 
+/* What a browser that signed in sends with every write, so that no other site can write in its name. */
+const CSRF = 'x-telltale-csrf';
+let csrf: string | null = null;
+export const setCsrf = (value: string | null) => void (csrf = value);
+let refused = () => {};
+/** `listener` hears of it when the server asks who this is, or says that they may not. */
+export const onRefused = (listener: () => void) => void (refused = listener);
+
 const UNREACHABLE = 'The server does not answer. Is telltale still running?';
 
 interface Options {
@@ -418,13 +426,17 @@ async function ask<T>(method: string, path: string, options: Options, read: (ans
             answer = await fetch(address(path, options.params), {
                 method,
                 signal: options.signal ?? null,
-                headers: options.body === undefined ? {} : { 'content-type': 'application/json' },
+                headers: {
+                    ...(options.body !== undefined && { 'content-type': 'application/json' }),
+                    ...(method !== 'GET' && csrf && { [CSRF]: csrf }),
+                },
                 body: options.body === undefined ? (options.raw ?? null) : JSON.stringify(options.body),
             });
         } catch (e) {
             if (options.signal?.aborted) throw e;
             throw new ApiError(0, 'network', UNREACHABLE, where);
         }
+        if (answer.status === 401 || answer.status === 403) refused();
         if (!answer.ok) throw refusal(answer.status, where, await answer.text(), answer.headers.get('content-type') ?? '');
         return await read(answer);
     } finally {
@@ -500,8 +512,9 @@ export const blobUrl = (sha256: string) => address('/blobs' + pathOf(sha256));
 /** What a script is told to send: for a new collection its name first. */
 export function uploadCommand(name: string, isNew: boolean): string {
     const collections = `${location.host}${ROOT}/collections`;
-    const add = isNew ? `curl ${collections} -d '{"name":"${name}"}'\n` : '';
-    return `${add}curl --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
+    const who = csrf ? ' -H "authorization: Bearer $TELLTALE_TOKEN"' : '';
+    const add = isNew ? `curl${who} ${collections} -d '{"name":"${name}"}'\n` : '';
+    return `${add}curl${who} --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
 }
 
 /** Sends a file's bytes. XMLHttpRequest, because fetch tells nothing of how far an upload has come. */
@@ -518,9 +531,11 @@ export function sendFile(
         const request = new XMLHttpRequest();
         request.open('POST', address(path, { filename }));
         request.setRequestHeader('content-type', 'application/octet-stream');
+        if (csrf) request.setRequestHeader(CSRF, csrf);
         request.upload.onprogress = event => onProgress(event.loaded);
         request.onload = () => {
             const text = request.responseText;
+            if (request.status === 401 || request.status === 403) refused();
             if (request.status >= 200 && request.status < 300) resolve(JSON.parse(text) as Upload);
             else reject(refusal(request.status, where, text, request.getResponseHeader('content-type') ?? ''));
         };

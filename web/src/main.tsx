@@ -9,6 +9,7 @@ import { TasksPage } from './pages/tasks';
 import { focusMain, lazy } from './parts/lazy';
 import { FailedPage } from './parts/say';
 import { Shell, UnknownPage } from './parts/shell';
+import { Gate } from './parts/signin';
 import { useKeys } from './keys';
 import { printPage } from './print';
 import { pageOf, usePlace } from './router';
@@ -27,6 +28,7 @@ import './beside.css';
 import './search.css';
 import './rules.css';
 import './docs.css';
+import './access.css';
 
 const RulesPage = lazy(() => import('./pages/rules').then(m => m.RulesPage));
 const SettingsPage = lazy(() => import('./pages/settings').then(m => m.SettingsPage));
@@ -41,6 +43,7 @@ const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.Agreeme
 const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
 const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
 const DocsPage = lazy(() => import('./pages/docs').then(m => m.DocsPage));
+const AuditPage = lazy(() => import('./pages/audit').then(m => m.AuditPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();
@@ -98,6 +101,8 @@ function App(): JSX.Element {
             return <QueryPage />;
         case 'docs':
             return <DocsPage name={page.page} />;
+        case 'audit':
+            return <AuditPage />;
         case 'settings':
             return <SettingsPage />;
         case 'unknown':
@@ -105,4 +110,9 @@ function App(): JSX.Element {
     }
 }
 
-render(<App />, document.body);
+render(
+    <Gate>
+        <App />
+    </Gate>,
+    document.body,
+);

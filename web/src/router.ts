@@ -114,7 +114,7 @@ export type Page =
     | { name: 'run'; run: string }
     | { name: 'rules' | 'rubrics' | 'settings' | 'query' | 'beside' | 'jobs' }
     | { name: 'rubric' | 'agreement'; rubric: string }
-    | { name: 'search' }
+    | { name: 'search' | 'audit' }
     | { name: 'docs'; page?: string }
     | { name: 'unknown' };
 
@@ -128,6 +128,7 @@ export function pageOf(path: string): Page {
     if (path === '/compare') return { name: 'beside' };
     if (path === '/settings') return { name: 'settings' };
     if (path === '/jobs') return { name: 'jobs' };
+    if (path === '/audit') return { name: 'audit' };
     if (path === '/docs') return { name: 'docs' };
     if (parts[0] === 'docs' && parts.length === 2 && parts[1]) return { name: 'docs', page: parts[1] };
     if (parts[0] === 'runs' && parts.length === 2 && parts[1]) return { name: 'run', run: parts[1] };

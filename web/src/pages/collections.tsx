@@ -158,7 +158,7 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                         {time(c.imported_at)}
                                     </td>
                                     <td class="del">
-                                        <button
+                                        <button data-need="admin"
                                             class="more"
                                             type="button"
                                             aria-label={`Rename ${c.name}`}
@@ -166,7 +166,7 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                         >
                                             rename
                                         </button>
-                                        <button
+                                        <button data-need="admin"
                                             class="more"
                                             type="button"
                                             aria-label={`Delete ${c.name}`}
@@ -376,7 +376,7 @@ function Sample(): JSX.Element {
                     it with one click.
                 </span>
             </p>
-            <button
+            <button data-need="admin"
                 class="btn"
                 type="button"
                 disabled={loading}

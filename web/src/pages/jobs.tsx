@@ -190,12 +190,12 @@ function Row({
             </td>
             <td class="row-acts">
                 {isLive(job.state) && (
-                    <button class="more" type="button" aria-label={`Cancel the job ${named}`} onClick={cancel}>
+                    <button data-need="review" class="more" type="button" aria-label={`Cancel the job ${named}`} onClick={cancel}>
                         cancel
                     </button>
                 )}
                 {again && (
-                    <button class="more" type="button" aria-label={`Try again the job ${named}`} onClick={retry}>
+                    <button data-need="review" class="more" type="button" aria-label={`Try again the job ${named}`} onClick={retry}>
                         try again
                     </button>
                 )}

@@ -232,7 +232,7 @@ export function QueryPage(): JSX.Element {
                                         ))}
                                     </select>
                                 </label>
-                                <button class="btn end" type="button" disabled={!text.trim()} onClick={() => setSaving(true)}>
+                                <button data-need="review" class="btn end" type="button" disabled={!text.trim()} onClick={() => setSaving(true)}>
                                     {saved ? 'Save' : 'Save as'} <kbd aria-hidden="true">{keyLabel('mod+s')}</kbd>
                                 </button>
                             </div>

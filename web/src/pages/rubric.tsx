@@ -225,7 +225,7 @@ function Delete({ name }: { name: string }): JSX.Element {
             </button>
         </span>
     ) : (
-        <button class="more" type="button" onClick={() => setSure(true)}>
+        <button data-need="admin" class="more" type="button" onClick={() => setSure(true)}>
             delete
         </button>
     );

@@ -44,7 +44,7 @@ export function RubricsPage(): JSX.Element {
                     </h1>
                     <Search />
                     {!making && (
-                        <button class="btn" type="button" onClick={() => go(withQuery({ new: '1' }))}>
+                        <button data-need="admin" class="btn" type="button" onClick={() => go(withQuery({ new: '1' }))}>
                             New rubric
                         </button>
                     )}

@@ -270,7 +270,7 @@ function OneRule({
                                 New like this
                             </a>
                             {own && (
-                                <button class="btn" type="button" onClick={() => setAsking(true)}>
+                                <button data-need="admin" class="btn" type="button" onClick={() => setAsking(true)}>
                                     Remove
                                 </button>
                             )}

@@ -5,6 +5,7 @@ import { api } from '../api';
 import { bytes, count, num } from '../format';
 import { ModelsPanel } from '../parts/models';
 import { Failure } from '../parts/say';
+import { TokensPanel } from '../parts/tokens';
 import { Shell } from '../parts/shell';
 import { setTheme, theme, type Theme } from '../theme';
 import { usePlace } from '../router';
@@ -23,6 +24,7 @@ export function SettingsPage(): JSX.Element {
             <main id="main">
                 <h1 class="page-title">Settings</h1>
                 <ModelsPanel onReady={onReady} />
+                <TokensPanel onReady={onReady} />
                 <Storage onReady={onReady} />
                 <Look />
             </main>
@@ -48,7 +50,8 @@ function Storage({ onReady }: { onReady: () => void }): JSX.Element {
               ['waiting to be read', data.waiting ? `${count(data.waiting, 'upload')}, ${bytes(data.waiting_bytes)}` : 'nothing'],
               ['free on the disk', data.free_bytes == null ? num(null) : bytes(data.free_bytes)],
               ['version', `Telltale ${data.version}`],
-              ['for programs', <a href="/openapi.json">openapi.json</a>],
+              ['for programs', <><a href="/docs/rest">REST</a>, <a href="/openapi.json">openapi.json</a></>],
+              ['who changed what', <a href="/audit">log of changes</a>],
           ]
         : [];
     return (

@@ -193,7 +193,7 @@ function Facts({ summary: s, to, again }: { summary: Summary; to: To; again: () 
                 </span>
             )}
             <span>
-                <button class="more" type="button" disabled={scanning} onClick={scan}>
+                <button data-need="review" class="more" type="button" disabled={scanning} onClick={scan}>
                     {scanning ? 'scanning …' : 'scan again'}
                 </button>
             </span>

@@ -170,7 +170,7 @@ export function ExceptionItem({
             </p>
             <p class="acts">
                 {to ? <a href={to}>sets aside {count(x.findings, 'finding')}</a> : `sets aside ${num(x.findings)}`}
-                <button class="btn btn-bare" type="button" onClick={() => void takeBack(x, onGone)}>
+                <button data-need="review" class="btn btn-bare" type="button" onClick={() => void takeBack(x, onGone)}>
                     Take back
                 </button>
             </p>

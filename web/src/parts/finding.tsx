@@ -62,7 +62,7 @@ export function Detail({
                     <b>Set aside by an exception of the rule:</b> {visible(whenText(exception.when))}
                     {exception.note ? `. ${visible(exception.note)}` : ''}
                     {exception.reviewer ? `, ${visible(exception.reviewer)}` : ''}{' '}
-                    <button class="more" type="button" onClick={onTakeBack}>
+                    <button data-need="review" class="more" type="button" onClick={onTakeBack}>
                         take it back
                     </button>
                 </p>
@@ -175,16 +175,16 @@ export function Actions({
                     </button>
                 </form>
             )}
-            <button class="btn btn-main" type="button" onClick={onConfirm}>
+            <button data-need="review" class="btn btn-main" type="button" onClick={onConfirm}>
                 Confirm <Key k="c" />
             </button>
-            <button class="btn" type="button" onClick={onDismiss}>
+            <button data-need="review" class="btn" type="button" onClick={onDismiss}>
                 Dismiss <Key k="x" />
             </button>
-            <button class="btn" type="button" onClick={onNote}>
+            <button data-need="review" class="btn" type="button" onClick={onNote}>
                 Note <Key k="n" />
             </button>
-            <button class="btn" type="button" onClick={onUndo}>
+            <button data-need="review" class="btn" type="button" onClick={onUndo}>
                 Undo <Key k="u" />
             </button>
             <button

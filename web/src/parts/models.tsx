@@ -63,7 +63,7 @@ export function ModelsPanel({ onReady }: { onReady: () => void }): JSX.Element {
                 <h2>Models</h2>
                 <span class="dim">connections that judges ask; keys are only named here</span>
                 {data && (
-                    <button class="btn end" type="button" onClick={() => setForm('new')}>
+                    <button data-need="admin" class="btn end" type="button" onClick={() => setForm('new')}>
                         Add a connection
                     </button>
                 )}
@@ -174,7 +174,7 @@ function ModelRow({
                     {m.price ? `${m.price.in} in, ${m.price.out} out` : DASH}
                 </td>
                 <td class="row-acts">
-                    <button
+                    <button data-need="admin"
                         class="btn"
                         type="button"
                         aria-label={`Test ${m.name}`}
@@ -195,10 +195,10 @@ function ModelRow({
                             </>
                         ) : (
                             <>
-                                <button class="btn btn-bare" type="button" aria-label={`Edit ${m.name}`} onClick={edit}>
+                                <button data-need="admin" class="btn btn-bare" type="button" aria-label={`Edit ${m.name}`} onClick={edit}>
                                     Edit
                                 </button>
-                                <button
+                                <button data-need="admin"
                                     class="btn btn-bare"
                                     type="button"
                                     aria-label={`Delete ${m.name}`}

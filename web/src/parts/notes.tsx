@@ -130,10 +130,10 @@ function Note({
                 )}
                 {finding.status === 'open' ? (
                     <>
-                        <button class="more" type="button" onClick={() => onReview(finding, 'confirmed')}>
+                        <button data-need="review" class="more" type="button" onClick={() => onReview(finding, 'confirmed')}>
                             confirm
                         </button>
-                        <button class="more" type="button" onClick={() => onReview(finding, 'dismissed')}>
+                        <button data-need="review" class="more" type="button" onClick={() => onReview(finding, 'dismissed')}>
                             dismiss
                         </button>
                     </>
@@ -143,7 +143,7 @@ function Note({
                             {finding.status}
                             {finding.reviewer ? ` by ${finding.reviewer}` : ''}
                         </span>
-                        <button class="more" type="button" onClick={() => onReview(finding, 'open')}>
+                        <button data-need="review" class="more" type="button" onClick={() => onReview(finding, 'open')}>
                             open again
                         </button>
                     </>

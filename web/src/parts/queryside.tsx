@@ -56,7 +56,7 @@ export function QuerySide({
                             <button class="as-text one" type="button" title={visible(query.text)} onClick={() => show({ text: query.text, chart: query.chart, id: query.id })}>
                                 {visible(query.name)}
                             </button>
-                            <button class="as-text dim" type="button" aria-label={`Delete ${visible(query.name)}`} onClick={() => remove(query)}>
+                            <button data-need="review" class="as-text dim" type="button" aria-label={`Delete ${visible(query.name)}`} onClick={() => remove(query)}>
                                 ×
                             </button>
                         </li>

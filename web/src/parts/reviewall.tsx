@@ -100,13 +100,13 @@ export function ReviewAll({
                     <input value={note} autocomplete="off" onInput={event => setNote(event.currentTarget.value)} />
                 </Field>
                 <p class="acts-row">
-                    <button class="btn btn-main" type="button" onClick={() => void set('confirmed')}>
+                    <button data-need="review" class="btn btn-main" type="button" onClick={() => void set('confirmed')}>
                         Confirm all
                     </button>
-                    <button class="btn" type="button" onClick={() => void set('dismissed')}>
+                    <button data-need="review" class="btn" type="button" onClick={() => void set('dismissed')}>
                         Dismiss all
                     </button>
-                    <button class="btn" type="button" onClick={() => void set('open')}>
+                    <button data-need="review" class="btn" type="button" onClick={() => void set('open')}>
                         Open all again
                     </button>
                     <span class="end">

@@ -231,7 +231,7 @@ export function RunHead({
                         Metadata
                     </button>
                 )}
-                <button class="btn btn-bare" type="button" title="key l" onClick={() => setLabelling({ open: true })}>
+                <button data-need="review" class="btn btn-bare" type="button" title="key l" onClick={() => setLabelling({ open: true })}>
                     Label
                 </button>
                 <button class="btn btn-bare" type="button" title="key m" aria-pressed={markdown} onClick={onMarkdown}>

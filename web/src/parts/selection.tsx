@@ -215,10 +215,10 @@ export function SelectionBar({
                     select all {more.total == null ? '' : num(more.total)}
                 </button>
             )}
-            <button class="btn" type="button" onClick={judge}>
+            <button data-need="admin" class="btn" type="button" onClick={judge}>
                 Judge…
             </button>
-            <button class="btn" type="button" onClick={label}>
+            <button data-need="review" class="btn" type="button" onClick={label}>
                 Label…
             </button>
             {tagging ? (
@@ -250,7 +250,7 @@ export function SelectionBar({
                     </button>
                 </form>
             ) : (
-                <button class="btn" type="button" onClick={() => setTagging(true)}>
+                <button data-need="review" class="btn" type="button" onClick={() => setTagging(true)}>
                     Tag
                 </button>
             )}
@@ -278,7 +278,7 @@ export function SelectionBar({
                     </a>
                 </>
             )}
-            <button class="btn" type="button" onClick={remove}>
+            <button data-need="admin" class="btn" type="button" onClick={remove}>
                 Delete…
             </button>
             <button class="btn btn-bare" type="button" onClick={clear}>

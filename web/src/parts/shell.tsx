@@ -2,18 +2,20 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
-import { num } from '../format';
+import { count, num, time } from '../format';
 import { keyLabel, listKeys, useKeys } from '../keys';
 import { PLACES, type Tab } from '../places';
 import { go } from '../router';
 import { nextTheme, setTheme, theme } from '../theme';
-import { useAsk } from '../use';
+import { signOut, useSession } from '../session';
+import { visible } from '../text';
+import { asApiError, useAsk } from '../use';
 import { DropAnywhere } from './upload';
 import { Palette } from './palette';
 import { Popover } from './popover';
-import { Dialog, DialogHead, Toasts, WaitBar } from './say';
+import { Dialog, DialogHead, Toasts, WaitBar, toastError } from './say';
 
-function Logo(): JSX.Element {
+export function Logo(): JSX.Element {
     return (
         <a class="logo" href="/">
             <svg viewBox="0 0 18 18" aria-hidden="true">
@@ -43,6 +45,50 @@ function ThemeButton(): JSX.Element {
         >
             {name[now]}
         </button>
+    );
+}
+
+/** Who is signed in to a closed server, what they may, and the way out. */
+function Account(): JSX.Element | null {
+    const session = useSession();
+    if (!session || session.mode === 'open' || !session.signed_in) return null;
+    const leave = () => void signOut().catch((e: unknown) => toastError('You are still signed in.', asApiError(e)));
+    return (
+        <div class="account">
+            <Popover label={visible(session.name ?? 'Account')}>
+                {close => (
+                    <div class="account-box">
+                        <p>
+                            Signed in with the token <b>{visible(session.name ?? '')}</b>
+                        </p>
+                        <dl class="kept">
+                            <div>
+                                <dt>may</dt>
+                                <dd>{session.scopes.join(', ')}</dd>
+                            </div>
+                            <div>
+                                <dt>collections</dt>
+                                <dd>{session.collections ? count(session.collections.length, 'collection') : 'all'}</dd>
+                            </div>
+                            <div>
+                                <dt>until</dt>
+                                <dd>{time(session.expires_at)}</dd>
+                            </div>
+                        </dl>
+                        <button
+                            class="btn"
+                            type="button"
+                            onClick={() => {
+                                close();
+                                leave();
+                            }}
+                        >
+                            Sign out
+                        </button>
+                    </div>
+                )}
+            </Popover>
+        </div>
     );
 }
 
@@ -142,6 +188,7 @@ export function Shell({
                         <span>Go to</span>
                         <kbd>{keyLabel('mod+k')}</kbd>
                     </button>
+                    <Account />
                     <ThemeButton />
                 </div>
                 <WaitBar />

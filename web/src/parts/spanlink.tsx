@@ -124,13 +124,13 @@ export function SpanLink({
             <button class="btn" type="button" onClick={copyLink}>
                 Copy link to these words
             </button>
-            <button class="btn" type="button" onClick={withWords(onLabel)}>
+            <button data-need="review" class="btn" type="button" onClick={withWords(onLabel)}>
                 Label
             </button>
             <a class="btn" href={'/rules/new?' + new URLSearchParams({ quote, part: selected.part, run })}>
                 Make a rule
             </a>
-            <button class="btn" type="button" onClick={withWords(onAsk)}>
+            <button data-need="admin" class="btn" type="button" onClick={withWords(onAsk)}>
                 Ask a judge
             </button>
         </div>

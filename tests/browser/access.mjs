@@ -1,0 +1,134 @@
+// A closed server in the page: signing in and out, what a token may, tokens made and revoked, the log of changes.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { assert, axe, check, equal, newPage, settled, startServer } from './harness.mjs';
+
+export async function accessChecks(browser, binary) {
+    const folder = mkdtempSync(join(tmpdir(), 'telltale-access-'));
+    const config = join(folder, 'telltale.yaml');
+    writeFileSync(config, 'serve: { require-token: true, sample: true }\n');
+    const made = {};
+    const server = await startServer(binary, { TELLTALE_CONFIG: config }, db => {
+        for (const scope of ['admin', 'read'])
+            made[scope] = /tt_[\w-]+/.exec(
+                execFileSync(binary, ['--db', db, 'token', 'create', scope + ' person', '--scope', scope], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+            )?.[0];
+        for (const scope of ['admin', 'read']) assert(made[scope], `no token for ${scope}`);
+    });
+    const { base } = server;
+    const page = await newPage(browser, base);
+    const signIn = async (on, token) => {
+        await on.waitForSelector('.sign-in input');
+        await on.fill('.sign-in input', token);
+        await on.keyboard.press('Enter');
+    };
+    const shots = async (on, name) => process.env.SHOTS && (await on.screenshot({ path: `${process.env.SHOTS}/${name}.png` }));
+    const refusals = /status of 40[13]/;
+
+    try {
+        await check('access: a wrong token is refused in words, a right one leads on to the address that was asked for', async () => {
+            await page.goto(base + '/settings#tokens');
+            await signIn(page, 'tt_nonsense');
+            await page.waitForSelector('.sign-in [role=alert]');
+            assert((await page.locator('.sign-in [role=alert]').innerText()).length > 10, 'says why');
+            await shots(page, 'sign-in-light-1440');
+            equal((await axe(page)).join('\n'), '', 'axe of the card');
+            await signIn(page, made.admin);
+            await page.waitForSelector('.tokens tbody tr');
+            assert(page.url().endsWith('/settings#tokens'), page.url());
+            assert(await page.locator('.account summary', { hasText: 'admin person' }).isVisible(), 'who is signed in');
+            page.wrongs = page.wrongs.filter(wrong => !refusals.test(wrong));
+        });
+
+        await check('access: the token is in no storage, no address and no cookie that scripts see', async () => {
+            const seen = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + location.href);
+            assert(!seen.includes('tt_') && !seen.includes('telltale_session'), seen.slice(0, 200));
+            const [cookie] = (await page.context().cookies()).filter(c => c.name === 'telltale_session');
+            assert(cookie?.httpOnly && cookie.sameSite === 'Strict', JSON.stringify(cookie));
+        });
+
+        let fresh = '';
+        await check('access: a token is made for one collection, shown once, and revoked', async () => {
+            await page.click('text=New token');
+            await page.waitForSelector('.token-form');
+            await page.keyboard.type('the nightly job');
+            await page.click('.token-form label:has-text("ingest") input');
+            await page.click('.token-form label:has-text("these alone")');
+            await page.click('.token-form .choose label >> nth=0');
+            await shots(page, 'token-form-light-1440');
+            equal((await axe(page)).join('\n'), '', 'axe of the form');
+            await page.click('text=Make the token');
+            fresh = (await page.locator('.secret').innerText()).match(/tt_[\w-]+/)[0];
+            await shots(page, 'token-made-light-1440');
+            await page.keyboard.press('Escape');
+            const row = page.locator('.tokens tr', { hasText: 'the nightly job' });
+            await row.waitFor();
+            assert((await row.innerText()).includes('ingest, read'), await row.innerText());
+            assert(!(await page.content()).includes(fresh.slice(20)), 'it is shown once');
+            equal((await fetch(base + '/api/v1/collections', { headers: { authorization: `Bearer ${fresh}` } })).status, 200, 'it works');
+            await page.click('[aria-label="Revoke the nightly job"]');
+            await page.click('dialog .btn-danger');
+            await page.waitForSelector('.tokens tr.over:has-text("the nightly job")');
+            equal((await fetch(base + '/api/v1/collections', { headers: { authorization: `Bearer ${fresh}` } })).status, 401, 'it is over');
+            await shots(page, 'tokens-light-1440');
+            equal((await axe(page)).join('\n'), '', 'axe of the settings');
+        });
+
+        await check('access: the log of changes says who did it', async () => {
+            await page.goto(base + '/audit');
+            await page.waitForSelector('.audit tbody tr');
+            const rows = await page.locator('.audit tbody').innerText();
+            assert(rows.includes('admin person') && rows.includes('/api/v1/tokens'), rows.slice(0, 600));
+            assert(!rows.includes(fresh.slice(20)), 'without the token');
+            await settled(page);
+            await shots(page, 'audit-light-1440');
+            equal((await axe(page)).join('\n'), '', 'axe of the log');
+        });
+
+        await check('access: with a token that only reads nothing is offered that it may not', async () => {
+            const other = await newPage(browser, base, { colorScheme: 'dark', viewport: { width: 390, height: 844 } });
+            await other.goto(base + '/');
+            await other.waitForSelector('.sign-in');
+            await shots(other, 'sign-in-dark-390');
+            equal((await axe(other)).join('\n'), '', 'axe of the card in the dark');
+            await signIn(other, made.read);
+            await other.waitForSelector('a[href^="/c/"]');
+            equal(await other.locator('[data-need=admin]:visible').count(), 0, 'controls of an admin');
+            const c = await other.locator('a[href^="/c/"]').first().getAttribute('href');
+            await other.goto(base + c + '/findings');
+            await other.waitForSelector('.triage, .inbox, main');
+            await settled(other);
+            equal(await other.locator('[data-need=review]:visible').count(), 0, 'controls of a reviewer');
+            await other.goto(base + '/settings#tokens');
+            await other.waitForSelector('#tokens:has-text("Only a token")');
+            await settled(other);
+            await shots(other, 'settings-read-dark-390');
+            const wide = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+            assert(wide <= 0, `settings are ${wide} px too wide`);
+            other.wrongs = other.wrongs.filter(wrong => !refusals.test(wrong));
+            equal(other.wrongs.join('\n'), '', 'console');
+            await other.context().close();
+        });
+
+        await check('access: signing out by the keyboard ends it, and the documentation stays open', async () => {
+            await page.goto(base + '/');
+            await page.focus('.account summary');
+            await page.keyboard.press('Enter');
+            await shots(page, 'account-light-1440');
+            await page.keyboard.press('Tab');
+            await page.keyboard.press('Enter');
+            await page.waitForSelector('.sign-in');
+            equal(await page.evaluate(() => fetch('/api/v1/collections').then(answer => answer.status)), 401, 'the session is over');
+            await page.click('.sign-in a[href="/docs/access"]');
+            await page.waitForSelector('.docs-text h1');
+            page.wrongs = page.wrongs.filter(wrong => !refusals.test(wrong));
+        });
+        equal(page.wrongs.join('\n'), '', 'console');
+    } finally {
+        await page.context().close();
+        await server.stop();
+        rmSync(folder, { recursive: true, force: true });
+    }
+}

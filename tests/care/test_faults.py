@@ -1,0 +1,246 @@
+"""Kills, full disks, broken disks, clocks: what was acknowledged is there once, what is there is whole, and the server goes on."""
+import collections
+import json
+import os
+import sqlite3
+import subprocess
+import threading
+import time
+
+import test_otlp as otlp
+from database import PROGRAM, run
+from faults import env
+from server import Server, chat, jsonl
+
+RUNS = 40
+KILLS = 4 # make soak takes every write
+
+
+
+def runs_file(folder, n=RUNS):
+    path = os.path.join(folder, "runs.jsonl")
+    with open(path, "w") as out:
+        out.write(jsonl([chat(f"r{i}", f"word{i} " * (i * 37 % 900 + 1), task_id=f"t{i % 7}") for i in range(n)]))
+    return path
+
+
+class Place:
+    """A folder with runs to import, and how many writes one whole import takes."""
+
+    def __init__(self):
+        import tempfile
+        self.folder = tempfile.TemporaryDirectory(prefix="telltale-fault-")
+        self.path = self.folder.name
+        self.runs = runs_file(self.path)
+        self.db = os.path.join(self.path, "t.db")
+        whole, count = os.path.join(self.path, "whole.db"), os.path.join(self.path, "count")
+        run(whole, "import", self.runs, "-c", "c", env=env(whole, count=count, syncs=1))
+        self.writes = int(open(count).read())
+        self.export = self.exported(whole)
+
+    def exported(self, db):
+        """All runs, but for the names that are given at random and the times."""
+        lines = [json.loads(line) for line in run(db, "export", "-c", "c").stdout.splitlines()[1:]]
+        return sorted(json.dumps([r["external_id"], r["task_id"], r["transcripts"][0]["messages"]]) for r in lines)
+
+    def fresh(self):
+        for f in os.listdir(self.path):
+            if f.startswith("t.db"):
+                os.remove(os.path.join(self.path, f))
+
+    def points(self, n):
+        """n of the writes, the first among them."""
+        return sorted({1 + round(i * (self.writes - 1) / n) for i in range(n)})
+
+    def is_whole(self):
+        """The same import again gives all, once, and nothing half is there."""
+        run(self.db, "import", self.runs, "-c", "c")
+        assert json.loads(run(self.db, "check", "--json").stdout)["ok"]
+        assert self.exported(self.db) == self.export
+
+
+def killed_at(place, n):
+    place.fresh()
+    done = subprocess.run([PROGRAM, "--db", place.db, "import", place.runs, "-c", "c", "--quiet"], capture_output=True, env=env(place.db, kill=n, syncs=1))
+    assert done.returncode in (-9, 0), done
+    place.is_whole()
+    return done.returncode == -9
+
+
+def failed_at(place, n, how):
+    place.fresh()
+    done = run(place.db, "import", place.runs, "-c", "c", status=None, env=env(place.db, at=f"{n}:{how}", syncs=1))
+    if how == "SHORT":
+        assert done.returncode == 0, done
+    elif done.returncode: # a write after all is acknowledged may fail: the checkpoint is made later
+        assert done.returncode == 3 and done.stderr.strip(), done
+        assert how != "ENOSPC" or b"full" in done.stderr or b"No space" in done.stderr, done
+    place.is_whole()
+    return done.returncode == 3
+
+
+def test_killed_at_the_nth_write():
+    place = Place()
+    assert place.writes > 15, place.writes
+    assert sum(killed_at(place, n) for n in place.points(KILLS)) >= KILLS - 1
+
+
+def test_each_write_fails_from_the_nth_on():
+    place = Place()
+    for how, points in (("ENOSPC", 3), ("EIO", 2), ("SHORT", 1)):
+        failed = sum(failed_at(place, n, how) for n in place.points(points))
+        assert failed >= points - 1 or how == "SHORT", (how, failed)
+
+
+class Faulty(Server):
+    """A server whose writes fail while self.fault says so, and whose clock is off by what self.clock says."""
+
+    def __init__(self, *options):
+        import tempfile
+        self.at = tempfile.TemporaryDirectory(prefix="telltale-fault-")
+        self.fault_file, self.clock_file = (os.path.join(self.at.name, f) for f in ("fault", "clock"))
+        self.plain = dict(os.environ)
+        super().__init__(*options)
+
+    def start(self):
+        os.environ.update(env(self.db, file=self.fault_file, clock=self.clock_file))
+        try:
+            super().start()
+        finally:
+            os.environ.clear()
+            os.environ.update(self.plain)
+
+    def fault(self, word):
+        self.say(self.fault_file, word)
+
+    def clock(self, seconds):
+        self.say(self.clock_file, str(seconds))
+
+    def say(self, path, word):
+        with open(path + ".new", "w") as out:
+            out.write(word)
+        os.rename(path + ".new", path)
+
+
+def states(s):
+    return collections.Counter(job["state"] for job in s.all("jobs", limit=1000))
+
+
+def wait_for(what, wanted, seconds=30):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if what() == wanted:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what()}")
+
+
+def test_a_disk_that_is_full_for_a_while():
+    with Faulty() as s:
+        s.collection()
+        s.upload(jsonl([chat("first", "words")]))
+        for word, status, code in (("ENOSPC", 507, "disk_full"), ("EIO", 500, "io")):
+            s.fault(word)
+            for path, body in (("collections/c/uploads?filename=x", jsonl([chat("lost")]).encode()), ("collections", {"name": word})):
+                answer = s.ask("POST", path, body)
+                assert (answer.status, answer.json()["code"]) == (status, code), (word, path, answer.status, answer.body)
+            assert s.get("collections/c/runs")["total"] == 1 and s.get("search", q="words")["items"], "reads go on"
+            assert s.ask("GET", "/healthz").status == 200
+            s.fault("")
+            assert s.send("POST", "collections", {"name": word}, 201)["name"] == word, "it recovers without a restart"
+        assert s.spool() == [], "what was refused leaves nothing behind"
+        # What was accepted when the disk filled waits, and is read when there is room.
+        for word in ("ENOSPC", "SHORT"):
+            body = jsonl([chat(f"{word}{i}", f"w{i} " * 2000) for i in range(300)]).encode()
+            assert s.ask("POST", f"collections/c/uploads?filename={word}", body).status == 202
+            s.fault(word)
+            time.sleep(0.5)
+            s.fault("")
+        wait_for(lambda: set(states(s)), {"done"})
+        assert s.get("collections/c/runs")["total"] == 601
+        assert json.loads(run(s.db, "check", "--json").stdout)["ok"]
+
+
+def test_a_clock_that_is_set():
+    with Faulty() as s:
+        s.collection()
+        for i, seconds in enumerate((86400 * 400, -86400 * 400, 0)):
+            body = jsonl([chat(f"{i}-{n}", f"w{n} " * 3000) for n in range(300)]).encode()
+            upload = s.send("POST", f"collections/c/uploads?filename=f{i}", body, 202)
+            s.clock(seconds)
+            job = s.get(f"jobs/{upload['id']}", wait=60)
+            assert job["state"] == "done" and job["attempts"] == 1, job # nobody took it for abandoned
+            # What waits for its time is not put off by a year: spans are built into a run when they have been quiet for a while.
+            otlp.send(s, otlp.export(*otlp.conversation(i)), {**otlp.JSON, "X-Telltale-Collection": "spans"})
+            wait_for(lambda: s.ask("GET", "/api/v1/collections/spans/runs").json().get("total"), i + 1)
+        assert json.loads(run(s.db, "check", "--json").stdout)["ok"]
+
+
+def test_two_servers_on_one_database():
+    with Server() as a:
+        a.collection()
+        b = Server(folder=a.path)
+        try:
+            names = [f"u{i}" for i in range(20)]
+
+            def send(server, some):
+                for name in some:
+                    body = jsonl([chat(f"{name}-{n}", f"{name} says {n} " * 300) for n in range(5)]).encode()
+                    assert server.ask("POST", f"collections/c/uploads?filename={name}", body).status == 202
+
+            threads = [threading.Thread(target=send, args=(s, names[k::2])) for k, s in enumerate((a, b))]
+            for t in threads:
+                t.start()
+            for t in threads:
+                t.join()
+            b.kill()
+            # What the one that died was doing is done when its lease is over; here nobody waits a minute for it.
+            db = sqlite3.connect(a.db, timeout=10)
+            with db:
+                db.execute("UPDATE job SET lease_until = 0 WHERE state = 1")
+            db.close()
+            wait_for(lambda: set(states(a)), {"done"})
+            files = collections.Counter(row["source"]["file"] for row in a.all("collections/c/runs", limit=1000))
+            assert files == {name: 5 for name in names}, files
+            assert a.spool() == []
+        finally:
+            if b.process.poll() is None:
+                b.kill()
+        assert json.loads(run(a.db, "check", "--json").stdout)["ok"]
+
+
+def test_a_small_disk():
+    """A file system of its own with no room: what a real full disk does."""
+    import tempfile
+    with tempfile.TemporaryDirectory(prefix="telltale-small-") as folder:
+        mounted = os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "none", folder], capture_output=True).returncode == 0
+        if not mounted:
+            print("NOT RUN: a small disk takes the right to mount a tmpfs")
+            return
+        try:
+            with Server(folder=folder) as s:
+                s.collection()
+                acknowledged, full = {}, 0
+                for i in range(60):
+                    body = jsonl([chat(f"{i}-{n}", os.urandom(3000).hex()) for n in range(20)]).encode()
+                    answer = s.ask("POST", f"collections/c/uploads?filename=f{i}", body)
+                    assert answer.status in (202, 507), (answer.status, answer.body)
+                    if answer.status == 202:
+                        acknowledged[f"f{i}"] = 20
+                    else:
+                        full += 1
+                    if full > 2:
+                        break
+                    time.sleep(0.02)
+                assert full and acknowledged, (full, len(acknowledged))
+                assert s.ask("GET", "/api/v1/collections/c/runs").status == 200, "reads go on"
+                assert subprocess.run([PROGRAM, "--db", s.db, "backup", os.path.join(folder, "b.db")], capture_output=True).returncode == 3
+                assert not [f for f in os.listdir(folder) if f.startswith("b.db")], os.listdir(folder)
+                subprocess.run(["mount", "-o", "remount,size=200m", folder], check=True)
+                s.upload(jsonl([chat("after")]).encode(), filename="after")
+                wait_for(lambda: set(states(s)), {"done"})
+                files = collections.Counter(row["source"]["file"] for row in s.all("collections/c/runs", limit=1000))
+                assert files == {**acknowledged, "after": 1}, (files, acknowledged)
+                assert json.loads(run(s.db, "check", "--json").stdout)["ok"]
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)

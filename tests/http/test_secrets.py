@@ -1,0 +1,270 @@
+"""Secrets that stand in transcripts: with --redact none of them is anywhere, whatever way they came in."""
+import base64
+import ctypes
+import ctypes.util
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import tempfile
+
+from server import PROGRAM, ROOT, Server, chat, jsonl
+from test_docent import Client
+from test_judges import Judging, RUBRIC, judged
+from test_langfuse import event, ingest
+from test_otlp import PROTO, export, model_call, proto, root, send, settle, trace_id
+
+HEX = "7b2e94d1c6f8a0537b2e94d1c6f8a0537b2e94d1c6f8a0537b2e94d1c6f8a053"
+MIX = "q7Kr2Xm9Dw4Hj8TbLs6Vn3PcYf5Zg1AeBu7Kr2Xm9Dw4Hj8TbLs6Vn3PcYf5Zg1AeBu9Qz8Rt4" * 3
+UP = "7QK2XM9D4RWH8JTB3LNV5CPY7QK2XM9D4RWH8JTB3LNV5CPY7QK2XM9D4RWH8JTB"
+LETTERS = "qKrXmDwHjTbLsVnPqKrXmDwHjTbLsVnPqKrXmDwHj"
+# A secret of each kind, where it stands, and what of it must be nowhere. Made up: no maker knows them.
+PLANTED = {
+    "aws-key": ("AWS_ACCESS_KEY_ID={}", "AKIA" + UP[:16]), "github-token": ("remote: {}", "ghp_" + MIX[:36]), "gitlab-token": ("{}", "glpat-" + MIX[:20]),
+    "anthropic-key": ("x-api-key: {}", "sk-ant-api03-" + MIX[:93]), "openrouter-key": ("{}", "sk-or-v1-" + HEX),
+    "langfuse-key": ("{}", "sk-lf-7b2e94d1-c6f8-a053-7b2e-94d1c6f8a053"), "openai-key": ("OPENAI={}", "sk-proj-" + MIX[:120]),
+    "stripe-key": ("{}", "sk_" + "live_" + MIX[:24]), "slack-token": ("{}", "xoxb-729461835012-7294618350123-" + MIX[:24]),
+    "slack-webhook": ("https://hooks.slack.com/services/{}", f"T{UP[:10]}/B{UP[5:15]}/{MIX[:24]}"), "google-key": ("key={}", "AIza" + MIX[:35]),
+    "google-oauth": ("{}", "GOCSPX-" + MIX[:28]), "sendgrid-key": ("{}", f"SG.{MIX[:22]}.{MIX[22:65]}"), "npm-token": ("{}", "npm_" + MIX[:36]),
+    "pypi-token": ("{}", "pypi-AgEIcHlwaS5vcmc" + MIX[:80]), "huggingface-token": ("{}", "hf_" + LETTERS[:34]), "groq-key": ("{}", "gsk_" + MIX[:52]),
+    "xai-key": ("{}", "xai-" + MIX[:80]), "nvidia-key": ("{}", "nvapi-" + MIX[:64]), "langsmith-key": ("{}", f"lsv2_pt_{HEX[:32]}_{HEX[:10]}"),
+    "digitalocean-token": ("{}", "dop_v1_" + HEX), "databricks-token": ("{}", "dapi" + HEX[:32]), "shopify-token": ("{}", "shpat_" + HEX[:32]),
+    "docker-token": ("{}", "dckr_pat_" + MIX[:27]), "vault-token": ("{}", "hvs." + MIX[:90]), "tailscale-key": ("{}", f"tskey-auth-{MIX[:12]}-{MIX[:32]}"),
+    "telltale-token": ("{}", "tt_abcdefghij23_" + MIX[:43]), "age-key": ("{}", "AGE-SECRET-KEY-1" + UP[:58]),
+    "azure-key": ("AccountKey={};EndpointSuffix=x", MIX[:86] + "=="),
+    "private-key": ("{}", f"-----BEGIN RSA PRIVATE KEY-----\nMIIE{MIX[:60]}\n{MIX[10:74]}\n{MIX[:30]}==\n-----END RSA PRIVATE KEY-----"),
+    "database-password": ("postgres://shop:{}@pg.shop.internal/main", "k9Lm2qTzWx"), "url-password": ("https://deploy:{}@git.shop.internal/a.git", "vR7tQp2LxY9m"),
+    "jwt": ("{}", "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi" + MIX[:30] + "." + MIX[:43]), "bearer-token": ("Authorization: Bearer {}", "Zp" + MIX[20:60]),
+    "assigned-secret": ("aws_secret_access_key = {}", "Wy" + MIX[31:69]), "assigned-password": ("DB_PASSWORD={}", "hT4#mQ9zLw2x"),
+}
+# What must not be found: of the private key each of its lines.
+NOWHERE = sorted({line for _, secret in PLANTED.values() for line in secret.split("\n") if not line.startswith("-----")})
+SAYS = [form.format(secret) for form, secret in PLANTED.values()]
+ALL = "\n".join(SAYS)
+CARD = "EMP-482913"
+
+
+def forms():
+    with open(os.path.join(ROOT, "server/text/secrets.c")) as f:
+        return set(re.findall(r'^    \{"([a-z-]+)",', f.read(), re.M))
+
+
+# ---- where secrets could be -------------------------------------------------------------------------------------------------
+
+zstd = ctypes.CDLL(ctypes.util.find_library("zstd"))
+zstd.ZSTD_getFrameContentSize.restype = ctypes.c_ulonglong
+zstd.ZSTD_findFrameCompressedSize.restype = ctypes.c_size_t
+zstd.ZSTD_decompress.restype = ctypes.c_size_t
+
+
+def unpacked(data):
+    """Every zstd frame in a value."""
+    at = -1
+    while (at := data.find(b"\x28\xb5\x2f\xfd", at + 1)) >= 0:
+        frame = data[at:]
+        size = zstd.ZSTD_getFrameContentSize(frame, ctypes.c_size_t(len(frame)))
+        used = zstd.ZSTD_findFrameCompressedSize(frame, ctypes.c_size_t(len(frame)))
+        if size > 1 << 30 or used > len(frame):
+            continue
+        room = ctypes.create_string_buffer(size + 1)
+        if zstd.ZSTD_decompress(room, ctypes.c_size_t(size), frame, ctypes.c_size_t(used)) == size:
+            yield room.raw[:size]
+
+
+def values_of(db):
+    """Everything that the tables hold, unpacked."""
+    con = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
+    con.text_factory = bytes
+    packed = 0
+    for table, in con.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql NOT LIKE '%VIRTUAL%'").fetchall():
+        for row in con.execute(f'SELECT * FROM "{table.decode()}"'):
+            for value in row:
+                if isinstance(value, bytes):
+                    yield f"table {table.decode()}", value
+                    for text in unpacked(value):
+                        packed += 1
+                        yield f"table {table.decode()}, packed", text
+    con.close()
+    assert packed, "nothing was packed: this looks in the wrong places"
+
+
+def places_of(s):
+    """(where, bytes) of everything that is kept or told."""
+    for folder, _, names in os.walk(s.path):
+        for name in names:
+            with open(os.path.join(folder, name), "rb") as f:
+                yield name, f.read()
+    yield from values_of(s.db)
+    for c in s.get("collections")["items"]:
+        for form in ("native", "csv"):
+            yield f"export {form}", s.ask("GET", f"collections/{c['id']}/export?as={form}").body
+        for run in s.all(f"collections/{c['id']}/runs"):
+            for path in (f"runs/{run['id']}", f"runs/{run['id']}/messages?limit=500"):
+                yield path, s.ask("GET", path).body
+        yield "findings", s.ask("GET", f"collections/{c['id']}/findings?limit=500").body
+        yield "html", subprocess.run([PROGRAM, "--db", s.db, "export", "-c", c["id"], "--as", "html"], capture_output=True, timeout=60).stdout
+    yield "jobs", s.ask("GET", "jobs?limit=500").body
+
+
+def seen(s):
+    """{secret: where} of those that stand somewhere, as they are or escaped in JSON."""
+    forms = {secret: {secret.encode(), json.dumps(secret)[1:-1].encode(), secret.replace("/", "\\/").encode()} for secret in [*NOWHERE, CARD]}
+    out = {}
+    for where, data in places_of(s):
+        for secret, ways in forms.items():
+            if any(way in data for way in ways):
+                out.setdefault(secret, set()).add(where)
+    return out
+
+
+# ---- how they come in -------------------------------------------------------------------------------------------------------
+
+
+def plant(s):
+    call = {"id": "1", "type": "function", "function": {"name": "bash", "arguments": json.dumps({"command": ALL, "env": {"password": "hT4#mQ9zLw2x"}})}}
+    s.upload(jsonl([{"id": f"r{i}", "metadata": {"note": says, says: 1}, "error": says, "name": says, "task_id": f"t{i}",
+                     "messages": [{"role": "user", "content": says}, {"role": "assistant", "content": "done", "tool_calls": [call], "reasoning": says},
+                                  {"role": "tool", "tool_call_id": "1", "name": "bash", "content": says, "error": says}],
+                     "scores": [{"name": "s", "value": 0, "answer": says, "explanation": says}]} for i, says in enumerate([*SAYS, ALL, f"my card is {CARD}"])]),
+             filename=f"{PLANTED['aws-key'][1]}.jsonl")
+    # Escapes, text in text, and a record that is refused.
+    s.upload(json.dumps(chat("escaped", ALL)).replace("AKIA", "\\u0041KIA").replace("/", "\\/"), filename="e.jsonl")
+    s.upload(json.dumps(chat("twice", json.dumps({"a": json.dumps({"b": ALL})}))), filename="t.jsonl")
+    s.upload('{"role": "user", "content": "x"}\n{"role": "' + PLANTED["github-token"][1] + '", "content": "\\ud800 ' + PLANTED["openai-key"][1] + '"}\n', filename="bad.jsonl")
+    s.upload(json.dumps({"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": SAYS[0]}},
+             {"type": "image_url", "image_url": {"url": "data:text/plain;base64," + base64.b64encode(ALL.encode()).decode()}}]}]}), filename="i.json")
+    # Traces, in pieces.
+    t = trace_id(1)
+    body = export(root(t, "00000000000000ff"), model_call(t, "1" * 16, 1, [("user", ALL)], ALL, "00000000000000ff"), service__name="c", note=ALL)
+    send(s, body)
+    send(s, proto(export(root(trace_id(2), "00000000000000fe"), model_call(trace_id(2), "2" * 16, 1, [("user", ALL)], ALL), service__name="c", note=ALL)), PROTO)
+    ingest(s, event("a", "trace-create", 1, id="lf", name=ALL, metadata={"k": ALL}), event("b", "generation-create", 2, id="g", traceId="lf", input=[{"role": "user", "content": ALL}], output=ALL))
+    Client(s).add_agent_runs(s.get("collections")["items"][0]["id"], [{"transcripts": [{"messages": [{"role": "user", "content": ALL}]}], "metadata": {"note": ALL}}])
+    # A run that grows.
+    run = s.all("collections/c/runs")[0]["id"]
+    s.send("POST", f"runs/{run}/messages", {"messages": [{"role": "user", "content": ALL, "extra": ALL}], "error": ALL, "scores": {"x": ALL}})
+    settle(s)
+
+
+def test_every_kind_is_planted():
+    assert forms() == set(PLANTED), forms() ^ set(PLANTED)
+
+
+def test_without_redaction_they_are_found():
+    """What the next test looks with finds them where nothing is redacted."""
+    with Server() as s:
+        s.collection()
+        plant(s)
+        missed = set(NOWHERE) - set(seen(s))
+        assert not missed, missed
+        where = set().union(*seen(s).values())
+        for place in ("table piece, packed", "export native", "html", "findings", "jobs"):
+            assert place in where, (place, where)
+
+
+def test_redacted_before_anything_is_kept():
+    with Judging(plan={"keep_bodies": True}, more="") as (s, model):
+        s.stop()
+        with open(s.options[1], "a") as f:
+            f.write("redact: { staff-card: 'EMP-[0-9]{6}' }\n")
+        s.start()
+        s.collection()
+        plant(s)
+        s.send("POST", "rubrics", {"text": RUBRIC}, 201)
+        judged(s)
+        asked = json.dumps(model.books())
+        assert "[redacted:" in asked, asked[:2000]
+        told = [x for x in NOWHERE if x in asked or json.dumps(x)[1:-1] in asked]
+        assert not told, (told, asked[asked.find(told[0]) - 300:][:500])
+        found = seen(s)
+        assert not found, found
+        text = b"".join(data for where, data in places_of(s) if where == "export native").decode()
+        for kind in [*PLANTED, "staff-card"]:
+            assert f"[redacted:{kind}]" in text, kind
+        # The finding is still there, and shows the marker.
+        exposed = [f for f in s.all("collections/c/findings") if f["detector"] == "secret-exposure"]
+        assert len(exposed) > len(PLANTED) / 2 and all("[redacted:" in e["quote"] for f in exposed for e in f["evidence"][:1]), exposed[:2]
+        # Again changes nothing.
+        before = s.get("collections/c")
+        again = s.upload(jsonl([{"id": "again", "messages": [{"role": "user", "content": ALL}, {"role": "assistant", "content": "done"}]}]), filename="again.jsonl")
+        once = s.upload(jsonl([{"id": "again", "messages": [{"role": "user", "content": ALL}, {"role": "assistant", "content": "done"}]}]) + " ", filename="again.jsonl", replace=1)
+        assert (again["result"]["runs"]["new"], once["result"]["runs"]["new"], once["result"]["runs"]["updated"], once["result"]["runs"]["duplicate"]) == (1, 0, 0, 1), once
+        assert again["result"]["redacted"] >= len(PLANTED) and before["runs"] + 1 == s.get("collections/c")["runs"]
+        # Nor does what was exported, when it comes back.
+        native = s.ask("GET", "collections/c/export?as=native").body
+        with Server("--redact") as other:
+            other.collection()
+            report = other.upload(native)["result"]
+            assert report["redacted"] == 0 and report["rejected" if "rejected" in report else "runs"], report
+        # What is kept for a while is for nobody else to read.
+        assert not s.spool()
+
+
+def test_nobody_else_reads_an_upload():
+    with Server("--redact", "--workers", "1") as s:
+        s.collection()
+        for i in range(6):
+            s.upload(jsonl([chat(f"{i}-{k}", f"{i} {k} " + ALL) for k in range(100)]), filename=f"{i}.jsonl", wait=0, status=202)
+        modes = {oct(os.stat(os.path.join(s.db + ".spool", f)).st_mode & 0o777) for f in s.spool()}
+        assert modes <= {"0o600"}, modes
+        settle(s)
+        assert not s.spool()
+
+
+def test_a_slip_in_the_settings_stops_the_server():
+    """Secrets are not stored because the settings could not be read."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "telltale.yaml")
+        for text, word in (("redact: yes please\n", "redact is true, false"), ("redact: [true]\n", "redact is true, false"), ("redact: true\n  rules: [\n", ""),
+                           ("redact: { card: '(' }\n", "card"), ("redact: { card: 7 }\n", "redact is true, false"), ("redact: { card: 'x*' }\n", "nothing at all")):
+            with open(path, "w") as f:
+                f.write(text)
+            for command in (["serve", "--listen", "127.0.0.1:0"], ["import", "-c", "c", "--no-detect", path]):
+                ran = subprocess.run([PROGRAM, "--db", os.path.join(folder, "t.db"), *command, "--config", path], capture_output=True, timeout=60)
+                assert ran.returncode not in (0, -9) and word in ran.stderr.decode(), (text, command[0], ran)
+
+
+def test_import_on_the_command_line():
+    with tempfile.TemporaryDirectory() as folder:
+        source, db = os.path.join(folder, "a.jsonl"), os.path.join(folder, "t.db")
+        with open(source, "w") as f:
+            f.write(jsonl([chat("r", ALL)]))
+        ran = subprocess.run([PROGRAM, "--db", db, "import", "--redact", source, "-c", "c", "--no-detect"], capture_output=True, timeout=60, text=True)
+        assert ran.returncode == 0 and f"redacted: " in ran.stdout, ran
+        for where, data in values_of(db):
+            assert not [x for x in NOWHERE if x.encode() in data], where
+        # Of a dry run and of a scan of files nothing is told either.
+        for command in (["import", "--redact", "--dry-run", source, "--json"], ["scan", "--redact", source, "--output", "sarif"]):
+            ran = subprocess.run([PROGRAM, "--db", os.path.join(folder, "u.db"), *command], capture_output=True, timeout=60, text=True)
+            assert ran.stdout and not [x for x in NOWHERE if x in ran.stdout + ran.stderr], ran
+
+
+def test_what_was_stored_before_goes_through_an_export():
+    """Into a database of its own, as no page of the old one is known to be clean; findings and reviews come along, and their words still stand."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, exported, new = (os.path.join(folder, name) for name in ("a.jsonl", "x.jsonl", "new.db"))
+        with open(source, "w") as f:
+            f.write(jsonl([chat(f"r{i}", f"{i} ß {says}, twice {says} and on") for i, says in enumerate([*SAYS, ALL])]))
+
+        def tell(db, *command):
+            ran = subprocess.run([PROGRAM, "--db", db, *command], capture_output=True, timeout=60, text=True)
+            assert ran.returncode == 0, (command, ran)
+            return ran.stdout
+
+        old = os.path.join(folder, "old.db")
+        tell(old, "import", "-c", "c", source)
+        finding = json.loads(tell(old, "findings", "-c", "c", "--detector", "secret-exposure", "--json"))["items"][0]
+        tell(old, "review", "confirmed", finding["id"], "--note", "seen: " + PLANTED["aws-key"][1])
+        tell(old, "export", "-c", "c", "--to", exported)
+        tell(new, "import", "--redact", "-c", "c", exported)
+        for where, data in values_of(new):
+            told = [x for x in NOWHERE if x.encode() in data]
+            assert not told, (where, told)
+        with open(new, "rb") as f:
+            data = f.read()
+        assert not [x for x in NOWHERE if x.encode() in data]
+        rows = json.loads(tell(new, "findings", "-c", "c", "--detector", "secret-exposure", "--json"))["items"]
+        assert len(rows) > len(PLANTED) / 2 and [r["status"] for r in rows].count("confirmed") == 1, rows[:2]
+        assert all("[redacted:" in e["quote"] for r in rows for e in r["evidence"]), rows[:2]
+        tell(new, "check")
