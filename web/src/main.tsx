@@ -30,20 +30,20 @@ import './rules.css';
 import './docs.css';
 import './access.css';
 
-const RulesPage = lazy(() => import('./pages/rules').then(m => m.RulesPage));
-const SettingsPage = lazy(() => import('./pages/settings').then(m => m.SettingsPage));
-const JobsPage = lazy(() => import('./pages/jobs').then(m => m.JobsPage));
-const SearchPage = lazy(() => import('./pages/search').then(m => m.SearchPage));
-const RubricsPage = lazy(() => import('./pages/rubrics').then(m => m.RubricsPage));
-const RubricPage = lazy(() => import('./pages/rubric').then(m => m.RubricPage));
-const ComparePage = lazy(() => import('./pages/compare').then(m => m.ComparePage));
-const TaskPage = lazy(() => import('./pages/task').then(m => m.TaskPage));
-const MapPage = lazy(() => import('./pages/map').then(m => m.MapPage));
-const AgreementPage = lazy(() => import('./pages/agreement').then(m => m.AgreementPage));
-const BesidePage = lazy(() => import('./pages/beside').then(m => m.BesidePage));
-const QueryPage = lazy(() => import('./pages/query').then(m => m.QueryPage));
-const DocsPage = lazy(() => import('./pages/docs').then(m => m.DocsPage));
-const AuditPage = lazy(() => import('./pages/audit').then(m => m.AuditPage));
+const RulesPage = lazy(() => import('./later').then(m => m.RulesPage));
+const SettingsPage = lazy(() => import('./later').then(m => m.SettingsPage));
+const JobsPage = lazy(() => import('./later').then(m => m.JobsPage));
+const SearchPage = lazy(() => import('./later').then(m => m.SearchPage));
+const RubricsPage = lazy(() => import('./later').then(m => m.RubricsPage));
+const RubricPage = lazy(() => import('./later').then(m => m.RubricPage));
+const ComparePage = lazy(() => import('./later').then(m => m.ComparePage));
+const TaskPage = lazy(() => import('./later').then(m => m.TaskPage));
+const MapPage = lazy(() => import('./later').then(m => m.MapPage));
+const AgreementPage = lazy(() => import('./later').then(m => m.AgreementPage));
+const BesidePage = lazy(() => import('./later').then(m => m.BesidePage));
+const QueryPage = lazy(() => import('./later').then(m => m.QueryPage));
+const DocsPage = lazy(() => import('./later').then(m => m.DocsPage));
+const AuditPage = lazy(() => import('./later').then(m => m.AuditPage));
 
 function App(): JSX.Element {
     const { path } = usePlace();

@@ -70,8 +70,8 @@ export function ReaderPage({ id }: { id: string }): JSX.Element {
     );
 }
 
-const LabelBar = lazy(() => import('../parts/labelbar').then(m => m.LabelBar), true);
-const AskJudge = lazy(() => import('../parts/askjudge').then(m => m.AskJudge), true);
+const LabelBar = lazy(() => import('../later').then(m => m.LabelBar), true);
+const AskJudge = lazy(() => import('../later').then(m => m.AskJudge), true);
 
 const NO_ITEMS: EvItem[] = [];
 const NO_HITS: Hit[] = [];

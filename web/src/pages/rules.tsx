@@ -7,15 +7,13 @@ import { exceptions } from '../exceptions';
 import { KINDS, KIND_NAME, count, num, percent, wilson } from '../format';
 import { KindMark, SeverityMark } from '../parts/marks';
 import { ExceptionItem } from '../parts/exceptions';
-import { lazy } from '../parts/lazy';
 import { CopyButton, Dialog, DialogHead, Failure, toast, toastError } from '../parts/say';
 import { Shell, useCollection } from '../parts/shell';
 import { collectionPath, currentPlace, go, usePlace, withQuery } from '../router';
 import { ruleCalls, type OwnRule } from '../rules';
 import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
-
-const RuleOpen = lazy(() => import('./ruleopen').then(m => m.RuleOpen), true);
+import { RuleOpen } from './ruleopen';
 
 export function RulesPage(): JSX.Element {
     const { path, query } = usePlace();

@@ -5,17 +5,15 @@ import { api, exportUrl, type Finding, type Kind, type Summary, type Task } from
 import { KIND_NAME, addresses, count, interval, num, percent, time, wilson } from '../format';
 import { lists } from '../lists';
 import { Heat } from '../parts/heat';
-import { lazy } from '../parts/lazy';
 import { KindMark, Meter, Quote } from '../parts/marks';
 import { FailedPage, Failure, toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
+import { Stats } from '../parts/stats';
+import { Trends } from '../parts/trends';
 import { listItem } from '../filter';
 import { collectionPath, runPath, taskPath } from '../router';
 import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
-
-const Stats = lazy(() => import('../parts/stats').then(m => m.Stats), true);
-const Trends = lazy(() => import('../parts/trends').then(m => m.Trends), true);
 
 const SHOWN = 7;
 

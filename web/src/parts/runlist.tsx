@@ -25,7 +25,7 @@ export interface ForAll {
     select: () => void;
 }
 
-const JudgeDialog = lazy(() => import('./judgedialog').then(m => m.JudgeDialog), true);
+const JudgeDialog = lazy(() => import('../later').then(m => m.JudgeDialog), true);
 
 const NONE: ReadonlySet<string> = new Set();
 
