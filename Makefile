@@ -103,9 +103,9 @@ $O/llm/%: tests/llm/%.c tests/unit/injection.h $(LIB)
 
 # SECONDS_EACH=60 TARGETS="codex any" make fuzz
 fuzz:
-	@$(MAKE) --no-print-directory BUILD=fuzz WEB= build-fuzz/fuzz/fuzz
+	@$(MAKE) --no-print-directory BUILD=fuzz WEB= build-fuzz/fuzz/fuzz build-fuzz/fuzz/wire
 	@O=build-fuzz sh tests/fuzz/run.sh
-build-fuzz/fuzz/fuzz: tests/fuzz/fuzz.c $(LIB) | $(STAMPS)/packages-fuzz
+build-fuzz/fuzz/%: tests/fuzz/%.c $(LIB) | $(STAMPS)/packages-fuzz
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $< $(LIB) $(LDLIBS) -o $@
 

@@ -3,7 +3,7 @@
 #include "storage/inside.h"
 #include "storage/sql.h"
 
-enum { STREAM_LOG_US = 60 * 60 * 1000000ll };
+#define STREAM_LOG_US INT64_C(3600000000)
 
 static const struct actor *everywhere;
 static atomic_bool everywhere_logged;

@@ -117,7 +117,7 @@ static bool load_runs(struct facets *x)
             return false;
     }
     rest.has_findings = -1;
-    if (filter_is_open(&rest))
+    if (filter_is_open(&rest) && !store_is_bound(x->h.s))
         return true;
     for (int64_t n = 0; n < x->nruns; n++)
         x->runs[n].left_out = true;

@@ -11,6 +11,7 @@
 
 enum {
     ANSWER_MAX = 64 << 20,
+    TOKEN_MAX = 4096,
     TRIES = 7,             /* 0.5 + 1 + 2 + … s between them: about half a minute */
     CONNECT_SECONDS = 15,
     IDLE_SECONDS = 120,    /* without a byte either way */
@@ -18,18 +19,20 @@ enum {
 
 struct client {
     CURL *curl;
-    struct str url;
+    struct str url, authorization; /* a header line; empty: none */
     const atomic_bool *cancel;
     void (*waiting)(void *ctx, const char *why);
     void *ctx;
 };
 
-bool client_open(const char *url, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why), void *ctx, struct client **out,
+bool client_open(const char *url, const char *token, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why), void *ctx, struct client **out,
                  struct err *e)
 {
     size_t length = strlen(url);
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
         return err_set(e, ERR_USAGE, "%s is no address of a server: it begins with http:// or https://", url);
+    if (token && (strlen(token) > TOKEN_MAX || token[strcspn(token, " \r\n\t")]))
+        return err_set(e, ERR_USAGE, "the token for %s is none: it is one word, as it was printed when it was made", url);
     while (length && url[length - 1] == '/')
         length--;
     struct client *c = calloc(1, sizeof *c);
@@ -40,6 +43,9 @@ bool client_open(const char *url, const atomic_bool *cancel, void (*waiting)(voi
     c->waiting = waiting;
     c->ctx = ctx;
     str_add(&c->url, url, length);
+    c->authorization = STR_INIT(2 * TOKEN_MAX);
+    if (token)
+        str_printf(&c->authorization, "Authorization: Bearer %s", token);
     *out = c;
     return true;
 }
@@ -50,6 +56,7 @@ void client_close(struct client *c)
         return;
     curl_easy_cleanup(c->curl);
     str_free(&c->url);
+    str_free(&c->authorization);
     free(c);
 }
 
@@ -109,7 +116,7 @@ static int watch_cancel(void *ctx, curl_off_t a, curl_off_t b, curl_off_t x, cur
     return c->cancel && atomic_load(c->cancel);
 }
 
-static struct curl_slist *headers_of(const char *idempotency_key, const struct client_body *body)
+static struct curl_slist *headers_of(const struct client *c, const char *idempotency_key, const struct client_body *body)
 {
     struct curl_slist *list = NULL;
     struct str line = STR_INIT(1 << 12);
@@ -123,6 +130,8 @@ static struct curl_slist *headers_of(const char *idempotency_key, const struct c
         list = curl_slist_append(list, line.ptr);
     }
     str_free(&line);
+    if (c->authorization.len)
+        list = curl_slist_append(list, c->authorization.ptr);
     return list;
 }
 
@@ -130,7 +139,7 @@ static CURLcode try_once(struct client *c, const char *method, const char *url, 
                          struct str *answer, long *status, char *words)
 {
     const struct client_body *body = sending->body;
-    struct curl_slist *headers = headers_of(idempotency_key, body);
+    struct curl_slist *headers = headers_of(c, idempotency_key, body);
     curl_easy_reset(c->curl);
     curl_easy_setopt(c->curl, CURLOPT_URL, url);
     curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);

@@ -12,9 +12,9 @@
 struct client;
 
 /* `url` is where the server answers ("http://127.0.0.1:8787", with a path in front of /api where a proxy adds one). Only http and https;
- * redirects are not followed. Nothing is sent yet. For one thread. `waiting` (may be NULL) is told why, when a request is to be tried again
+ * redirects are not followed. `token` (NULL: none) goes with each request. Nothing is sent yet. For one thread. `waiting` (may be NULL) is told why, when a request is to be tried again
  * for the first time. */
-bool client_open(const char *url, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why), void *ctx, struct client **out,
+bool client_open(const char *url, const char *token, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why), void *ctx, struct client **out,
                  struct err *e);
 void client_close(struct client *c); /* NULL is fine */
 

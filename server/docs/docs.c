@@ -21,6 +21,7 @@ const struct docs_page docs_pages[] = {
     {"webhooks", "For programs"},
     {"operations", "Running a server"},
     {"settings", "Running a server"},
+    {"network", "Running a server"},
     {"deploy", "Running a server"},
     {"access", "Running a server"},
     {"security", "Running a server"},

@@ -24,6 +24,9 @@ void access_acted(struct request *r);
 /* May whoever asks see this job? Who may only put runs in sees what they put in; ERR_NOT_FOUND in the store's words. */
 bool access_job(const struct request *r, const struct job_row *job, struct err *e);
 
+/* May they change what holds for the whole server? */
+bool access_everywhere(const struct request *r);
+
 /* Signs in: the token of a text, if it may be used now; ERR_UNAUTHENTICATED, or ERR_TOO_MANY after too many failures from that address. */
 bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e);
 /* The value of a Set-Cookie; an empty text takes the cookie back. */

@@ -86,6 +86,7 @@ bool api_take_upload(struct request *r, struct slice collection, struct import_w
     upload_hash(&r->upload, hash);
     wish->hash = hash;
     wish->bytes = r->upload.bytes;
+    wish->runs_only = !access_everywhere(r);
     const struct job_row job = {
         .id = slice_str(r->upload.id),
         .kind = slice_str("import"),

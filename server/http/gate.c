@@ -90,6 +90,15 @@ static bool is_token(struct slice name)
     return name.len > 0;
 }
 
+/* A carriage return within a value ends the line for some proxies: what stands behind it is then a header of its own. */
+static bool is_value(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++)
+        if (((unsigned char)value.ptr[i] < ' ' && value.ptr[i] != '\t') || value.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
 int gate_check(const struct gate *gate, bool secure, struct slice method, struct slice version, const struct header *headers, size_t n,
                struct framing *out, struct err *e)
 {
@@ -100,6 +109,8 @@ int gate_check(const struct gate *gate, bool secure, struct slice method, struct
         struct slice value = headers[i].value;
         if (!is_token(headers[i].name))
             return refuse(400, e, "the name of a header has a character that no name may have");
+        if (!is_value(value))
+            return refuse(400, e, "the value of a header has a control character");
         if (slice_eq_nocase(headers[i].name, slice_str("Host"))) {
             hosts++;
             out->host = value;

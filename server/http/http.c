@@ -644,7 +644,8 @@ const char *http_url(const struct http *http) { return http->url; }
 
 bool http_reload(struct http *http, const struct http_options *options, struct err *e)
 {
-    return rulebook_reload(http->server.rules, &options->rules, e) && tls_reload(e);
+    bool shown = tls_reload(e);
+    return rulebook_reload(http->server.rules, &options->rules, shown ? e : NULL) && shown;
 }
 
 /* ---- stop -------------------------------------------------------------------------------------------------------------- */

@@ -12,7 +12,10 @@
 #include <stdlib.h>
 
 #define ROW_BYTES ((size_t)512 << 20)
-enum { HELD_BYTES = 256 << 20 };
+enum {
+    HELD_BYTES = 256 << 20,
+    RUN_BYTES = 512 << 20, /* of one run: rows of a few bytes make messages of a kilobyte */
+};
 
 /* ---- probe -------------------------------------------------------------------------------------------------------------- */
 
@@ -77,6 +80,7 @@ struct open_run {
     struct run *run;
     struct messages list;
     struct slice *said;        /* by column of of_run: what its rows said of the run */
+    bool full;                 /* RUN_BYTES are reached, and it was said */
 };
 
 struct file_state {
@@ -415,6 +419,12 @@ static bool read_row(struct file_state *s, const struct sink *sink, struct err *
         show_row(s, sink);
     if (s->table.conversation) {
         struct open_run *r = run_of_row(s);
+        if (r->a->total > RUN_BYTES) {
+            if (!r->full)
+                sink->refuse(sink->ctx, row_place(s, r->a), ERR_TOO_LARGE, "this run has more messages than fit into 512 MiB: its rows from here on are left out");
+            r->full = true;
+            return true;
+        }
         size_t before = r->list.n ? r->a->total : 0;
         add_message(s, r);
         s->held += r->a->total - before;

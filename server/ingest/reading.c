@@ -193,10 +193,22 @@ static bool take_named(struct reading *r, const struct carried *carried, struct 
     return why.code == ERR_FORMAT;
 }
 
+/* Whoever may only put runs in must not bring rules for everybody with them. */
+static bool may_bring(struct reading *r, const struct carried *carried)
+{
+    bool beyond = carried->collection || carried->rubric || carried->rule || carried->exception || carried->label_set;
+    if (!beyond || !r->worker->p->options->runs_only)
+        return true;
+    if (!carried->collection)
+        refuse_record(r, carried->location, ERR_FORBIDDEN, "rules, rubrics, label sets and exceptions of an export are taken over only with the scope admin, for all "
+                                                           "collections");
+    return false;
+}
+
 static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
 {
     struct reading *r = ctx;
-    if (!r->worker->put)
+    if (!r->worker->put || !may_bring(r, carried))
         return true;
     if (carried->collection)
         return restore_collection(r->worker, carried->collection, e);

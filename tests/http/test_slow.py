@@ -4,6 +4,7 @@ import threading
 import time
 
 from server import Server, sample
+from test_tls import serve as serve_tls
 
 
 def together(*functions):
@@ -82,11 +83,17 @@ def test_slow_heads_bodies_and_readers_are_closed():
                 pass
             assert got < 20 << 20, "it was all sent"
 
-    with Server() as s:
+    def stranger():  # speaks no TLS, or begins it and says no more
+        with connect(tls, b"") as c, connect(tls, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03") as hello:
+            closed_after(c, 9)
+            closed_after(hello, 9)
+        assert tls.ask("GET", "/healthz").status == 200
+
+    with Server() as s, serve_tls() as tls:
         s.collection()
         big = "".join('{"id":"%d","messages":[{"role":"user","content":"%s"}]}\n' % (i, "lorem ipsum " * 90000) for i in range(30))
         assert s.upload(big)["state"] == "done"
-        together(head, line, second, body, reader)
+        together(head, line, second, body, reader, stranger)
         deadline = time.monotonic() + 5
         while s.spool() and time.monotonic() < deadline:
             time.sleep(0.1)

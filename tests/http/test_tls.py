@@ -1,5 +1,7 @@
 """The same server over TLS."""
 import os
+import shutil
+import signal
 import socket
 import ssl
 import subprocess
@@ -102,3 +104,39 @@ def test_a_certificate_that_is_none_is_named():
                                       (["--tls-cert", cert, "--tls-key", other], 1, "is not the key")):
             done = subprocess.run([PROGRAM, "--db", folder + "/t.db", "serve", "--listen", "127.0.0.1:0", *options], capture_output=True, timeout=20)
             assert done.returncode == status and word in done.stderr.decode(), (options, done)
+
+
+def test_a_renewed_certificate_is_shown_without_a_restart():
+    def shown():
+        with s.connect() as c:
+            return dict(part[0] for part in c.getpeercert()["subject"])["commonName"]
+
+    def reload(words):
+        before = s.said(1 << 30).count(words)
+        s.process.send_signal(signal.SIGHUP)
+        until = time.monotonic() + 10
+        while s.said(1 << 30).count(words) == before:
+            assert time.monotonic() < until, s.said()
+            time.sleep(0.02)
+
+    with tempfile.TemporaryDirectory() as folder:
+        cert, key = os.path.join(folder, "cert"), os.path.join(folder, "key")
+
+        def put(name):
+            for source, target in zip(pair(name), (cert, key)):
+                shutil.copy(source, target)
+
+        put("server")
+        with Server("--tls-cert", cert, "--tls-key", key, ca=cert) as s:
+            old = s.connect()
+            assert shown() == "server"
+            put("other")
+            reload("were read again")
+            s.tls.load_verify_locations(cert)
+            assert shown() == "other"
+            old.sendall(f"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\n\r\n".encode())
+            assert old.recv(100).startswith(b"HTTP/1.1 200")  # the session that was there goes on
+            old.close()
+            shutil.copy(pair("server")[0], cert)  # and its key does not come with it
+            reload("is not the key of the certificate")
+            assert shown() == "other"

@@ -1,6 +1,7 @@
 """What goes over the wire: framing, hosts, paths, methods, headers."""
 import gzip
 import http.client
+import json
 import re
 
 from server import Server, sample, statuses
@@ -208,3 +209,78 @@ def test_listening_on_ipv6_and_on_a_taken_port():
             finally:
                 p.terminate()
                 p.wait(15)
+
+
+def test_behind_a_proxy_the_client_and_its_names_are_known():
+    def clients(s):
+        return [json.loads(line).get("client") for line in s.said(1 << 30).splitlines() if '"message":"request"' in line]
+
+    forwarded = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7", "X-Forwarded-Proto": "https", "Host": "telltale.example.org"}
+    with Server("--log", "json", "--behind-proxy", "loopback", "--host", "telltale.example.org") as s:
+        assert s.ask("GET", "collections", headers=forwarded).status == 200
+        here = {**forwarded, "Origin": "https://telltale.example.org"}
+        assert s.ask("POST", "sql", {"query": "SELECT 1"}, here).status == 200
+        s.ask("POST", "sql", {"query": "SELECT 1"}, {**here, "Origin": "http://telltale.example.org"}).problem(403)  # it came by https
+        s.ask("GET", "collections", headers={"Host": "evil.example"}).problem(421)
+        s.stop()
+        assert clients(s) == ["192.0.2.7"] * 3 + ["127.0.0.1"], clients(s)
+    with Server("--log", "json", "--behind-proxy", "192.0.2.1") as s:  # another's word is nothing
+        assert s.ask("GET", "collections", headers={"X-Forwarded-For": "192.0.2.7"}).status == 200
+        s.stop()
+        assert clients(s) == ["127.0.0.1"], clients(s)
+
+
+def test_each_oddity_of_the_wire_has_one_meaning():
+    """Every case is followed by a request of its own: its answer is there exactly when the first one ended where it should."""
+    s = sample()
+    get, post = b"GET /healthz HTTP/1.1\r\n", b"POST /nothing HTTP/1.1\r\nHost: $HOST\r\n"
+    chunked = post + b"Transfer-Encoding: chunked\r\n\r\n"
+    tail = b"GET /healthz HTTP/1.1\r\nHost: $HOST\r\nConnection: close\r\n\r\n"
+    cases = {
+        # what the library lets through, as web/docs/network.md says
+        "bare LF": (b"GET /healthz HTTP/1.1\nHost: $HOST\n\n", [200, 200]),
+        "a folded header": (get + b"Host: $HOST\r\nX: a\r\n b\r\n\r\n", [200, 200]),
+        "NUL in a value": (get + b"Host: $HOST\r\nX: a\0b\r\n\r\n", [200, 200]),
+        "empty lines first": (b"\r\n\r\n" + get + b"Host: $HOST\r\n\r\n", [200, 200]),
+        # and what it does not
+        "CR in a value": (get + b"Host: $HOST\r\nX: a\rContent-Length: 5\r\n\r\n", [400]),
+        "a control character in a value": (get + b"Host: $HOST\r\nX: a\x0bb\r\n\r\n", [400]),
+        "a space before the colon": (get + b"Host : $HOST\r\n\r\n", [400]),
+        "a space before the name": (get + b" Host: $HOST\r\n\r\n", [400]),
+        "no colon": (get + b"Host: $HOST\r\nfoo\r\n\r\n", [400]),
+        "bytes over 127 in a name": (get + b"Host: $HOST\r\nX\xe9: 1\r\n\r\n", [400]),
+        "userinfo in Host": (get + b"Host: evil@$HOST\r\n\r\n", [421]),
+        "two names in Host": (get + b"Host: $HOST, evil\r\n\r\n", [421]),
+        "HTTP/0.9": (b"GET /healthz\r\n\r\n", [400]),
+        "HTTP/1.10": (b"GET /healthz HTTP/1.10\r\nHost: $HOST\r\n\r\n", [400]),
+        "HTTP/2": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", [505]),
+        "an upgrade": (get + b"Host: $HOST\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", [200, 200]),
+        "a method in small letters": (b"get /healthz HTTP/1.1\r\nHost: $HOST\r\n\r\n", [405, 200]),
+        "CONNECT": (b"CONNECT evil.example:80 HTTP/1.1\r\nHost: $HOST\r\n\r\n", [400, 200]),
+        "another server's absolute form": (b"GET http://evil.example/healthz HTTP/1.1\r\nHost: $HOST\r\n\r\n", [400, 200]),
+        "a body that nobody asked for": (get + b"Host: $HOST\r\nContent-Length: 5\r\n\r\nhello", [400, 200]),
+        "a chunk's extension": (chunked + b"5;a=b\r\nhello\r\n0\r\n\r\n", [404, 200]),
+        "a trailer": (chunked + b"5\r\nhello\r\n0\r\nHost: evil.example\r\nContent-Length: 3\r\n\r\n", [404, 200]),
+        "0x before a chunk's size": (chunked + b"0x5\r\nhello\r\n0\r\n\r\n", [400]),
+        "a chunk of size -5": (chunked + b"-5\r\nhello\r\n0\r\n\r\n", [400]),
+        "a chunk of size +5": (chunked + b"+5\r\nhello\r\n0\r\n\r\n", [400]),
+        "a chunk without size": (chunked + b"\r\nhello\r\n0\r\n\r\n", [400]),
+        "a chunk longer than it says": (chunked + b"5\r\nhelloXX0\r\n\r\n", [400]),
+        "chunked twice": (post + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n", [400]),
+        "chunked in quotes": (post + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n', [400]),
+        "chunked behind a VT": (post + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", [400]),
+        "identity": (post + b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello", [400]),
+        "a negative length": (post + b"Content-Length: -1\r\n\r\n", [400]),
+        "a length in hexadecimal": (post + b"Content-Length: 0x5\r\n\r\nhello", [400]),
+        "a length of two numbers": (post + b"Content-Length: 5 0\r\n\r\nhello", [400]),
+        "a length that is empty": (post + b"Content-Length:\r\n\r\nhello", [400]),
+        "a length of 2^64": (post + b"Content-Length: 18446744073709551616\r\n\r\n", [413]),
+        "a length of 30 digits": (post + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", [413]),
+        "an expectation": (post + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello", [100, 404, 200]),
+    }
+    wrong = []
+    for name, (request, wanted) in cases.items():
+        got = statuses(s.raw(request + tail, timeout=5, close=False))
+        if got != wanted and not (len(wanted) == 1 and set(got) == set(wanted)):  # the library may say it twice
+            wrong.append(f"{name}: {got}, not {wanted}")
+    assert not wrong, "\n".join(wrong)

@@ -34,10 +34,11 @@ export async function signOut(): Promise<void> {
     await askSession();
 }
 
-/* A session that ended (its token was revoked, its time is over, somebody signed out in another tab) is noticed at the next refusal. */
+/* A session that ended (its token was revoked, its time is over, somebody signed out in another tab), or a server that was started anew and
+ * asks for tokens now, is noticed at the next refusal. */
 let asking = false;
 onRefused(() => {
-    if (asking || !session || session.mode === 'open') return;
+    if (asking) return;
     asking = true;
     askSession().then(
         () => (asking = false),

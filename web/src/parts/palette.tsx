@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Collection } from '../api';
+import { docs, docsPath } from '../docs';
 import { runLabel } from '../format';
 import { PLACES } from '../places';
 import { collectionPath, go, runPath, taskPath } from '../router';
@@ -30,6 +31,7 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
     }, [words]);
     const collections = useAsk('palette', signal => api.collections({ limit: 200 }, signal));
     const detectors = useAsk(words.trim().length > 1 ? 'detectors' : null, signal => api.detectors(signal));
+    const manual = useAsk(words.trim().length > 1 ? 'docs' : null, signal => docs.list(signal));
     const found = useAsk(collection && asked ? `palette ${collection.id} ${asked}` : null, async signal => {
         const [tasks, runs] = await Promise.all([
             api.tasks(collection!.id, { q: asked, limit: 8 }, signal),
@@ -60,6 +62,8 @@ export function Palette({ collection, onClose }: { collection?: Collection; onCl
     if (words.trim().length > 1) {
         for (const d of (detectors.data?.items ?? []).filter(d => matches(d.id, words)).slice(0, 8))
             shown.push({ name: d.id, hint: 'detector', to: '/rules?' + new URLSearchParams({ rule: d.id }) });
+        for (const page of (manual.data?.items ?? []).filter(page => matches(page.title, words)).slice(0, 4))
+            shown.push({ name: page.title, hint: 'documentation', to: docsPath(page.name) });
         const query = new URLSearchParams({ q: words.trim() });
         if (collection) query.set('collection', collection.name);
         shown.push({ name: `Search every message for “${words.trim()}”`, hint: 'search', to: '/search?' + query });
