@@ -11,7 +11,8 @@ static const struct { const char *command /* NULL: any */, *option, *words; } ch
     {NULL, "kind", "broken_task odd_behavior near_miss harness data"}, {NULL, "status", "open confirmed dismissed"},
     {NULL, "scope", "run task collection"}, {NULL, "role", "system user assistant tool"}, {NULL, "has-findings", "true false"},
     {NULL, "split", "dev test all"}, {"export", "as", "native csv html"}, {"labels", "as", "jsonl native csv"},
-    {"labels", "format", "csv jsonl behaviors who-and-when"},
+    {"labels", "format", "csv jsonl behaviors who-and-when"}, {"token", "scope", "ingest read review admin"}, {"serve", "log", "text json"},
+    {"serve", "log-level", "debug info warning error"},
 };
 
 /* The word that is being completed; what is printed begins with `before` and has `typed` as its prefix. */
