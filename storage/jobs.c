@@ -2,6 +2,7 @@
 #include "storage/look.h"
 #include "storage/sql.h"
 #include "storage/pieces.h"
+#include "storage/webhooks.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -278,7 +279,7 @@ static bool finish(struct store *s, const struct job_row *job, enum job_state st
         return false;
     if (!db_changes(s->db))
         return err_set(e, ERR_CONFLICT, "the job is not running, or somebody else has taken it over");
-    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e));
+    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e) && webhooks_tell(s, n, e));
 }
 
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)

@@ -19,6 +19,7 @@ struct route;
 struct rulebook;
 struct jobs;
 struct limits;
+struct hooks;
 struct metrics;
 struct access;
 
@@ -31,6 +32,7 @@ struct server {
     const char *config;       /* telltale.yaml; NULL: there is none */
     struct jobs *jobs;
     struct limits *limits;
+    struct hooks *hooks;
     struct metrics *metrics;
     struct access *access;
     atomic_bool stopping;
