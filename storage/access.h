@@ -65,6 +65,9 @@ bool store_tokens_usable(struct store *s, int64_t *n, struct err *e);
 /* The token of that text, if it may be used now; *found false: there is none such, it has ended or was revoked. */
 bool store_token_check(struct store *s, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e);
 
+/* A secret of its own for each `what`, made with the key beside the database, which is made where it is missing: it need not be stored. */
+bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_SIZE], struct err *e);
+
 /* ---- sessions --------------------------------------------------------------------------------------------------------- */
 
 enum { SESSION_IDLE_S = 12 * 3600, SESSION_LIFE_S = 7 * 24 * 3600, SESSION_TEXT = 43 };

@@ -2,6 +2,7 @@
 #include "storage/look.h"
 #include "storage/sql.h"
 #include "storage/pieces.h"
+#include "storage/webhooks.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -278,7 +279,7 @@ static bool finish(struct store *s, const struct job_row *job, enum job_state st
         return false;
     if (!db_changes(s->db))
         return err_set(e, ERR_CONFLICT, "the job is not running, or somebody else has taken it over");
-    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e));
+    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e) && webhooks_tell(s, n, e));
 }
 
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)
@@ -286,19 +287,23 @@ bool store_job_finish(struct store *s, const struct job_row *job, enum job_state
     return db_write(s->db, e) && db_end(s->db, finish(s, job, state, result, error, e), e);
 }
 
-static bool release(struct store *s, uint64_t *released, struct err *e)
+static bool release(struct store *s, uint64_t *begun, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "UPDATE job SET state = 0, lease_until = NULL WHERE state = 1 AND (NOT apart OR NOT " HELD("$1") ")", e);
     bind_int(q, clock_monotonic_us());
     if (!stmt_run(q, e))
         return false;
-    *released = (uint64_t)db_changes(s->db);
+    q = db_prepare(s->db, "SELECT count(*) FROM job WHERE state = 0 AND attempts > 0", e);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *begun = (uint64_t)take_int(q);
+    stmt_reset(q);
     return pieces_wake_all(s, e);
 }
 
-bool store_jobs_release(struct store *s, uint64_t *released, struct err *e)
+bool store_jobs_release(struct store *s, uint64_t *begun, struct err *e)
 {
-    return db_write(s->db, e) && db_end(s->db, release(s, released, e), e);
+    return db_write(s->db, e) && db_end(s->db, release(s, begun, e), e);
 }
 
 static bool rewind_waits(struct store *s, struct err *e)

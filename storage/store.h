@@ -547,8 +547,8 @@ bool store_job_progress(struct store *s, const struct job_row *job, struct slice
 /* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. ERR_CONFLICT: taken over. */
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e);
 /* Puts every running job back in the queue, attempts counted, and queues a build where there is something to build: for a server that starts
- * and knows that no other one runs. */
-bool store_jobs_release(struct store *s, uint64_t *released, struct err *e);
+ * and knows that no other one runs. *begun: jobs of the queue that were begun before and never came to an end. */
+bool store_jobs_release(struct store *s, uint64_t *begun, struct err *e);
 /* The clock was set back: what waits for its time waits a minute at most. Harmless at any time. */
 bool store_jobs_rewind(struct store *s, struct err *e);
 /* One that somebody ran who is gone (its lease is over) is JOB_QUEUED. */

@@ -87,6 +87,16 @@ static bool key_want(struct store *s, unsigned char out[SECRET_SIZE], struct err
            (there || (key_make(s, e) && key_read(s, out, &there, e) && (there || err_set(e, ERR_IO, "the key of the tokens went away"))));
 }
 
+bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_SIZE], struct err *e)
+{
+    unsigned char key[SECRET_SIZE];
+    if (!key_want(s, key, e))
+        return false;
+    secret_hash(key, what, out);
+    explicit_bzero(key, sizeof key);
+    return true;
+}
+
 /* 32 random bytes as base64url without padding: 43 characters and a NUL. */
 static void random_text(char out[TOKEN_SECRET + 1])
 {

@@ -103,6 +103,12 @@ void secret_hash(const unsigned char key[SECRET_SIZE], struct slice text, unsign
 
 bool secret_same(const unsigned char a[SECRET_SIZE], const unsigned char b[SECRET_SIZE]) { return sodium_memcmp(a, b, SECRET_SIZE) == 0; }
 
+void hmac_sha256(const unsigned char key[SECRET_SIZE], struct slice text, unsigned char out[SHA256_SIZE])
+{
+    ready();
+    crypto_auth_hmacsha256(out, (const unsigned char *)text.ptr, text.len, key);
+}
+
 void hash_hex(const unsigned char *bytes, size_t n, char *out) { sodium_bin2hex(out, 2 * n + 1, bytes, n); }
 
 bool hash_unhex(struct slice hex, unsigned char *out, size_t n)

@@ -34,6 +34,9 @@ void secret_random(unsigned char out[SECRET_SIZE]);
 void secret_hash(const unsigned char key[SECRET_SIZE], struct slice text, unsigned char out[SECRET_SIZE]);
 bool secret_same(const unsigned char a[SECRET_SIZE], const unsigned char b[SECRET_SIZE]);
 
+/* HMAC-SHA256 (RFC 2104), of a key of 32 bytes. */
+void hmac_sha256(const unsigned char key[SECRET_SIZE], struct slice text, unsigned char out[SHA256_SIZE]);
+
 /* A random UUID (version 4), and one made from 16 bytes (version 8, RFC 9562): 36 characters and a NUL. */
 void uuid_random(char out[UUID_TEXT + 1]);
 void uuid_from(const unsigned char bytes[HASH_SIZE], char out[UUID_TEXT + 1]);

@@ -68,3 +68,14 @@ void str_free(struct str *s)
     free(s->ptr);
     *s = STR_INIT(s->max);
 }
+
+void str_add_escaped(struct str *s, struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+        if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c && strchr("-._~", c)))
+            str_addc(s, (char)c);
+        else
+            str_printf(s, "%%%02X", c);
+    }
+}

@@ -31,6 +31,8 @@ static inline void str_add(struct str *s, const char *ptr, size_t len)
 static inline void str_add_slice(struct str *s, struct slice a) { str_add(s, a.ptr, a.len); }
 static inline void str_addz(struct str *s, const char *z) { str_add(s, z, strlen(z)); }
 static inline void str_addc(struct str *s, char c) { str_add(s, &c, 1); }
+/* Percent-encoded: as a part of a path, a query or a fragment. */
+void str_add_escaped(struct str *s, struct slice text);
 void str_printf(struct str *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Room for `len` more bytes at the end, to be filled by the caller, who then adds to s->len. NULL past the maximum. */
 char *str_reserve(struct str *s, size_t len);

@@ -165,6 +165,7 @@ int cmd_exceptions(struct cli *cli);
 int cmd_token(struct cli *cli);
 int cmd_audit(struct cli *cli);
 int cmd_mcp(struct cli *cli);
+int cmd_webhook(struct cli *cli);
 int cmd_check(struct cli *cli);
 int cmd_backup(struct cli *cli);
 int cmd_docs(struct cli *cli);

@@ -153,6 +153,7 @@ int cmd_serve(struct cli *cli)
         .insecure = cli_flag(cli, "insecure"),
         .tls_cert = cli_option(cli, "tls-cert"),
         .tls_key = cli_option(cli, "tls-key"),
+        .private_webhooks = cli_flag(cli, "private-webhooks"),
         .web_dir = cli_option(cli, "web-dir"),
         .rules = cli_rulebook_options(cli),
     };

@@ -16,6 +16,7 @@ static const struct option_row serve_options[] = {
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
     {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
+    {0, "private-webhooks", NULL, "webhooks may go to loopback and private addresses"},
     {0, "web-dir", "DIR", "serve the page from a folder instead of from inside the program"},
     RULES_OPTIONS,
     {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
@@ -189,6 +190,12 @@ static const struct option_row exceptions_options[] = {
     {0, "dry-run", NULL, "add: only count the findings that it would set aside"},
     {0},
 };
+static const struct option_row webhook_options[] = {
+    {'c', "collection", "NAME", "add: only of this collection"},
+    {0, "event", "NAME", "add: import.done, findings.new, judge.done or job.failed; may repeat (default: all of them)"},
+    {0, "page", "URL", "add: where people open the page, for links (default http://127.0.0.1:8787)"},
+    {0},
+};
 static const struct option_row token_options[] = {
     {0, "scope", "SCOPE,...", "create: ingest (put runs in), read, review (reads too), admin (everything); default read"},
     {'c', "collection", "NAME", "create: for this collection alone; may repeat"},
@@ -309,6 +316,9 @@ const struct command commands[] = {
      "FIELD=VALUE: the field is that; FIELD~PATTERN: the regular expression is found in it. Fields: title, message, behavior, severity,\n"
      "capture.NAME, quote and part (of its evidence), task_id, model, agent. All must hold; with none, the whole detector is silent.",
      exceptions_options, 0, -1, cmd_exceptions},
+    {"webhook", "[list | add URL | delete ID... | pause ID... | resume ID... | test ID | deliveries ID]", "tell another server when imports and judges are done",
+     "A server (telltale serve) then POSTs to URL what its jobs ended with, signed as Standard Webhooks has it, and tries again for a day until that\n"
+     "answers with 2xx. add prints the secret that signs, once.", webhook_options, 0, -1, cmd_webhook},
     {"token", "create NAME | list | revoke ID...", "tokens, by which a server knows who asks",
      "A server that listens where other machines reach it asks for a token (serve --require-token: on this machine too). create prints it, once:\n"
      "of tokens only a hash is kept, under the key DATABASE.key. Clients send it as \"Authorization: Bearer TOKEN\", telltale import --to takes it\n"

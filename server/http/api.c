@@ -15,6 +15,11 @@ bool api_collection_id(struct request *r, struct slice name, struct slice *out, 
     return ok;
 }
 
+struct slice api_page_address(struct request *r)
+{
+    return arena_printf(&r->arena, "http%s://%.*s", r->client.secure ? "s" : "", SLICE_ARG(r->header[HEADER_HOST]));
+}
+
 struct page api_page(const struct request *r)
 {
     return (struct page){.limit = (uint32_t)arg_int(&r->args, "limit", 0),

@@ -13,6 +13,9 @@ bool api_path_collection(struct request *r, struct collection_row *out, struct e
 /* The id of the collection of that id or name; absent where `name` is. */
 bool api_collection_id(struct request *r, struct slice name, struct slice *out, struct err *e);
 
+/* Where whoever asks reached the server, which is where the page is: "https://telltale.example.org". */
+struct slice api_page_address(struct request *r);
+
 struct page api_page(const struct request *r);
 /* Filters by the arguments of run_filter_params; the slices live as long as the request. ERR_USAGE. */
 bool api_filter(const struct args *args, struct slice collection, struct filter *out, struct err *e);

@@ -12,6 +12,7 @@
 #include "http/record.h"
 #include "http/tls.h"
 #include "http/watch.h"
+#include "jobs/hooks.h"
 #include "jobs/jobs.h"
 #include "jobs/rubrics.h"
 
@@ -534,6 +535,7 @@ static void job_ended(void *ctx, struct slice job)
 {
     struct http *http = ctx;
     lanes_wake(http->lanes, job);
+    hooks_wake(http->server.hooks);
 }
 
 static bool load_rules(struct http *http, const struct http_options *o, struct err *e)
@@ -610,7 +612,8 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
         return false;
     http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules,
                                                .config = http->server.config, .threads = o->workers, .ended = job_ended, .ctx = http};
-    if (!jobs_start(&http->jobs_options, &http->server.jobs, e) || !start_daemon(http, at.ipv6, e))
+    if (!hooks_start(http->server.db, o->private_webhooks, &http->server.hooks, e) ||
+        !jobs_start(&http->jobs_options, &http->server.jobs, e) || !start_daemon(http, at.ipv6, e))
         return false;
     http->ticking = pthread_create(&http->ticker, NULL, tick, http) == 0;
     return http->ticking || err_set(e, ERR_IO, "cannot start a thread");
@@ -665,6 +668,8 @@ bool http_stop(struct http *http)
         close(http->listener);
     if (http->server.jobs)
         all = jobs_stop(http->server.jobs, deadline);
+    if (http->server.hooks)
+        all = hooks_stop(http->server.hooks, deadline) && all;
     if (http->lanes)
         lanes_drain(http->lanes);
     wait_for_exchanges(http, deadline - STOP_US / 3); /* a client that is still sending has had its chance */
@@ -683,6 +688,8 @@ bool http_stop(struct http *http)
         lanes_free(http->lanes);
     if (http->server.jobs)
         jobs_free(http->server.jobs);
+    if (http->server.hooks)
+        hooks_free(http->server.hooks);
     access_close(http->server.access);
     rulebook_free(http->server.rules);
     metrics_free(http->server.metrics);

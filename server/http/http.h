@@ -19,6 +19,7 @@ struct http_options {
     const struct slice *proxies; /* whose X-Forwarded-For and X-Forwarded-Proto are believed (peer.h) */
     size_t nproxies;
     const char *tls_cert, *tls_key; /* PEM files: https, and nothing else; both or none */
+    bool private_webhooks;     /* webhooks may go to loopback and private addresses */
     int workers;               /* threads of one import or scan; 0: one a processor */
     const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
     struct rulebook_options rules;

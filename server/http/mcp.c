@@ -1,6 +1,7 @@
 #include "http/mcp.h"
 
 #include "base/version.h"
+#include "http/api.h"
 
 enum { BATCH_MOST = 20, NODES_MOST = 200000 };
 
@@ -234,7 +235,6 @@ enum lane mcp_lane(struct request *r)
 bool api_mcp(struct request *r, struct answer *a, struct err *e)
 {
     struct slice revision = r->header[HEADER_MCP_REVISION];
-    struct slice page = arena_printf(&r->arena, "http%s://%.*s", r->client.secure ? "s" : "", SLICE_ARG(r->header[HEADER_HOST]));
     bool refused;
     (void)e;
     if (revision.len && !is_revision(revision)) {
@@ -243,7 +243,7 @@ bool api_mcp(struct request *r, struct answer *a, struct err *e)
         a->status = 400;
         return true;
     }
-    if (!mcp_answer(r, str_slice(&r->body), page, true, &a->body, &refused)) {
+    if (!mcp_answer(r, str_slice(&r->body), api_page_address(r), true, &a->body, &refused)) {
         str_reset(&a->body);
         a->status = 202;
     } else if (refused) {

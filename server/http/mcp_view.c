@@ -1,7 +1,5 @@
 #include "http/mcp.h"
 
-#include <ctype.h>
-
 enum {
     LEAST_CUT = 64,     /* bytes that a member keeps, however little room there is */
     ANSWER_SPARE = 4096,
@@ -9,17 +7,6 @@ enum {
 };
 
 /* ---- where the page shows things ---------------------------------------------------------------------------------------- */
-
-static void add_escaped(struct str *out, struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        if (isalnum(c) || strchr("-._~", c))
-            str_addc(out, (char)c);
-        else
-            str_printf(out, "%%%02X", c);
-    }
-}
 
 static struct slice member(const struct jvalue *v, const char *name) { return jtext(jget(v, name)); }
 
@@ -33,12 +20,12 @@ static int64_t number(const struct jvalue *v, const char *name, int64_t otherwis
 static void run_url(struct str *out, struct slice run, struct slice finding, int64_t transcript, int64_t message, const struct jvalue *at)
 {
     str_addz(out, "/runs/");
-    add_escaped(out, run);
+    str_add_escaped(out, run);
     if (transcript > 0)
         str_printf(out, "?t=%lld", (long long)transcript);
     if (finding.ptr) {
         str_printf(out, "%sfinding=", transcript > 0 ? "&" : "?");
-        add_escaped(out, finding);
+        str_add_escaped(out, finding);
     }
     if (message < 0)
         return;
@@ -46,7 +33,7 @@ static void run_url(struct str *out, struct slice run, struct slice finding, int
     if (!member(at, "part").len)
         return;
     str_addc(out, ':');
-    add_escaped(out, member(at, "part"));
+    str_add_escaped(out, member(at, "part"));
     str_printf(out, ":%lld-%lld", (long long)number(at, "start", 0), (long long)number(at, "end", 0));
 }
 
@@ -54,10 +41,10 @@ static void task_url(const struct mcp_view *view, const struct jvalue *v, struct
 {
     struct slice task = member(v, "task_id");
     str_addz(out, "/c/");
-    add_escaped(out, view->places[0]);
+    str_add_escaped(out, view->places[0]);
     /* no browser leaves a path with these alone */
     str_addz(out, slice_is(task, ".") || slice_is(task, "..") ? "/runs?task=" : "/tasks/");
-    add_escaped(out, task);
+    str_add_escaped(out, task);
 }
 
 static void finding_url(const struct jvalue *v, struct str *out)
@@ -68,9 +55,9 @@ static void finding_url(const struct jvalue *v, struct str *out)
         run_url(out, run, id, number(first, "position", 0), number(first, "message", -1), NULL);
     } else if (member(v, "collection").ptr) {
         str_addz(out, "/c/");
-        add_escaped(out, member(v, "collection"));
+        str_add_escaped(out, member(v, "collection"));
         str_addz(out, "/findings?f=");
-        add_escaped(out, id);
+        str_add_escaped(out, id);
     }
 }
 
@@ -82,7 +69,7 @@ static void add_url(const struct mcp_view *view, const struct jvalue *v, struct 
         break;
     case LINK_COLLECTION: /* an item of the list, or what is said of one */
         str_addz(out, "/c/");
-        add_escaped(out, member(v, "id").ptr ? member(v, "id") : view->places[0]);
+        str_add_escaped(out, member(v, "id").ptr ? member(v, "id") : view->places[0]);
         break;
     case LINK_RUN:
         run_url(out, member(v, "id").ptr ? member(v, "id") : view->places[0], SLICE_NONE, 0, -1, NULL);

@@ -18,6 +18,7 @@
 struct route;
 struct rulebook;
 struct jobs;
+struct hooks;
 struct metrics;
 struct access;
 
@@ -29,6 +30,7 @@ struct server {
     struct rulebook *rules;
     const char *config;       /* telltale.yaml; NULL: there is none */
     struct jobs *jobs;
+    struct hooks *hooks;
     struct metrics *metrics;
     struct access *access;
     atomic_bool stopping;

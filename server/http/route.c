@@ -227,6 +227,17 @@ static const struct param exception_fields[] = {
     {"note", ARG_TEXT, 0, 65536, .about = "why"},
     {0},
 };
+static const struct param webhook_fields[] = {
+    {"url", ARG_TEXT, 1, 2000, .required = true, .about = "where to POST to: http or https"},
+    {"events", ARG_LIST, 1, 10, .about = "import.done, findings.new, judge.done, job.failed (default: all)"},
+    {"collection", ARG_TEXT, 1, 200, .about = "id or name: only of that collection"},
+    {0},
+};
+static const struct param webhook_change_fields[] = {
+    {"events", ARG_LIST, 1, 10, .about = "in place of those there are"},
+    {"paused", ARG_BOOL, .about = "tell nothing until it is false again"},
+    {0},
+};
 static const struct param rules_test_fields[] = {
     {"rules", ARG_TEXT, 1, 900000, .required = true, .about = "YAML or JSON with one or more rules"},
     {"collection", ARG_TEXT, 1, 200, .about = "id or name of the collection to try them on; without it they are only checked"},
@@ -589,6 +600,17 @@ const struct route routes[] = {
     {WRITE("DELETE", API "/jobs/{id}"), NEEDS(REVIEW, JOB), .handle = api_job_cancel, .status = 200, .schema = "Job", .summary = "Cancel a job"},
     {WRITE("POST", API "/jobs/{id}/retry"), NEEDS(REVIEW, JOB), .handle = api_job_retry, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Job",
      .summary = "Put a job that failed or was cancelled back in the queue"},
+    {READ(API "/webhooks"), NEEDS(ADMIN, ALL), .handle = api_webhooks, .schema = "[Webhook]", .summary = "Who is told when jobs end"},
+    {WRITE("POST", API "/webhooks"), NEEDS(ADMIN, ALL), .handle = api_webhook_add, .body = BODY_JSON, .fields = webhook_fields, .status = 201,
+     .schema = "NewWebhook", .summary = "Tell another server when jobs end. `secret`, which signs what it is told, is shown this once"},
+    {WRITE("PATCH", API "/webhooks/{id}"), NEEDS(ADMIN, ALL), .handle = api_webhook_change, .body = BODY_JSON, .fields = webhook_change_fields,
+     .status = 200, .schema = "Webhook", .summary = "Change or pause a webhook"},
+    {WRITE("DELETE", API "/webhooks/{id}"), NEEDS(ADMIN, ALL), .handle = api_webhook_delete, .status = 204,
+     .summary = "Delete a webhook, and what it was still to be told"},
+    {WRITE("POST", API "/webhooks/{id}/test"), NEEDS(ADMIN, ALL), .handle = api_webhook_test, .body = BODY_JSON, .fields = no_fields, .status = 202,
+     .schema = "Delivery", .summary = "Tell it something now"},
+    {READ(API "/webhooks/{id}/deliveries"), NEEDS(ADMIN, ALL), .handle = api_deliveries, .schema = "[Delivery]",
+     .summary = "What it was told, or is to be told, the newest hundred"},
     {READ(API "/system"), NEEDS(READ, ALL), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/reload"), NEEDS(ADMIN, ALL), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "State",
      .summary = "Read rules, settings and certificates again, as SIGHUP does; what is wrong in them stays as it was"},

@@ -183,6 +183,13 @@ HANDLER(api_ready);
 HANDLER(api_metrics);
 HANDLER(api_reload);
 HANDLER(api_openapi);
+/* api_webhooks.c */
+HANDLER(api_webhooks);
+HANDLER(api_webhook_add);
+HANDLER(api_webhook_change);
+HANDLER(api_webhook_delete);
+HANDLER(api_webhook_test);
+HANDLER(api_deliveries);
 /* api_access.c */
 HANDLER(api_session);
 HANDLER(api_session_add);

@@ -23,6 +23,9 @@
     "name: string, title: string, behavior: string?, question: string?, kind: string?, version: integer, latest: integer, author: string?, " \
     "note: string?, created_at: time?, shipped: boolean, judgments: integer, flagged: integer"
 
+#define WEBHOOK_MEMBERS \
+    "id: uuid, url: string, events: [string], collection: {id: uuid, name: string}?, paused: boolean, created_at: time, waiting: integer, " \
+    "delivered: integer, failed: integer, last_at: time?, last_status: integer?, last_error: string?"
 const struct schema schemas[] = {
     {"Object", "object"},
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
@@ -113,6 +116,10 @@ const struct schema schemas[] = {
                  "why: string?, unsure: string?, code: boolean, enabled: boolean, source: string?, parameters: object?, text: string?, tests: {hit: integer, clean: integer}, "
                  "rubric: string?}"},
     {"OwnRule", "{id: string, version: integer, text: string?, author: string?, note: string?, created_at: time}"},
+    {"Webhook", "{" WEBHOOK_MEMBERS "}"},
+    {"NewWebhook", "{" WEBHOOK_MEMBERS ", secret: string}"},
+    {"Delivery", "{id: uuid, event: string, state: string, attempts: integer, status: integer?, error: string?, created_at: time, next_at: time?, "
+                 "ended_at: time?, payload: object}"},
     {"Exception", "{id: uuid, detector: string, when: object, collection: uuid?, collection_name: string?, reviewer: string?, note: string?, "
                   "created_at: time, findings: integer}"},
     {"ExceptionTest", "{findings: integer}"},

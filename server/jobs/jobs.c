@@ -23,7 +23,7 @@ enum {
     AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
     KEEP_NS = 500000000, /* a job that another process cancels hears of it within a second */
     CLOCK_SET_US = 1000000, /* less is no more than a clock being kept right */
-    CALM_US = 2000000,  /* after a crash, before jobs begin: a server that is killed as often as it starts uses up no job's attempts */
+    CALM_US = 2000000,  /* before jobs begin where some were begun before: a server that is killed as often as it starts uses up no job's attempts */
 };
 #define RESULT_MAX ((size_t)16 << 20)
 
@@ -391,15 +391,15 @@ static bool recover(struct jobs *jobs, struct err *e)
     if (!alone)
         return flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path);
     struct sweep sweep = {.jobs = jobs};
-    uint64_t released = 0;
-    bool ok = store_jobs_release(jobs->keeper_store, &released, e) && store_jobs_rewind(jobs->keeper_store, e);
+    uint64_t begun = 0;
+    bool ok = store_jobs_release(jobs->keeper_store, &begun, e) && store_jobs_rewind(jobs->keeper_store, e);
     if (!ok && passes(e)) { /* what is there can be read all the same, and leases end by themselves */
         log_warn("the jobs of the last server wait: %s", e->text);
         ok = true;
     }
     ok = ok && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
-    if (released)
+    if (begun)
         jobs->begin_at = clock_monotonic_us() + CALM_US;
     return ok && (flock(jobs->server_lock, LOCK_SH) == 0 || err_errno(e, "cannot lock %s", path));
 }

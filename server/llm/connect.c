@@ -40,7 +40,7 @@ struct wire *connect_to(const struct llm_model *model, struct slice secret, cons
     struct llm_model m = connect_bounded(model);
     struct wire *w = wire_open(&(struct wire_options){.url = arena_printf(a, "%.*s%s", SLICE_ARG(where.base), path).ptr,
                                                       .key_header = secret.ptr ? str_slice(&header) : SLICE_NONE,
-                                                      .header = api->header,
+                                                      .headers = (const char *const[]){api->header, NULL},
                                                       .private_ok = m.private_ok,
                                                       .concurrency = m.concurrency,
                                                       .timeout_ms = m.timeout_ms,

@@ -25,7 +25,8 @@ struct wire {
     CURLM *multi;
     struct exchange *exchanges;
     int n;
-    char *url, *key_header, *header;
+    char *url, *key_header;
+    struct curl_slist *headers;
     bool private_ok;
     int64_t timeout_ms;
     size_t reply_max;
@@ -49,7 +50,9 @@ struct wire *wire_open(const struct wire_options *options)
     w->n = options->concurrency;
     w->url = copy_of(slice_str(options->url));
     w->key_header = copy_of(options->key_header);
-    w->header = copy_of(slice_str(options->header));
+    for (const char *const *line = options->headers; line && *line; line++)
+        if (!(w->headers = curl_slist_append(w->headers, *line)))
+            abort();
     w->private_ok = options->private_ok;
     w->timeout_ms = options->timeout_ms;
     w->reply_max = options->reply_max;
@@ -92,7 +95,7 @@ void wire_close(struct wire *w)
     free(w->exchanges);
     free(w->url);
     free(w->key_header);
-    free(w->header);
+    curl_slist_free_all(w->headers);
     free(w);
 }
 
@@ -153,8 +156,8 @@ static void set_headers(struct exchange *x, bool post, const char *idempotency)
     char line[128];
     if (x->w->key_header)
         add_header(x, x->w->key_header);
-    if (x->w->header)
-        add_header(x, x->w->header);
+    for (const struct curl_slist *each = x->w->headers; each; each = each->next)
+        add_header(x, each->data);
     if (post) {
         add_header(x, "Content-Type: application/json");
         add_header(x, "Expect:");

@@ -35,7 +35,7 @@ struct wire_done {
 struct wire_options {
     const char *url;
     struct slice key_header;   /* "Authorization: Bearer sk-…", copied; absent: none */
-    const char *header;        /* another; NULL: none */
+    const char *const *headers; /* others, up to a NULL; copied; NULL: none */
     bool private_ok;
     int concurrency;
     int64_t timeout_ms;

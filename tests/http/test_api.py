@@ -88,6 +88,7 @@ def test_every_answer_is_as_described():
         ("/api/v1/queries", "get"): ["queries"],
         ("/api/v1/docs", "get"): ["docs", "docs?q=retry-after", "docs?q=no_such_words_anywhere_at_all"],
         ("/api/v1/docs/{name}", "get"): ["docs/start", "docs/rest"],
+        ("/api/v1/webhooks", "get"): ["webhooks"],
         ("/api/v1/jobs", "get"): ["jobs"],
         ("/api/v1/jobs/{id}", "get"): [f"jobs/{job['id']}"],
         ("/api/public/health", "get"): ["/api/public/health"],
@@ -105,7 +106,7 @@ def test_every_answer_is_as_described():
     check(s.send("POST", "sql", {"query": "SELECT 1 AS one, NULL AS none"}), described(doc, "/api/v1/sql", "post", 200), doc)
     told = {(p, m) for p, ms in doc["paths"].items() for m in ms if m == "get" and not p.startswith(("/rest/", "/api/v1/labels", "/api/v1/agreement"))} # those: test_docent, test_labels
     left = told - set(asked)
-    assert left <= {("/api/v1/collections/{c}/map", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get"), ("/api/v1/system", "get"), ("/api/v1/rules/{id}/versions", "get"), ("/api/v1/runs/{a}/compare/{b}", "get")}, left
+    assert left <= {("/api/v1/collections/{c}/map", "get"), ("/api/v1/rubrics/{id}", "get"), ("/api/v1/rubrics/{id}/versions", "get"), ("/api/v1/judgments/{id}", "get"), ("/api/v1/uploads/{id}", "get"), ("/api/v1/collections/{c}/files/{hash}", "get"), ("/api/v1/collections/{c}/export", "get"), ("/api/v1/blobs/{sha256}", "get"), ("/metrics", "get"), ("/api/v1/system", "get"), ("/api/v1/webhooks/{id}/deliveries", "get"), ("/api/v1/rules/{id}/versions", "get"), ("/api/v1/runs/{a}/compare/{b}", "get")}, left
 
 
 def test_every_described_call_exists_and_refuses_unknown_parameters():

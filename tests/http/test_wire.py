@@ -223,7 +223,7 @@ def test_behind_a_proxy_the_client_and_its_names_are_known():
         s.ask("POST", "sql", {"query": "SELECT 1"}, {**here, "Origin": "http://telltale.example.org"}).problem(403)  # it came by https
         s.ask("GET", "collections", headers={"Host": "evil.example"}).problem(421)
         s.stop()
-        assert clients(s) == ["192.0.2.7"] * 3 + ["127.0.0.1"], clients(s)
+        assert sorted(clients(s)) == ["127.0.0.1"] + ["192.0.2.7"] * 3, clients(s)  # logged when each connection is done, in any order
     with Server("--log", "json", "--behind-proxy", "192.0.2.1") as s:  # another's word is nothing
         assert s.ask("GET", "collections", headers={"X-Forwarded-For": "192.0.2.7"}).status == 200
         s.stop()

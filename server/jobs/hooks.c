@@ -1,0 +1,192 @@
+#include "jobs/hooks.h"
+
+#include "base/base64.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/threads.h"
+#include "llm/address.h"
+#include "llm/wire.h"
+#include "storage/webhooks.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+enum {
+    AT_ONCE = 8,
+    TIMEOUT_MS = 15000,
+    LEASE_US = 60 * 1000000, /* longer than any attempt: nobody else begins it */
+    LOOK_US = 1000000,
+    WORK_MS = 20,
+    REPLY_MAX = 64 << 10,    /* of which nothing is read but that it ended */
+    STATUS_GONE = 410,
+};
+
+struct hooks {
+    struct store *store;
+    bool private_ok;
+    pthread_mutex_t lock; /* `wake` */
+    pthread_cond_t changed;
+    bool wake;
+    atomic_bool ending;
+    pthread_t thread;
+};
+
+bool hooks_url(struct slice url, struct arena *a, struct err *e)
+{
+    struct address where;
+    struct slice query = url, base = slice_take(&query, '?');
+    for (size_t i = 0; i < query.len; i++)
+        if ((unsigned char)query.ptr[i] <= ' ' || (unsigned char)query.ptr[i] >= 0x7f || strchr("\\\"<>^`{|}#", query.ptr[i]))
+            return err_set(e, ERR_USAGE, "the URL's query has a blank or a letter that a URL does not have");
+    return address_parse(base, a, &where, e);
+}
+
+/* ---- one attempt -------------------------------------------------------------------------------------------------------- */
+
+/* "webhook-signature: v1,…": HMAC-SHA256 of ID.TIMESTAMP.PAYLOAD. */
+static struct slice signature(const struct delivery_row *row, long long seconds, struct arena *a)
+{
+    unsigned char mac[SHA256_SIZE];
+    struct str text = STR_INIT(200);
+    hmac_sha256(row->secret, arena_printf(a, "%.*s.%lld.%.*s", SLICE_ARG(row->id), seconds, SLICE_ARG(row->payload)), mac);
+    str_addz(&text, "webhook-signature: v1,");
+    base64_add(&text, slice_of((const char *)mac, sizeof mac));
+    struct slice line = arena_dup(a, str_slice(&text));
+    str_free(&text);
+    return line;
+}
+
+static struct wire *begin(const struct hooks *hooks, struct delivery_row *row, struct arena *a)
+{
+    long long seconds = clock_now_us() / 1000000;
+    const char *const headers[] = {arena_printf(a, "webhook-id: %.*s", SLICE_ARG(row->id)).ptr, arena_printf(a, "webhook-timestamp: %lld", seconds).ptr,
+                                   signature(row, seconds, a).ptr, NULL};
+    struct wire *wire = wire_open(&(struct wire_options){.url = arena_strdup(a, row->url), .headers = headers, .private_ok = hooks->private_ok,
+                                                         .concurrency = 1, .timeout_ms = TIMEOUT_MS, .reply_max = REPLY_MAX});
+    wire_start(wire, row, row->payload, NULL);
+    return wire;
+}
+
+/* What keeps it from being told, in words; absent: nothing did. */
+static struct slice trouble(const struct wire_done *done, struct arena *a)
+{
+    bool answered = done->end == WIRE_REPLY || done->end == WIRE_TOO_LARGE;
+    if (answered && done->status >= 200 && done->status < 300)
+        return SLICE_NONE;
+    if (answered)
+        return arena_printf(a, "it answered %d", done->status);
+    if (done->end == WIRE_FORBIDDEN)
+        return arena_printf(a, "its name leads to %s; telltale serve --private-webhooks allows that", done->words);
+    return arena_dup(a, slice_str(done->words));
+}
+
+static void note(const struct hooks *hooks, const struct delivery_row *row, const struct wire_done *done, struct arena *a)
+{
+    struct err e = {0};
+    struct slice error = trouble(done, a);
+    int status = done->end == WIRE_REPLY || done->end == WIRE_TOO_LARGE ? done->status : 0;
+    if (error.ptr)
+        log_warn("webhook %.*s was not told of %.*s: %.*s", SLICE_ARG(row->webhook), SLICE_ARG(row->event), SLICE_ARG(error));
+    if (!store_delivery_end(hooks->store, row, status, error, status == STATUS_GONE, &e))
+        log_error("cannot note what a webhook was told: %s", e.text); /* the lease runs out, and it is told once more */
+}
+
+static void tell(const struct hooks *hooks, struct delivery_rows *rows, struct arena *a)
+{
+    struct wire *wires[AT_ONCE];
+    size_t left = rows->n;
+    for (size_t i = 0; i < rows->n; i++)
+        wires[i] = begin(hooks, &rows->items[i], a);
+    while (left && !atomic_load(&hooks->ending))
+        for (size_t i = 0; i < rows->n; i++) {
+            struct wire_done done;
+            if (!wires[i])
+                continue;
+            wire_work(wires[i], WORK_MS);
+            if (!wire_next(wires[i], &done))
+                continue;
+            note(hooks, &rows->items[i], &done, a);
+            wire_close(wires[i]);
+            wires[i] = NULL;
+            left--;
+        }
+    for (size_t i = 0; i < rows->n; i++)
+        wire_close(wires[i]);
+}
+
+/* ---- the thread --------------------------------------------------------------------------------------------------------- */
+
+static void wait_for_work(struct hooks *hooks)
+{
+    int64_t until = clock_monotonic_us() + LOOK_US;
+    struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
+    pthread_mutex_lock(&hooks->lock);
+    if (!hooks->wake && !atomic_load(&hooks->ending))
+        pthread_cond_timedwait(&hooks->changed, &hooks->lock, &t);
+    hooks->wake = false;
+    pthread_mutex_unlock(&hooks->lock);
+}
+
+static void *work(void *arg)
+{
+    struct hooks *hooks = arg;
+    struct arena arena = {0};
+    while (!atomic_load(&hooks->ending)) {
+        struct delivery_rows rows;
+        struct err e = {0};
+        arena_reset(&arena);
+        if (!store_deliveries_claim(hooks->store, AT_ONCE, LEASE_US, &arena, &rows, &e))
+            log_error("cannot look for what webhooks are to be told: %s", e.text);
+        tell(hooks, &rows, &arena);
+        if (!rows.n)
+            wait_for_work(hooks);
+    }
+    arena_free(&arena);
+    return NULL;
+}
+
+bool hooks_start(const char *db, bool private_ok, struct hooks **out, struct err *e)
+{
+    struct hooks *hooks = calloc(1, sizeof *hooks);
+    if (!hooks)
+        return err_set(e, ERR_IO, "out of memory");
+    hooks->private_ok = private_ok;
+    pthread_mutex_init(&hooks->lock, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&hooks->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    bool ok = store_open(db, STORE_WRITE, &hooks->store, e) &&
+              (pthread_create(&hooks->thread, NULL, work, hooks) == 0 || err_set(e, ERR_IO, "cannot start a thread"));
+    if (ok)
+        *out = hooks;
+    else
+        hooks_free(hooks);
+    return ok;
+}
+
+void hooks_wake(struct hooks *hooks)
+{
+    pthread_mutex_lock(&hooks->lock);
+    hooks->wake = true;
+    pthread_cond_signal(&hooks->changed);
+    pthread_mutex_unlock(&hooks->lock);
+}
+
+bool hooks_stop(struct hooks *hooks, int64_t deadline_us)
+{
+    atomic_store(&hooks->ending, true);
+    hooks_wake(hooks);
+    return thread_join_until(hooks->thread, deadline_us);
+}
+
+void hooks_free(struct hooks *hooks)
+{
+    store_close(hooks->store);
+    pthread_cond_destroy(&hooks->changed);
+    pthread_mutex_destroy(&hooks->lock);
+    free(hooks);
+}
