@@ -34,6 +34,7 @@ static const struct option_row import_options[] = {
     {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
     {0, "dry-run", NULL, "read and detect, store nothing; shows which field of the source goes where"},
     {0, "to", "URL", "send the files to the Telltale server there; run again, it goes on where it was broken off"},
+    {0, "cacert", "FILE", "trust the certificates in this file, not the system's, with --to https://..."},
     {0, "watch", NULL, "keep running: import what is new or has changed, until a signal ends it"},
     {0, "no-detect", NULL, "store without running detectors"},
     {0},
