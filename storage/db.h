@@ -43,8 +43,8 @@ bool db_write(struct db *db, struct err *e);
 /* Ends the innermost transaction: a write transaction is committed when `ok`, else undone (as it is when the commit fails). A
  * commit is on disk when this returns. Gives back whether all went well: `return db_end(db, work(db, e), e);` */
 bool db_end(struct db *db, bool ok, struct err *e);
-/* From now on called in each write transaction that has changed a row, before it is committed; false undoes it. */
-void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void *ctx);
+/* From now on called in each write transaction that has changed a row, before it is committed; false undoes it. And `ended` at the end of each. */
+void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void (*ended)(void *ctx, bool committed), void *ctx);
 
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
 
@@ -88,6 +88,10 @@ bool db_script(struct db *db, const char *sql, struct err *e);
 /* A SQL function of one integer that gives a text: NULL for NULL. */
 typedef bool (*db_text_function)(void *ctx, int64_t n, struct slice *out, struct err *e);
 bool db_add_function(struct db *db, const char *name, db_text_function function, void *ctx, struct err *e);
+
+/* Gives free pages at the end of the file back, at most that many, in one transaction of its own under the lock. A file whose pages cannot move yet
+ * is written anew as a whole. */
+bool db_vacuum(struct db *db, int64_t pages, struct err *e);
 
 /* Brings the database to this program's version (migrate.c). ERR_NEWER: it is ahead of it. Without `write` nothing is changed. */
 bool db_migrate(struct db *db, bool write, struct err *e);

@@ -46,7 +46,8 @@ struct db {
     int wal_pages;             /* after the last commit */
     int64_t changes;           /* rows that this connection had changed when the write transaction began */
     bool (*before_commit)(void *ctx, struct err *e);
-    void *before_ctx;
+    void (*ended)(void *ctx, bool committed);
+    void *commit_ctx;
     size_t nstatements, nbusy;
     struct stmt *buckets[BUCKETS];
 };
@@ -241,7 +242,7 @@ bool db_script(struct db *db, const char *sql, struct err *e)
 bool db_format(struct db *db, struct err *e)
 {
     char pragma[64];
-    snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d", PAGE_BYTES);
+    snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL", PAGE_BYTES);
     if (!db_script(db, pragma, e))
         return false;
     struct stmt *q = db_prepare(db, "PRAGMA journal_mode = WAL", e);
@@ -251,6 +252,31 @@ bool db_format(struct db *db, struct err *e)
     bool wal = db->memory || slice_is(mode, "wal");
     stmt_reset(q);
     return wal || err_set(e, ERR_IO, "%s is on a file system without the shared memory that SQLite's WAL needs; use a local disk", db->path);
+}
+
+static bool can_move(struct db *db, bool *out, struct err *e)
+{
+    struct stmt *q = db_prepare(db, "PRAGMA auto_vacuum", e);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *out = take_int(q) != 0;
+    stmt_reset(q);
+    return true;
+}
+
+bool db_vacuum(struct db *db, int64_t pages, struct err *e)
+{
+    char pragma[64];
+    bool movable;
+    snprintf(pragma, sizeof pragma, "PRAGMA incremental_vacuum(%lld)", (long long)pages);
+    if (!can_move(db, &movable, e) || !db_lock(db, e))
+        return false;
+    db->wrote = true;
+    bool ok = db_script(db, movable ? pragma : "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e);
+    if (ok)
+        checkpoint(db);
+    db_unlock(db);
+    return ok;
 }
 
 /* ---- transactions ---------------------------------------------------------------------------------------------------- */
@@ -287,10 +313,11 @@ static void give_back_all(struct db *db)
             stmt_reset(q);
 }
 
-void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void *ctx)
+void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void (*ended)(void *ctx, bool committed), void *ctx)
 {
     db->before_commit = call;
-    db->before_ctx = ctx;
+    db->ended = ended;
+    db->commit_ctx = ctx;
 }
 
 bool db_end(struct db *db, bool ok, struct err *e)
@@ -301,12 +328,14 @@ bool db_end(struct db *db, bool ok, struct err *e)
     if (!db->writing)
         return db_script(db, "COMMIT", ok ? e : NULL) && ok;
     if (ok && db->before_commit && sqlite3_total_changes64(db->raw) != db->changes)
-        ok = db->before_commit(db->before_ctx, e);
+        ok = db->before_commit(db->commit_ctx, e);
     bool committed = ok && db_script(db, "COMMIT", e);
     if (!committed && !sqlite3_get_autocommit(db->raw))
         db_script(db, "ROLLBACK", NULL);
     if (committed)
         checkpoint(db);
+    if (db->ended)
+        db->ended(db->commit_ctx, committed);
     db->writing = false;
     db->wrote |= committed;
     db_unlock(db);
