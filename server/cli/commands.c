@@ -10,7 +10,7 @@ static const struct option_row serve_options[] = {
     {0, "tls-cert", "FILE", "https: the certificate (PEM; those that signed it may follow); SIGHUP reads both files again"},
     {0, "tls-key", "FILE", "https: its key (PEM)"},
     {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
-    {0, "require-token", NULL, "ask for tokens on loopback too, as is always done elsewhere"},
+    {0, "require-token", NULL, "ask for tokens on loopback too, as is always done elsewhere, behind a proxy and with --host"},
     {0, "insecure", NULL, "ask for none, wherever it listens: everybody who reaches it may do everything"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},

@@ -203,6 +203,9 @@ def test_a_full_database_takes_nothing_in_and_gives_room_back():
         pruned = json.loads(subprocess.run([PROGRAM, "--db", s.db, "prune", "--keep", "8MB", "--json"], capture_output=True, check=True).stdout)
         assert 100 < pruned["deleted"] < 1200 and pruned["over_bytes"] == 0, pruned
         assert os.path.getsize(s.db) >= size
+        with sqlite3.connect(s.db) as db: # of one import the last go first, as lists have them
+            left, places = db.execute("SELECT count(*), max(place) - min(place) + 1 FROM run").fetchone()
+        assert left == places == 1200 - pruned["deleted"], (left, places)
         vacuumed = json.loads(subprocess.run([PROGRAM, "--db", s.db, "vacuum", "--json"], capture_output=True, check=True).stdout)
         assert os.path.getsize(s.db) == vacuumed["bytes"] <= 8 << 20 and vacuumed["given_back"] > 1 << 20, (size, vacuumed)
         s.start()
