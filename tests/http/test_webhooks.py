@@ -170,13 +170,13 @@ def test_webhooks_go_nowhere_private():
     port = ear.server.server_port
     with Server() as s:
         for url in ("ftp://x.example/", "http://", "file:///etc/passwd", "http://u:p@x.example/", "http://x.example/#a", "gopher://x", "http://x.example/?a b", "x",
-                    "http://[::1/", "http://x.example:99999/", "http://exa mple/", "http://x.example/?a=\u00e9"):
+                    "http://169.254.169.254/latest", "http://2852039166/", "http://[::ffff:169.254.169.254]/", "http://[::1/", "http://x.example:99999/", "http://exa mple/", "http://x.example/?a=\u00e9"):
             assert s.ask("POST", "webhooks", {"url": url}).problem(400), url
         for body in ({}, {"url": "http://x.example", "events": []}, {"url": "http://x.example", "events": ["x"]}, {"url": 3}, {"url": "http://x.example", "secret": "x"}):
             s.ask("POST", "webhooks", body).problem(400)
         s.ask("POST", "webhooks", {"url": "http://x.example", "collection": "nope"}).problem(404)
         hooks = [s.send("POST", "webhooks", {"url": f"http://{host}:{port}/"}, 201)["id"]
-                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "169.254.169.254", "10.0.0.1",
+                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "10.0.0.1",
                               "[64:ff9b::7f00:1]", "[fe80::1]")]
         for id in hooks:
             s.send("POST", f"webhooks/{id}/test", {}, 202)
