@@ -618,9 +618,13 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->gate.nnames = o->nhosts;
     if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
         return false;
-    bool closed = o->require_token || (!at.loopback && !o->insecure);
-    if (!at.loopback && !closed)
+    bool reached = !at.loopback || o->nproxies || o->nhosts; /* who comes through a proxy comes from loopback too */
+    bool closed = o->require_token || (reached && !o->insecure);
+    if (reached && !closed)
         log_warn("--insecure: everybody who reaches %s may read and change everything", http->url);
+    if (closed && !at.loopback && !http->tls && !o->nproxies)
+        log_warn("%s has no TLS: tokens and everything else can be read on their way; give --tls-cert and --tls-key, or name the proxy that has it with"
+                 " --behind-proxy", http->url);
     if (!open_database(http, o, e) || !access_open(http->server.db, closed, &http->server.access, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;

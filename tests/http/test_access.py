@@ -445,6 +445,30 @@ def test_a_server_others_reach_does_not_start_open():
             p.terminate()
             p.wait(timeout=15)
             p.stderr.close()
+    for options in (("--behind-proxy", "loopback"), ("--host", "telltale.example.org")): # whoever comes through a proxy comes from loopback
+        with Server() as s:
+            s.collection()
+            s.stop()
+            r = subprocess.run([PROGRAM, "--db", s.db, "serve", "--listen", "127.0.0.1:0", *options], capture_output=True, text=True, timeout=30)
+            assert r.returncode == 2 and "token create" in r.stderr, r.stderr
+            admin = {"Authorization": "Bearer " + telltale(s.db, "token", "create", "the boss", "--scope", "admin").strip()}
+            s.options = options
+            s.start()
+            outside = {"Host": "telltale.example.org" if options[0] == "--host" else f"127.0.0.1:{s.port}", "X-Forwarded-For": "203.0.113.9"}
+            assert s.ask("GET", "collections", headers=outside).status == 401
+            assert s.ask("DELETE", "collections/c", headers=outside).status == 401
+            assert s.ask("GET", "collections/c", headers={**outside, **admin}).status == 200
+    with Closed() as s: # on a network of its own without TLS: it is said that tokens can be read on their way
+        s.stop()
+        assert "no TLS" not in s.said()
+        p = subprocess.Popen([PROGRAM, "--db", s.db, "serve", "--listen", "0.0.0.0:0"], stderr=subprocess.PIPE, text=True)
+        try:
+            said = p.stderr.readline() + p.stderr.readline()
+            assert "no TLS" in said and "--tls-cert" in said and "listening" in said, said
+        finally:
+            p.terminate()
+            p.wait(timeout=15)
+            p.stderr.close()
     with Server() as s: # open: nobody is asked, and what is sent is not looked at
         assert s.ask("GET", "collections", headers={"Authorization": "Bearer any"}).status == 200
         assert s.get("session")["mode"] == "open" and s.get("session")["scopes"] == list(SCOPES)

@@ -331,6 +331,12 @@ def test_a_full_disk_is_said_and_survived():
                 assert s.spool() == []
                 assert s.get("collections/c")["runs"] == 0
                 assert s.upload(jsonl([chat("1")]))["state"] == "done"
+                filler = os.path.join(spool, "filler")
+                with open(filler, "wb") as f:
+                    f.write(b"x" * (3 << 19))
+                s.ask("GET", "/readyz").problem(503) # some blocks can be written, but no upload with its job
+                os.remove(filler)
+                assert s.ask("GET", "/readyz").status == 200
         finally:
             subprocess.run(["umount", spool])
 
