@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
 """Files that are small and want to be large: each ends in an answer, within bounded memory, disk and time.
 
-usage: bombs.py PROGRAM [SECONDS]       SECONDS bounds nothing: each bomb is thrown once
+usage: bombs.py PROGRAM [NAME...]       each bomb is thrown once; as a part of the soak as many as its time allows, in another order each day
 """
 import bz2
 import gzip
 import io
 import lzma
 import os
+import random
 import struct
 import subprocess
 import sys
@@ -100,6 +101,7 @@ def sparse_tar():
 
 
 # Name, how it is made, the file's name, and the Content-Encoding it is sent with (else it is a file).
+figures = {} # for the end of the soak
 BOMBS = (
     ("zstd body, 2 GB", lambda: zstd(2048), "a.jsonl", "zstd"),
     ("zstd body, a window of 128 MB", lambda: zstd(300, ZERO, "--long=27"), "a.jsonl", "zstd"),
@@ -179,9 +181,13 @@ def main(binary, seconds=0, words=()):
     sys.argv[1:] = [binary]
     from idle import Probe
     from server import Server
-    for name, make, filename, coding in BOMBS:
-        if words and not any(word in name for word in words):
-            continue
+    chosen = [bomb for bomb in BOMBS if not words or any(word in bomb[0] for word in words)]
+    until = time.monotonic() + seconds
+    if seconds:
+        random.Random(time.strftime("%F")).shuffle(chosen)
+    for name, make, filename, coding in chosen:
+        if seconds and time.monotonic() > until:
+            break
         bomb = make()
         with Server() as s:
             s.collection()
@@ -193,6 +199,7 @@ def main(binary, seconds=0, words=()):
                   f"{outcome[:110]}", flush=True)
             assert took < EACH and memory < MEMORY and disk < DISK, name
             assert s.spool() == [], f"{name} left {s.spool()}"
+        figures["bad inputs"] = figures.get("bad inputs", 0) + 1
     return 0
 
 

@@ -1,163 +1,44 @@
 #!/usr/bin/env python3
-"""Hours in minutes: a server that is used by many in every way, killed and started again, with a ledger of what it acknowledged.
+"""Hours in minutes: a server that is used by many in every way, killed, short of disk, attacked, with a ledger of what it acknowledged.
 
 usage: run.py PROGRAM [SECONDS]      also with a program built with BUILD=asan or tsan
 
-Two thirds of the time go to mixed load; each other file of this folder with a main(program, seconds) gets a share of the rest.
+Each other file of this folder with a main(program, seconds) is a part, which gives an exit status, or raises, where it finds a fault; what it puts in its
+`figures` is added up for the end. Mixed load has two thirds of the time, the others share the rest.
 """
 import collections
 import importlib
-import json
 import os
-import random
 import sys
-import threading
 import time
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "http")]
-from server import PROGRAM, Server, chat, jsonl
-
-READERS, WRITERS, RUNS = 64, 4, 20
-KILL_EVERY = 20  # seconds, about
-READS = ("collections", "collections/c/summary", "collections/c/runs?limit=50", "collections/c/findings?limit=50", "collections/c/tasks",
-         "search?q=word&collection=c&limit=20", "jobs?limit=20", "/metrics", "/readyz")
-REFUSED = (("POST", "sql", b'{"query": "DELETE FROM run"}', 403), ("GET", "runs/none", None, 404), ("POST", "collections", b"{", 400),
-           ("GET", "search?q=(", None, 200), ("POST", "collections/c/uploads?format=none", b"x", 400), ("GET", "collections/c/runs?limit=-1", None, 400))
-
-
-class Load:
-    def __init__(self, s):
-        self.s, self.stop, self.up = s, threading.Event(), threading.Event()
-        self.up.set()
-        self.lock = threading.Lock()
-        self.acknowledged, self.sent = set(), set()
-        self.times, self.bytes, self.wrong, self.bad, self.broken = [], 0, [], 0, 0
-
-    def wrongly(self, *what):
-        with self.lock:
-            self.wrong.append(what)
-
-    def each(self, work, seed):
-        """`work` again and again; what a kill cuts off is no fault, anything else is."""
-        dice = random.Random(seed)
-        while not self.stop.is_set():
-            self.up.wait(60)
-            try:
-                work(dice)
-            except Exception as e:
-                if self.up.is_set() and not isinstance(e, OSError) and type(e).__module__ != "http.client":
-                    self.wrongly(type(e).__name__, str(e)[:200])
-                with self.lock:
-                    self.broken += 1
-                time.sleep(0.05)
-
-    def read(self, dice):
-        path, began = dice.choice(READS), time.monotonic()
-        status = self.s.ask("GET", path, timeout=60).status
-        if status not in (200, 503):
-            self.wrongly("GET", path, status)
-        with self.lock:
-            self.times.append(time.monotonic() - began)
-
-    def write(self, dice):
-        name = f"{dice.getrandbits(64):x}"
-        body = jsonl([chat(f"{name}-{i}", "word " * dice.randint(1, 1000), task_id=f"t{i}") for i in range(RUNS)]).encode()
-        with self.lock:
-            self.sent.add(name)
-        a = self.s.ask("POST", f"collections/c/uploads?filename={name}", body, timeout=60)
-        if a.status == 202:
-            with self.lock:
-                self.acknowledged.add(name)
-                self.bytes += len(body)
-        elif a.status not in (503, 507):
-            self.wrongly("upload", a.status, a.body[:200])
-        time.sleep(0.2) # so that reading them keeps up
-
-    def misuse(self, dice):
-        method, path, body, status = dice.choice(REFUSED)
-        a = self.s.ask(method, path, body, timeout=60)
-        if a.status not in (status, 503):
-            self.wrongly(method, path, a.status, a.body[:200])
-        with self.lock:
-            self.bad += 1
-        time.sleep(0.05)
-
-    def care(self, dice):
-        path, body = dice.choice((("collections/c/scans", {}), ("reload", {}), ("prune", {"dry_run": True})))
-        a = self.s.ask("POST", path, body, timeout=60)
-        if a.status not in (200, 202, 503):
-            self.wrongly("POST", path, a.status, a.body[:200])
-        time.sleep(2)
-
-
-def mixed(seconds):
-    kills, dice = 0, random.Random(1)
-    with Server("--log-level", "warning") as s:
-        s.collection()
-        load = Load(s)
-        works = [load.read] * READERS + [load.write] * WRITERS + [load.misuse, load.care]
-        threads = [threading.Thread(target=load.each, args=(work, i), daemon=True) for i, work in enumerate(works)]
-        for t in threads:
-            t.start()
-        began = time.monotonic()
-        while time.monotonic() - began < seconds:
-            time.sleep(min(dice.uniform(0.5, 1.5) * KILL_EVERY, max(0.1, began + seconds - time.monotonic())))
-            load.up.clear()
-            s.kill()
-            s.start()
-            load.up.set()
-            kills += 1
-        took = time.monotonic() - began
-        load.stop.set()
-        for t in threads:
-            t.join(timeout=90)
-        until = time.monotonic() + max(120, seconds)
-        while time.monotonic() < until:
-            open_jobs = sum(len(s.all("jobs", state=state, limit=1000)) for state in ("queued", "running"))
-            if not open_jobs:
-                break
-            time.sleep(0.5)
-        stored = collections.Counter(run["source"]["file"] for run in s.all("collections/c/runs", limit=1000))
-        stopped = s.stop()
-    lost = sum(stored[name] != RUNS for name in load.acknowledged)
-    strange = sum(name not in load.sent or n > RUNS for name, n in stored.items())
-    times = sorted(load.times) or [0]
-    figures = {"seconds": round(took), "requests": len(load.times), "requests_per_second": round(len(load.times) / took, 1),
-               "p99_ms": round(times[len(times) * 99 // 100] * 1000), "clients": READERS, "uploads": len(load.acknowledged),
-               "upload_mb_per_second": round(load.bytes / took / 1e6, 2), "kills": kills, "bad_requests": load.bad, "cut_off": load.broken,
-               "uploads_lost": lost, "uploads_strange": strange, "jobs_open": open_jobs, "stop_seconds": round(stopped, 1)}
-    print(json.dumps({"mixed": figures}), flush=True)
-    for wrong in load.wrong[:10]:
-        print("WRONG", *wrong, flush=True)
-    return int(bool(lost or strange or load.wrong or open_jobs or not load.acknowledged))
-
-
-def parts():
-    """The other files, each with a main(program, seconds) that gives an exit status, or raises, where it finds a fault."""
-    for file in sorted(os.listdir(HERE)):
-        if file.endswith(".py") and file != os.path.basename(__file__):
-            module = importlib.import_module(file[:-3])
-            if hasattr(module, "main"):
-                yield file[:-3], module.main
+sys.path.insert(0, HERE)
+SANITIZERS = {"ASAN_OPTIONS": "detect_leaks=1", "TSAN_OPTIONS": "halt_on_error=0", "UBSAN_OPTIONS": "print_stacktrace=1"}
 
 
 def main():
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 1800
-    others = list(parts())
-    passed = failed = 0
-    for name, work in [("mixed", lambda program, s: mixed(s))] + others:
-        share = seconds * 2 / 3 if name == "mixed" else seconds / 3 / len(others)
+    program, seconds = os.path.abspath(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else 1800
+    for name, options in SANITIZERS.items():
+        os.environ[name] = ":".join(filter(None, (options, os.environ.get(name))))
+    modules = [importlib.import_module(file[:-3]) for file in sorted(os.listdir(HERE)) if file.endswith(".py") and file != os.path.basename(__file__)]
+    parts = sorted((m for m in modules if hasattr(m, "main")), key=lambda m: m.__name__ != "mixed")
+    outcomes, figures = [], collections.Counter()
+    for part in parts:
+        began = time.monotonic()
         try:
-            good = not work(PROGRAM, share)
+            good = not part.main(program, seconds * 2 / 3 if part.__name__ == "mixed" else seconds / 3 / (len(parts) - 1))
         except (Exception, SystemExit) as e:
             good = False
-            print(f"{name}: {type(e).__name__}: {e}", flush=True)
-        passed, failed = passed + good, failed + (not good)
-        print(f"{name}: {'passed' if good else 'FAILED'}", flush=True)
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
+            print(f"{part.__name__}: {type(e).__name__}: {e}", flush=True)
+        figures.update(getattr(part, "figures", {}))
+        outcomes.append(good)
+        print(f"{part.__name__}: {'passed' if good else 'FAILED'} in {time.monotonic() - began:.0f} s", flush=True)
+    for name, figure in figures.items():
+        print(f"{name:40s} {round(figure, 2):>12,}")
+    print(f"{sum(outcomes)} passed, {len(outcomes) - sum(outcomes)} failed")
+    return int(not all(outcomes))
 
 
 if __name__ == "__main__":
