@@ -53,8 +53,8 @@ onRefused(status => {
 /** Whether whoever looks may do what needs the scope; true until it is known, as the server has the last word. */
 export const may = (scope: Scope): boolean => !session || session.scopes.includes(scope);
 
-/** Who signed in, where somebody did. */
-export const signedInAs = (): string | undefined => session?.name ?? undefined;
+/** Who signed in, where somebody did: an open server asks nobody, and calls them all by one name. */
+export const signedInAs = (): string | undefined => (session?.mode === 'closed' && session.name) || undefined;
 
 export function useSession(): Session | undefined {
     const [now, set] = useState(session);

@@ -224,12 +224,14 @@ function Deliveries({ hook, onTold }: { hook: Webhook; onTold: () => void }): JS
     // A first try ends in moments, and what comes of it is awaited here; later tries are hours apart.
     const trying = !hook.paused && !!data?.items.some(d => d.state === 'waiting' && !isTried(d));
     const sum = hook.waiting + hook.delivered + hook.failed;
+    const came = data?.items.map(d => d.state + d.attempts).join();
     useEffect(() => {
         if (!trying) return;
         const timer = setTimeout(again, LOOK_AGAIN_MS);
         return () => clearTimeout(timer);
     }, [trying, data]);
-    useEffect(() => void (data && !trying && onTold()), [trying]);
+    // The row above counts what is listed here.
+    useEffect(() => void (data && onTold()), [came]);
     useEffect(() => void (data && again()), [sum]);
     if (error) return <Failure error={error} again={again} what="Its deliveries could not be loaded." />;
     if (!data) return <p class="dim">loading …</p>;
