@@ -4,7 +4,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ALIGN = 16, FIRST_CHUNK = 4096, LARGEST_STEP = 1 << 20 };
+enum {
+    ALIGN = 16,
+    FIRST_CHUNK = 1024, /* a line of a session is an arena of its own, and there are hundreds of thousands of them */
+    LARGEST_STEP = 1 << 20,
+    LARGE_ITEM = 64,    /* of these most arrays hold one or two */
+};
 
 struct arena_chunk {
     struct arena_chunk *next; /* older */
@@ -89,7 +94,7 @@ void *arena_grow(struct arena *a, void *array, size_t n, size_t *cap, size_t siz
 {
     if (n < *cap)
         return array;
-    size_t more = *cap ? *cap * 2 : 8;
+    size_t more = *cap ? *cap * 2 : size < LARGE_ITEM ? 8 : 2;
     void *p = arena_zalloc(a, more, size);
     if (n)
         memcpy(p, array, n * size);

@@ -321,7 +321,7 @@ bool import_send(struct cli *cli, const char *url, struct slice collection, stru
     struct arena *a = &cli->arena;
     const char *format = cli_option(cli, "format"), *map = cli_option(cli, "map"), *token = getenv("TELLTALE_TOKEN");
     *report = (struct ingest_report){.format_runs = arena_array(a, uint64_t, format_count)};
-    if (!client_open(url, token && *token ? token : NULL, &cli_stop, say_waiting, &s, &s.client, e))
+    if (!client_open(url, token && *token ? token : NULL, cli_option(cli, "cacert"), &cli_stop, say_waiting, &s, &s.client, e))
         return false;
     progress_begin(&s.progress, cli->quiet);
     s.query = arena_printf(a, "%s%s%s%s%s", replace ? "&replace=1" : "", format ? "&format=" : "", format ? client_escape(s.client, a, slice_str(format)) : "",

@@ -20,13 +20,15 @@ enum {
 struct client {
     CURL *curl;
     struct str url, authorization; /* a header line; empty: none */
+    struct str cacert;             /* empty: the system's */
+    bool plain, answered;          /* http, not https; something has answered */
     const atomic_bool *cancel;
     void (*waiting)(void *ctx, const char *why);
     void *ctx;
 };
 
-bool client_open(const char *url, const char *token, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why), void *ctx, struct client **out,
-                 struct err *e)
+bool client_open(const char *url, const char *token, const char *cacert, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why),
+                 void *ctx, struct client **out, struct err *e)
 {
     size_t length = strlen(url);
     if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0)
@@ -44,6 +46,10 @@ bool client_open(const char *url, const char *token, const atomic_bool *cancel, 
     c->ctx = ctx;
     str_add(&c->url, url, length);
     c->authorization = STR_INIT(2 * TOKEN_MAX);
+    c->cacert = STR_INIT(1 << 16);
+    if (cacert)
+        str_printf(&c->cacert, "%s", cacert);
+    c->plain = strncmp(url, "http://", 7) == 0;
     if (token)
         str_printf(&c->authorization, "Authorization: Bearer %s", token);
     *out = c;
@@ -57,6 +63,7 @@ void client_close(struct client *c)
     curl_easy_cleanup(c->curl);
     str_free(&c->url);
     str_free(&c->authorization);
+    str_free(&c->cacert);
     free(c);
 }
 
@@ -144,6 +151,8 @@ static CURLcode try_once(struct client *c, const char *method, const char *url, 
     curl_easy_setopt(c->curl, CURLOPT_URL, url);
     curl_easy_setopt(c->curl, CURLOPT_CUSTOMREQUEST, method);
     curl_easy_setopt(c->curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    if (c->cacert.len)
+        curl_easy_setopt(c->curl, CURLOPT_CAINFO, c->cacert.ptr);
     curl_easy_setopt(c->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->curl, CURLOPT_ERRORBUFFER, words);
     curl_easy_setopt(c->curl, CURLOPT_USERAGENT, "telltale");
@@ -174,6 +183,12 @@ static CURLcode try_once(struct client *c, const char *method, const char *url, 
 }
 
 /* ---- with patience ----------------------------------------------------------------------------------------------------- */
+
+/* Who hangs up on the very first request in plain HTTP speaks TLS, most often: that does not pass. */
+static bool speaks_tls(const struct client *c, CURLcode code)
+{
+    return (code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR) && c->plain && !c->answered;
+}
 
 /* Does it make sense to ask again? */
 static bool may_pass(CURLcode code, long status)
@@ -238,7 +253,8 @@ bool client_call(struct client *c, const char *method, const char *path, const c
         got = 0;
         sending = (struct sending){.body = body};
         code = try_once(c, method, url, idempotency_key, &sending, &text, &got, words);
-        if (!may_pass(code, got) || tried + 1 == TRIES)
+        c->answered = c->answered || code == CURLE_OK;
+        if (!may_pass(code, got) || speaks_tls(c, code) || tried + 1 == TRIES)
             break;
         if (tried == 0)
             tell_waiting(c, code, got, words);
@@ -253,7 +269,9 @@ bool client_call(struct client *c, const char *method, const char *path, const c
     else if (sending.cut)
         ok = err_set(e, ERR_FORMAT, "the file became shorter, or unreadable, while it was sent");
     else if (code != CURLE_OK)
-        ok = err_set(e, ERR_IO, "cannot reach %.*s: %s", SLICE_ARG(str_slice(&c->url)), *words ? words : curl_easy_strerror(code));
+        ok = err_set(e, ERR_IO, "cannot reach %.*s: %s%s", SLICE_ARG(str_slice(&c->url)), *words ? words : curl_easy_strerror(code),
+                     speaks_tls(c, code) ? "; if it speaks TLS, its address begins with https://"
+                     : code == CURLE_PEER_FAILED_VERIFICATION ? "; --cacert FILE names a certificate to trust" : "");
     else if (!ok)
         refused(got, &text, e);
     str_free(&text);

@@ -12,10 +12,11 @@
 struct client;
 
 /* `url` is where the server answers ("http://127.0.0.1:8787", with a path in front of /api where a proxy adds one). Only http and https;
- * redirects are not followed. `token` (NULL: none) goes with each request. Nothing is sent yet. For one thread. `waiting` (may be NULL) is told why, when a request is to be tried again
- * for the first time. */
-bool client_open(const char *url, const char *token, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why), void *ctx, struct client **out,
-                 struct err *e);
+ * redirects are not followed. `token` (NULL: none) goes with each request. `cacert` is a file of certificates that are trusted instead of the
+ * system's (NULL: those). Nothing is sent yet. Texts are copied. For one thread. `waiting` (may be NULL) is told why, when a request is to be
+ * tried again for the first time. */
+bool client_open(const char *url, const char *token, const char *cacert, const atomic_bool *cancel, void (*waiting)(void *ctx, const char *why),
+                 void *ctx, struct client **out, struct err *e);
 void client_close(struct client *c); /* NULL is fine */
 
 struct client_body { /* a text, or `size` bytes of a file from its beginning */

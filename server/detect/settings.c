@@ -137,10 +137,13 @@ bool settings_read(const char *path, struct arena *a, struct arena *report, stru
     if (!texts.n)
         return true;
     const struct node *root = &texts.items[0].node, *collections = node_get(root, "collections");
+    size_t known_before = problems->n;
+    if (root->type == NODE_MAP && !node_known_keys(&r, root, "telltale.yaml", known)) {
+        const struct problem *p = &problems->items[known_before];
+        return err_set(e, ERR_FORMAT, "%.*s:%d:%d: %.*s", SLICE_ARG(p->file), p->line, p->column, SLICE_ARG(p->message));
+    }
     if (!read_redact(a, node_get(root, "redact"), out, e))
         return false;
-    if (!node_known_keys(&r, root, "telltale.yaml", known))
-        return true;
     read_paths(&r, path, node_get(root, "rules"), out);
     read_block(&r, root, SLICE_NONE, out);
     if (collections && collections->type != NODE_MAP) {

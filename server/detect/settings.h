@@ -35,8 +35,9 @@ struct settings {
     size_t nown;
 };
 
-/* Reads the file into `a`. What is wrong in it is listed, in `report`; false only where it cannot be read, and where it speaks of redaction in a
- * way that is not understood: secrets are not to be stored because of a slip of the pen. */
+/* Reads the file into `a`. What is wrong in it is listed, in `report`; false only where it cannot be read, where it has a key that there is not
+ * (it may be `redact`, mistyped) and where it speaks of redaction in a way that is not understood: secrets are not to be stored because of a slip
+ * of the pen. */
 bool settings_read(const char *path, struct arena *a, struct arena *report, struct problems *problems, struct settings *out, struct err *e);
 /* The blocks that hold for a collection of that name (absent: those that hold for all): a bit each. */
 uint64_t settings_blocks(const struct settings *s, struct slice collection);

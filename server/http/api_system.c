@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "storage/care.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -26,7 +27,11 @@ bool api_health(struct request *r, struct answer *a, struct err *e)
     return state(a, "ok");
 }
 
-/* Some bytes where uploads go: what a disk says of its room is not always what it takes. */
+/* What a small upload takes, with its job's row and their pages in the write-ahead log. */
+enum { ROOM_BYTES = 1 << 20 };
+
+/* Some bytes where uploads go: what a disk says of its room is not always what it takes. A file system that reserves no room is asked for those
+ * alone. */
 static bool can_write(const struct spool *spool, struct arena *a, struct err *e)
 {
     static const char block[4096] = {0};
@@ -35,7 +40,8 @@ static bool can_write(const struct spool *spool, struct arena *a, struct err *e)
     if (fd < 0)
         return err_errno(e, "cannot write to %s", spool->dir);
     unlink(path);
-    bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block || err_errno(e, "cannot write to %s", spool->dir);
+    bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block && (fallocate(fd, 0, 0, ROOM_BYTES) == 0 || errno == EOPNOTSUPP);
+    ok = ok || err_errno(e, "cannot write to %s", spool->dir);
     close(fd);
     return ok;
 }

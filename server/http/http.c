@@ -6,6 +6,7 @@
 #include "detect/detect.h"
 #include "http/access.h"
 #include "http/gate.h"
+#include "http/held.h"
 #include "http/lanes.h"
 #include "http/listen.h"
 #include "http/metrics.h"
@@ -128,7 +129,7 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
     inflate_free(x->errand.request.inflate);
     atomic_fetch_sub(&http->body_bytes, x->counted);
     if (x->errand.answer.fd >= 0)
-        close(x->errand.answer.fd);
+        held_close(x->errand.answer.fd, x->errand.answer.fd_size);
     str_free(&x->errand.answer.body);
     str_free(&x->errand.request.body);
     arena_free(&x->errand.request.arena);
@@ -146,9 +147,10 @@ static struct MHD_Response *response_of(struct answer *a)
 {
     struct MHD_Response *response;
     if (a->fd >= 0) {
-        response = MHD_create_response_from_fd64(a->fd_size, a->fd);
-        if (response)
-            a->fd = -1; /* the response's now */
+        int fd = dup(a->fd); /* the response's; the answer's own is closed as the exchange ends */
+        response = fd < 0 ? NULL : MHD_create_response_from_fd64(a->fd_size, fd);
+        if (!response && fd >= 0)
+            close(fd);
     } else if (a->fixed.ptr || !a->body.len) {
         response = MHD_create_response_from_buffer(a->fixed.len, (void *)(uintptr_t)(a->fixed.ptr ? a->fixed.ptr : ""), MHD_RESPMEM_PERSISTENT);
     } else {
@@ -616,9 +618,13 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     http->gate.nnames = o->nhosts;
     if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
         return false;
-    bool closed = o->require_token || (!at.loopback && !o->insecure);
-    if (!at.loopback && !closed)
+    bool reached = !at.loopback || o->nproxies || o->nhosts; /* who comes through a proxy comes from loopback too */
+    bool closed = o->require_token || (reached && !o->insecure);
+    if (reached && !closed)
         log_warn("--insecure: everybody who reaches %s may read and change everything", http->url);
+    if (closed && !at.loopback && !http->tls && !o->nproxies)
+        log_warn("%s has no TLS: tokens and everything else can be read on their way; give --tls-cert and --tls-key, or name the proxy that has it with"
+                 " --behind-proxy", http->url);
     if (!open_database(http, o, e) || !access_open(http->server.db, closed, &http->server.access, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;

@@ -24,7 +24,7 @@ struct http_options {
     int workers;               /* threads of one import or scan; 0: one a processor */
     const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
     struct rulebook_options rules;
-    bool require_token;        /* tokens are asked for on loopback too; elsewhere they always are, but when */
+    bool require_token;        /* tokens are asked for on loopback too; elsewhere, behind proxies and under other names they always are, but when */
     bool insecure;             /* everybody who reaches it may do everything */
     uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
     struct keep keep;          /* what becomes of old runs (storage/care.h) */

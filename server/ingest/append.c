@@ -229,7 +229,7 @@ static bool try(struct appending *p, struct arena *a, struct err *e)
     append->first = (uint32_t)t->nmessages;
     add_messages(a, &run, t, &list);
     append->messages = (uint32_t)run_count_messages(&run);
-    return put(p, &run, row.collection, a, e);
+    return run_fits(&run, e) && put(p, &run, row.collection, a, e);
 }
 
 bool ingest_append(struct store *s, struct rulebook *rules, struct slice run, struct slice key, const struct jvalue *body,

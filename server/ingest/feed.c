@@ -171,7 +171,7 @@ bool feed_step(struct reading *r, struct step *step, struct err *e)
         if (step->duplicates)
             part_duplicates(step->arena, step->record.value, r->format->verbatim);
         size_t used = step->arena->total - step->arena->size + step->arena->used, raw = step->record.value->raw.len;
-        r->gathered += 2 * raw + (raw < used ? MADE_OF_TREE * (used - raw) : 0);
+        r->gathered += (step->arena->total < 2 * raw ? 2 * raw : step->arena->total) + (raw < used ? MADE_OF_TREE * (used - raw) : 0);
         r->record = &step->record;
         if (r->sink->record && !r->format->rows)
             r->sink->record(r->sink->ctx, step->record.value);

@@ -326,8 +326,11 @@ static void *one_more(struct arena *a, void *items, size_t n, size_t size)
 
 struct score *fmt_score(struct arena *a, struct run *run, struct slice name)
 {
-    run->scores = one_more(a, run->scores, run->nscores, sizeof *run->scores);
-    struct score *score = &run->scores[run->nscores++];
+    if (run->nscores <= RUN_ITEMS) {
+        run->scores = one_more(a, run->scores, run->nscores, sizeof *run->scores);
+        run->nscores++;
+    }
+    struct score *score = &run->scores[run->nscores - 1];
     score->name = name;
     return score;
 }

@@ -41,7 +41,8 @@ struct messages {
     struct message *items;
     size_t n, cap;
 };
-struct message *messages_add(struct arena *a, struct messages *list); /* with message_init() done */
+/* With message_init() done. One that is beyond what a run may have takes the place of the one before it. */
+struct message *messages_add(struct arena *a, struct messages *list);
 
 /* Reads one chat message in any of the shapes that are about: OpenAI (tool_calls, function_call, content parts, the items of
  * its Responses API), Anthropic (parts tool_use, tool_result, thinking), Inspect, Docent and our own export. Appends it; a

@@ -28,10 +28,22 @@ static const struct {
     {SLICE_LIT("isError"), F_WRONG}, {SLICE_LIT("is_error"), F_WRONG}, {SLICE_LIT("parts"), F_CONTENT},
 };
 
+/* A list whose length is known about beforehand leaves no shorter copies of itself behind. */
+static void messages_expect(struct arena *a, struct messages *list, size_t n)
+{
+    if (n <= list->cap || n > RUN_ITEMS)
+        return;
+    list->items = arena_array(a, struct message, n);
+    list->cap = n;
+}
+
 struct message *messages_add(struct arena *a, struct messages *list)
 {
-    list->items = arena_grow(a, list->items, list->n, &list->cap, sizeof *list->items);
-    struct message *m = &list->items[list->n++];
+    if (list->n <= RUN_ITEMS) {
+        list->items = arena_grow(a, list->items, list->n, &list->cap, sizeof *list->items);
+        list->n++;
+    }
+    struct message *m = &list->items[list->n - 1];
     message_init(m);
     return m;
 }
@@ -384,7 +396,9 @@ void chat_message(struct arena *a, struct messages *list, const struct jvalue *v
 void chat_messages(struct arena *a, struct messages *list, const struct jvalue *array, struct meta *other)
 {
     size_t others = 0;
-    for (size_t i = 0; jis(array, J_ARRAY) && i < array->n; i++) {
+    if (jis(array, J_ARRAY) && !list->n)
+        messages_expect(a, list, array->n);
+    for (size_t i = 0; jis(array, J_ARRAY) && i < array->n && list->n <= RUN_ITEMS; i++) {
         const struct jvalue *v = &array->items[i];
         if (v->type == J_OBJECT)
             chat_message(a, list, v);

@@ -35,8 +35,11 @@ void chat_arguments(struct arena *a, struct tool_call *call, const struct jvalue
 
 static struct tool_call *add_call(struct building *b)
 {
-    b->m->calls = arena_grow(b->a, b->m->calls, b->m->ncalls, &b->calls_cap, sizeof *b->m->calls);
-    return &b->m->calls[b->m->ncalls++];
+    if (b->m->ncalls <= RUN_ITEMS) {
+        b->m->calls = arena_grow(b->a, b->m->calls, b->m->ncalls, &b->calls_cap, sizeof *b->m->calls);
+        b->m->ncalls++;
+    }
+    return &b->m->calls[b->m->ncalls - 1];
 }
 
 void part_call(struct building *b, const struct jvalue *v, bool item)
@@ -80,8 +83,11 @@ void part_call(struct building *b, const struct jvalue *v, bool item)
 
 static struct blob *add_one_blob(struct building *b)
 {
-    b->m->blobs = arena_grow(b->a, b->m->blobs, b->m->nblobs, &b->blobs_cap, sizeof *b->m->blobs);
-    return &b->m->blobs[b->m->nblobs++];
+    if (b->m->nblobs <= RUN_ITEMS) {
+        b->m->blobs = arena_grow(b->a, b->m->blobs, b->m->nblobs, &b->blobs_cap, sizeof *b->m->blobs);
+        b->m->nblobs++;
+    }
+    return &b->m->blobs[b->m->nblobs - 1];
 }
 
 static void add_blob(struct building *b, struct slice media_type, struct slice url, struct slice base64)

@@ -85,6 +85,16 @@ static bool redact_run(struct reading *r, struct arena *arena, struct run *run)
     return ok;
 }
 
+/* False: it was refused. */
+static bool fits(struct reading *r, const struct run *run)
+{
+    struct err why = {0};
+    bool ok = run_fits(run, &why);
+    if (!ok)
+        refuse_record(r, run->source.location, why.code, why.text);
+    return ok;
+}
+
 static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
 {
     struct reading *r = ctx;
@@ -96,7 +106,7 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
     }
     if (r->fields)
         fields_run(r->fields, run);
-    if (!redact_run(r, arena, run)) {
+    if (!fits(r, run) || !redact_run(r, arena, run)) {
         arena_discard(arena);
         return true;
     }

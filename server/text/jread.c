@@ -15,7 +15,7 @@ const char *const jrepair_names[JREPAIR_COUNT] = {
     [JREPAIR_BOM] = "byte_order_mark",
 };
 
-const struct jlimits jlimits_default = {.depth = 512, .nodes = UINT64_C(8) << 20};
+const struct jlimits jlimits_default = {.depth = 512, .nodes = UINT64_C(4) << 20};
 
 /* An array or object whose end was not seen yet. */
 struct frame {

@@ -45,7 +45,7 @@ struct jrepairs {
 
 struct jlimits {
     uint32_t depth;   /* default 512 */
-    uint64_t nodes;   /* default 8 Mi: about 1 GB at the worst, while one container that holds them all ends */
+    uint64_t nodes;   /* default 4 Mi: about 500 MB at the worst, while one container that holds them all ends */
 };
 extern const struct jlimits jlimits_default;
 

@@ -143,3 +143,21 @@ size_t run_count_calls(const struct run *run)
             n += run->transcripts[i].messages[k].ncalls;
     return n;
 }
+
+bool run_fits(const struct run *run, struct err *e)
+{
+    size_t messages = run_count_messages(run), calls = 0, blobs = 0;
+    for (size_t i = 0; i < run->ntranscripts; i++)
+        for (size_t k = 0; k < run->transcripts[i].nmessages; k++) {
+            const struct message *m = &run->transcripts[i].messages[k];
+            calls = m->ncalls > calls ? m->ncalls : calls;
+            blobs = m->nblobs > blobs ? m->nblobs : blobs;
+        }
+    const char *what = messages > RUN_ITEMS ? "messages"
+                     : calls > RUN_ITEMS    ? "tool calls in one message"
+                     : blobs > RUN_ITEMS    ? "attachments in one message"
+                     : run->nscores > RUN_ITEMS ? "scores" : NULL;
+    struct slice name = slice_cut(run->external_id.len ? run->external_id : run->name, 100);
+    return !what || err_set(e, ERR_TOO_LARGE, "the run%s%.*s%s has more than %d %s, and one run may have no more", name.len ? " \"" : "", SLICE_ARG(name),
+                            name.len ? "\"" : "", RUN_ITEMS, what);
+}

@@ -6,6 +6,7 @@
 #define TRANSCRIPT_RUN_H
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/hash.h"
 #include "base/slice.h"
 
@@ -129,6 +130,12 @@ bool role_parse(struct slice word, enum role *role);
  * long texts on its way, so that who stores them need not hash them again. */
 void run_content_hash(struct run *run, unsigned char out[HASH_SIZE]);
 enum { DIGEST_MIN = 64 }; /* bytes; shorter texts have none */
+
+/* What one run may have of messages, of calls or attachments in one of them, and of scores: each takes memory that its bytes in the source
+ * say little of. Readers stop adding one beyond it, so that run_fits() tells. */
+enum { RUN_ITEMS = 500000 };
+/* False: there is more of something (ERR_TOO_LARGE names the run, the thing and the limit). */
+bool run_fits(const struct run *run, struct err *e);
 
 /* How many messages and calls in all transcripts. */
 size_t run_count_messages(const struct run *run);

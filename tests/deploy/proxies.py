@@ -247,7 +247,7 @@ def main():
         with open(os.path.join(EXAMPLES, kind.example)) as file:
             text = file.read()
         settings = re.search(r"serve: \{ host: (\S+), behind-proxy: (\w+)", text)
-        options = ["--host", settings[1], "--behind-proxy", settings[2], "--max-upload", "50"]
+        options = ["--host", settings[1], "--behind-proxy", settings[2], "--insecure", "--max-upload", "50"]
         with tempfile.TemporaryDirectory(prefix="telltale-proxy-") as folder:
             for check in (check_what_clients_send, check_names, check_what_proxies_pass_on, check_waits):
                 try:

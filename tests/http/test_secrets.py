@@ -217,7 +217,8 @@ def test_a_slip_in_the_settings_stops_the_server():
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "telltale.yaml")
         for text, word in (("redact: yes please\n", "redact is true, false"), ("redact: [true]\n", "redact is true, false"), ("redact: true\n  rules: [\n", ""),
-                           ("redact: { card: '(' }\n", "card"), ("redact: { card: 7 }\n", "redact is true, false"), ("redact: { card: 'x*' }\n", "nothing at all")):
+                           ("redact: { card: '(' }\n", "card"), ("redact: { card: 7 }\n", "redact is true, false"), ("redact: { card: 'x*' }\n", "nothing at all"),
+                           ("redcat: true\n", "did you mean 'redact'?"), ("serv: { redact: true }\n", "did you mean 'serve'?")):
             with open(path, "w") as f:
                 f.write(text)
             for command in (["serve", "--listen", "127.0.0.1:0"], ["import", "-c", "c", "--no-detect", path]):

@@ -71,6 +71,25 @@ def test_everything_goes_over_tls_and_nothing_beside_it():
         s.stop()
 
 
+def test_import_to_a_server_with_a_certificate_of_its_own():
+    with serve() as s, tempfile.TemporaryDirectory() as folder:
+        source = os.path.join(folder, "a.jsonl")
+        with open(source, "w") as f:
+            f.write(jsonl([chat("r", "go")]))
+
+        def send(scheme, *options):
+            done = subprocess.run([PROGRAM, "import", source, "-c", "c", "--to", f"{scheme}://localhost:{s.port}", *options], capture_output=True, timeout=20, text=True)
+            return done.returncode, done.stderr
+
+        code, said = send("https")
+        assert code and "--cacert" in said, said
+        began = time.monotonic()
+        code, said = send("http")
+        assert code and "https://" in said and time.monotonic() - began < 10, said
+        code, said = send("https", "--cacert", pair("server")[0])
+        assert code == 0 and s.get("collections/c")["runs"] == 1, said
+
+
 def test_what_nobody_waits_for_is_broken_off_under_tls():
     endless = b'{"query": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"}'
     with serve() as s:

@@ -29,6 +29,27 @@ def test_an_upload_becomes_runs():
         assert s.get(f"jobs/{u['id']}")["kind"] == "import"
 
 
+def test_one_run_takes_only_so_much_memory():
+    most = 500000
+    tiny = '{"role":"user","content":"."}'
+    with Server() as s:
+        s.collection()
+        s.upload(jsonl([chat("small")]), "small.jsonl")
+        before = rss(s)
+        many = '{"id":"endless","messages":[' + ",".join([tiny] * (most + 100000)) + "]}\n"
+        u = s.upload(many + json.dumps(chat("next")), "many.jsonl", wait=60)
+        assert u["state"] == "done" and u["result"]["runs"]["new"] == 1 and u["result"]["runs"]["rejected"] == 1, u
+        error, = u["result"]["errors"]
+        assert error["message"] == 'the run "endless" has more than 500000 messages, and one run may have no more' and error["location"] == "line 1", error
+        calls = {"role": "assistant", "content": "", "tool_calls": [{}] * (most + 1)}
+        u = s.upload(jsonl([{"id": "calls", "messages": [{"role": "user", "content": "go"}, calls]}]), "calls.jsonl", wait=60)
+        assert "tool calls in one message" in u["result"]["errors"][0]["message"], u
+        run = s.get("collections/c/runs?q=small")["items"][0]
+        s.ask("POST", f"runs/{run['id']}/messages", "[" + ",".join([tiny] * (most + 1)) + "]", {"Content-Type": "application/json"}).problem(413, "more than 500000 messages")
+        assert s.get(f"runs/{run['id']}")["messages"] == run["messages"]
+        assert rss(s) < before + 700, f"{rss(s) - before} MB more"
+
+
 def test_labels_of_the_source_are_part_of_a_run():
     with Server() as s:
         s.collection()
@@ -310,6 +331,12 @@ def test_a_full_disk_is_said_and_survived():
                 assert s.spool() == []
                 assert s.get("collections/c")["runs"] == 0
                 assert s.upload(jsonl([chat("1")]))["state"] == "done"
+                filler = os.path.join(spool, "filler")
+                with open(filler, "wb") as f:
+                    f.write(b"x" * (3 << 19))
+                s.ask("GET", "/readyz").problem(503) # some blocks can be written, but no upload with its job
+                os.remove(filler)
+                assert s.ask("GET", "/readyz").status == 200
         finally:
             subprocess.run(["umount", spool])
 

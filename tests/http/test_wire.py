@@ -216,7 +216,7 @@ def test_behind_a_proxy_the_client_and_its_names_are_known():
         return [json.loads(line).get("client") for line in s.said(1 << 30).splitlines() if '"message":"request"' in line]
 
     forwarded = {"X-Forwarded-For": "203.0.113.9, 192.0.2.7", "X-Forwarded-Proto": "https", "Host": "telltale.example.org"}
-    with Server("--log", "json", "--behind-proxy", "loopback", "--host", "telltale.example.org") as s:
+    with Server("--log", "json", "--behind-proxy", "loopback", "--host", "telltale.example.org", "--insecure") as s:
         assert s.ask("GET", "collections", headers=forwarded).status == 200
         here = {**forwarded, "Origin": "https://telltale.example.org"}
         assert s.ask("POST", "sql", {"query": "SELECT 1"}, here).status == 200
@@ -224,7 +224,7 @@ def test_behind_a_proxy_the_client_and_its_names_are_known():
         s.ask("GET", "collections", headers={"Host": "evil.example"}).problem(421)
         s.stop()
         assert sorted(clients(s)) == ["127.0.0.1"] + ["192.0.2.7"] * 3, clients(s)  # logged when each connection is done, in any order
-    with Server("--log", "json", "--behind-proxy", "192.0.2.1") as s:  # another's word is nothing
+    with Server("--log", "json", "--behind-proxy", "192.0.2.1", "--insecure") as s:  # another's word is nothing
         assert s.ask("GET", "collections", headers={"X-Forwarded-For": "192.0.2.7"}).status == 200
         s.stop()
         assert clients(s) == ["127.0.0.1"], clients(s)

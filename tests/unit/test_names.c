@@ -208,7 +208,6 @@ static void wrong_settings_are_told(void **state)
         {"disable: [\n  a\x01]\n", "2:4 a control character cannot stand in YAML"},
         {"detectors: {similar-action: {parameters: {often: 3}}}\n", "1:43 the detector 'similar-action' has no parameter 'often'"},
         {"detectors: {similar-action: {parameters: {times: x}}}\n", "1:50 a number was expected"},
-        {"detecters: {}\n", "1:1 telltale.yaml has no key 'detecters'; did you mean 'detectors'?"},
         {"collections: {a: {rules: x}}\n", "1:19 a collection has no key 'rules'"},
         {"collections: {a: {disable: nobody}}\n", "1:28 disable: there is no detector 'nobody'"},
         {"- a\n", "1:1 telltale.yaml is a map of keys (rules, disable, enable, detectors, collections, redact, models, keys, serve), but this is a list"},
@@ -236,6 +235,9 @@ static void wrong_settings_are_told(void **state)
     assert_non_null(strstr(told.items[20].message.ptr, "and 2981 more"));
     rulebook_free(rest);
     str_free(&many);
+    const struct rulebook_options mistyped = {.config = write_file("telltale.yaml", "disable: refused\nredcat: true\n")};
+    assert_false(rulebook_load(&mistyped, &arena, &told, &rest, &e));
+    assert_non_null(strstr(e.text, ":2:1: telltale.yaml has no key 'redcat'; did you mean 'redact'?"));
     const struct rulebook_options missing = {.config = write_file("telltale.yaml", "disable: refused\nrules: [nowhere/]\n")};
     assert_false(rulebook_load(&missing, &arena, &told, &rest, &e));
     assert_non_null(strstr(e.text, "telltale.yaml:2:9: rules: "));

@@ -511,7 +511,7 @@ export function exportUrl(c: string, as: 'native' | 'csv' | 'html', filter?: URL
 export const blobUrl = (sha256: string) => address('/blobs' + pathOf(sha256));
 /** What a script is told to send: for a new collection its name first. */
 export function uploadCommand(name: string, isNew: boolean): string {
-    const collections = `${location.host}${ROOT}/collections`;
+    const collections = `${location.origin}${ROOT}/collections`;
     const who = csrf ? ' -H "authorization: Bearer $TELLTALE_TOKEN"' : '';
     const add = isNew ? `curl${who} ${collections} -d '{"name":"${name}"}'\n` : '';
     return `${add}curl${who} --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
