@@ -327,7 +327,7 @@ static int head_refused(struct exchange *x, struct err *e)
     if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
     status = body_refused(x, e);
-    if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, &r->upload, e))
+    if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, body_max(x), &r->upload, e))
         return err_http_status(e->code);
     return status;
 }
