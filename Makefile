@@ -37,7 +37,7 @@ WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md deploy/completion.*))
 UNITS    := $(sort $(wildcard deploy/systemd/*))
 
-.PHONY: all run test test-llm lint bench bench-web score fuzz install deb test-deb test-deploy clean packages packages-test web
+.PHONY: all run test test-llm lint bench bench-web score fuzz soak install deb test-deb test-deploy clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -108,6 +108,11 @@ fuzz:
 build-fuzz/fuzz/%: tests/fuzz/%.c $(LIB) | $(STAMPS)/packages-fuzz
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer $< $(LIB) $(LDLIBS) -o $@
+
+# SECONDS of every kind of load at one time, with kills; also with BUILD=asan or tsan.
+SECONDS ?= 1800
+soak: all | $(STAMPS)/packages-test
+	@python3 tests/soak/run.py $O/telltale $(SECONDS)
 
 bench: all $O/bench/parse $O/bench/rules | $(STAMPS)/packages-test
 	@python3 tests/bench/run.py $O/telltale $(BENCH)

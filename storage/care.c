@@ -1,6 +1,9 @@
 #include "storage/care.h"
 
-#include "storage/inside.h"
+#include "base/hash.h"
+#include "storage/run_write.h"
+
+enum { PRUNE_RUNS = 100 }; /* in one transaction */
 
 static bool sizes(struct store *s, struct store_sizes *out, struct err *e)
 {
@@ -47,4 +50,217 @@ bool store_queue(struct store *s, struct arena *a, struct queue_rows *out, struc
 {
     *out = (struct queue_rows){0};
     return db_read(s->db, e) && db_end(s->db, queue(s, a, out, e), e);
+}
+
+/* ---- how long ---------------------------------------------------------------------------------------------------------- */
+
+static const struct { const char *unit; int64_t one; enum { UNIT_AGE, UNIT_RUNS, UNIT_BYTES } what; } units[] = {
+    {"d", INT64_C(86400) * 1000000, UNIT_AGE}, {"h", INT64_C(3600) * 1000000, UNIT_AGE}, {"runs", 1, UNIT_RUNS},
+    {"MB", INT64_C(1) << 20, UNIT_BYTES},      {"GB", INT64_C(1) << 30, UNIT_BYTES},     {"TB", INT64_C(1) << 40, UNIT_BYTES},
+};
+
+bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err *e)
+{
+    int64_t n = 0;
+    size_t digits = 0;
+    *out = (struct keep){0};
+    if (slice_is(text, "forever"))
+        return true;
+    for (; digits < text.len && digits < 9 && text.ptr[digits] >= '0' && text.ptr[digits] <= '9'; digits++)
+        n = n * 10 + (text.ptr[digits] - '0');
+    for (size_t i = 0; n && i < sizeof units / sizeof *units; i++) {
+        if (!slice_is(slice_sub(text, digits, text.len), units[i].unit) || n > INT64_MAX / units[i].one)
+            continue;
+        switch (units[i].what) {
+        case UNIT_AGE: out->age_us = n * units[i].one; return true;
+        case UNIT_RUNS: out->runs = n; break;
+        case UNIT_BYTES: out->bytes = n * units[i].one; break;
+        }
+        if (units[i].what == (of == KEEP_SERVER ? UNIT_BYTES : UNIT_RUNS))
+            return true;
+    }
+    *out = (struct keep){0};
+    return err_set(e, ERR_USAGE, "what is kept is %s or forever, not \"%.*s\"", of == KEEP_SERVER ? "90d, 12h, 500MB, 100GB" : "90d, 12h, 5000runs",
+                   SLICE_ARG(slice_cut(text, 40)));
+}
+
+/* ---- pruning ------------------------------------------------------------------------------------------------------------ */
+
+/* Somebody works with the run r. */
+#define SPARED \
+    "(EXISTS (SELECT 1 FROM label l WHERE l.run = r.n) OR EXISTS (SELECT 1 FROM run_tag t WHERE t.run = r.n AND t.by_hand)" \
+    " OR EXISTS (SELECT 1 FROM finding f WHERE f.run = r.n AND (f.status = 1 OR coalesce(f.note, '') <> ''" \
+    " OR EXISTS (SELECT 1 FROM label l WHERE l.finding = f.n)))" \
+    " OR EXISTS (SELECT 1 FROM span s JOIN finding f ON f.n = s.id >> 26 WHERE s.run = r.n AND f.status = 1))"
+
+struct keys { int64_t *items; size_t n, cap; };
+
+/* The keys that a bound statement gives, with whether each is spared. */
+static bool sort_out(struct stmt *q, struct arena *a, struct keys *keys, uint64_t *spared, struct err *e)
+{
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        int64_t n = take_int(q);
+        if (take_int(q)) {
+            ++*spared;
+            continue;
+        }
+        keys->items = arena_grow(a, keys->items, keys->n, &keys->cap, sizeof *keys->items);
+        keys->items[keys->n++] = n;
+    }
+    return step == STEP_DONE;
+}
+
+/* What is past its time in one collection. */
+static bool list_old(struct store *s, int64_t collection, const struct keep *keep, struct arena *a, struct keys *keys, uint64_t *spared, struct err *e)
+{
+    if (!keep->age_us && !keep->runs)
+        return true;
+    struct stmt *q = keep->runs
+        ? db_prepare(s->db, "SELECT n, " SPARED " FROM (SELECT n FROM run WHERE collection = $1 ORDER BY imported DESC, place LIMIT -1 OFFSET $2) r", e)
+        : db_prepare(s->db, "SELECT n, " SPARED " FROM run r WHERE collection = $1 AND imported < $2 ORDER BY imported, n", e);
+    bind_int(q, collection);
+    bind_int(q, keep->runs ? keep->runs : clock_now_us() - keep->age_us);
+    return sort_out(q, a, keys, spared, e);
+}
+
+static bool collections_list(struct store *s, struct slice only, struct arena *a, struct keys *out, struct slices *keeps, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT n, keep FROM collection WHERE $1 IS NULL OR id = $1", e);
+    bind_text(q, only);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        out->items = arena_grow(a, out->items, out->n, &out->cap, sizeof *out->items);
+        out->items[out->n++] = take_int(q);
+        keeps->items = arena_grow(a, keeps->items, keeps->n, &keeps->cap, sizeof *keeps->items);
+        keeps->items[keeps->n++] = take_text(q, a);
+    }
+    return step == STEP_DONE;
+}
+
+static bool list_all_old(struct store *s, const struct prune_wish *wish, struct arena *a, struct keys *keys, uint64_t *spared, struct err *e)
+{
+    struct keys collections = {0};
+    struct slices keeps = {0};
+    if (!collections_list(s, wish->collection, a, &collections, &keeps, e))
+        return false;
+    for (size_t i = 0; i < collections.n; i++) {
+        struct keep own = wish->keep;
+        if (keeps.items[i].len && !keep_parse(keeps.items[i], KEEP_COLLECTION, &own, e))
+            return false;
+        if (!list_old(s, collections.items[i], &own, a, keys, spared, e))
+            return false;
+    }
+    return true;
+}
+
+/* The oldest runs of collections that have no `keep` of their own. */
+static bool list_oldest(struct store *s, struct arena *a, struct keys *keys, uint64_t *spared, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "SELECT r.n, 0 FROM run r JOIN collection c ON c.n = r.collection WHERE c.keep IS NULL AND NOT " SPARED " ORDER BY r.imported, r.n LIMIT $1", e);
+    bind_int(q, PRUNE_RUNS);
+    return sort_out(q, a, keys, spared, e);
+}
+
+/* Those that nobody has begun to work with since they were listed. */
+static bool remove_slice(struct store *s, const int64_t *runs, size_t n, struct pruned *out, struct err *e)
+{
+    int64_t free[PRUNE_RUNS];
+    size_t nfree = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct stmt *q = db_prepare(s->db, "SELECT " SPARED " FROM run r WHERE r.n = $1", e);
+        bind_int(q, runs[i]);
+        enum step step = stmt_step(q, e);
+        if (step == STEP_ERROR)
+            return false;
+        bool spared = step == STEP_ROW && take_int(q);
+        stmt_reset(q);
+        out->spared += spared;
+        if (step == STEP_ROW && !spared)
+            free[nfree++] = runs[i];
+    }
+    return runs_remove(s, free, nfree, &out->deleted, e);
+}
+
+static bool remove_all(struct store *s, const struct prune_wish *wish, const struct keys *keys, struct pruned *out, struct err *e)
+{
+    for (size_t i = 0; i < keys->n; i += PRUNE_RUNS) {
+        size_t n = keys->n - i < PRUNE_RUNS ? keys->n - i : PRUNE_RUNS;
+        if (wish->stop && atomic_load(wish->stop))
+            return err_set(e, ERR_CANCELLED, "stopped; %llu runs are gone", (unsigned long long)out->deleted);
+        if (!db_write(s->db, e) || !db_end(s->db, remove_slice(s, keys->items + i, n, out, e), e))
+            return false;
+    }
+    return true;
+}
+
+static bool over(struct store *s, int64_t bytes, int64_t *by, struct err *e)
+{
+    struct store_sizes now;
+    if (!store_sizes(s, &now, e))
+        return false;
+    *by = now.bytes - now.free_bytes > bytes ? now.bytes - now.free_bytes - bytes : 0;
+    return true;
+}
+
+static bool prune_to_size(struct store *s, const struct prune_wish *wish, struct pruned *out, struct err *e)
+{
+    bool ok = over(s, wish->keep.bytes, &out->over_bytes, e);
+    while (ok && out->over_bytes && !wish->dry_run) {
+        struct arena a = {0};
+        struct keys keys = {0};
+        uint64_t before = out->deleted;
+        ok = db_read(s->db, e) && db_end(s->db, list_oldest(s, &a, &keys, &out->spared, e), e) && remove_all(s, wish, &keys, out, e) &&
+             over(s, wish->keep.bytes, &out->over_bytes, e);
+        arena_free(&a);
+        if (out->deleted == before)
+            break; /* all that is left is spared */
+    }
+    return ok;
+}
+
+bool store_prune(struct store *s, const struct prune_wish *wish, struct pruned *out, struct err *e)
+{
+    struct arena a = {0};
+    struct keys keys = {0};
+    *out = (struct pruned){0};
+    bool ok = db_read(s->db, e) && db_end(s->db, list_all_old(s, wish, &a, &keys, &out->spared, e), e);
+    if (wish->dry_run)
+        out->deleted = keys.n;
+    else
+        ok = ok && remove_all(s, wish, &keys, out, e);
+    arena_free(&a);
+    return ok && (!wish->keep.bytes || wish->collection.ptr || prune_to_size(s, wish, out, e));
+}
+
+static bool prune_queue(struct store *s, bool always, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "INSERT INTO job (id, kind, state, created_at, payload) SELECT $1, 'prune', 0, $2, '{}'"
+        " WHERE ($3 OR EXISTS (SELECT 1 FROM collection WHERE keep IS NOT NULL))"
+        " AND NOT EXISTS (SELECT 1 FROM job WHERE kind = 'prune' AND state IN (0, 1))", e);
+    char id[UUID_TEXT + 1], now[CLOCK_TEXT];
+    uuid_random(id);
+    clock_text(clock_now_us(), now);
+    bind_text(q, slice_str(id));
+    bind_text(q, slice_str(now));
+    bind_int(q, always);
+    return stmt_run(q, e);
+}
+
+bool store_prune_queue(struct store *s, bool always, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, prune_queue(s, always, e), e);
+}
+
+/* ---- vacuum -------------------------------------------------------------------------------------------------------------- */
+
+bool store_vacuum(struct store *s, int64_t pages, bool *more, struct err *e)
+{
+    struct store_sizes before, after;
+    if (!store_sizes(s, &before, e) || !db_vacuum(s->db, pages, e) || !store_sizes(s, &after, e))
+        return false;
+    *more = after.free_bytes && after.bytes < before.bytes;
+    return true;
 }

@@ -89,6 +89,10 @@ bool db_script(struct db *db, const char *sql, struct err *e);
 typedef bool (*db_text_function)(void *ctx, int64_t n, struct slice *out, struct err *e);
 bool db_add_function(struct db *db, const char *name, db_text_function function, void *ctx, struct err *e);
 
+/* Gives free pages at the end of the file back, at most that many, in one transaction of its own under the lock. A file whose pages cannot move yet
+ * is written anew as a whole. */
+bool db_vacuum(struct db *db, int64_t pages, struct err *e);
+
 /* Brings the database to this program's version (migrate.c). ERR_NEWER: it is ahead of it. Without `write` nothing is changed. */
 bool db_migrate(struct db *db, bool write, struct err *e);
 /* Used by migrate.c alone: turns a new file into what we keep: WAL, 16 KB pages. Under the lock, outside a transaction. */

@@ -65,5 +65,7 @@ struct place {
 bool run_write(struct store *s, struct pack *pack, const struct prepared *p, const struct place *place, struct err *e);
 /* A run and all that is of it goes. */
 bool run_remove(struct store *s, int64_t run, struct err *e);
+/* Those of them that are still there, by key, with the sweep; *deleted grows by them. */
+bool runs_remove(struct store *s, const int64_t *runs, size_t n, uint64_t *deleted, struct err *e);
 
 #endif

@@ -310,7 +310,7 @@ bool store_run_delete(struct store *s, struct slice id, struct err *e)
 
 enum { DELETE_RUNS = 200 }; /* in one transaction */
 
-static bool delete_slice(struct store *s, const int64_t *runs, size_t n, uint64_t *deleted, struct err *e)
+bool runs_remove(struct store *s, const int64_t *runs, size_t n, uint64_t *deleted, struct err *e)
 {
     uint64_t gone = 0;
     for (size_t i = 0; i < n; i++) {
@@ -336,7 +336,7 @@ bool store_runs_delete(struct store *s, const struct filter *f, bool dry_run, ui
         *deleted = ids.n;
     for (size_t i = 0; i < ids.n && ok && !dry_run; i += DELETE_RUNS) {
         size_t n = ids.n - i < DELETE_RUNS ? ids.n - i : DELETE_RUNS;
-        ok = db_write(s->db, e) && db_end(s->db, delete_slice(s, ids.items + i, n, deleted, e), e);
+        ok = db_write(s->db, e) && db_end(s->db, runs_remove(s, ids.items + i, n, deleted, e), e);
     }
     arena_free(&a);
     return ok;

@@ -241,7 +241,7 @@ bool db_script(struct db *db, const char *sql, struct err *e)
 bool db_format(struct db *db, struct err *e)
 {
     char pragma[64];
-    snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d", PAGE_BYTES);
+    snprintf(pragma, sizeof pragma, "PRAGMA page_size = %d; PRAGMA auto_vacuum = INCREMENTAL", PAGE_BYTES);
     if (!db_script(db, pragma, e))
         return false;
     struct stmt *q = db_prepare(db, "PRAGMA journal_mode = WAL", e);
@@ -251,6 +251,31 @@ bool db_format(struct db *db, struct err *e)
     bool wal = db->memory || slice_is(mode, "wal");
     stmt_reset(q);
     return wal || err_set(e, ERR_IO, "%s is on a file system without the shared memory that SQLite's WAL needs; use a local disk", db->path);
+}
+
+static bool can_move(struct db *db, bool *out, struct err *e)
+{
+    struct stmt *q = db_prepare(db, "PRAGMA auto_vacuum", e);
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *out = take_int(q) != 0;
+    stmt_reset(q);
+    return true;
+}
+
+bool db_vacuum(struct db *db, int64_t pages, struct err *e)
+{
+    char pragma[64];
+    bool movable;
+    snprintf(pragma, sizeof pragma, "PRAGMA incremental_vacuum(%lld)", (long long)pages);
+    if (!can_move(db, &movable, e) || !db_lock(db, e))
+        return false;
+    db->wrote = true;
+    bool ok = db_script(db, movable ? pragma : "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e);
+    if (ok)
+        checkpoint(db);
+    db_unlock(db);
+    return ok;
 }
 
 /* ---- transactions ---------------------------------------------------------------------------------------------------- */

@@ -87,6 +87,7 @@ struct collection_row {
     struct slice id, name, description, metadata, created_at;
     int64_t runs, passed, failed, flagged /* runs with a finding that is not dismissed */, tasks, broken_tasks, findings;
     struct slice imported_at;
+    struct slice keep;  /* how long it keeps its runs, as keep_parse (care.h) reads it; absent: as the server says */
 };
 struct collection_rows { struct collection_row *items; size_t n; struct page_end end; };
 
@@ -97,7 +98,7 @@ bool store_collection(struct store *s, struct slice id_or_name, struct arena *a,
 bool store_collection_want(struct store *s, struct slice id_or_name, struct arena *a, struct collection_row *out, struct err *e);
 bool store_collections(struct store *s, const struct page *page, struct arena *a, struct collection_rows *out, struct err *e);
 /* Absent fields of `row` stay as they are. `id` and `created_at` may change while the collection has no run (an export that comes
- * back), else ERR_CONFLICT. */
+ * back), else ERR_CONFLICT. An empty `keep` is again that of the server. */
 bool store_collection_change(struct store *s, struct slice id_or_name, const struct collection_row *row, struct err *e);
 bool store_collection_delete(struct store *s, struct slice id, struct err *e);
 

@@ -141,6 +141,8 @@ extern const struct column finding_columns[]; /* of view_finding() */
 
 /* The commands, one file each (cmd_*.c). */
 int cmd_serve(struct cli *cli);
+int cmd_prune(struct cli *cli);
+int cmd_vacuum(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_scan(struct cli *cli);
 int cmd_collections(struct cli *cli);

@@ -9,6 +9,7 @@ enum { MAN_BYTES = 1 << 20 };
 static const struct { const char *name, *about; } environment[] = {
     {"TELLTALE_DB", "the database, where --db does not say"},
     {"TELLTALE_CONFIG", "the settings, where --config does not say; else ./telltale.yaml"},
+    {"TELLTALE_TOKEN", "the access token that import --to sends"},
     {"TELLTALE_MODEL_URL", "a model for judges: the address of an OpenAI-compatible server or Anthropic's"},
     {"TELLTALE_MODEL", "its name there"},
     {"TELLTALE_MODEL_KEY", "its key"},

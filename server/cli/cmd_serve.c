@@ -52,7 +52,7 @@ static bool set_log(const struct cli *cli, struct err *e)
 /* ---- settings that are read again ------------------------------------------------------------------------------------------- */
 
 /* Options that a reload takes over; the others are those of the start. */
-static const char *const live[] = {"log", "log-level", "redact", "rules"};
+static const char *const live[] = {"log", "log-level", "redact", "rules", "keep", "max-db"};
 
 struct serving {
     struct cli *cli;
@@ -93,6 +93,20 @@ static void tell_what_waits(struct cli *cli, const struct slice *before, struct 
             log_warn("--%s has changed: that holds when the server starts again", row->name);
 }
 
+/* What a reload takes over. */
+static bool live_options(struct cli *cli, struct http_options *out, struct err *e)
+{
+    const char *keep = cli_option(cli, "keep"), *most = cli_option(cli, "max-db");
+    struct keep room = {0};
+    out->rules = cli_rulebook_options(cli);
+    if (keep && !keep_parse(slice_str(keep), KEEP_SERVER, &out->keep, e))
+        return err_prefix(e, "--keep");
+    if (most && (!keep_parse(slice_str(most), KEEP_SERVER, &room, e) || room.age_us))
+        return err_set(e, ERR_USAGE, "--max-db is a size (500MB, 100GB), not '%s'", most);
+    out->database_max = room.bytes;
+    return true;
+}
+
 static bool read_again(struct serving *s, struct err *e)
 {
     struct arena a = {0};
@@ -100,9 +114,9 @@ static bool read_again(struct serving *s, struct err *e)
     size_t n = 0;
     for (const struct option_row *row = s->cli->command->options; row->name && n < CLI_OPTIONS; row++)
         before[n++] = values_of(s->cli, row, &a);
-    bool ok = cli_settings(s->cli, e) && set_log(s->cli, e);
+    struct http_options options = {0};
+    bool ok = cli_settings(s->cli, e) && set_log(s->cli, e) && live_options(s->cli, &options, e);
     if (ok) {
-        const struct http_options options = {.rules = cli_rulebook_options(s->cli)};
         tell_what_waits(s->cli, before, &a);
         ok = http_reload(s->http, &options, e);
     }
@@ -155,11 +169,10 @@ int cmd_serve(struct cli *cli)
         .tls_key = cli_option(cli, "tls-key"),
         .private_webhooks = cli_flag(cli, "private-webhooks"),
         .web_dir = cli_option(cli, "web-dir"),
-        .rules = cli_rulebook_options(cli),
     };
     int64_t workers, megabytes;
     struct store *store;
-    if (!cli_number(cli, "workers", 0, &workers, &e) || !cli_number(cli, "max-upload", 0, &megabytes, &e) ||
+    if (!live_options(cli, &options, &e) || !cli_number(cli, "workers", 0, &workers, &e) || !cli_number(cli, "max-upload", 0, &megabytes, &e) ||
         (cli_flag(cli, "sample") && !load_sample(cli, &e)))
         return cli_fail(&e);
     if (!cli_open(cli, STORE_WRITE, &store, &e)) /* makes its folder, and says early what is wrong with it */

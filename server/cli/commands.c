@@ -14,6 +14,8 @@ static const struct option_row serve_options[] = {
     {0, "insecure", NULL, "ask for none, wherever it listens: everybody who reaches it may do everything"},
     {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
+    {0, "keep", "TIME|SIZE", "delete runs older than 90d or 12h, or the oldest while the database uses more than 100GB; not those that somebody works with"},
+    {0, "max-db", "SIZE", "take nothing more in while the database uses 100GB or more; reading goes on"},
     {0, "log", "FORM", "logs on stderr as text (default) or json, an object a line"},
     {0, "log-level", "LEVEL", "debug, info (default: a line a request and a job), warning, error"},
     {0, "private-webhooks", NULL, "webhooks may go to loopback and private addresses"},
@@ -223,6 +225,12 @@ static const struct option_row docs_options[] = {
     {0, "find", "WORDS", "list the lines in which all these words stand"},
     {0},
 };
+static const struct option_row prune_options[] = {
+    {'c', "collection", "NAME", "only in this collection"},
+    {0, "keep", "TIME|SIZE", "for collections that have no time of their own: 90d, 12h; 500MB, 100GB: the oldest go while the database uses more"},
+    {0, "dry-run", NULL, "only count"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
 
 const struct option_row global_options[] = {
@@ -327,6 +335,13 @@ const struct command commands[] = {
     {"mcp", "", "answer a coding agent: the Model Context Protocol on stdin and stdout",
      "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
      "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},
+    {"prune", "", "delete runs that are past their time",
+     "A collection's own time is set by PATCH /api/v1/collections/NAME with keep: 90d, 12h, 5000runs (the newest) or forever; telltale serve --keep\n"
+     "is that of the others, and looks every hour. A run's time counts from its import. Runs stay that have a label, a note, a tag that was\n"
+     "given here, or evidence of a confirmed finding.", prune_options, 0, 0, cmd_prune},
+    {"vacuum", "", "give the room that deleted runs left back to the disk",
+     "In small steps, beside a running server. A database of an older program is written anew as a whole, once, which takes its size again on\n"
+     "the disk for a while.", no_options, 0, 0, cmd_vacuum},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
     {"check", "", "look whether everything that is stored is whole and fits together",
      "Each page and index of the file, rows that belong to others, each text and the messages that say it, the quotes of findings and judgments word\n"

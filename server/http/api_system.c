@@ -2,7 +2,10 @@
 #include "http/metrics.h"
 
 #include "base/version.h"
+#include "storage/care.h"
 
+#include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -23,14 +26,27 @@ bool api_health(struct request *r, struct answer *a, struct err *e)
     return state(a, "ok");
 }
 
+/* Some bytes where uploads go: what a disk says of its room is not always what it takes. */
+static bool can_write(const struct spool *spool, struct arena *a, struct err *e)
+{
+    static const char block[4096] = {0};
+    char *path = arena_strdup(a, arena_printf(a, "%s/ready.XXXXXX", spool->dir));
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0)
+        return err_errno(e, "cannot write to %s", spool->dir);
+    unlink(path);
+    bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block || err_errno(e, "cannot write to %s", spool->dir);
+    close(fd);
+    return ok;
+}
+
 bool api_ready(struct request *r, struct answer *a, struct err *e)
 {
     const struct page page = {.limit = 1};
     struct collection_rows rows;
     if (atomic_load(&r->server->stopping))
         return err_set(e, ERR_BUSY, "the server stops");
-    if (!store_collections(r->store, &page, &r->arena, &rows, e) ||
-        (access(r->server->spool.dir, W_OK | X_OK) < 0 && !err_errno(e, "cannot write to %s", r->server->spool.dir))) {
+    if (!store_collections(r->store, &page, &r->arena, &rows, e) || !can_write(&r->server->spool, &r->arena, e)) {
         e->code = ERR_BUSY; /* whatever it is, it is no reason to give up on the server */
         return false;
     }
@@ -48,6 +64,28 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
 bool api_reload(struct request *r, struct answer *a, struct err *e)
 {
     return r->server->reload(r->server->reload_ctx, e) && state(a, "reloaded");
+}
+
+/* In a dry run what there is to say is known at once. */
+bool api_prune(struct request *r, struct answer *a, struct err *e)
+{
+    const struct limits *limits = r->server->limits;
+    const struct prune_wish wish = {.keep = {.age_us = atomic_load(&limits->keep_age_us), .bytes = atomic_load(&limits->keep_bytes)}, .dry_run = true};
+    struct pruned pruned = {0};
+    bool dry = arg_bool(&r->args, "dry_run", false);
+    if (dry ? !store_prune(r->store, &wish, &pruned, e) : !store_prune_queue(r->store, true, e))
+        return false;
+    if (!dry)
+        jobs_wake(r->server->jobs);
+    struct jsonw j = jsonw_to(&a->body);
+    jsonw_object(&j);
+    if (dry) {
+        jsonw_kint(&j, "deleted", (int64_t)pruned.deleted);
+        jsonw_kint(&j, "spared", (int64_t)pruned.spared);
+        jsonw_kint(&j, "over_bytes", pruned.over_bytes);
+    }
+    jsonw_end(&j);
+    return true;
 }
 
 bool api_openapi(struct request *r, struct answer *a, struct err *e)

@@ -47,6 +47,7 @@ struct http {
     struct proxies proxies;
     bool tls;
     struct jobs_options jobs_options;
+    struct limits limits;
     struct lanes *lanes;
     struct watch *watch;
     struct MHD_Daemon *daemon;
@@ -326,6 +327,8 @@ static int head_refused(struct exchange *x, struct err *e)
     /* What stands in the query of a page is the page's own state. */
     if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
+    if (r->route->need == NEED_INGEST && atomic_load(&x->http->limits.full))
+        return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     status = body_refused(x, e);
     if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, body_max(x), &r->upload, e))
         return err_http_status(e->code);
@@ -583,11 +586,20 @@ static bool load_certificate(struct http *http, const struct http_options *o, st
     return !http->tls || tls_load(o->tls_cert, o->tls_key, e);
 }
 
+static void set_limits(struct http *http, const struct http_options *o)
+{
+    atomic_store(&http->limits.keep_age_us, o->keep.age_us);
+    atomic_store(&http->limits.keep_bytes, o->keep.bytes);
+    atomic_store(&http->limits.database_bytes, o->database_max);
+}
+
 static bool start_all(struct http *http, const struct http_options *o, struct err *e)
 {
     struct listener at;
     http->server.db = arena_strdup(&http->arena, slice_str(o->db));
     http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
+    set_limits(http, o);
+    http->server.limits = &http->limits;
     http->server.metrics = metrics_new();
     http->server.reload = o->reload;
     http->server.reload_ctx = o->reload_ctx;
@@ -610,7 +622,7 @@ static bool start_all(struct http *http, const struct http_options *o, struct er
     if (!open_database(http, o, e) || !access_open(http->server.db, closed, &http->server.access, e) || !load_rules(http, o, e) ||
         !lanes_start(http->server.db, &http->lanes, e))
         return false;
-    http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules,
+    http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules, .limits = &http->limits,
                                                .config = http->server.config, .threads = o->workers, .ended = job_ended, .ctx = http};
     if (!hooks_start(http->server.db, o->private_webhooks, &http->server.hooks, e) ||
         !jobs_start(&http->jobs_options, &http->server.jobs, e) || !start_daemon(http, at.ipv6, e))
@@ -644,6 +656,7 @@ const char *http_url(const struct http *http) { return http->url; }
 
 bool http_reload(struct http *http, const struct http_options *options, struct err *e)
 {
+    set_limits(http, options);
     bool shown = tls_reload(e);
     return rulebook_reload(http->server.rules, &options->rules, shown ? e : NULL) && shown;
 }

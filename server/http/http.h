@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "detect/rulebook.h"
+#include "storage/care.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,6 +27,8 @@ struct http_options {
     bool require_token;        /* tokens are asked for on loopback too; elsewhere they always are, but when */
     bool insecure;             /* everybody who reaches it may do everything */
     uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
+    struct keep keep;          /* what becomes of old runs (storage/care.h) */
+    int64_t database_max;      /* bytes that the database and what waits for it may use; 0: the disk's */
     /* What POST /api/v1/reload calls, on a thread of a lane: reads the settings again, which ends in http_reload. */
     bool (*reload)(void *ctx, struct err *e);
     void *reload_ctx;
@@ -36,7 +39,7 @@ bool http_start(const struct http_options *options, struct http **out, struct er
 int http_port(const struct http *http);
 /* "http://127.0.0.1:8787", with TLS "https://…" */
 const char *http_url(const struct http *http);
-/* Takes the rules that `options` names, and the certificate, read anew; everything else is that of the start. What cannot be read stays as it was. */
+/* Takes the rules that `options` names, and the certificate, read anew, and its limits; everything else is that of the start. What cannot be read stays as it was. */
 bool http_reload(struct http *http, const struct http_options *options, struct err *e);
 /* Accepts no more, lets requests in flight finish, puts jobs back in the queue: at most ten seconds. False: some work did
  * not end in time; the process should then leave with _exit(), which the database survives. */

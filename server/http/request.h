@@ -18,6 +18,7 @@
 struct route;
 struct rulebook;
 struct jobs;
+struct limits;
 struct hooks;
 struct metrics;
 struct access;
@@ -30,6 +31,7 @@ struct server {
     struct rulebook *rules;
     const char *config;       /* telltale.yaml; NULL: there is none */
     struct jobs *jobs;
+    struct limits *limits;
     struct hooks *hooks;
     struct metrics *metrics;
     struct access *access;

@@ -167,6 +167,12 @@ static const struct param collection_change_fields[] = {
     {"name", ARG_TEXT, 1, 200, .about = "unique"},
     {"description", ARG_TEXT, 0, 65536, .about = "for people"},
     {"metadata", ARG_OBJECT, .about = "replaces what there is"},
+    {"keep", ARG_TEXT, 0, 40, .about = "how long its runs stay: 90d, 12h, 5000runs (the newest), forever; empty: as the server's --keep says. "
+     "Runs with labels, notes, tags given here or confirmed findings stay in any case"},
+    {0},
+};
+static const struct param prune_fields[] = {
+    {"dry_run", ARG_BOOL, .about = "only count"},
     {0},
 };
 static const struct param tag_fields[] = {
@@ -612,6 +618,8 @@ const struct route routes[] = {
     {READ(API "/webhooks/{id}/deliveries"), NEEDS(ADMIN, ALL), .handle = api_deliveries, .schema = "[Delivery]",
      .summary = "What it was told, or is to be told, the newest hundred"},
     {READ(API "/system"), NEEDS(READ, ALL), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
+    {WRITE("POST", API "/prune"), NEEDS(ADMIN, ALL), .handle = api_prune, .body = BODY_JSON, .fields = prune_fields, .status = 202, .schema = "Pruned",
+     .summary = "Delete runs past their time now, as is done every hour (a job of kind prune); with dry_run only count them"},
     {WRITE("POST", API "/reload"), NEEDS(ADMIN, ALL), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "State",
      .summary = "Read rules, settings and certificates again, as SIGHUP does; what is wrong in them stays as it was"},
     {WRITE("POST", API "/sample"), NEEDS(ADMIN, ALL), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",

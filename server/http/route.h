@@ -182,6 +182,7 @@ HANDLER(api_health);
 HANDLER(api_ready);
 HANDLER(api_metrics);
 HANDLER(api_reload);
+HANDLER(api_prune);
 HANDLER(api_openapi);
 /* api_webhooks.c */
 HANDLER(api_webhooks);

@@ -348,9 +348,15 @@ static void mind_the_clock(struct jobs *jobs, int64_t *ahead)
 static void *keep(void *arg)
 {
     struct jobs *jobs = arg;
+    int64_t prune_at = clock_monotonic_us() + PRUNE_FIRST_US;
     int64_t ahead = clock_now_us() - clock_monotonic_us();
     while (!ending(jobs)) {
         mind_the_clock(jobs, &ahead);
+        if (clock_monotonic_us() >= prune_at) {
+            room_prune(jobs->keeper_store, jobs->o->limits);
+            prune_at = clock_monotonic_us() + PRUNE_EVERY_US;
+        }
+        room_look(jobs->keeper_store, jobs->o->spool, jobs->o->limits);
         for (int i = 0; i < WORKERS; i++)
             renew(jobs, &jobs->workers[i]);
         const struct timespec pause = {.tv_nsec = KEEP_NS};

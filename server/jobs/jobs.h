@@ -8,6 +8,7 @@
 #include "base/histogram.h"
 #include "base/str.h"
 #include "detect/rulebook.h"
+#include "jobs/room.h"
 #include "jobs/spool.h"
 #include "storage/store.h"
 #include "text/jread.h"
@@ -22,6 +23,7 @@ struct jobs_options {
     const char *db;
     const struct spool *spool;
     struct rulebook *rules;
+    struct limits *limits;
     const char *config;                         /* telltale.yaml, which names models and keys too; NULL: there is none */
     int threads;                                /* of one import or scan; 0: one a processor */
     void (*ended)(void *ctx, struct slice job); /* a job ended, on a worker's thread */

@@ -5,6 +5,7 @@
 #include "jobs/build.h"
 #include "jobs/jobs.h"
 #include "jobs/judging.h"
+#include "storage/care.h"
 
 #include <stdio.h>
 
@@ -200,6 +201,40 @@ static bool sample_run(struct job *job, struct str *result, struct err *e)
     return true;
 }
 
+/* ---- prune ----------------------------------------------------------------------------------------------------------- */
+
+enum { VACUUM_PAGES = 256 }; /* 4 MB in one step: others write in between */
+
+static bool give_back(struct store *s, const atomic_bool *stop, struct err *e)
+{
+    bool more = true;
+    while (more && !atomic_load(stop))
+        if (!store_vacuum(s, VACUUM_PAGES, &more, e))
+            return false;
+    return true;
+}
+
+static bool prune_run(struct job *job, struct str *result, struct err *e)
+{
+    const struct limits *limits = job->options->limits;
+    const struct prune_wish wish = {.keep = {.age_us = atomic_load(&limits->keep_age_us), .bytes = atomic_load(&limits->keep_bytes)}, .stop = job->stop};
+    struct pruned pruned;
+    struct store *s;
+    if (!store_open(job->options->db, STORE_WRITE, &s, e))
+        return false;
+    bool ok = store_prune(s, &wish, &pruned, e) && give_back(s, job->stop, e);
+    store_close(s);
+    if (!ok)
+        return false;
+    struct jsonw j = jsonw_to(result);
+    jsonw_object(&j);
+    jsonw_kint(&j, "deleted", (int64_t)pruned.deleted);
+    jsonw_kint(&j, "spared", (int64_t)pruned.spared);
+    jsonw_kint(&j, "over_bytes", pruned.over_bytes);
+    jsonw_end(&j);
+    return true;
+}
+
 const struct job_kind job_kinds[] = {
     {"import", import_run},
     {"scan", scan_run},
@@ -209,5 +244,6 @@ const struct job_kind job_kinds[] = {
     {"map", atlas_run_job},
     {"judge", judge_run},
     {"draft", draft_run},
+    {"prune", prune_run},
 };
 const size_t job_kind_count = sizeof job_kinds / sizeof *job_kinds;

@@ -1,7 +1,9 @@
 """What keeps a server running: its settings, logs, figures, and what it throws away."""
 import json
 import os
+import random
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -109,3 +111,94 @@ def test_rules_and_settings_are_read_again_without_a_restart():
             write("disable: repeated-call\n")
             assert s.send("POST", "reload", {}) == {"status": "reloaded"}
             assert findings({}) == set() # one that is named looks though it is off
+
+
+def age(s, runs, days):
+    """Makes runs as old as that; the server is stopped."""
+    with sqlite3.connect(s.db) as db:
+        db.execute(f"UPDATE run SET imported = imported - {days} * 86400000000 WHERE external_id IN ({','.join('?' * len(runs))})", runs)
+
+
+def test_old_runs_go_and_those_that_somebody_works_with_stay():
+    loop = [{"role": "assistant", "content": "", "tool_calls": [{"id": "c", "function": "bash", "arguments": {"cmd": "ls"}}]},
+            {"role": "tool", "tool_call_id": "c", "content": "the same"}] * 12
+    names = ["plain", "young", "labelled", "tagged", "noted", "confirmed", "found-label", "dismissed"]
+    with Server("--keep", "30d", "--log", "json") as s:
+        s.collection("own")
+        s.collection()
+        s.upload(jsonl([{"id": name, "messages": [{"role": "user", "content": "go"}, *loop], "tags": ["of-the-source"]} for name in names]))
+        s.upload(jsonl([chat(f"n{i}") for i in range(10)]), collection="own", filename="own")
+        run = {r["external_id"]: r["id"] for r in s.all("collections/c/runs")}
+        finding = {f["run"]["external_id"]: f["id"] for f in s.all("collections/c/findings", detector="repeated-call")}
+        s.send("PATCH", f"findings/{finding['noted']}", {"note": "look at this again"})
+        s.send("PATCH", f"findings/{finding['confirmed']}", {"status": "confirmed"})
+        s.send("PATCH", f"findings/{finding['dismissed']}", {"status": "dismissed"})
+        s.send("POST", "runs/tags", {"ids": [run["tagged"]], "tag": "mine"})
+        s.stop()
+        with sqlite3.connect(s.db) as db:
+            db.execute("INSERT INTO label (run, label_set, value, created_at) SELECT n, 'l', '1', '2026-01-01T00:00:00Z' FROM run WHERE external_id = 'labelled'")
+            db.execute("INSERT INTO label (finding, label_set, value, created_at) SELECT n, 'l', '1', '2026-01-01T00:00:00Z' FROM finding WHERE id = ?", (finding["found-label"],))
+        age(s, [n for n in names if n != "young"], 31)
+        age(s, ["n0", "n1", "n2"], 365)
+        s.start()
+        s.ask("PATCH", "collections/own", {"keep": "5 weeks"}).problem(400, "90d, 12h, 5000runs or forever")
+        assert s.send("PATCH", "collections/own", {"keep": "forever"})["keep"] == "forever"
+        counted = s.send("POST", "prune", {"dry_run": True}, 202)
+        assert counted == {"deleted": 2, "spared": 5, "over_bytes": 0}, counted
+        assert s.get("collections/c")["runs"] == len(names)
+        s.send("POST", "prune", {}, 202)
+        job = next(j for j in s.all("jobs") if j["kind"] == "prune")
+        assert s.get(f"jobs/{job['id']}", wait=30)["result"] == counted
+        left = {r["external_id"] for r in s.all("collections/c/runs")}
+        assert left == {"young", "labelled", "tagged", "noted", "confirmed", "found-label"}, left
+        assert s.get("collections/own")["runs"] == 10
+        s.send("PATCH", "collections/own", {"keep": "4runs"})
+        s.stop()
+        pruned = json.loads(subprocess.run([PROGRAM, "--db", s.db, "prune", "-c", "own", "--json"], capture_output=True, check=True).stdout)
+        assert pruned["deleted"] == 6, pruned
+        s.start()
+        assert {r["external_id"] for r in s.all("collections/own/runs")} == {f"n{i}" for i in range(3, 7)}, [r["external_id"] for r in s.all("collections/own/runs")]
+
+
+def test_a_full_database_takes_nothing_in_and_gives_room_back():
+    words = random.Random(5)
+    body = jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(800))) for i in range(1200)])
+    with Server("--max-db", "10MB") as s:
+        s.collection()
+        s.upload(body)
+        until = time.monotonic() + 10
+        while (a := s.ask("POST", "collections/c/uploads?filename=b", b"{}")).status != 507 and time.monotonic() < until:
+            time.sleep(0.1)
+        a.problem(507, "--max-db")
+        assert a.json()["code"] == "disk_full", a.json()
+        assert s.get("collections/c")["runs"] == 1200 and s.get("search", q="nothing")["items"] == []
+        s.stop()
+        size = os.path.getsize(s.db)
+        pruned = json.loads(subprocess.run([PROGRAM, "--db", s.db, "prune", "--keep", "8MB", "--json"], capture_output=True, check=True).stdout)
+        assert 100 < pruned["deleted"] < 1200 and pruned["over_bytes"] == 0, pruned
+        assert os.path.getsize(s.db) >= size
+        vacuumed = json.loads(subprocess.run([PROGRAM, "--db", s.db, "vacuum", "--json"], capture_output=True, check=True).stdout)
+        assert os.path.getsize(s.db) == vacuumed["bytes"] <= 8 << 20 and vacuumed["given_back"] > 1 << 20, (size, vacuumed)
+        s.start()
+        s.upload(jsonl([chat("after")]))
+        assert s.get("collections/c")["runs"] == 1200 - pruned["deleted"] + 1
+
+
+def test_the_program_of_a_database_that_cannot_shrink_writes_it_anew():
+    with Server() as s:
+        s.collection()
+        words = random.Random(6)
+        s.upload(jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(400))) for i in range(300)]))
+        s.send("DELETE", "collections/c", status=204)
+        s.stop()
+        with sqlite3.connect(s.db) as db:                # as older programs made them
+            db.execute("PRAGMA auto_vacuum = NONE")
+            db.execute("VACUUM")
+            db.execute("CREATE TABLE filler (x BLOB)")
+            db.execute("INSERT INTO filler VALUES (zeroblob(3000000))")
+        with sqlite3.connect(s.db) as db:
+            db.execute("DROP TABLE filler")
+        done = json.loads(subprocess.run([PROGRAM, "--db", s.db, "vacuum", "--json"], capture_output=True, check=True).stdout)
+        assert done["given_back"] > 2 << 20 and os.path.getsize(s.db) == done["bytes"], done
+        with sqlite3.connect(s.db) as db:
+            assert db.execute("PRAGMA auto_vacuum").fetchone()[0] == 2
