@@ -316,10 +316,6 @@ static bool rewind_waits(struct store *s, struct err *e)
     q = db_prepare(s->db, "UPDATE piece_group SET since = min(since, $1), due = min(due, $2) WHERE due > $2", e);
     bind_int(q, now);
     bind_int(q, now + WAIT_US);
-    if (!stmt_run(q, e))
-        return false;
-    q = db_prepare(s->db, "UPDATE delivery SET next_at = $1 WHERE state = 0 AND next_at > $1", e);
-    bind_int(q, now + DELIVERY_PAUSE_MOST_US);
     return stmt_run(q, e);
 }
 

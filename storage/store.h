@@ -550,7 +550,7 @@ bool store_job_finish(struct store *s, const struct job_row *job, enum job_state
 /* Puts every running job back in the queue, attempts counted, and queues a build where there is something to build: for a server that starts
  * and knows that no other one runs. *begun: jobs of the queue that were begun before and never came to an end. */
 bool store_jobs_release(struct store *s, uint64_t *begun, struct err *e);
-/* The clock was set back: what waits for its time waits a minute at most, a webhook as long as between two attempts. Harmless at any time. */
+/* The clock was set back: what waits for its time waits a minute at most. Harmless at any time. */
 bool store_jobs_rewind(struct store *s, struct err *e);
 /* One that somebody ran who is gone (its lease is over) is JOB_QUEUED. */
 bool store_job(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e);

@@ -287,7 +287,7 @@ bool store_deliveries_claim(struct store *s, size_t most, int64_t lease_us, stru
 }
 
 /* After each attempt but the last: together a day and some hours. */
-static const int64_t pauses[DELIVERY_ATTEMPTS - 1] = {5 * SECOND, 300 * SECOND, 1800 * SECOND, 7200 * SECOND, 18000 * SECOND, 28800 * SECOND, DELIVERY_PAUSE_MOST_US};
+static const int64_t pauses[DELIVERY_ATTEMPTS - 1] = {5 * SECOND, 300 * SECOND, 1800 * SECOND, 7200 * SECOND, 18000 * SECOND, 28800 * SECOND, 43200 * SECOND};
 
 static bool end(struct store *s, const struct delivery_row *row, int status, struct slice error, bool gone, struct err *e)
 {

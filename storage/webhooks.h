@@ -37,7 +37,6 @@ bool store_webhook_delete(struct store *s, struct slice id, struct err *e);
 enum delivery_state { DELIVERY_WAITING, DELIVERY_DELIVERED, DELIVERY_FAILED };
 const char *delivery_state_name(enum delivery_state state);
 enum { DELIVERY_ATTEMPTS = 8, DELIVERIES_SHOWN = 100 };
-#define DELIVERY_PAUSE_MOST_US INT64_C(43200000000) /* between two attempts */
 struct delivery_row {
     int64_t n;
     struct slice id, event, payload;
