@@ -42,7 +42,6 @@ void record_request(const struct request *r, const struct outcome *o)
         log_str("method", r->method),
         log_str("route", r->route ? slice_str(r->route->path) : SLICE_NONE),
         log_str("client", r->client.address),
-        log_str("token", r->who.token.id),
         log_ms("ms", o->took_us),
         log_str("cut", o->cut ? slice_str("true") : SLICE_NONE),
         log_num("status", o->status),
