@@ -42,6 +42,7 @@ void record_request(const struct request *r, const struct outcome *o)
         log_str("method", r->method),
         log_str("route", r->route ? slice_str(r->route->path) : SLICE_NONE),
         log_str("client", r->client.address),
+        log_str("token", r->who.token.n ? r->who.name : SLICE_NONE), /* that a session of the page came of, too */
         log_ms("ms", o->took_us),
         log_str("cut", o->cut ? slice_str("true") : SLICE_NONE),
         log_num("status", o->status),

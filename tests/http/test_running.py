@@ -9,6 +9,7 @@ import tempfile
 import time
 
 from server import PROGRAM, Server, chat, jsonl
+from test_access import Closed
 
 
 def folder_with(settings):
@@ -71,6 +72,32 @@ def test_a_request_is_a_line_in_the_log_that_its_answer_names():
         assert lines(s, "job")[0] | {"ms": 0, "time": ""} == {"time": "", "level": "info", "message": "job", "id": job["id"], "kind": "import", "state": "done",
                                                               "ms": 0, "collection": c["id"]}, lines(s, "job")
         assert "hidden-words" not in s.said(1 << 30) and "secret-name" not in s.said(1 << 30)  # what people look for is not in the log
+
+
+def test_lines_of_requests_say_who_asked_from_where():
+    with Server("--log", "json") as s:
+        s.ask("GET", "collections", headers={"X-Request-Id": "open", "Authorization": "Bearer any"})
+        s.stop()
+        line = next(r for r in lines(s, "request") if r["id"] == "open")
+        assert line["client"] == "127.0.0.1" and "token" not in line, line
+    with Closed("--log", "json") as s:
+        s.as_admin("POST", "collections", {"name": "c"}, 201)
+        s.ask("GET", "collections", headers={"X-Request-Id": "right"}, token="read")
+        s.ask("POST", "reload", {}, headers={"X-Request-Id": "forbidden"}, token="read")
+        s.ask("GET", "collections", headers={"X-Request-Id": "nobody"}, token=None)
+        assert s.ask("GET", "collections", headers={"X-Request-Id": "the-boss"}, token=s.bind("the \"boss\" status=1", "c", scopes=["read"])["token"]).status == 200
+        s.stop()
+        by = {r["id"]: r for r in lines(s, "request")}
+        assert {name: by[name].get("token") for name in ("right", "forbidden", "nobody", "the-boss")} == \
+            {"right": "read", "forbidden": "read", "nobody": None, "the-boss": "the \"boss\" status=1"}, by
+        assert {r["client"] for r in by.values()} == {"127.0.0.1"}
+        assert not any(token in s.said(1 << 30) for token in s.tokens.values())
+        s.options = ("--require-token", "--log", "text")
+        s.start()
+        s.ask("GET", "collections", headers={"X-Request-Id": "as-text"}, token="read")
+        s.stop()
+        line = next(line for line in s.said(1 << 30).splitlines() if "id=as-text" in line)
+        assert " client=127.0.0.1 " in line and " token=read " in line, line
 
 
 def test_rules_and_settings_are_read_again_without_a_restart():
