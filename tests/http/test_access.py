@@ -347,8 +347,8 @@ def test_rates_and_sizes_are_held():
     assert s.ask("GET", "collections").status == 200, "others are not slowed"
     big = s.as_admin("POST", "tokens", {"name": "small", "scopes": ["ingest"], "max_upload_mb": 1}, 201)
     s.ask("POST", "collections/bbb/uploads", b"x" * (1 << 20) + b"y", token=big["token"]).problem(413)
-    pieces = (b"x" * (1 << 16) for _ in range(17)) # no length is told: what comes is counted
-    s.ask("POST", "collections/bbb/uploads?filename=a", pieces, {"Transfer-Encoding": "chunked"}, token=big["token"]).problem(413, "1048576")
+    pieces = (b"x" * (1 << 16) for _ in range(17)) # chunked: no length is told, and what comes is counted
+    s.ask("POST", "collections/bbb/uploads?filename=a", pieces, token=big["token"]).problem(413, "1048576")
     s.ask("POST", "collections/bbb/uploads?filename=a", gzip.compress(b"x" * (2 << 20)), {"Content-Encoding": "gzip"}, token=big["token"]).problem(413, "1048576")
     codes = [s.ask("GET", "collections", token="tt_" + "b" * 12 + "_" + "C" * 43).status for _ in range(40)]
     assert 429 in codes and set(codes) <= {401, 429}, codes
