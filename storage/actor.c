@@ -63,7 +63,7 @@ static bool log_change(void *ctx, struct err *e)
         return true;
     if (!is_told(s, actor, now, &told, e))
         return false;
-    s->logged = true;
+    s->logged = s->logging = true;
     if (told || (!s->actor && atomic_exchange(&everywhere_logged, true)))
         return true;
     struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
@@ -77,9 +77,21 @@ static bool log_change(void *ctx, struct err *e)
     return stmt_run(q, e);
 }
 
+/* Where the change was undone, so was its row: the next one of the action has it. */
+static void change_ended(void *ctx, bool committed)
+{
+    struct store *s = ctx;
+    if (s->logging && !committed) {
+        s->logged = false;
+        if (!s->actor)
+            atomic_store(&everywhere_logged, false);
+    }
+    s->logging = false;
+}
+
 bool access_install(struct store *s, struct err *e)
 {
-    db_before_commit(s->db, log_change, s);
+    db_before_commit(s->db, log_change, change_ended, s);
     return db_add_function(s->db, "mine", mine, s, e);
 }
 

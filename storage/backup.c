@@ -236,6 +236,7 @@ static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, 
         return false;
     if (rename(b->part, b->to) != 0)
         return err_errno(e, "cannot name the backup %s", b->to);
+    b->copied.n = 0; /* they are of the backup that is there now, whatever happens */
     drop_old_uploads(b);
     return sync_folder_of(b, b->to, e);
 }

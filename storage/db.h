@@ -43,8 +43,8 @@ bool db_write(struct db *db, struct err *e);
 /* Ends the innermost transaction: a write transaction is committed when `ok`, else undone (as it is when the commit fails). A
  * commit is on disk when this returns. Gives back whether all went well: `return db_end(db, work(db, e), e);` */
 bool db_end(struct db *db, bool ok, struct err *e);
-/* From now on called in each write transaction that has changed a row, before it is committed; false undoes it. */
-void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void *ctx);
+/* From now on called in each write transaction that has changed a row, before it is committed; false undoes it. And `ended` at the end of each. */
+void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void (*ended)(void *ctx, bool committed), void *ctx);
 
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
 

@@ -20,6 +20,7 @@ struct store {
     const atomic_bool *stop; /* store_break_off() */
     const struct actor *actor; /* store_act_as(); NULL: nobody in particular */
     bool logged;            /* what the actor does, in this action */
+    bool logging;           /* the row is of the transaction that goes on */
 };
 
 /* Nobody wants any more what is read. */

@@ -152,22 +152,35 @@ static bool take_claimed(struct stmt *q, struct arena *a, struct job_row *out, b
     return step == STEP_DONE;
 }
 
-/* Those that are free and were attempted often enough fail for good (but for builds: it is their groups that count attempts); then the
- * oldest that is free is taken. */
-static bool claim(struct store *s, enum job_lane lane, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e)
+/* One that is free and was attempted often enough fails for good (but for builds: it is their groups that count attempts). *n 0: there is none. */
+static bool give_up_one(struct store *s, const char *now, int64_t *n, struct err *e)
 {
-    char now[CLOCK_TEXT];
-    clock_text(clock_now_us(), now);
     struct stmt *q = db_prepare(s->db,
         "UPDATE job SET state = CASE WHEN cancel THEN 4 ELSE 3 END, ended_at = $1,"
         " error = CASE WHEN cancel THEN error ELSE 'it was begun ' || attempts || ' times and never came to an end' END"
-        " WHERE state IN (0, 1) AND (state = 0 OR NOT " HELD("$2") ") AND (attempts >= $3 OR cancel) AND kind <> 'build'", e);
+        " WHERE n = (SELECT n FROM job WHERE state IN (0, 1) AND (state = 0 OR NOT " HELD("$2") ") AND (attempts >= $3 OR cancel) AND kind <> 'build' LIMIT 1)"
+        " RETURNING n", e);
     bind_text(q, slice_str(now));
     bind_int(q, clock_monotonic_us());
     bind_int(q, ATTEMPTS_MAX);
-    if (!stmt_run(q, e))
-        return false;
-    q = db_prepare(s->db,
+    *n = 0;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *n = take_int(q);
+    return step == STEP_DONE && (!*n || webhooks_tell(s, *n, e));
+}
+
+/* The oldest that is free, once those that had their attempts are out of the way. */
+static bool claim(struct store *s, enum job_lane lane, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e)
+{
+    char now[CLOCK_TEXT];
+    int64_t given_up;
+    clock_text(clock_now_us(), now);
+    do
+        if (!give_up_one(s, now, &given_up, e))
+            return false;
+    while (given_up);
+    struct stmt *q = db_prepare(s->db,
         "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 0, started_at = coalesce(started_at, $2)"
         " WHERE n = (SELECT n FROM job WHERE " FREE("$3", "$4") " AND " IN_LANE "$5 ORDER BY n LIMIT 1) RETURNING " JOB_COLUMNS, e);
     bind_int(q, lease_end(lease_s));
@@ -279,7 +292,7 @@ static bool finish(struct store *s, const struct job_row *job, enum job_state st
         return false;
     if (!db_changes(s->db))
         return err_set(e, ERR_CONFLICT, "the job is not running, or somebody else has taken it over");
-    return again || (pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e) && webhooks_tell(s, n, e));
+    return again || (webhooks_tell(s, n, e) && pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e));
 }
 
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)
@@ -293,7 +306,7 @@ static bool release(struct store *s, uint64_t *begun, struct err *e)
     bind_int(q, clock_monotonic_us());
     if (!stmt_run(q, e))
         return false;
-    q = db_prepare(s->db, "SELECT count(*) FROM job WHERE state = 0 AND attempts > 0", e);
+    q = db_prepare(s->db, "SELECT count(*) FROM job WHERE state IN (0, 1) AND state = 0 AND attempts > 0", e);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
     *begun = (uint64_t)take_int(q);
@@ -309,14 +322,14 @@ bool store_jobs_release(struct store *s, uint64_t *begun, struct err *e)
 static bool rewind_waits(struct store *s, struct err *e)
 {
     int64_t now = clock_now_us();
-    struct stmt *q = db_prepare(s->db, "UPDATE job SET begin_at = $1 WHERE state = 0 AND begin_at > $1", e);
+    struct stmt *q = db_prepare(s->db, "UPDATE job SET begin_at = $1 WHERE state IN (0, 1) AND state = 0 AND begin_at > $1", e);
     bind_int(q, now + WAIT_US);
     if (!stmt_run(q, e))
         return false;
     q = db_prepare(s->db, "UPDATE piece_group SET since = min(since, $1), due = min(due, $2) WHERE due > $2", e);
     bind_int(q, now);
     bind_int(q, now + WAIT_US);
-    return stmt_run(q, e);
+    return stmt_run(q, e) && webhooks_rewind(s, e);
 }
 
 bool store_jobs_rewind(struct store *s, struct err *e)

@@ -46,7 +46,8 @@ struct db {
     int wal_pages;             /* after the last commit */
     int64_t changes;           /* rows that this connection had changed when the write transaction began */
     bool (*before_commit)(void *ctx, struct err *e);
-    void *before_ctx;
+    void (*ended)(void *ctx, bool committed);
+    void *commit_ctx;
     size_t nstatements, nbusy;
     struct stmt *buckets[BUCKETS];
 };
@@ -312,10 +313,11 @@ static void give_back_all(struct db *db)
             stmt_reset(q);
 }
 
-void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void *ctx)
+void db_before_commit(struct db *db, bool (*call)(void *ctx, struct err *e), void (*ended)(void *ctx, bool committed), void *ctx)
 {
     db->before_commit = call;
-    db->before_ctx = ctx;
+    db->ended = ended;
+    db->commit_ctx = ctx;
 }
 
 bool db_end(struct db *db, bool ok, struct err *e)
@@ -326,12 +328,14 @@ bool db_end(struct db *db, bool ok, struct err *e)
     if (!db->writing)
         return db_script(db, "COMMIT", ok ? e : NULL) && ok;
     if (ok && db->before_commit && sqlite3_total_changes64(db->raw) != db->changes)
-        ok = db->before_commit(db->before_ctx, e);
+        ok = db->before_commit(db->commit_ctx, e);
     bool committed = ok && db_script(db, "COMMIT", e);
     if (!committed && !sqlite3_get_autocommit(db->raw))
         db_script(db, "ROLLBACK", NULL);
     if (committed)
         checkpoint(db);
+    if (db->ended)
+        db->ended(db->commit_ctx, committed);
     db->writing = false;
     db->wrote |= committed;
     db_unlock(db);

@@ -13,8 +13,9 @@ struct ended {
     struct store *s;
     struct arena arena;
     int64_t collection;         /* its key; 0: of none */
-    struct slice id, kind, collection_id, collection_name, result, error, since;
+    struct slice id, kind, collection_id, collection_name, result, error;
     enum job_state state;
+    int64_t told;               /* the last finding of the collection that was told before */
     int64_t found, by_kind[KIND_COUNT];
 };
 
@@ -30,10 +31,8 @@ static bool any_webhook(struct store *s, bool *any, struct err *e)
 
 static bool load(struct ended *job, int64_t n, struct err *e)
 {
-    /* What was appended to a run, or came as spans, was looked at before the job began. */
     struct stmt *q = db_prepare(job->s->db,
-        "SELECT j.id, j.kind, j.state, j.result, j.error, CASE WHEN j.kind IN ('look', 'build') THEN j.created_at ELSE coalesce(j.started_at, j.created_at) END,"
-        " c.n, c.id, c.name FROM job j LEFT JOIN collection c ON c.id = j.collection WHERE j.n = $1", e);
+        "SELECT j.id, j.kind, j.state, j.result, j.error, c.n, c.id, c.name, c.told FROM job j LEFT JOIN collection c ON c.id = j.collection WHERE j.n = $1", e);
     bind_int(q, n);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
@@ -42,10 +41,10 @@ static bool load(struct ended *job, int64_t n, struct err *e)
     job->state = (enum job_state)take_int(q);
     job->result = take_text(q, &job->arena);
     job->error = take_text(q, &job->arena);
-    job->since = take_text(q, &job->arena);
     job->collection = take_int(q);
     job->collection_id = take_text(q, &job->arena);
     job->collection_name = take_text(q, &job->arena);
+    job->told = take_int(q);
     stmt_reset(q);
     return true;
 }
@@ -56,24 +55,27 @@ static bool name_collection(struct ended *job, struct err *e)
     struct jvalue *result = NULL;
     if (job->collection || !job->result.len || !jread(&job->arena, job->result, NULL, NULL, &result, NULL))
         return true;
-    struct stmt *q = db_prepare(job->s->db, "SELECT n, id, name FROM collection WHERE id = $1", e);
+    struct stmt *q = db_prepare(job->s->db, "SELECT n, id, name, told FROM collection WHERE id = $1", e);
     bind_text(q, jstr(jpath(result, "collection", "id", NULL)));
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         job->collection = take_int(q);
         job->collection_id = take_text(q, &job->arena);
         job->collection_name = take_text(q, &job->arena);
+        job->told = take_int(q);
     }
     return step == STEP_DONE;
 }
 
-#define NEW_FINDINGS " FROM finding f LEFT JOIN run r ON r.n = f.run WHERE f.collection = $1 AND f.created_at >= $2 AND f.status <> 2"
+/* By their number, as jobs that build and look are used again and again, and several may find at a time: each finding is told once. The plus keeps SQLite from
+ * going through all that the collection ever had. */
+#define NEW_FINDINGS " FROM finding f LEFT JOIN run r ON r.n = f.run WHERE +f.collection = $1 AND f.n > $2 AND f.status <> 2"
 
 static bool count_findings(struct ended *job, struct err *e)
 {
     struct stmt *q = db_prepare(job->s->db, "SELECT f.kind, count(*)" NEW_FINDINGS " GROUP BY f.kind", e);
     bind_int(q, job->collection);
-    bind_text(q, job->since);
+    bind_int(q, job->told);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         int64_t kind = take_int(q), n = take_int(q);
@@ -82,6 +84,13 @@ static bool count_findings(struct ended *job, struct err *e)
         job->found += n;
     }
     return step == STEP_DONE;
+}
+
+static bool told_by_now(struct ended *job, struct err *e)
+{
+    struct stmt *q = db_prepare(job->s->db, "UPDATE collection SET told = coalesce((SELECT max(n) FROM finding), told) WHERE n = $1", e);
+    bind_int(q, job->collection);
+    return stmt_run(q, e);
 }
 
 /* ---- the payload -------------------------------------------------------------------------------------------------------- */
@@ -128,7 +137,7 @@ static bool findings(struct jsonw *j, struct ended *job, struct slice page, stru
     jsonw_array(j);
     struct stmt *q = db_prepare(job->s->db, "SELECT f.id, f.title, f.kind, f.severity, f.detector, r.id" NEW_FINDINGS " ORDER BY f.severity DESC, f.n LIMIT $3", e);
     bind_int(q, job->collection);
-    bind_text(q, job->since);
+    bind_int(q, job->told);
     bind_int(q, FINDINGS_SHOWN);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
@@ -250,7 +259,7 @@ static bool tell(struct ended *job, int64_t n, struct err *e)
         for (int event = 0; ok && event < WEBHOOK_EVENTS; event++)
             if (who[i].events & 1u << event)
                 ok = queue(job, who[i].webhook, (enum event)event, who[i].page, e);
-    return ok;
+    return ok && (job->state != JOB_DONE || !job->collection || told_by_now(job, e));
 }
 
 bool webhooks_tell(struct store *s, int64_t job, struct err *e)

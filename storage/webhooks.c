@@ -106,6 +106,12 @@ static bool has_room(struct store *s, struct err *e)
     return n < WEBHOOKS_MOST || err_set(e, ERR_LIMIT, "there are %d webhooks already; delete one first", WEBHOOKS_MOST);
 }
 
+/* While there was no webhook nobody noted what is new. */
+static bool forget_old_findings(struct store *s, struct err *e)
+{
+    return db_script(s->db, "UPDATE collection SET told = coalesce((SELECT max(n) FROM finding), told) WHERE (SELECT count(*) FROM webhook) = 1", e);
+}
+
 static bool add(struct store *s, const struct webhook_row *wish, struct slice id, struct arena *a, struct webhook_row *out, struct err *e)
 {
     int64_t collection = 0;
@@ -120,7 +126,7 @@ static bool add(struct store *s, const struct webhook_row *wish, struct slice id
     bind_int(q, wish->events ? wish->events : WEBHOOK_ALL);
     bind_int(q, collection);
     bind_text(q, slice_str(now));
-    return stmt_run(q, e) && find(s, id, a, out, e);
+    return stmt_run(q, e) && forget_old_findings(s, e) && find(s, id, a, out, e);
 }
 
 bool store_webhook_add(struct store *s, const struct webhook_row *wish, struct arena *a, struct webhook_row *out, struct slice *secret,
@@ -296,13 +302,15 @@ static bool end(struct store *s, const struct delivery_row *row, int status, str
     bool told = status >= 200 && status < 300, over = gone || row->attempts >= DELIVERY_ATTEMPTS;
     clock_text(at, now);
     clock_text(at - 7 * 24 * 3600 * SECOND, week);
-    struct stmt *q = db_prepare(s->db, "UPDATE delivery SET state = $1, status = $2, error = $3, next_at = $4, ended_at = $5 WHERE n = $6", e);
+    struct stmt *q = db_prepare(s->db, "UPDATE delivery SET state = $1, status = $2, error = $3, next_at = $4, ended_at = $5"
+                                       " WHERE n = $6 AND attempts = $7 AND state = 0", e); /* unless its lease was over and somebody else has it */
     bind_int(q, told ? DELIVERY_DELIVERED : over ? DELIVERY_FAILED : DELIVERY_WAITING);
     bind_count(q, status ? status : -1);
     bind_text(q, told ? SLICE_NONE : error);
     bind_int(q, told || over ? 0 : at + pauses[row->attempts > 0 ? row->attempts - 1 : 0]);
     bind_text(q, slice_str(now));
     bind_int(q, row->n);
+    bind_int(q, row->attempts);
     if (!stmt_run(q, e))
         return false;
     q = db_prepare(s->db, "DELETE FROM delivery WHERE state <> 0 AND ended_at < $1", e);
@@ -313,4 +321,12 @@ static bool end(struct store *s, const struct delivery_row *row, int status, str
 bool store_delivery_end(struct store *s, const struct delivery_row *row, int status, struct slice error, bool gone, struct err *e)
 {
     return db_write(s->db, e) && db_end(s->db, end(s, row, status, error, gone, e), e);
+}
+
+bool webhooks_rewind(struct store *s, struct err *e)
+{
+    int64_t latest = clock_now_us() + pauses[DELIVERY_ATTEMPTS - 2];
+    struct stmt *q = db_prepare(s->db, "UPDATE delivery SET next_at = $1 WHERE state = 0 AND next_at > $1", e);
+    bind_int(q, latest);
+    return stmt_run(q, e);
 }

@@ -59,8 +59,11 @@ bool store_deliveries_claim(struct store *s, size_t most, int64_t lease_us, stru
  * and 2, 5, 8 and 12 h, or given up when that is over or `gone`. What ended a week ago goes. */
 bool store_delivery_end(struct store *s, const struct delivery_row *row, int status, struct slice error, bool gone, struct err *e);
 
-/* ---- for jobs.c, in the transaction that ends job n ------------------------------------------------------------------- */
+/* ---- for jobs.c, in its transactions; the first in that which ends job n ------------------------------------------------------------------- */
 
+/* Before the job goes back to the queue, if it does. */
 bool webhooks_tell(struct store *s, int64_t job, struct err *e);
+/* The clock was set back: nothing waits longer than the longest pause between two tries. */
+bool webhooks_rewind(struct store *s, struct err *e);
 
 #endif
