@@ -1,5 +1,6 @@
 """Who may do what: every route of openapi.json with no token, with every scope, and with a token for another collection; and what a token for one
 collection can find out about others by names, ids, lists, filters and bodies."""
+import gzip
 import json
 import os
 import re
@@ -346,6 +347,9 @@ def test_rates_and_sizes_are_held():
     assert s.ask("GET", "collections").status == 200, "others are not slowed"
     big = s.as_admin("POST", "tokens", {"name": "small", "scopes": ["ingest"], "max_upload_mb": 1}, 201)
     s.ask("POST", "collections/bbb/uploads", b"x" * (1 << 20) + b"y", token=big["token"]).problem(413)
+    pieces = (b"x" * (1 << 16) for _ in range(17)) # chunked: no length is told, and what comes is counted
+    s.ask("POST", "collections/bbb/uploads?filename=a", pieces, token=big["token"]).problem(413, "1048576")
+    s.ask("POST", "collections/bbb/uploads?filename=a", gzip.compress(b"x" * (2 << 20)), {"Content-Encoding": "gzip"}, token=big["token"]).problem(413, "1048576")
     codes = [s.ask("GET", "collections", token="tt_" + "b" * 12 + "_" + "C" * 43).status for _ in range(40)]
     assert 429 in codes and set(codes) <= {401, 429}, codes
     assert s.ask("GET", "collections").status == 200, "guessing shuts nobody out who knows"
