@@ -77,6 +77,8 @@ static bool log_change(void *ctx, struct err *e)
     return stmt_run(q, e);
 }
 
+bool store_log_action(struct store *s, struct err *e) { return db_write(s->db, e) && db_end(s->db, log_change(s, e), e); }
+
 bool access_install(struct store *s, struct err *e)
 {
     db_before_commit(s->db, log_change, s);
