@@ -33,6 +33,7 @@ enum {
     HEADERS_MOST = 100,
     JSON_MAX = 1 << 20,             /* a JSON body */
     BYTES_MAX = 32 << 20,           /* a body of BODY_BYTES */
+    STRANGER_MAX = 8 << 10,         /* a body for which nobody is asked who they are: times all connections it is less than BODIES_MAX */
     BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
     DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
     TICK_MS = 50,
@@ -259,9 +260,10 @@ static void keep_headers(struct request *r, const struct head *head)
 /* Most bytes of a body, as it comes and unpacked. */
 static uint64_t route_max(const struct exchange *x)
 {
-    switch (x->errand.request.route->body) {
+    const struct route *route = x->errand.request.route;
+    switch (route->body) {
     case BODY_NONE: break;
-    case BODY_JSON: return JSON_MAX;
+    case BODY_JSON: return route->need == NEED_NONE ? STRANGER_MAX : JSON_MAX;
     case BODY_BYTES: return BYTES_MAX;
     case BODY_SPOOL: return x->http->server.spool.max;
     }
