@@ -3,7 +3,10 @@
 #include "base/hash.h"
 #include "storage/run_write.h"
 
-enum { PRUNE_RUNS = 100 }; /* in one transaction */
+enum {
+    PRUNE_RUNS = 100,     /* in one transaction */
+    KEEP_LEAST = 4 << 20, /* bytes: tables and indexes alone take over half of it */
+};
 
 static bool sizes(struct store *s, struct store_sizes *out, struct err *e)
 {
@@ -76,6 +79,9 @@ bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err
         case UNIT_RUNS: out->runs = n; break;
         case UNIT_BYTES: out->bytes = n * units[i].one; break;
         }
+        if (out->bytes && out->bytes < KEEP_LEAST && of == KEEP_SERVER)
+            return *out = (struct keep){0}, err_set(e, ERR_USAGE, "\"%.*s\" is too little: an empty database takes over 2 MB, so that no run would be "
+                                                    "kept; give it 4MB or more", SLICE_ARG(text));
         if (units[i].what == (of == KEEP_SERVER ? UNIT_BYTES : UNIT_RUNS))
             return true;
     }

@@ -21,7 +21,8 @@ bool store_queue(struct store *s, struct arena *a, struct queue_rows *out, struc
  * uses at most `bytes`. 0: that does not matter. */
 struct keep { int64_t age_us, runs, bytes; };
 enum keep_of { KEEP_SERVER, KEEP_COLLECTION };
-/* "90d", "12h", "5000runs" (a collection's), "100GB", "500MB" (a server's), "forever". ERR_USAGE says what it can be. */
+/* "90d", "12h", "5000runs" (a collection's), "100GB", "500MB" (a server's, 4MB or more), "forever". ERR_USAGE says what it
+ * can be. */
 bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err *e);
 
 struct pruned {

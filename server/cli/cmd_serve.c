@@ -101,7 +101,9 @@ static bool live_options(struct cli *cli, struct http_options *out, struct err *
     out->rules = cli_rulebook_options(cli);
     if (keep && !keep_parse(slice_str(keep), KEEP_SERVER, &out->keep, e))
         return err_prefix(e, "--keep");
-    if (most && (!keep_parse(slice_str(most), KEEP_SERVER, &room, e) || room.age_us))
+    if (most && !keep_parse(slice_str(most), KEEP_SERVER, &room, e))
+        return err_prefix(e, "--max-db");
+    if (room.age_us)
         return err_set(e, ERR_USAGE, "--max-db is a size (500MB, 100GB), not '%s'", most);
     out->database_max = room.bytes;
     return true;

@@ -6,6 +6,7 @@
 #include "detect/detect.h"
 #include "http/access.h"
 #include "http/gate.h"
+#include "http/held.h"
 #include "http/lanes.h"
 #include "http/listen.h"
 #include "http/metrics.h"
@@ -129,7 +130,7 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
     inflate_free(x->errand.request.inflate);
     atomic_fetch_sub(&http->body_bytes, x->counted);
     if (x->errand.answer.fd >= 0)
-        close(x->errand.answer.fd);
+        held_close(x->errand.answer.fd, x->errand.answer.fd_size);
     str_free(&x->errand.answer.body);
     str_free(&x->errand.request.body);
     arena_free(&x->errand.request.arena);
@@ -147,9 +148,10 @@ static struct MHD_Response *response_of(struct answer *a)
 {
     struct MHD_Response *response;
     if (a->fd >= 0) {
-        response = MHD_create_response_from_fd64(a->fd_size, a->fd);
-        if (response)
-            a->fd = -1; /* the response's now */
+        int fd = dup(a->fd); /* the response's; the answer's own is closed as the exchange ends */
+        response = fd < 0 ? NULL : MHD_create_response_from_fd64(a->fd_size, fd);
+        if (!response && fd >= 0)
+            close(fd);
     } else if (a->fixed.ptr || !a->body.len) {
         response = MHD_create_response_from_buffer(a->fixed.len, (void *)(uintptr_t)(a->fixed.ptr ? a->fixed.ptr : ""), MHD_RESPMEM_PERSISTENT);
     } else {

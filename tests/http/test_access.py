@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 
-from server import PROGRAM, Server, chat, jsonl
+from server import PROGRAM, ROOT, Server, chat, jsonl
 
 SCOPES = ("ingest", "read", "review", "admin")
 MAY = { # by x-telltale-scope: whose token is enough
@@ -321,6 +321,44 @@ def test_the_database_is_its_owners_and_reloading_is_logged():
         assert os.stat(os.path.join(s.path, name)).st_mode & 0o077 == 0, name
     assert s.ask("POST", "reload", {}).status == 200
     assert s.as_admin("GET", "audit")["items"][0]["action"] == "POST /api/v1/reload"
+
+
+def test_a_key_of_one_token_is_no_key_of_another():
+    s, _, _ = two()
+    body, key = jsonl([chat("the-same")]).encode(), {"Idempotency-Key": "1"}
+    for name in ("night", "day"):
+        s.tokens[name] = s.as_admin("POST", "tokens", {"name": name, "scopes": ["ingest"]}, 201)["token"]
+    ups = {}
+    for name in ("night", "day", "night"):
+        r = s.ask("POST", "collections/aaa/uploads?filename=same.jsonl&wait=20", body, key, token=name)
+        assert r.status == 200, (name, r.status, r.body)
+        ups.setdefault(name, set()).add(r.json()["id"])
+    assert len(ups["night"]) == len(ups["day"]) == 1 and ups["night"] != ups["day"], ups
+    run = next(r for r in s.ask("GET", "collections/aaa/runs?limit=100").json()["items"] if r["external_id"] == "the-same")
+    said = json.dumps({"role": "user", "content": "ok"}).encode()
+    places = [s.ask("POST", f"runs/{run['id']}/messages", said, {**key, "Content-Type": "application/json"}, token=name).json()["first_index"] for name in ("night", "day", "night")]
+    assert places == [run["messages"], run["messages"] + 1, run["messages"]], places
+
+
+# ---- agents --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_is_shown_only_tools_that_it_may_call():
+    s, _, _ = two()
+
+    def listed(token):
+        r = subprocess.run(["node", os.path.join(ROOT, "tests/mcp/scoped.mjs"), f"http://127.0.0.1:{s.port}", s.tokens[token]], capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr[-2000:]
+        return json.loads(r.stdout)
+
+    everything, reading, reviewing = listed("admin"), listed("read"), listed("review")
+    assert set(reading) < set(reviewing) <= set(everything), (reading, reviewing)
+    assert {"get_run", "query", "search"} <= set(reading) and not any(t["writes"] for t in reading.values()), reading
+    assert {"label_run", "review_finding"} <= set(reviewing), reviewing
+    assert set(everything) - set(reading) == {n for n, t in everything.items() if t["writes"]}, "a token that reads is refused just what changes something"
+    s.bind("reader of bbb", "bbb", scopes=("read",))
+    bound = listed("reader of bbb")
+    assert "query" not in bound and {"get_run", "list_runs", "search"} <= set(bound), bound
 
 
 # ---- browsers ------------------------------------------------------------------------------------------------------------------------

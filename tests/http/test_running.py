@@ -214,6 +214,13 @@ def test_a_full_database_takes_nothing_in_and_gives_room_back():
         assert s.get("collections/c")["runs"] == 1200 - pruned["deleted"] + 1
 
 
+def test_a_size_in_which_no_run_fits_is_refused():
+    with tempfile.TemporaryDirectory(prefix="telltale-http-") as folder:
+        for args in (["prune", "--keep", "3MB"], ["serve", "--keep", "1MB"], ["serve", "--max-db", "2MB"]):
+            done = subprocess.run([PROGRAM, "--db", os.path.join(folder, "t.db"), *args], capture_output=True, timeout=20)
+            assert done.returncode == 2 and b"4MB or more" in done.stderr, (args, done)
+
+
 def test_the_program_of_a_database_that_cannot_shrink_writes_it_anew():
     with Server() as s:
         s.collection()

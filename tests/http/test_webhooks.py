@@ -13,6 +13,7 @@ import time
 
 from server import PROGRAM, Server, chat, jsonl
 from test_api import check, described
+from test_judges import RUBRIC, Judging, done, runs
 
 EVENTS = ["import.done", "findings.new", "judge.done", "job.failed"]
 
@@ -138,6 +139,32 @@ def test_webhooks_are_told_and_signed():
         s.ask("POST", "webhooks/nothing/test", {}).problem(404)
         s.send("DELETE", "collections/other", status=204)
         assert not s.get("webhooks")["items"], "a collection takes its webhooks with it"
+    ear.close()
+
+
+def test_webhooks_are_told_what_judges_said_and_what_failed():
+    ear = Listener()
+    with Judging(options=("--private-webhooks",)) as (s, model):
+        s.collection()
+        s.upload(runs(4))
+        s.send("POST", "rubrics", {"text": RUBRIC}, 201)
+        made = s.send("POST", "webhooks", {"url": ear.url, "events": ["judge.done", "job.failed"]}, 201)
+        wish = {"collection": "c", "rubric": "any-error"}
+        job = done(s, s.send("POST", "judgments", wish, 202))
+        told = checked(ear.wait(1)[0], made["secret"])
+        data = told["data"]
+        assert told["type"] == "judge.done" and data["job"] == {"id": job["id"], "kind": "judge", "state": "done", "error": None}, told
+        assert data["result"]["calls"] == job["result"]["calls"] == 4 and data["result"]["stages"][0]["answered"] == 4, data["result"]
+        assert data["collection"]["name"] == "c" and data["url"] == f"http://127.0.0.1:{s.port}/c/{data['collection']['id']}", data
+        # the key is wrong now, and what was judged before is not asked again: another question
+        model.set_plan({**model.plan, "key": "another"})
+        s.send("PUT", "rubrics/any-error", {"text": RUBRIC.replace("something failed?", "anything at all failed?")})
+        job = s.send("POST", "judgments", wish, 202)
+        told = checked(ear.wait(2)[1], made["secret"])
+        row, data = s.get(f"jobs/{job['id']}"), told["data"]
+        assert row["state"] == "failed" and "401" in row["error"], row
+        assert told["type"] == "job.failed" and data["job"] == {"id": job["id"], "kind": "judge", "state": "failed", "error": row["error"]}, told
+        assert data["collection"]["name"] == "c" and data["url"].endswith("/jobs"), data
     ear.close()
 
 
