@@ -5,6 +5,8 @@ import hmac
 import http.server
 import json
 import os
+import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -190,6 +192,24 @@ def test_webhooks_are_told_again():
             time.sleep(0.05)
         assert (gone["state"], gone["status"]) == ("failed", 410), gone
     ear.close()
+
+
+def test_webhooks_wait_for_no_other():
+    """One that takes connections and never answers, with more to be told than are told at a time, holds up no other."""
+    ear, deaf = Listener(), socket.create_server(("127.0.0.1", 0))
+    with Server("--private-webhooks") as s:
+        hooks = [s.send("POST", "webhooks", {"url": url}, 201)["id"] for url in (f"http://127.0.0.1:{deaf.getsockname()[1]}", ear.url)]
+        for id, n in zip(hooks, (12, 1)):
+            s.send("PATCH", f"webhooks/{id}", {"paused": True})
+            for _ in range(n):
+                s.send("POST", f"webhooks/{id}/test", {}, 202)
+        s.stop()
+        with sqlite3.connect(s.db) as db:
+            db.execute("UPDATE webhook SET paused = 0")
+        db.close()
+        s.start()
+        ear.wait(1, 8)
+    ear.close(), deaf.close()
 
 
 def test_webhooks_go_nowhere_private():
