@@ -52,7 +52,7 @@ static bool set_log(const struct cli *cli, struct err *e)
 /* ---- settings that are read again ------------------------------------------------------------------------------------------- */
 
 /* Options that a reload takes over; the others are those of the start. */
-static const char *const live[] = {"log", "log-level", "rules", "keep", "max-db"};
+static const char *const live[] = {"log", "log-level", "redact", "rules", "keep", "max-db"};
 
 struct serving {
     struct cli *cli;

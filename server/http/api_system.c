@@ -2,6 +2,7 @@
 #include "http/metrics.h"
 
 #include "base/version.h"
+#include "storage/access.h"
 #include "storage/care.h"
 
 #include <errno.h>
@@ -69,7 +70,7 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
 
 bool api_reload(struct request *r, struct answer *a, struct err *e)
 {
-    return r->server->reload(r->server->reload_ctx, e) && state(a, "reloaded");
+    return r->server->reload(r->server->reload_ctx, e) && store_log_action(r->store, e) && state(a, "reloaded");
 }
 
 /* In a dry run what there is to say is known at once. */

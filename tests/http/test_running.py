@@ -120,13 +120,14 @@ def test_rules_and_settings_are_read_again_without_a_restart():
             s.collection()
             s.upload(jsonl([{"id": "r", "messages": [{"role": "user", "content": "go"}, *[call, back] * 12]}]))
             assert findings() == {"low"}
-            write("detectors: {repeated-call: {severity: high}}\nserve: {log: json, workers: 2}\n")
+            write("detectors: {repeated-call: {severity: high}}\nserve: {log: json, workers: 2, redact: true}\n")
             s.process.send_signal(signal.SIGHUP)
             until = time.monotonic() + 10
             while not lines(s, "rules and settings were read again") and time.monotonic() < until:
                 time.sleep(0.02)
             assert findings() == {"high"}
             assert lines(s, "--workers has changed: that holds when the server starts again")
+            assert "--redact" not in s.said(), "secrets are redacted from now on"
             for broken, words in (("detectors: {repeated-call: {severity: grave}}\n", "severity is low, medium or high"),
                                   ("detectors: {repeated-call: {severity: low}}\nrules: nowhere\n", "nowhere: No such file"),
                                   ("serve: {listn: x}\n", "serve has no key 'listn'")):
