@@ -30,6 +30,8 @@ struct actor {
 /* From now on it is they who act on the store; what it points to must live until the next call. NULL: nobody in particular, who sees
  * everything and leaves nothing in the log. */
 void store_act_as(struct store *s, const struct actor *actor);
+/* An Idempotency-Key as it is kept: the same words of another token are another key. Absent stays absent. */
+struct slice store_own_key(const struct store *s, struct arena *a, struct slice key);
 /* On stores on which nobody else acts it is they, in the whole process, whose changes then are one row of the log: a command line. */
 void store_act_everywhere_as(const struct actor *actor);
 
@@ -88,6 +90,9 @@ struct used { int64_t token; unsigned char session[SECRET_SIZE]; bool has_sessio
 bool store_used(struct store *s, const struct used *items, size_t n, struct err *e);
 
 /* ---- the log of changes ----------------------------------------------------------------------------------------------- */
+
+/* The row of what changes nothing in the database: what the server does, and not the store. */
+bool store_log_action(struct store *s, struct err *e);
 
 struct audit_row { int64_t n, at; struct slice actor, token, address, action, target, detail; };
 struct audit_rows { struct audit_row *items; size_t n; struct page_end end; };

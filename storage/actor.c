@@ -16,6 +16,11 @@ void store_act_as(struct store *s, const struct actor *actor)
     s->logged = false;
 }
 
+struct slice store_own_key(const struct store *s, struct arena *a, struct slice key)
+{
+    return key.ptr && s->actor && s->actor->token.len ? arena_printf(a, "%.*s:%.*s", SLICE_ARG(s->actor->token), SLICE_ARG(key)) : key;
+}
+
 bool store_is_bound(const struct store *s) { return s->actor && s->actor->bound; }
 
 bool store_sees(const struct store *s, int64_t collection)
@@ -88,6 +93,8 @@ static void change_ended(void *ctx, bool committed)
     }
     s->logging = false;
 }
+
+bool store_log_action(struct store *s, struct err *e) { return db_write(s->db, e) && db_end(s->db, log_change(s, e), e); }
 
 bool access_install(struct store *s, struct err *e)
 {

@@ -1,3 +1,4 @@
+#include "storage/access.h"
 #include "storage/append.h"
 
 /* The run and what stands against adding to it. */
@@ -22,14 +23,14 @@ static bool look(struct store *s, struct append *append, int64_t *run, struct ar
 }
 
 /* The answer that the same key got before. */
-static bool find_key(struct store *s, struct append *append, int64_t run, struct err *e)
+static bool find_key(struct store *s, struct append *append, int64_t run, struct arena *a, struct err *e)
 {
     append->known = false;
     if (!append->key.ptr)
         return true;
     struct stmt *q = db_prepare(s->db, "SELECT body, transcript, first_message, messages FROM append WHERE run = $1 AND key = $2", e);
     bind_int(q, run);
-    bind_text(q, append->key);
+    bind_text(q, store_own_key(s, a, append->key));
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
         return step == STEP_DONE;
@@ -45,7 +46,7 @@ static bool find_key(struct store *s, struct append *append, int64_t run, struct
 static bool begin(struct store *s, struct append *append, struct arena *a, struct err *e)
 {
     int64_t run;
-    if (!look(s, append, &run, a, e) || !find_key(s, append, run, e))
+    if (!look(s, append, &run, a, e) || !find_key(s, append, run, a, e))
         return false;
     if (append->known || !append->was_finished)
         return true;
@@ -70,6 +71,7 @@ bool append_check(struct store *s, struct append *append, struct err *e)
 bool append_write(struct store *s, const struct append *append, struct err *e)
 {
     int64_t run;
+    struct arena a = {0};
     if (!append->key.ptr && !append->finished)
         return true;
     if (!run_find(s, append->run, &run, e))
@@ -77,11 +79,13 @@ bool append_write(struct store *s, const struct append *append, struct err *e)
     struct stmt *q = db_prepare(s->db,
         "INSERT INTO append (run, key, body, transcript, first_message, messages, finished) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
     bind_int(q, run);
-    bind_text(q, append->key);
+    bind_text(q, store_own_key(s, &a, append->key));
     bind_blob(q, slice_of((const char *)append->body, HASH_SIZE));
     bind_int(q, append->transcript);
     bind_int(q, append->first);
     bind_int(q, append->messages);
     bind_int(q, append->finished);
-    return stmt_run(q, e);
+    bool ok = stmt_run(q, e);
+    arena_free(&a);
+    return ok;
 }

@@ -8,6 +8,8 @@
 
 #include <stdlib.h>
 
+enum { LOOK_US = 8000000, BATCH = 500 };
+
 /* ---- all of them, compiled ------------------------------------------------------------------------------------------- */
 
 struct compiled {
@@ -178,12 +180,13 @@ static bool keys_of(struct stmt *q, struct arena *a, struct ids *out, struct err
     return step == STEP_DONE;
 }
 
-/* Open findings of a detector, in a collection or (0) everywhere. */
-static bool candidates(struct store *s, struct slice detector, int64_t collection, struct arena *a, struct ids *out, struct err *e)
+/* Open findings of a detector, in a collection or (0) everywhere, whose key is above `after`. */
+static bool candidates(struct store *s, struct slice detector, int64_t collection, int64_t after, struct arena *a, struct ids *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT f.n FROM collection c JOIN finding f ON f.collection = c.n AND f.severity IN (0, 1, 2) AND f.detector = $1"
-                                       " AND f.status = 0 WHERE ($2 = 0 OR c.n = $2)", e);
+                                       " AND f.status = 0 AND f.n > $2 WHERE ($3 = 0 OR c.n = $3)", e);
     bind_text(q, detector);
+    bind_int(q, after);
     bind_int(q, collection);
     return keys_of(q, a, out, e);
 }
@@ -295,30 +298,29 @@ static bool insert(struct store *s, const struct exception_row *row, int64_t col
     return stmt_run(q, e);
 }
 
-static bool add(struct store *s, const struct exception_row *row, struct slice id, struct err *e)
+/* Sets aside what it holds of among findings whose keys are above `after`. */
+static bool add(struct store *s, const struct exception_row *row, struct slice id, int64_t after, struct err *e)
 {
     struct arena a = {0};
     struct ids keys;
     int64_t collection = 0;
     uint64_t changed = 0;
     bool ok = has_room(s, e) && (!row->collection.ptr || collection_find(s, row->collection, &collection, e)) &&
-              insert(s, row, collection, id, e) && candidates(s, row->detector, collection, &a, &keys, e) && update_all(s, &keys, &changed, e);
+              insert(s, row, collection, id, e) && candidates(s, row->detector, collection, after, &a, &keys, e) && update_all(s, &keys, &changed, e);
     arena_free(&a);
     return ok;
 }
 
-static bool add_new(struct store *s, const struct exception_row *row, struct arena *a, struct exception_row *out, struct err *e)
+static bool add_new(struct store *s, const struct exception_row *row, struct slice id, int64_t after, struct err *e)
 {
-    char made[UUID_TEXT + 1];
-    uuid_random(made);
-    const struct slice id = row->id.ptr ? row->id : slice_of(made, UUID_TEXT);
     int64_t n;
     if (!find(s, id, &n, e))
         return false;
-    if (n)
-        return err_set(e, ERR_CONFLICT, "there is an exception %.*s already", SLICE_ARG(id));
-    if (!add(s, row, id, e))
-        return false;
+    return n ? err_set(e, ERR_CONFLICT, "there is an exception %.*s already", SLICE_ARG(id)) : add(s, row, id, after, e);
+}
+
+static bool load_row(struct store *s, struct slice id, struct arena *a, struct exception_row *out, struct err *e)
+{
     struct stmt *q = db_prepare(s->db,
         "SELECT " ROW_COLUMNS ", (SELECT count(*) FROM finding f WHERE f.exception = x.n)"
         " FROM exception x LEFT JOIN collection c ON c.n = x.collection WHERE x.id = $1", e);
@@ -330,12 +332,75 @@ static bool add_new(struct store *s, const struct exception_row *row, struct are
     return true;
 }
 
+static bool look_at_one(struct store *s, const struct except *x, int64_t key, struct arena *a, bool *holds, struct err *e)
+{
+    struct finding f;
+    struct subject subject = {0};
+    struct subject_about about = {0};
+    struct exceptions *all;
+    if (!current(s, &all, e) || !finding_load(s, key, a, &f, e) || !finding_subject_load(s, key, &subject, e) || !ask_about(s, &subject, &about, a, e))
+        return false;
+    *holds = except_holds(x, all->scratch, &f, &about.about);
+    return true;
+}
+
+/* What an exception would hold of. */
+struct holding {
+    struct ids keys;
+    size_t cap;
+    int64_t highest;        /* of the keys that were looked at */
+};
+
+static bool look_at_all(struct store *s, const struct exception_row *row, const struct except *x, struct arena *a, struct holding *out, struct err *e)
+{
+    struct arena one = {0};
+    struct ids keys = {0};
+    int64_t collection = 0, deadline_us = clock_monotonic_us() + LOOK_US;
+    *out = (struct holding){0};
+    bool ok = (!row->collection.ptr || collection_find(s, row->collection, &collection, e)) && candidates(s, row->detector, collection, 0, a, &keys, e);
+    for (size_t i = 0; i < keys.n && ok; i++) {
+        bool holds = false;
+        arena_reset(&one);
+        ok = store_late(s, deadline_us)
+                 ? err_set(e, ERR_LIMIT, "it took too long to look at all %zu open findings of %.*s; name a \"collection\", or change the rule", keys.n,
+                           SLICE_ARG(slice_cut(row->detector, 100)))
+                 : look_at_one(s, x, keys.items[i], &one, &holds, e);
+        if (holds) {
+            out->keys.items = arena_grow(a, out->keys.items, out->keys.n, &out->cap, sizeof *out->keys.items);
+            out->keys.items[out->keys.n++] = keys.items[i];
+        }
+        out->highest = keys.items[i] > out->highest ? keys.items[i] : out->highest;
+    }
+    arena_free(&one);
+    return ok;
+}
+
+/* Nobody else can write while findings are set aside: a few hundred at a time. */
+static bool set_all_aside(struct store *s, const struct ids *keys, struct err *e)
+{
+    bool ok = true;
+    for (size_t i = 0; i < keys->n && ok; i += BATCH) {
+        uint64_t changed = 0;
+        const struct ids some = {keys->items + i, keys->n - i < BATCH ? keys->n - i : BATCH};
+        ok = db_write(s->db, e) && db_end(s->db, update_all(s, &some, &changed, e), e);
+    }
+    return ok;
+}
+
+/* It is looked at first, beside everybody else, and then written. What was found in between is looked at as the exception is written, and what is
+ * found later meets it. */
 bool store_exception_add(struct store *s, const struct exception_row *row, struct arena *a, struct exception_row *out, struct err *e)
 {
+    char made[UUID_TEXT + 1];
     struct except *x;
-    bool ok = check(row, &x, e);
+    struct holding holding;
+    uuid_random(made);
+    const struct slice id = row->id.ptr ? row->id : slice_of(made, UUID_TEXT);
+    bool ok = check(row, &x, e) && names_collection(s, row, e) && db_read(s->db, e) && db_end(s->db, look_at_all(s, row, x, a, &holding, e), e) &&
+              db_write(s->db, e) && db_end(s->db, add_new(s, row, id, holding.highest, e), e) && set_all_aside(s, &holding.keys, e) &&
+              db_read(s->db, e) && db_end(s->db, load_row(s, id, a, out, e), e);
     except_free(x);
-    return ok && names_collection(s, row, e) && db_write(s->db, e) && db_end(s->db, add_new(s, row, a, out, e), e);
+    return ok;
 }
 
 /* Is it there, and does it hold in that collection? */
@@ -360,7 +425,7 @@ static bool carry(struct store *s, const struct exception_row *row, struct err *
     if (holds)
         return true;
     if (!there)
-        return add(s, row, row->id, e);
+        return add(s, row, row->id, 0, e);
     /* The same export in another collection: an id made of both, so that it comes once there too. */
     struct hash h;
     unsigned char bytes[HASH_SIZE];
@@ -370,7 +435,7 @@ static bool carry(struct store *s, const struct exception_row *row, struct err *
     hash_add_framed(&h, row->collection);
     hash_end(&h, bytes);
     uuid_from(bytes, id);
-    return find_in(s, slice_of(id, UUID_TEXT), collection, &there, &holds, e) && (there || add(s, row, slice_of(id, UUID_TEXT), e));
+    return find_in(s, slice_of(id, UUID_TEXT), collection, &there, &holds, e) && (there || add(s, row, slice_of(id, UUID_TEXT), 0, e));
 }
 
 bool store_exception_carry(struct store *s, const struct exception_row *row, struct err *e)
@@ -381,39 +446,15 @@ bool store_exception_carry(struct store *s, const struct exception_row *row, str
     return ok && db_write(s->db, e) && db_end(s->db, carry(s, row, e), e);
 }
 
-static bool try_one(struct store *s, const struct except *x, int64_t key, struct arena *a, uint64_t *findings, struct err *e)
-{
-    struct finding f;
-    struct subject subject = {0};
-    struct subject_about about = {0};
-    struct exceptions *all;
-    if (!current(s, &all, e) || !finding_load(s, key, a, &f, e) || !finding_subject_load(s, key, &subject, e) || !ask_about(s, &subject, &about, a, e))
-        return false;
-    *findings += except_holds(x, all->scratch, &f, &about.about);
-    return true;
-}
-
-static bool try_all(struct store *s, const struct exception_row *row, const struct except *x, uint64_t *findings, struct err *e)
-{
-    struct arena a = {0}, one = {0};
-    struct ids keys = {0};
-    int64_t collection = 0;
-    bool ok = (!row->collection.ptr || collection_find(s, row->collection, &collection, e)) && candidates(s, row->detector, collection, &a, &keys, e);
-    for (size_t i = 0; i < keys.n && ok; i++) {
-        arena_reset(&one);
-        ok = try_one(s, x, keys.items[i], &one, findings, e);
-    }
-    arena_free(&one);
-    arena_free(&a);
-    return ok;
-}
-
 bool store_exception_try(struct store *s, const struct exception_row *row, uint64_t *findings, struct err *e)
 {
     struct except *x;
-    *findings = 0;
-    bool ok = check(row, &x, e) && names_collection(s, row, e) && db_read(s->db, e) && db_end(s->db, try_all(s, row, x, findings, e), e);
+    struct arena a = {0};
+    struct holding holding = {0};
+    bool ok = check(row, &x, e) && names_collection(s, row, e) && db_read(s->db, e) && db_end(s->db, look_at_all(s, row, x, &a, &holding, e), e);
+    *findings = holding.keys.n;
     except_free(x);
+    arena_free(&a);
     return ok;
 }
 

@@ -18,7 +18,8 @@ struct exception_rows { struct exception_row *items; size_t n; };
 /* Oldest first. `collection` (id or name; absent: all): those that hold in it, findings counted in it alone. `detector` absent: of any. */
 bool store_exceptions(struct store *s, struct slice collection, struct slice detector, struct arena *a, struct exception_rows *out, struct err *e);
 /* Adds one (id and created_at absent: made) and sets aside what it holds of and nobody has confirmed or dismissed. `collection` is an id or a
- * name. ERR_USAGE: its condition means nothing; ERR_CONFLICT: the id is taken; ERR_LIMIT: there are EXCEPTIONS_MAX. */
+ * name. ERR_USAGE: its condition means nothing; ERR_CONFLICT: the id is taken; ERR_LIMIT: there are EXCEPTIONS_MAX, or looking at the findings took
+ * too long, and nothing was added. Findings are set aside in several transactions: after another error some may be open still. */
 bool store_exception_add(struct store *s, const struct exception_row *row, struct arena *a, struct exception_row *out, struct err *e);
 /* How many findings it would set aside; nothing is written. */
 bool store_exception_try(struct store *s, const struct exception_row *row, uint64_t *findings, struct err *e);

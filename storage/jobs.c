@@ -106,6 +106,7 @@ static bool find_by_key(struct store *s, const struct job_row *job, struct slice
 static bool add(struct store *s, const struct job_row *job, struct slice key, struct arena *a, struct job_row *out, bool *existing, struct err *e)
 {
     int64_t n;
+    key = store_own_key(s, a, key);
     if (!find_by_key(s, job, key, &n, e))
         return false;
     *existing = n != 0;

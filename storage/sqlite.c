@@ -193,6 +193,11 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e)
         else
             ok = make_private(path, e);
     }
+    if (ok && write && !db->memory) { /* SQLite would make it for everybody to read; what it puts beside it is as this is */
+        int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (made >= 0)
+            close(made);
+    }
     if (ok) {
         int flags = SQLITE_OPEN_NOMUTEX | (write || db->memory ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
         int rc = sqlite3_open_v2(path, &db->raw, flags, NULL);

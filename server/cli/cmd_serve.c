@@ -52,7 +52,7 @@ static bool set_log(const struct cli *cli, struct err *e)
 /* ---- settings that are read again ------------------------------------------------------------------------------------------- */
 
 /* Options that a reload takes over; the others are those of the start. */
-static const char *const live[] = {"log", "log-level", "rules", "keep", "max-db"};
+static const char *const live[] = {"log", "log-level", "redact", "rules", "keep", "max-db"};
 
 struct serving {
     struct cli *cli;
@@ -106,16 +106,10 @@ static void tell_what_waits(const struct serving *s, struct arena *a, struct err
 static bool live_options(struct cli *cli, struct http_options *out, struct err *e)
 {
     const char *keep = cli_option(cli, "keep"), *most = cli_option(cli, "max-db");
-    struct keep room = {0};
     out->rules = cli_rulebook_options(cli);
     if (keep && !keep_parse(slice_str(keep), KEEP_SERVER, &out->keep, e))
         return err_prefix(e, "--keep");
-    if (most && !keep_parse(slice_str(most), KEEP_SERVER, &room, e))
-        return err_prefix(e, "--max-db");
-    if (room.age_us)
-        return err_set(e, ERR_USAGE, "--max-db is a size (500MB, 100GB), not '%s'", most);
-    out->database_max = room.bytes;
-    return true;
+    return !most || max_db_parse(slice_str(most), &out->database_max, e);
 }
 
 static bool read_again(struct serving *s, struct err *e)

@@ -1,4 +1,5 @@
 #include "http/api.h"
+#include "http/held.h"
 #include "http/kept.h"
 
 #include "view/export.h"
@@ -139,6 +140,7 @@ static bool write_file(void *ctx, struct slice bytes, struct err *e)
         if (n < 0)
             return err_errno(e, "cannot write the export");
         f->answer->fd_size += (uint64_t)n;
+        held_grow((uint64_t)n);
         bytes = slice_sub(bytes, (size_t)n, bytes.len);
     }
     return true;
@@ -161,7 +163,7 @@ static bool export_runs(struct request *r, struct answer *a, const struct collec
     for (size_t i = 0; i < export_kind_count; i++)
         if (slice_is(as, export_kinds[i].name))
             kind = &export_kinds[i];
-    a->fd = spool_scratch(&r->server->spool, e);
+    a->fd = held_open(&r->server->spool, e);
     struct export_file file = {.request = r, .answer = a};
     const struct export_sink sink = {.write = write_file, .ctx = &file};
     if (a->fd < 0 || !kind->write(r->store, filter, &sink, e))

@@ -2,6 +2,7 @@
 #include "http/metrics.h"
 
 #include "base/version.h"
+#include "storage/access.h"
 #include "storage/care.h"
 
 #include <errno.h>
@@ -74,6 +75,8 @@ bool api_reload(struct request *r, struct answer *a, struct err *e)
         *e = said;
         return false;
     }
+    if (!store_log_action(r->store, e))
+        return false;
     struct jsonw j = jsonw_to(&a->body);
     jsonw_object(&j);
     jsonw_kstrz(&j, "status", "reloaded");

@@ -75,7 +75,7 @@ static void tools_list(struct call *c)
 {
     jsonw_object(c->j);
     jsonw_key(c->j, "tools");
-    mcp_tools_write(c->j, c->writes);
+    mcp_tools_write(c->j, c->r, c->writes);
     jsonw_end(c->j);
 }
 

@@ -36,7 +36,7 @@ const struct mcp_tool *mcp_tool_find(struct slice name);
 bool mcp_tool_writes(const struct mcp_tool *tool);
 enum lane mcp_tool_lane(const struct mcp_tool *tool);
 /* The list that tools/list answers with: an array. */
-void mcp_tools_write(struct jsonw *j, bool writes);
+void mcp_tools_write(struct jsonw *j, const struct request *r, bool writes);
 /* Calls it: the members of a CallToolResult. What goes wrong is told in them (isError). */
 void mcp_tool_call(const struct mcp_tool *tool, struct request *r, const struct jvalue *arguments, struct slice page, struct jsonw *j);
 

@@ -177,12 +177,21 @@ static void input_schema(struct jsonw *j, const struct mcp_tool *tool)
     jsonw_end(j);
 }
 
-void mcp_tools_write(struct jsonw *j, bool writes)
+/* What it would only be refused is not offered to an agent. */
+static bool may_call(const struct request *r, const struct mcp_tool *tool)
+{
+    struct err e;
+    struct request as = *r;
+    as.route = route_of(tool);
+    return !access_may(&as, &e);
+}
+
+void mcp_tools_write(struct jsonw *j, const struct request *r, bool writes)
 {
     jsonw_array(j);
     for (size_t i = 0; i < TOOLS; i++) {
         const bool changes = mcp_tool_writes(&tools[i]);
-        if (changes && !writes)
+        if ((changes && !writes) || !may_call(r, &tools[i]))
             continue;
         jsonw_object(j);
         jsonw_kstrz(j, "name", tools[i].name);

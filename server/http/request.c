@@ -2,6 +2,7 @@
 
 #include "http/route.h"
 
+#include "http/held.h"
 #include "base/jsonw.h"
 
 #include <stdio.h>
@@ -260,7 +261,7 @@ void answer_problem(struct answer *a, const struct request *r, int status, const
 {
     str_free(&a->body);
     if (a->fd >= 0)
-        close(a->fd);
+        held_close(a->fd, a->fd_size);
     struct answer problem = {.status = status ? status : err_http_status(e->code), .type = "application/problem+json",
                              .body = STR_INIT(ANSWER_MAX), .fd = -1};
     memcpy(problem.headers, a->headers, sizeof problem.headers);

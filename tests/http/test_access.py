@@ -1,5 +1,6 @@
 """Who may do what: every route of openapi.json with no token, with every scope, and with a token for another collection; and what a token for one
 collection can find out about others by names, ids, lists, filters and bodies."""
+import gzip
 import json
 import os
 import re
@@ -7,7 +8,7 @@ import sqlite3
 import subprocess
 import time
 
-from server import PROGRAM, Server, chat, jsonl
+from server import PROGRAM, ROOT, Server, chat, jsonl
 
 SCOPES = ("ingest", "read", "review", "admin")
 MAY = { # by x-telltale-scope: whose token is enough
@@ -263,6 +264,103 @@ def test_who_only_puts_in_sees_only_that():
         assert s.ask("GET", path, token="ingest").status == 403, path
 
 
+def exported(s, name):
+    return [json.loads(line) for line in s.ask("GET", f"collections/{name}/export").body.decode().splitlines()]
+
+
+def put(s, name, lines, token, query=""):
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+    return s.ask("POST", f"collections/{name}/uploads?filename=export.jsonl&wait=20{query}", body, token=token).json()
+
+
+def test_who_only_puts_in_reviews_nothing_with_it():
+    s, a, _ = two()
+    header = exported(s, "aaa")[0]
+    finding = s.ask("GET", f"findings/{a['finding']}").json()
+    for i, (token, status) in enumerate((("ingest", "open"), ("admin", "dismissed"))):
+        line = {"finding": {**finding, "id": f"0000000{i}-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "alphaword-task", "title": f"brought {i}",
+                            "status": "dismissed", "reviewer": "the boss", "note": "nothing to see"}}
+        assert put(s, "aaa", [header, line], token)["state"] == "done"
+        brought = s.ask("GET", f"findings/{line['finding']['id']}").json()
+        assert (brought["status"], brought["reviewer"]) == (status, "the boss" if status == "dismissed" else None), (token, brought)
+    run = next(line for line in exported(s, "aaa") if line.get("external_id") == "alphaword-0")
+    run = {**run, "id": None, "external_id": "brought", "labels": [], "findings": [{**run["findings"][0], "id": None, "status": "confirmed", "reviewer": "the boss"}]}
+    assert put(s, "aaa", [header, run], "ingest")["state"] == "done"
+    got = s.ask("GET", "collections/aaa/findings?q=brought").json()["items"]
+    assert [f for f in got if f["run"]] and all(f["status"] == "open" for f in got if f["run"]), got
+
+
+def test_what_is_brought_reaches_no_other_collection():
+    s, a, b = two()
+    s.bind("into b", "bbb", scopes=("ingest", "read"))
+    lines = exported(s, "aaa")
+    assert any("blob" in line for line in lines) and a["blob"] != "0" * 64
+    runs = [{**line, "id": None, "external_id": "by-hash", "findings": [], "labels": []} for line in lines if line.get("external_id") == "alphaword-0"]
+    assert put(s, "bbb", [lines[0], *runs], "into b")["state"] == "done"
+    assert s.ask("GET", f"blobs/{a['blob']}", token="into b").status == 404, "an image is given to whoever knows its hash"
+    assert put(s, "bbb", [lines[0], *[line for line in lines if "blob" in line]], "into b")["state"] == "done"
+    assert s.ask("GET", f"blobs/{a['blob']}", token="into b").status == 200, "whoever has the bytes may see them"
+    evidence = {"run": a["runs"][0], "transcript": "0", "position": 0, "message": 0, "part": "text", "start": 0, "end": 5, "quote": "planted"}
+    finding = {**s.ask("GET", f"findings/{b['finding']}").json(), "id": "00000009-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "t", "evidence": [evidence]}
+    put(s, "bbb", [lines[0], {"finding": finding}], "into b")
+    assert b"planted" not in s.ask("GET", f"runs/{a['runs'][0]}/messages").body and a["runs"][0].encode() not in s.ask("GET", f"collections/bbb/findings", token="into b").body
+
+
+def test_strangers_hold_little_and_sessions_count():
+    s, _, _ = two()
+    for path in ("session", "/rest/login"):
+        s.ask("POST", path, b'{"token": "' + b"x" * 9000 + b'"}', {"Content-Type": "application/json"}, token=None).problem(413)
+    slow = s.as_admin("POST", "tokens", {"name": "slow", "scopes": ["read"], "rate": 1}, 201)["token"]
+    states = [s.ask("POST", "session", {"token": slow}, token=None).status for _ in range(20)]
+    assert states[0] == 200 and states[-1] == 429, states
+
+
+def test_the_database_is_its_owners_and_reloading_is_logged():
+    s, _, _ = two()
+    for name in ("t.db", "t.db-wal", "t.db.key", "t.db.lock"):
+        assert os.stat(os.path.join(s.path, name)).st_mode & 0o077 == 0, name
+    assert s.ask("POST", "reload", {}).status == 200
+    assert s.as_admin("GET", "audit")["items"][0]["action"] == "POST /api/v1/reload"
+
+
+def test_a_key_of_one_token_is_no_key_of_another():
+    s, _, _ = two()
+    body, key = jsonl([chat("the-same")]).encode(), {"Idempotency-Key": "1"}
+    for name in ("night", "day"):
+        s.tokens[name] = s.as_admin("POST", "tokens", {"name": name, "scopes": ["ingest"]}, 201)["token"]
+    ups = {}
+    for name in ("night", "day", "night"):
+        r = s.ask("POST", "collections/aaa/uploads?filename=same.jsonl&wait=20", body, key, token=name)
+        assert r.status == 200, (name, r.status, r.body)
+        ups.setdefault(name, set()).add(r.json()["id"])
+    assert len(ups["night"]) == len(ups["day"]) == 1 and ups["night"] != ups["day"], ups
+    run = next(r for r in s.ask("GET", "collections/aaa/runs?limit=100").json()["items"] if r["external_id"] == "the-same")
+    said = json.dumps({"role": "user", "content": "ok"}).encode()
+    places = [s.ask("POST", f"runs/{run['id']}/messages", said, {**key, "Content-Type": "application/json"}, token=name).json()["first_index"] for name in ("night", "day", "night")]
+    assert places == [run["messages"], run["messages"] + 1, run["messages"]], places
+
+
+# ---- agents --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_is_shown_only_tools_that_it_may_call():
+    s, _, _ = two()
+
+    def listed(token):
+        r = subprocess.run(["node", os.path.join(ROOT, "tests/mcp/scoped.mjs"), f"http://127.0.0.1:{s.port}", s.tokens[token]], capture_output=True, text=True, timeout=60)
+        assert r.returncode == 0, r.stderr[-2000:]
+        return json.loads(r.stdout)
+
+    everything, reading, reviewing = listed("admin"), listed("read"), listed("review")
+    assert set(reading) < set(reviewing) <= set(everything), (reading, reviewing)
+    assert {"get_run", "query", "search"} <= set(reading) and not any(t["writes"] for t in reading.values()), reading
+    assert {"label_run", "review_finding"} <= set(reviewing), reviewing
+    assert set(everything) - set(reading) == {n for n, t in everything.items() if t["writes"]}, "a token that reads is refused just what changes something"
+    s.bind("reader of bbb", "bbb", scopes=("read",))
+    bound = listed("reader of bbb")
+    assert "query" not in bound and {"get_run", "list_runs", "search"} <= set(bound), bound
+
+
 # ---- browsers ------------------------------------------------------------------------------------------------------------------------
 
 
@@ -346,6 +444,9 @@ def test_rates_and_sizes_are_held():
     assert s.ask("GET", "collections").status == 200, "others are not slowed"
     big = s.as_admin("POST", "tokens", {"name": "small", "scopes": ["ingest"], "max_upload_mb": 1}, 201)
     s.ask("POST", "collections/bbb/uploads", b"x" * (1 << 20) + b"y", token=big["token"]).problem(413)
+    pieces = (b"x" * (1 << 16) for _ in range(17)) # chunked: no length is told, and what comes is counted
+    s.ask("POST", "collections/bbb/uploads?filename=a", pieces, token=big["token"]).problem(413, "1048576")
+    s.ask("POST", "collections/bbb/uploads?filename=a", gzip.compress(b"x" * (2 << 20)), {"Content-Encoding": "gzip"}, token=big["token"]).problem(413, "1048576")
     codes = [s.ask("GET", "collections", token="tt_" + "b" * 12 + "_" + "C" * 43).status for _ in range(40)]
     assert 429 in codes and set(codes) <= {401, 429}, codes
     assert s.ask("GET", "collections").status == 200, "guessing shuts nobody out who knows"

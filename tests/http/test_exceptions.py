@@ -35,6 +35,17 @@ def statuses(s, **more):
                   for f in s.all("collections/c/findings", detector="not-there", **more))
 
 
+def test_an_exception_of_many_findings_is_written_in_parts():
+    with Ruled() as s:
+        s.collection()
+        missing(s, *["xxd"] * 1203, "vim")
+        wish = {"detector": "not-there", "when": {"capture.prog": {"is": "xxd"}}, "collection": "c"}
+        assert s.send("POST", "exceptions/test", wish) == {"findings": 1203}
+        made = s.send("POST", "exceptions", wish, 201)
+        assert made["findings"] == 1203 and s.get("collections/c/findings?detector=not-there&status=open")["total"] == 1
+        assert s.send("DELETE", f"exceptions/{made['id']}") == {"reopened": 1203} and s.get("collections/c/findings?detector=not-there&status=open")["total"] == 1204
+
+
 def test_an_exception_sets_aside_what_is_there_and_what_comes():
     with Ruled() as s:
         doc = s.get("/openapi.json")

@@ -30,10 +30,10 @@ unsure: whether it mattered
 class Judging:
     """A server with a collection, and a model of its settings that costs money."""
 
-    def __init__(self, plan=None, answer=None, price=True, timeout=5, concurrency=8, more=""):
+    def __init__(self, plan=None, answer=None, price=True, timeout=5, concurrency=8, more="", options=()):
         self.folder = tempfile.TemporaryDirectory(prefix="telltale-judges-")
         self.model = FaultServer(answer=answer, plan={"key": SECRET, "price": {"in": 1, "out": 2} if price else {"in": 0, "out": 0}, **(plan or {})})
-        self.price, self.timeout, self.concurrency, self.more = price, timeout, concurrency, more
+        self.price, self.timeout, self.concurrency, self.more, self.options = price, timeout, concurrency, more, options
 
     def __enter__(self):
         self.model.start()
@@ -43,7 +43,7 @@ class Judging:
         with open(os.path.join(self.folder.name, "telltale.yaml"), "w") as f:
             f.write(f"models:\n  default: main\n  main: {{ url: {self.model.url}/v1, model: tiny-judge, key: k, {price}concurrency: {self.concurrency}, timeout: {self.timeout}{self.more} }}\n"
                     f"keys:\n  k: {{ file: {self.folder.name}/key, for: \"{self.model.url}\" }}\n")
-        self.server = Server("--config", os.path.join(self.folder.name, "telltale.yaml"))
+        self.server = Server("--config", os.path.join(self.folder.name, "telltale.yaml"), *self.options)
         return self.server.__enter__(), self.model
 
     def __exit__(self, *why):

@@ -3,7 +3,7 @@ import socket
 import threading
 import time
 
-from server import Server, sample
+from server import Server, chat, jsonl, sample
 from test_tls import serve as serve_tls
 
 
@@ -50,6 +50,32 @@ def connect(s, head=b"", rcvbuf=0):
     c.connect(("127.0.0.1", s.port))
     c.sendall(head.replace(b"$HOST", f"127.0.0.1:{s.port}".encode()))
     return c
+
+
+def test_exports_that_nobody_reads_are_so_many_and_no_more():
+    with Server() as s:
+        s.collection()
+        s.upload(jsonl([chat("large", "word " * (2 << 20))]), "large.jsonl")
+        readers = []
+        try:
+            for _ in range(32):
+                c = socket.socket()
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                c.settimeout(30)
+                c.connect(("127.0.0.1", s.port))
+                c.sendall(f"GET /api/v1/collections/c/export HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\n\r\n".encode())
+                assert c.recv(12) == b"HTTP/1.1 200"
+                readers.append(c)
+            a = s.ask("GET", "collections/c/export")
+            a.problem(503, "too many exports")
+            assert int(a.headers["retry-after"]) > 0 and s.get("collections/c")["runs"] == 1, "and everything else goes on"
+        finally:
+            for c in readers:
+                c.close()
+        until = time.monotonic() + 20
+        while (a := s.ask("GET", "collections/c/export")).status == 503 and time.monotonic() < until:
+            time.sleep(0.1)
+        assert a.status == 200 and len(a.body) > 10 << 20, a.status
 
 
 def test_slow_heads_bodies_and_readers_are_closed():

@@ -5,12 +5,15 @@ import hmac
 import http.server
 import json
 import os
+import socket
+import sqlite3
 import subprocess
 import threading
 import time
 
 from server import PROGRAM, Server, chat, jsonl
 from test_api import check, described
+from test_judges import RUBRIC, Judging, done, runs
 
 EVENTS = ["import.done", "findings.new", "judge.done", "job.failed"]
 
@@ -139,6 +142,32 @@ def test_webhooks_are_told_and_signed():
     ear.close()
 
 
+def test_webhooks_are_told_what_judges_said_and_what_failed():
+    ear = Listener()
+    with Judging(options=("--private-webhooks",)) as (s, model):
+        s.collection()
+        s.upload(runs(4))
+        s.send("POST", "rubrics", {"text": RUBRIC}, 201)
+        made = s.send("POST", "webhooks", {"url": ear.url, "events": ["judge.done", "job.failed"]}, 201)
+        wish = {"collection": "c", "rubric": "any-error"}
+        job = done(s, s.send("POST", "judgments", wish, 202))
+        told = checked(ear.wait(1)[0], made["secret"])
+        data = told["data"]
+        assert told["type"] == "judge.done" and data["job"] == {"id": job["id"], "kind": "judge", "state": "done", "error": None}, told
+        assert data["result"]["calls"] == job["result"]["calls"] == 4 and data["result"]["stages"][0]["answered"] == 4, data["result"]
+        assert data["collection"]["name"] == "c" and data["url"] == f"http://127.0.0.1:{s.port}/c/{data['collection']['id']}", data
+        # the key is wrong now, and what was judged before is not asked again: another question
+        model.set_plan({**model.plan, "key": "another"})
+        s.send("PUT", "rubrics/any-error", {"text": RUBRIC.replace("something failed?", "anything at all failed?")})
+        job = s.send("POST", "judgments", wish, 202)
+        told = checked(ear.wait(2)[1], made["secret"])
+        row, data = s.get(f"jobs/{job['id']}"), told["data"]
+        assert row["state"] == "failed" and "401" in row["error"], row
+        assert told["type"] == "job.failed" and data["job"] == {"id": job["id"], "kind": "judge", "state": "failed", "error": row["error"]}, told
+        assert data["collection"]["name"] == "c" and data["url"].endswith("/jobs"), data
+    ear.close()
+
+
 def test_webhooks_are_told_again():
     """Refused, redirected, killed in between: told until it is taken, once for each id; and 410 ends it."""
     ear = Listener(500, 302, 410)
@@ -165,18 +194,36 @@ def test_webhooks_are_told_again():
     ear.close()
 
 
+def test_webhooks_wait_for_no_other():
+    """One that takes connections and never answers, with more to be told than are told at a time, holds up no other."""
+    ear, deaf = Listener(), socket.create_server(("127.0.0.1", 0))
+    with Server("--private-webhooks") as s:
+        hooks = [s.send("POST", "webhooks", {"url": url}, 201)["id"] for url in (f"http://127.0.0.1:{deaf.getsockname()[1]}", ear.url)]
+        for id, n in zip(hooks, (12, 1)):
+            s.send("PATCH", f"webhooks/{id}", {"paused": True})
+            for _ in range(n):
+                s.send("POST", f"webhooks/{id}/test", {}, 202)
+        s.stop()
+        with sqlite3.connect(s.db) as db:
+            db.execute("UPDATE webhook SET paused = 0")
+        db.close()
+        s.start()
+        ear.wait(1, 8)
+    ear.close(), deaf.close()
+
+
 def test_webhooks_go_nowhere_private():
     ear = Listener()
     port = ear.server.server_port
     with Server() as s:
         for url in ("ftp://x.example/", "http://", "file:///etc/passwd", "http://u:p@x.example/", "http://x.example/#a", "gopher://x", "http://x.example/?a b", "x",
-                    "http://[::1/", "http://x.example:99999/", "http://exa mple/", "http://x.example/?a=\u00e9"):
+                    "http://169.254.169.254/latest", "http://2852039166/", "http://[::ffff:169.254.169.254]/", "http://[::1/", "http://x.example:99999/", "http://exa mple/", "http://x.example/?a=\u00e9"):
             assert s.ask("POST", "webhooks", {"url": url}).problem(400), url
         for body in ({}, {"url": "http://x.example", "events": []}, {"url": "http://x.example", "events": ["x"]}, {"url": 3}, {"url": "http://x.example", "secret": "x"}):
             s.ask("POST", "webhooks", body).problem(400)
         s.ask("POST", "webhooks", {"url": "http://x.example", "collection": "nope"}).problem(404)
         hooks = [s.send("POST", "webhooks", {"url": f"http://{host}:{port}/"}, 201)["id"]
-                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "169.254.169.254", "10.0.0.1",
+                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "10.0.0.1",
                               "[64:ff9b::7f00:1]", "[fe80::1]")]
         for id in hooks:
             s.send("POST", f"webhooks/{id}/test", {}, 202)

@@ -403,9 +403,9 @@ function refusal(status: number, where: string, text: string, type: string): Api
 const CSRF = 'x-telltale-csrf';
 let csrf: string | null = null;
 export const setCsrf = (value: string | null) => void (csrf = value);
-let refused = () => {};
+let refused: (status: number) => void = () => {};
 /** `listener` hears of it when the server asks who this is, or says that they may not. */
-export const onRefused = (listener: () => void) => void (refused = listener);
+export const onRefused = (listener: (status: number) => void) => void (refused = listener);
 
 const UNREACHABLE = 'The server does not answer. Is telltale still running?';
 
@@ -436,7 +436,7 @@ async function ask<T>(method: string, path: string, options: Options, read: (ans
             if (options.signal?.aborted) throw e;
             throw new ApiError(0, 'network', UNREACHABLE, where);
         }
-        if (answer.status === 401 || answer.status === 403) refused();
+        if (answer.status === 401 || answer.status === 403) refused(answer.status);
         if (!answer.ok) throw refusal(answer.status, where, await answer.text(), answer.headers.get('content-type') ?? '');
         return await read(answer);
     } finally {
@@ -540,7 +540,7 @@ export function sendFile(
         request.upload.onprogress = event => onProgress(event.loaded);
         request.onload = () => {
             const text = request.responseText;
-            if (request.status === 401 || request.status === 403) refused();
+            if (request.status === 401 || request.status === 403) refused(request.status);
             if (request.status >= 200 && request.status < 300) resolve(JSON.parse(text) as Upload);
             else reject(refusal(request.status, where, text, request.getResponseHeader('content-type') ?? ''));
         };

@@ -1,5 +1,6 @@
 // Every key of the page is declared here by the part that answers it, so that "?" can list them.
 import { useLayoutEffect, useRef } from 'preact/hooks';
+import { may, type Scope } from './session';
 
 export interface Key {
     /** As KeyboardEvent.key has it; "mod+k" is Ctrl or Command with k. */
@@ -8,6 +9,8 @@ export interface Key {
     run: (event: KeyboardEvent) => void;
     /** Works while a field has the focus, too. */
     typing?: boolean;
+    /** Not there for a token without it, as the buttons with the same [data-need]. */
+    need?: Scope;
 }
 
 interface Group {
@@ -47,7 +50,7 @@ export function useKeys(title: string, keys: Key[]): void {
     const latest = useRef(keys);
     latest.current = keys;
     useLayoutEffect(() => {
-        const group: Group = { title, keys: () => latest.current };
+        const group: Group = { title, keys: () => latest.current.filter(key => !key.need || may(key.need)) };
         groups.push(group);
         return () => void groups.splice(groups.indexOf(group), 1);
     }, [title]);

@@ -2,6 +2,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api, type Json, type RunDetail } from './api';
 import { judging, type Judgment, type LabelRow } from './judging';
+import { may, signedInAs, useSession } from './session';
 
 /* ---- what is kept ---------------------------------------------------------------------------------------------------- */
 
@@ -48,7 +49,9 @@ export function setLabelling(change: Partial<Labelling>): void {
     for (const watcher of watchers) watcher();
 }
 
+/** `who` is whoever signed in where nobody else was named; the bar is open for whoever may label. */
 export function useLabelling(): Labelling {
+    useSession();
     const [now, set] = useState(state);
     useEffect(() => {
         const watcher = () => set(state);
@@ -56,11 +59,11 @@ export function useLabelling(): Labelling {
         watcher();
         return () => void watchers.delete(watcher);
     }, []);
-    return now;
+    return { ...now, who: now.who || (signedInAs() ?? ''), open: now.open && may('review') };
 }
 
-/** Who reviews and labels in this browser; undefined where nobody said. */
-export const whoami = (): string | undefined => state.who || undefined;
+/** Who reviews and labels in this browser: as they said, else as they signed in; undefined where neither is known. */
+export const whoami = (): string | undefined => state.who || signedInAs();
 
 /** Words of a transcript, by bytes of a part. */
 export interface Picked {

@@ -15,10 +15,15 @@ export interface Session {
     expires_at: string | null;
 }
 
+const NOBODY: Session = { mode: 'closed', signed_in: false, name: null, scopes: [], collections: null, csrf: null, expires_at: null };
+
+/* undefined until the server said it: the page is drawn meanwhile. */
 let session: Session | undefined;
 const listeners = new Set<() => void>();
 
 function set(next: Session): Session {
+    // Whoever comes next sees nothing of what was loaded for somebody else.
+    if (session?.name != null && session.name !== next.name) location.reload();
     session = next;
     setCsrf(next.csrf);
     // What the token may not do is not offered: [data-need] in the style sheet.
@@ -27,24 +32,29 @@ function set(next: Session): Session {
     return next;
 }
 
-export const askSession = () => get<Session>('/session').then(set);
+export const askSession = (signal?: AbortSignal) => get<Session>('/session', undefined, signal).then(set);
 export const signIn = (token: string) => call<Session>('POST', '/session', { body: { token } }).then(set);
 export async function signOut(): Promise<void> {
     await call<null>('DELETE', '/session');
     await askSession();
 }
 
-/* A session that ended (its token was revoked, its time is over, somebody signed out in another tab), or a server that was started anew and
- * asks for tokens now, is noticed at the next refusal. */
+/* The first question of a page tells that nobody is signed in; a later one, that the session ended: its token was revoked, its time is over,
+ * somebody signed out in another tab. A write may also be refused as the server was started anew, and then what it asks for is other. */
 let asking = false;
-onRefused(() => {
+onRefused(status => {
+    if (status === 401) return void set(NOBODY);
     if (asking) return;
     asking = true;
-    askSession().then(
-        () => (asking = false),
-        () => (asking = false),
-    );
+    const end = () => void (asking = false);
+    askSession().then(end, end);
 });
+
+/** Whether whoever looks may do what needs the scope; true until it is known, as the server has the last word. */
+export const may = (scope: Scope): boolean => !session || session.scopes.includes(scope);
+
+/** Who signed in, where somebody did: an open server asks nobody, and calls them all by one name. */
+export const signedInAs = (): string | undefined => (session?.mode === 'closed' && session.name) || undefined;
 
 export function useSession(): Session | undefined {
     const [now, set] = useState(session);
@@ -55,4 +65,10 @@ export function useSession(): Session | undefined {
         return () => void listeners.delete(listener);
     }, []);
     return now;
+}
+
+/** Whether they may do what needs the scope, and for 'all' a token of all collections; undefined until it is known. */
+export function useMay(scope: Scope, of?: 'all'): boolean | undefined {
+    const now = useSession();
+    return now && now.scopes.includes(scope) && !(of && now.collections);
 }

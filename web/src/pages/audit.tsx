@@ -70,7 +70,7 @@ export function AuditPage(): JSX.Element {
 }
 
 function Row({ change }: { change: Change }): JSX.Element {
-    const detail = change.detail == null ? '' : JSON.stringify(change.detail);
+    const detail = change.detail == null ? '{}' : JSON.stringify(change.detail);
     return (
         <tr>
             <td class="num-l">{time(change.at)}</td>
@@ -83,7 +83,7 @@ function Row({ change }: { change: Change }): JSX.Element {
             <td data-l="did" class="mono">
                 {visible(change.action)}
             </td>
-            <td data-l="with">
+            <td data-l={change.target || detail.length > 2 ? 'with' : undefined}>
                 <span class="mono">{visible(change.target ?? '')}</span> {detail !== '{}' && <span class="mono dim">{visible(detail.slice(0, 400))}</span>}
             </td>
         </tr>

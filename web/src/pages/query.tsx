@@ -153,7 +153,7 @@ export function QueryPage(): JSX.Element {
 
     useKeys('Query', [
         { key: 'mod+Enter', does: 'run the query', typing: true, run },
-        { key: 'mod+s', does: 'keep the query under a name', typing: true, run: () => setSaving(true) },
+        { key: 'mod+s', does: 'keep the query under a name', typing: true, need: 'review', run: () => setSaving(true) },
         { key: 'e', does: 'go to the editor', run: () => editor.current?.focus() },
     ]);
     const problem = result?.error && result.of.text === text ? problemOf(result.error.message) : null;

@@ -385,11 +385,11 @@ function Reader({
         },
         { key: 'n', does: 'next hit', run: () => stepHit(1) },
         { key: 'N', does: 'previous hit', run: () => stepHit(-1) },
-        { key: 'l', does: 'label the run', run: () => setLabelling({ open: true }) },
-        { key: 'c', does: 'confirm the finding', run: () => reviewNow('confirmed') },
-        { key: 'x', does: 'dismiss the finding', run: () => reviewNow('dismissed') },
+        { key: 'l', does: 'label the run', need: 'review', run: () => setLabelling({ open: true }) },
+        { key: 'c', does: 'confirm the finding', need: 'review', run: () => reviewNow('confirmed') },
+        { key: 'x', does: 'dismiss the finding', need: 'review', run: () => reviewNow('dismissed') },
         // The label bar has it, too, and falls back to reviews.
-        ...(labelling.open ? [] : [{ key: 'u', does: 'undo the last review', run: () => void undo() }]),
+        ...(labelling.open ? [] : [{ key: 'u', does: 'undo the last review', need: 'review' as const, run: () => void undo() }]),
         {
             key: 'r',
             does: 'raw JSON of the message',

@@ -41,7 +41,7 @@ export function RubricPage({ name }: { name: string }): JSX.Element {
     const current = wanted == null ? r : latest.data;
     const edit = () => go(withQuery({ edit: '1', version: null }));
     useKeys('Rubric', [
-        { key: 'e', does: 'edit', run: edit },
+        { key: 'e', does: 'edit', need: 'admin', run: edit },
         { key: 'g', does: 'agreement with people', run: () => go(rubricPath(name, { tab: 'agreement', collection: collectionName })) },
     ]);
     const refresh = () => {
@@ -87,7 +87,7 @@ export function RubricPage({ name }: { name: string }): JSX.Element {
                                 {collectionName == null ? 'in all collections' : <>in <b>{visible(collectionName)}</b></>}
                             </span>
                             <a href={rubricPath(name, { tab: 'agreement', collection: collectionName })}>Agreement with people</a>
-                            {!editing && <a href={withQuery({ edit: '1', version: null })}>Edit</a>}
+                            {!editing && <a data-need="admin" href={withQuery({ edit: '1', version: null })}>Edit</a>}
                             {r.version !== r.latest && <a href={withQuery({ version: null })}>Latest version</a>}
                             {!r.shipped && versions.data?.items.every(v => !v.judgments) && <Delete name={name} />}
                         </p>

@@ -134,7 +134,7 @@ export function RuleEdit({
         }
         setSaving(false);
     };
-    useKeys('Rule editor', [{ key: 'mod+s', does: 'save the rule', typing: true, run: () => void save() }]);
+    useKeys('Rule editor', [{ key: 'mod+s', does: 'save the rule', typing: true, need: 'admin', run: () => void save() }]);
 
     return (
         <div class="edit-grid rule-edit">
@@ -217,7 +217,7 @@ export function RuleEdit({
                         />
                     </div>
                     <Who shy />
-                    <button
+                    <button data-need="admin"
                         class="btn btn-main"
                         type="button"
                         disabled={!canSave}

@@ -1,4 +1,4 @@
-// Models, storage and version, theme.
+// Models, tokens, webhooks, storage and version, theme.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
@@ -8,6 +8,7 @@ import { ModelsPanel } from '../parts/models';
 import { Failure } from '../parts/say';
 import { TokensPanel } from '../parts/tokens';
 import { Shell } from '../parts/shell';
+import { WebhooksPanel } from '../parts/webhooks';
 import { setTheme, theme, type Theme } from '../theme';
 import { usePlace } from '../router';
 import { visible } from '../text';
@@ -26,6 +27,7 @@ export function SettingsPage(): JSX.Element {
                 <h1 class="page-title">Settings</h1>
                 <ModelsPanel onReady={onReady} />
                 <TokensPanel onReady={onReady} />
+                <WebhooksPanel onReady={onReady} />
                 <Storage onReady={onReady} />
                 <Look />
             </main>

@@ -115,8 +115,8 @@ export function Disagreements({
         { key: 'j', does: 'next', run: () => setAt(Math.min(rows.length - 1, chosen + 1)) },
         { key: 'k', does: 'previous', run: () => setAt(Math.max(0, chosen - 1)) },
         { key: 'o', does: 'open the run', run: () => row && go(link(row)) },
-        { key: 'l', does: 'keep the label', run: () => void keep(row) },
-        { key: 'c', does: 'change the label', run: () => void change(row) },
+        { key: 'l', does: 'keep the label', need: 'review', run: () => void keep(row) },
+        { key: 'c', does: 'change the label', need: 'review', run: () => void change(row) },
     ]);
     const changed = Object.values(words).filter(word => word === 'changed').length;
     return (
@@ -198,7 +198,7 @@ export function Disagreements({
                                             <span class="dim">label {wordOf(d)}</span>
                                         ) : (
                                             <>
-                                                <button
+                                                <button data-need="review"
                                                     class="btn"
                                                     type="button"
                                                     disabled={busy}
@@ -207,7 +207,7 @@ export function Disagreements({
                                                 >
                                                     Keep label
                                                 </button>{' '}
-                                                <button
+                                                <button data-need="review"
                                                     class="btn"
                                                     type="button"
                                                     disabled={busy}

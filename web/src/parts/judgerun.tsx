@@ -198,7 +198,7 @@ function TryForm({
                         ))}
                     </div>
                 </fieldset>
-                <button
+                <button data-need="admin"
                     class="btn btn-main"
                     type="submit"
                     disabled={busy || (which !== 'these' && !collection) || (which === 'these' && !names.trim())}
@@ -442,7 +442,7 @@ function RunForm({
                 )}
             </div>
             <div class="row">
-                <button
+                <button data-need="admin"
                     class="btn btn-main"
                     type="submit"
                     disabled={!wanted || starting || !now.answer || now.answer.runs === 0 || estimate.of !== wanted}

@@ -98,7 +98,9 @@ function blocksOf(lines: string[], depth: number, own?: Own): ComponentChildren[
             i = end - 1;
             continue;
         }
-        if (ITEM.test(line) && depth < DEEPEST) {
+        const item = ITEM.exec(line);
+        // Within a paragraph a number at the start of a line is one of its words, unless it begins a list.
+        if (item && depth < DEEPEST && !(open.length && item[2] != null && Number(item[2]) !== 1)) {
             close();
             const end = endOfList(lines, i);
             out.push(list(lines.slice(i, end), depth, out.length, own));
@@ -218,7 +220,7 @@ function table(rows: string[][], key: number, own?: Own): JSX.Element {
 
 /* Every part is bounded, so that a line of a hundred thousand stars is read once. */
 const INLINE =
-    /\\([\\`*_<>[\]#])|`([^`\n]{1,400})`|\*\*([^*\n]{1,400})\*\*|(?<![\w*])\*([^*\s][^*\n]{0,400})\*(?!\w)|~~([^~\n]{1,400})~~|(!?)\[([^\]\n]{0,400})\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>"'`]{1,2000})/g;
+    /\\([\\`*_<>[\]#])|`([^`]{1,400})`|\*\*([^*]{1,400})\*\*|(?<![\w*])\*([^*\s][^*\n]{0,400})\*(?!\w)|~~([^~\n]{1,400})~~|(!?)\[([^\]]{0,400})\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>"'`]{1,2000})/g;
 
 function inline(text: string, own?: Own): ComponentChildren[] {
     const out: ComponentChildren[] = [];

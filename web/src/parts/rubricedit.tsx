@@ -93,7 +93,7 @@ export function RubricEdit({
     };
     const problems = check.answer?.problems ?? [];
     const lines = draft.text.split('\n');
-    useKeys('Rubric editor', [{ key: 'mod+s', does: 'save as a version', typing: true, run: () => !problems.length && (changed || name == null) && void save() }]);
+    useKeys('Rubric editor', [{ key: 'mod+s', does: 'save as a version', typing: true, need: 'admin', run: () => !problems.length && (changed || name == null) && void save() }]);
     const goTo = (line: number, column: number) => {
         const field = area.current;
         if (!field) return;
@@ -216,7 +216,7 @@ export function RubricEdit({
                             onInput={event => write({ note: event.currentTarget.value })}
                         />
                     </div>
-                    <button
+                    <button data-need="admin"
                         class="btn btn-main"
                         type="button"
                         disabled={saving || (!changed && name != null) || problems.length > 0}

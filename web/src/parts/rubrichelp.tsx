@@ -106,7 +106,7 @@ export function DraftForm({
                     ))}
                 </select>
             )}
-            <button class="btn" type="submit" disabled={busy || !sentence.trim()}>
+            <button data-need="admin" class="btn" type="submit" disabled={busy || !sentence.trim()}>
                 Draft it
             </button>
             <Waiting busy={busy} job={job} error={error} />

@@ -1,26 +1,20 @@
 // Before the page of a closed server: one card. The address stays, so that a link that was sent leads on to where it points.
-import { Fragment, type ComponentChildren, type JSX } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import type { ComponentChildren, JSX } from 'preact';
+import { useState } from 'preact/hooks';
 import type { ApiError } from '../api';
 import { usePlace } from '../router';
 import { askSession, signIn, useSession } from '../session';
-import { asApiError, useTitle } from '../use';
+import { asApiError, useAsk, useTitle } from '../use';
 import { Field } from './field';
 import { Logo } from './shell';
 
-/** Its children, once it is known that whoever looks may. */
-export function Gate({ children }: { children: ComponentChildren }): JSX.Element | null {
+/** Its children, or the card where the server wants to know who asks. They are drawn before that is known: on most servers nobody is asked. */
+export function Gate({ children }: { children: ComponentChildren }): JSX.Element {
     const session = useSession();
     const { path } = usePlace();
-    const [unknown, setUnknown] = useState(false);
-    useEffect(() => {
-        // A server that does not answer is said by each page, which tries again by itself.
-        if (!session) askSession().catch(() => setUnknown(true));
-    }, [!session]);
-    if (!session && !unknown) return null;
+    useAsk('session', askSession);
     const open = !session || session.signed_in || path === '/docs' || path.startsWith('/docs/');
-    // Whoever signs in sees nothing of what was there for somebody else.
-    return open ? <Fragment key={session?.name ?? ''}>{children}</Fragment> : <SignIn />;
+    return open ? <>{children}</> : <SignIn />;
 }
 
 function SignIn(): JSX.Element {

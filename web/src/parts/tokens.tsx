@@ -4,7 +4,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { access, type Token } from '../access';
 import { api, type ApiError, type Collection } from '../api';
 import { DASH, count, time } from '../format';
-import { useSession, type Scope } from '../session';
+import { useMay, useSession, type Scope } from '../session';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
 import { Field } from './field';
@@ -26,13 +26,13 @@ const LASTS: [string, number | null][] = [
 
 export function TokensPanel({ onReady }: { onReady: () => void }): JSX.Element | null {
     const session = useSession();
-    const may = !session || (session.scopes.includes('admin') && !session.collections);
+    const may = useMay('admin', 'all');
     const { data, error, again } = useAsk(may ? 'tokens' : null, signal => access.tokens(signal));
     const collections = useAsk(may ? 'collections of tokens' : null, signal => api.collections({ limit: 1000 }, signal));
     const [making, setMaking] = useState(false);
     const [revoking, setRevoking] = useState<Token | null>(null);
-    useEffect(() => void ((data || !may) && onReady()), [!data, may]);
-    if (!may)
+    useEffect(() => void ((data || may === false) && onReady()), [!data, may]);
+    if (may === false)
         return (
             <section class="panel" aria-label="Tokens" id="tokens">
                 <header>
