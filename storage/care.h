@@ -30,6 +30,11 @@ bool max_db_parse(struct slice text, int64_t *bytes, struct err *e);
 /* ERR_FULL when what the database uses has reached `bytes`; 0: it may use all there is. */
 bool store_has_room(struct store *s, int64_t bytes, struct err *e);
 
+/* How many runs a collection may have: "5000runs"; "none": 0, any number. ERR_USAGE says what it can be. */
+bool quota_parse(struct slice text, int64_t *runs, struct err *e);
+/* ERR_QUOTA when the collection (id or name) has as many runs as its quota allows. One that is not there has room. */
+bool store_collection_has_room(struct store *s, struct slice collection, struct err *e);
+
 struct pruned {
     uint64_t deleted;   /* in a dry run: that would go, without those that go for the database's size */
     uint64_t spared;    /* that are past their time and stay, as somebody works with them */

@@ -7,7 +7,7 @@
 enum { PAGE = 500, ROW_BYTES = 256 << 20 };
 
 static const struct column collection_columns[] = {
-    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
+    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"quota", "quota", 0, false}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
     {"flagged", "flagged", 0, true}, {"tasks", "tasks", 0, true}, {"broken", "broken_tasks", 0, true}, {"findings", "findings", 0, true},
     {"imported", "imported_at", 20, false}, {"id", "id", 0, false}, {0},
 };
@@ -143,13 +143,25 @@ int cmd_findings(struct cli *cli)
 }
 
 /* An empty one: tokens and webhooks may be bound to it before anything is in it. */
-static int add_collection(struct cli *cli)
+static bool add_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
+{
+    const struct collection_row wanted = {.name = slice_trim(slice_str(cli->args[1]))};
+    return store_collection_add(store, &wanted, &cli->arena, out, e);
+}
+
+static bool set_quota(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
+{
+    const struct collection_row wanted = {.quota = slice_str(cli->args[2])};
+    struct slice name = slice_str(cli->args[1]);
+    return store_collection_change(store, name, &wanted, e) && store_collection(store, name, &cli->arena, out, e);
+}
+
+static int change_collection(struct cli *cli, bool (*change)(struct cli *cli, struct store *store, struct collection_row *out, struct err *e))
 {
     struct err e = {0};
     struct store *store = NULL;
     struct collection_row row;
-    const struct collection_row wanted = {.name = slice_trim(slice_str(cli->args[1]))};
-    bool ok = cli_open(cli, STORE_WRITE, &store, &e) && store_collection_add(store, &wanted, &cli->arena, &row, &e);
+    bool ok = cli_open(cli, STORE_WRITE, &store, &e) && change(cli, store, &row, &e);
     store_close(store);
     if (ok) {
         struct rows rows = rows_start(cli, collection_columns);
@@ -169,8 +181,11 @@ int cmd_collections(struct cli *cli)
     if (!cli->nargs)
         return list_rows(cli, &collection_list);
     if (cli->nargs == 2 && strcmp(cli->args[0], "add") == 0)
-        return add_collection(cli);
-    err_set(&e, ERR_USAGE, "telltale collections lists them, telltale collections add NAME makes an empty one");
+        return change_collection(cli, add_collection);
+    if (cli->nargs == 3 && strcmp(cli->args[0], "quota") == 0)
+        return change_collection(cli, set_quota);
+    err_set(&e, ERR_USAGE, "telltale collections lists them, telltale collections add NAME makes an empty one, telltale collections quota NAME "
+            "5000runs says how many runs one may have");
     return cli_fail(&e);
 }
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }

@@ -265,7 +265,8 @@ const struct command commands[] = {
      "that of the start. A finding about a task counts when one of the runs in its evidence does.\n\n"
      "In CI: telltale scan logs/ --fail-on high --baseline telltale.baseline --output sarif > telltale.sarif",
      scan_options, 0, -1, cmd_scan},
-    {"collections", "[add NAME]", "list collections, or make an empty one", NULL, collections_options, 0, 2, cmd_collections},
+    {"collections", "[add NAME | quota NAME RUNS]", "list collections, make an empty one, or say how many runs one may have (5000runs, none)", NULL,
+     collections_options, 0, 3, cmd_collections},
     {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
     {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},

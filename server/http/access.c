@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "http/route.h"
+#include "storage/care.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -198,6 +199,14 @@ static bool identify(struct access *access, struct request *r, struct err *e)
     else
         let_in(who);
     return true;
+}
+
+int access_has_room(struct access *access, const struct request *r, struct err *e)
+{
+    pthread_mutex_lock(&access->lock);
+    bool ok = store_collection_has_room(access->store, r->path[0], e);
+    pthread_mutex_unlock(&access->lock);
+    return ok ? 0 : err_http_status(e->code);
 }
 
 static int unauthenticated(struct access *access, struct request *r, struct answer *a, struct err *e)
@@ -408,9 +417,11 @@ bool access_open(const char *db, bool closed, struct access **out, struct err *e
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&access->wake, &clock);
     pthread_condattr_destroy(&clock);
+    if (!store_open(db, STORE_READ, &access->store, e))
+        return false;
     if (!closed)
         return true;
-    if (!store_open(db, STORE_READ, &access->store, e) || !has_tokens(access->store, e))
+    if (!has_tokens(access->store, e))
         return false;
     access->writing = pthread_create(&access->writer, NULL, keep_used, access) == 0;
     return access->writing || err_set(e, ERR_IO, "cannot start a thread");

@@ -36,7 +36,8 @@ static struct collection_row collection_args(const struct request *r)
     return (struct collection_row){.name = arg_text(&r->args, "name"),
                                    .description = arg_text(&r->args, "description"),
                                    .metadata = arg_text(&r->args, "metadata"),
-                                   .keep = arg_text(&r->args, "keep")};
+                                   .keep = arg_text(&r->args, "keep"),
+                                   .quota = arg_text(&r->args, "quota")};
 }
 
 bool api_collection_add(struct request *r, struct answer *a, struct err *e)

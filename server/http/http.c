@@ -334,6 +334,8 @@ static int head_refused(struct exchange *x, struct err *e)
     if (r->route->need == NEED_INGEST && atomic_load(&x->http->limits.full))
         return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     status = body_refused(x, e);
+    if (!status && r->route->body == BODY_SPOOL)
+        status = access_has_room(r->server->access, r, e);
     if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, body_max(x), &r->upload, e))
         return err_http_status(e->code);
     return status;

@@ -1416,6 +1416,22 @@ def hostile_import(rows):
     return h
 
 
+def test_an_import_stores_what_the_quota_of_its_collection_allows():
+    h = Home()
+    rows = [{"id": f"r{i}", "messages": [{"role": "user", "content": "hello"}]} for i in range(4)]
+    first, all_ = (h.file(name, "".join(json.dumps(row) + "\n" for row in some)) for name, some in (("first/a.jsonl", rows[:1]), ("all/a.jsonl", rows)))
+    h.run("import", first, "-c", "x")
+    h.run("collections", "quota", "x", "90d", status=2)
+    h.run("collections", "quota", "x", "3runs")
+    assert h.run("import", all_, "-c", "x", status=1).count("quota allows, 3") > 0
+    assert [(c["runs"], c["quota"]) for c in h.lines("collections")] == [(3, "3runs")], h.lines("collections")
+    changed = h.file("first/a.jsonl", json.dumps({**rows[0], "model": "m"}) + "\n")
+    h.run("import", changed, "-c", "x")
+    h.run("collections", "quota", "x", "none")
+    h.run("import", all_, "-c", "x")
+    assert h.lines("collections")[0]["quota"] is None and h.lines("collections")[0]["runs"] > 3
+
+
 def test_a_long_list_of_expected_answers_is_read_once():
     hostile_import([chat("r", success=False, target="[" + "1," * 500000 + "1]", answer="x")])
 

@@ -192,6 +192,34 @@ def test_old_runs_go_and_those_that_somebody_works_with_stay():
         assert {r["external_id"] for r in s.all("collections/own/runs")} == {f"n{i}" for i in range(3, 7)}, [r["external_id"] for r in s.all("collections/own/runs")]
 
 
+def test_a_collection_at_its_quota_takes_no_new_runs():
+    with Server() as s:
+        s.collection()
+        s.ask("PATCH", "collections/c", {"quota": "10GB"}).problem(400, "a number of runs")
+        assert s.send("PATCH", "collections/c", {"quota": "3runs"})["quota"] == "3runs"
+        done = s.upload(jsonl([chat(f"r{i}") for i in range(5)]))
+        assert done["state"] == "done", done
+        report = done["result"]
+        assert report["runs"]["new"] == 3 and report["runs"]["rejected"] == 2 and sum(report["formats"].values()) == 3, report
+        assert [x["code"] for x in report["errors"]] == ["quota_reached"] * 2 and all(x["location"] for x in report["errors"]), report
+        full = s.ask("POST", "collections/c/uploads?filename=b", b"{}")
+        full.problem(507, "quota allows, 3")
+        assert full.json()["code"] == "quota_reached"
+        span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "chat", "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+                "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+                               {"key": "gen_ai.prompt.0.role", "value": {"stringValue": "user"}},
+                               {"key": "gen_ai.prompt.0.content", "value": {"stringValue": "hello"}}]}
+        s.send("POST", "collections/c/otlp/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})
+        until = time.monotonic() + 20
+        while not (built := [j for j in s.all("jobs") if j["kind"] == "build" and j["state"] == "done"]) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [x["code"] for x in built[0]["result"]["errors"]] == ["quota_reached"], built
+        assert s.get("collections/c")["runs"] == 3
+        assert s.send("PATCH", "collections/c", {"quota": "none"})["quota"] is None
+        again = s.upload(jsonl([chat(f"r{i}") for i in range(5)]))["result"]
+        assert again["runs"]["new"] == 2 and again["runs"]["duplicate"] == 3, again
+
+
 def test_a_full_database_takes_nothing_in_and_gives_room_back():
     words = random.Random(5)
     body = jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(800))) for i in range(1200)])
