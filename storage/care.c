@@ -90,6 +90,23 @@ bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err
                    SLICE_ARG(slice_cut(text, 40)));
 }
 
+bool max_db_parse(struct slice text, int64_t *bytes, struct err *e)
+{
+    struct keep room;
+    if (!keep_parse(text, KEEP_SERVER, &room, e))
+        return err_prefix(e, "--max-db");
+    *bytes = room.bytes;
+    return !room.age_us || err_set(e, ERR_USAGE, "--max-db is a size (500MB, 100GB), not \"%.*s\"", SLICE_ARG(slice_cut(text, 40)));
+}
+
+bool store_has_room(struct store *s, int64_t bytes, struct err *e)
+{
+    struct store_sizes now;
+    return !bytes || (store_sizes(s, &now, e) &&
+                      (now.bytes - now.free_bytes < bytes ||
+                       err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room")));
+}
+
 /* ---- pruning ------------------------------------------------------------------------------------------------------------ */
 
 /* Somebody works with the run r. */

@@ -171,7 +171,7 @@ size_t store_put_bytes(const struct put *p);
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
 
 /* Lines of an export that are no run. */
-bool store_blob_put(struct store *s, struct slice media_type, struct slice bytes, struct err *e);
+bool store_blob_put(struct store *s, struct slice collection, struct slice media_type, struct slice bytes, struct err *e);
 bool store_finding_put(struct store *s, struct slice collection, const struct finding *finding, struct err *e);
 
 /* ---- pieces: runs that arrive bit by bit ------------------------------------------------------------------------------ */

@@ -239,7 +239,9 @@ bool store_delivery_test(struct store *s, struct slice webhook, struct arena *a,
 /* A look without the lock: the thread that tells asks every second. */
 static bool is_any_due(struct store *s, int64_t now, bool *any, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM delivery d JOIN webhook w ON w.n = d.webhook WHERE d.state = 0 AND d.next_at <= $1 AND NOT w.paused LIMIT 1", e);
+    struct stmt *q = db_prepare(s->db,
+        "SELECT 1 FROM webhook w WHERE NOT w.paused AND EXISTS"
+        " (SELECT 1 FROM delivery d WHERE d.webhook = w.n AND d.state = 0 AND d.next_at <= $1) LIMIT 1", e);
     bind_int(q, now);
     *any = false;
     enum step step;
@@ -250,8 +252,10 @@ static bool is_any_due(struct store *s, int64_t now, bool *any, struct err *e)
 
 static bool claim(struct store *s, int64_t now, size_t most, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM delivery d JOIN webhook w ON w.n = d.webhook"
-                                       " WHERE d.state = 0 AND d.next_at <= $1 AND NOT w.paused ORDER BY d.next_at, d.n LIMIT $2", e);
+    struct stmt *q = db_prepare(s->db,
+        "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM webhook w JOIN delivery d ON d.n ="
+        " (SELECT x.n FROM delivery x WHERE x.webhook = w.n AND x.state = 0 AND x.next_at <= $1 ORDER BY x.next_at, x.n LIMIT 1)"
+        " WHERE NOT w.paused ORDER BY d.next_at, d.n LIMIT $2", e);
     bind_int(q, now);
     bind_int(q, (int64_t)most);
     enum step step;

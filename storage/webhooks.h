@@ -52,7 +52,8 @@ struct delivery_rows { struct delivery_row *items; size_t n; };
 bool store_deliveries(struct store *s, struct slice webhook, struct arena *a, struct delivery_rows *out, struct err *e);
 /* One of event "test", to be told at once. */
 bool store_delivery_test(struct store *s, struct slice webhook, struct arena *a, struct delivery_row *out, struct err *e);
-/* Takes those whose time has come, `most` at most: the attempt counts, and nobody else takes them for `lease_us`. */
+/* Takes those whose time has come, `most` at most, and one of each webhook, so that one that does not answer holds up no other: the attempt
+ * counts, and nobody else takes them for `lease_us`. */
 bool store_deliveries_claim(struct store *s, size_t most, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e);
 /* An attempt ended: with an answer of `status` (0: none came), or with `error`. What did not arrive is tried again after 5 s, 5 min, 30 min,
  * and 2, 5, 8 and 12 h, or given up when that is over or `gone`. What ended a week ago goes. */

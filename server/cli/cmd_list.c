@@ -142,7 +142,37 @@ int cmd_findings(struct cli *cli)
     return ok ? 0 : cli_fail(&e);
 }
 
-int cmd_collections(struct cli *cli) { return list_rows(cli, &collection_list); }
+/* An empty one: tokens and webhooks may be bound to it before anything is in it. */
+static int add_collection(struct cli *cli)
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    struct collection_row row;
+    const struct collection_row wanted = {.name = slice_trim(slice_str(cli->args[1]))};
+    bool ok = cli_open(cli, STORE_WRITE, &store, &e) && store_collection_add(store, &wanted, &cli->arena, &row, &e);
+    store_close(store);
+    if (ok) {
+        struct rows rows = rows_start(cli, collection_columns);
+        struct str text = STR_INIT(ROW_BYTES);
+        struct jsonw j = jsonw_to(&text);
+        view_collection(&j, &row);
+        rows_add(&rows, str_slice(&text));
+        rows_end(&rows, SLICE_NONE);
+        str_free(&text);
+    }
+    return ok ? 0 : cli_fail(&e);
+}
+
+int cmd_collections(struct cli *cli)
+{
+    struct err e = {0};
+    if (!cli->nargs)
+        return list_rows(cli, &collection_list);
+    if (cli->nargs == 2 && strcmp(cli->args[0], "add") == 0)
+        return add_collection(cli);
+    err_set(&e, ERR_USAGE, "telltale collections lists them, telltale collections add NAME makes an empty one");
+    return cli_fail(&e);
+}
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }
 int cmd_tasks(struct cli *cli) { return list_rows(cli, &task_list); }
 int cmd_incomplete(struct cli *cli) { return list_rows(cli, &incomplete_list); }

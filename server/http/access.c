@@ -293,13 +293,15 @@ bool access_sign_in(struct request *r, struct slice text, struct answer *a, stru
     int wait_s;
     if (!store_token_check(r->store, slice_trim(text), &r->arena, out, &found, e))
         return false;
-    if (found)
-        return true;
     pthread_mutex_lock(&access->lock);
-    bool may = rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s);
+    bool may = !found ? rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s)
+                      : !out->rate || rate_take(access, out->id, (double)out->rate, (double)out->rate * BURST_S, &wait_s);
     pthread_mutex_unlock(&access->lock);
     if (!may)
-        return too_many(r, a, wait_s, "too many tokens that are not known came from this address", e), false;
+        return too_many(r, a, wait_s, found ? "this token has made more requests than it may"
+                                            : "too many tokens that are not known came from this address", e), false;
+    if (found)
+        return true;
     return err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
 }
 

@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "ingest/companions.h"
 #include "ingest/over.h"
+#include "storage/care.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -98,7 +99,7 @@ static bool commit(struct worker *w, struct err *e)
     uint64_t counts[PUT_OUTCOMES] = {0};
     struct arena mine = {0};
     struct slices tasks = {0};
-    bool ok = !w->put || store_put_commit(w->put, counts, &mine, &tasks, e);
+    bool ok = !w->put || (store_has_room(w->store, p->options->database_max, e) && store_put_commit(w->put, counts, &mine, &tasks, e));
     if (ok) {
         pthread_mutex_lock(&p->lock);
         for (int i = 0; i < PUT_OUTCOMES; i++)

@@ -95,6 +95,15 @@ static bool fits(struct reading *r, const struct run *run)
     return ok;
 }
 
+/* What people made of a finding is theirs to say. */
+static void forget_review(const struct reading *r, struct finding *f)
+{
+    if (!r->worker->p->options->unreviewed)
+        return;
+    f->status = STATUS_OPEN;
+    f->exception = f->reviewer = f->note = SLICE_NONE;
+}
+
 static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
 {
     struct reading *r = ctx;
@@ -106,6 +115,8 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
     }
     if (r->fields)
         fields_run(r->fields, run);
+    for (size_t i = 0; run->carried && i < run->carried->n; i++)
+        forget_review(r, &run->carried->items[i]);
     if (!fits(r, run) || !redact_run(r, arena, run)) {
         arena_discard(arena);
         return true;
@@ -162,6 +173,7 @@ static void keep_finding(struct reading *r, struct slice location, const struct 
     struct redaction redaction = pipe_redaction(r->worker, &a);
     struct err why = {0};
     finding_copy(&a, from, &copy);
+    forget_review(r, &copy);
     if (p->options->secrets && !finding_redact(&redaction, &copy, &why)) {
         refuse_record(r, location, why.code, why.text);
     } else {
@@ -182,7 +194,7 @@ static bool keep_blob(struct reading *r, const struct carried *carried, struct e
     bool clean = !r->worker->p->options->secrets || (redact_text(&redaction, &bytes, &why) && !redaction.replaced);
     arena_free(&a);
     if (clean)
-        return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
+        return store_blob_put(r->worker->store, r->worker->p->options->collection, carried->blob->media_type, carried->blob->bytes, e);
     refuse_record(r, carried->location, ERR_FORMAT, "an attachment that holds a secret is left out: it is known by its bytes, so nothing can be replaced in it");
     return true;
 }

@@ -301,6 +301,12 @@ def test_a_table_is_read_as_map_says():
         h.run("import", path, "-c", "nothing", "--map", map, status=2)
         assert says in h.stderr, h.stderr
     assert [c["name"] for c in h.lines("collections")] == ["x"]
+    h.run("collections", "add", "nightly")
+    h.run("collections", "add", "nightly", status=3)
+    assert "nightly" in h.stderr, h.stderr
+    h.run("collections", "nightly", status=2)
+    h.run("token", "create", "ci", "--scope", "ingest", "-c", "nightly")
+    assert {c["name"]: c["runs"] for c in h.lines("collections")}["nightly"] == 0
     uneven = h.file("uneven.csv", "who,said\nhuman,hello\nbot,hi\nbot\n")
     wrong = h.json("import", uneven, "-c", "x", "--map", "content=nope", status=1)
     assert wrong["runs"]["rejected"] == 1 and 'no column "nope" for content; the columns are who, said' in wrong["errors"][0]["message"], wrong

@@ -127,7 +127,7 @@ BOMBS = (
     ("JSON, 20 million arrays deep", lambda: b"[" * 20000000, "a.json", None),
     ("JSON of 20 million numbers", lambda: b"[" + b"1," * 20000000 + b"1]", "a.json", None),
     ("JSON with a million keys alike", lambda: b'{"messages":{' + b'"a":1,' * 1000000 + b'"a":1}}', "a.json", None),
-    ("JSON of a million messages", lambda: b'{"messages":[' + b'{"role":"user"},' * 1000000 + b'{"role":"user"}]}', "a.json", None),
+    ("JSON of a million messages", lambda: b'{"id":"a","messages":[' + b'{"role":"user","content":"."},' * 1000000 + b'{"role":"user","content":"."}]}', "a.json", None),
     ("JSON lines of a million messages", lambda: b'{"type":"user","sessionId":"s","message":{"role":"user","content":"hi"}}\n' * 1000000, "a.jsonl", None),
     ("JSON of one text of 200 MB", lambda: b'{"messages":[{"role":"user","content":"' + b"a" * (200 << 20) + b'"}]}', "a.json", None),
     ("JSON that is one number of 100 MB", lambda: b'{"messages":' + b"1" * (100 << 20) + b"}", "a.json", None),
