@@ -165,6 +165,15 @@ static bool set_up(struct db *db, struct err *e)
     return true;
 }
 
+/* SQLite would make it readable to all; its log and index of the log are made like it. */
+static bool make_private(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || errno == EEXIST || err_errno(e, "cannot make %s", path);
+}
+
 bool db_open(const char *path, bool write, struct db **out, struct err *e)
 {
     ration_install();
@@ -181,6 +190,8 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e)
             ok = err_set(e, ERR_USAGE, "the path of the database is too long");
         else if ((db->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
             ok = err_errno(e, "cannot open %s", lock);
+        else
+            ok = make_private(path, e);
     }
     if (ok && write && !db->memory) { /* SQLite would make it for everybody to read; what it puts beside it is as this is */
         int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

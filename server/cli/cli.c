@@ -35,6 +35,14 @@ bool cli_flag(const struct cli *cli, const char *name)
     return false;
 }
 
+struct slice cli_arguments(struct cli *cli, size_t first)
+{
+    struct slice text = slice_str("");
+    for (size_t i = first; i < cli->nargs; i++)
+        text = arena_printf(&cli->arena, "%.*s%s%s", SLICE_ARG(text), i > first ? " " : "", cli->args[i]);
+    return text;
+}
+
 struct slices cli_options(struct cli *cli, const char *name)
 {
     struct slices list = {0};

@@ -64,7 +64,13 @@ static bool add(struct cli *cli, struct store *store, struct err *e)
     for (size_t i = 0; i < events.n; i++)
         if (!webhook_event_parse(events.items[i], &wish.events, e))
             return false;
-    if (!hooks_url(wish.url, &cli->arena, &inside, e) || !store_webhook_add(store, &wish, &cli->arena, &row, &secret, e))
+    if (!hooks_url(wish.url, &cli->arena, &inside, e))
+        return false;
+    struct slice rest = wish.url, scheme = slice_take(&rest, '/');
+    slice_take(&rest, '/');
+    struct slice place = slice_take(&rest, '/'), host = slice_take(&place, '?');
+    cli->actor.target = arena_printf(&cli->arena, "%.*s//%.*s", SLICE_ARG(scheme), SLICE_ARG(host)); /* the path of many is a secret */
+    if (!store_webhook_add(store, &wish, &cli->arena, &row, &secret, e))
         return false;
     print_webhooks(cli, &row, 1, secret);
     if (inside && !cli->quiet)
@@ -77,6 +83,7 @@ static bool add(struct cli *cli, struct store *store, struct err *e)
 static bool each(struct cli *cli, struct store *store, int paused, struct err *e)
 {
     struct webhook_row row;
+    cli->actor.target = cli_arguments(cli, 1);
     for (size_t i = 1; i < cli->nargs; i++) {
         struct slice id = slice_str(cli->args[i]);
         if (!(paused < 0 ? store_webhook_delete(store, id, e) : store_webhook_change(store, id, 0, paused, &cli->arena, &row, e)))

@@ -620,7 +620,7 @@ const struct route routes[] = {
     {READ(API "/system"), NEEDS(READ, ALL), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/prune"), NEEDS(ADMIN, ALL), .handle = api_prune, .body = BODY_JSON, .fields = prune_fields, .status = 202, .schema = "Pruned",
      .summary = "Delete runs past their time now, as is done every hour (a job of kind prune); with dry_run only count them"},
-    {WRITE("POST", API "/reload"), NEEDS(ADMIN, ALL), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "State",
+    {WRITE("POST", API "/reload"), NEEDS(ADMIN, ALL), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Reloaded",
      .summary = "Read rules, settings and certificates again, as SIGHUP does; what is wrong in them stays as it was"},
     {WRITE("POST", API "/sample"), NEEDS(ADMIN, ALL), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},

@@ -537,9 +537,52 @@ def test_no_token_is_written_anywhere():
         os.rename(s.db + ".key", s.db + ".lost") # without its key no token is known again, and that is said
         r = subprocess.run([PROGRAM, "--db", s.db, "serve", "--listen", "127.0.0.1:0", "--require-token"], capture_output=True, text=True, timeout=30)
         assert r.returncode and ".key" in r.stderr, r.stderr
+        for make in (("token", "create", "another"), ("webhook", "add", "https://example.org/x")): # nor is another key made in its place
+            r = subprocess.run([PROGRAM, "--db", s.db, *make], capture_output=True, text=True, timeout=30)
+            assert r.returncode == 3 and ".key" in r.stderr and "backup" in r.stderr and not os.path.exists(s.db + ".key"), r.stderr
         os.rename(s.db + ".lost", s.db + ".key")
         s.start()
         assert s.ask("GET", "collections").status == 200
+        os.rename(s.db + ".key", s.db + ".lost") # while it runs
+        s.ask("GET", "collections").problem(503, ".key", "backup")
+        assert s.ask("GET", "collections", token="tt_" + "z" * 12 + "_" + "Q" * 43).status == 401
+        for token in json.loads(telltale(s.db, "--json", "token", "list"))["items"]: # the way on without it
+            telltale(s.db, "token", "revoke", token["id"]) if not token["revoked_at"] else None
+        s.tokens["admin"] = telltale(s.db, "token", "create", "anew", "--scope", "admin").strip()
+        assert s.ask("GET", "collections").status == 200
+
+
+def test_tokens_on_the_command_line():
+    with Server() as s:
+        c = s.collection("nightly")
+        make = lambda *args, **how: telltale(s.db, "token", "create", *args, **how)
+        make("ci", "-c", "nightly"), make("twice"), make("twice", "--expires", "2999-01-01T00:00:00Z")
+        make("x", "--rate", "0", status=2)
+        row = next(line for line in telltale(s.db, "token", "list").splitlines() if " ci " in line)
+        assert "nightly" in row and "usable" in row and c["id"] not in row, row
+        telltale(s.db, "token", "revoke", "twice", status=3)
+        telltale(s.db, "token", "revoke", "ci")
+        assert "revoked" in next(line for line in telltale(s.db, "token", "list").splitlines() if " ci " in line)
+        telltale(s.db, "token", "revoke", "no-such", status=3)
+        telltale(s.db, "token", "create", "a reader", "--scope", "read", USER="")
+        last = lambda: s.get("audit")["items"][0]
+        assert last()["target"] == "a reader" and last()["detail"] == {"scopes": "read"} and not last()["actor"][4:].isdigit(), last()
+        s.send("POST", "tokens", {"name": "rest", "scopes": ["admin"]}, 201)
+        assert last()["target"] == "rest" and last()["detail"] == {"scopes": ["admin"]}, last()
+        s.send("POST", "collections", {"name": "k9b"}, 201)
+        assert last()["target"] == "k9b", last()
+        s.upload(jsonl([{"id": "r", "messages": [{"role": "user", "content": "go"}]}]), collection="nightly")
+        run = s.get("collections/nightly/runs")["items"][0]["id"]
+        telltale(s.db, "delete", "run", run, "--yes")
+        assert last()["target"] == run, last()
+        telltale(s.db, "delete", "collection", "k9b", "--yes")
+        assert last()["target"] == "k9b" and last()["detail"]["runs"] == 0, last()
+        s.ask("DELETE", "collections/" + c["id"])
+        assert last()["target"] == "nightly" and last()["detail"] == {"id": c["id"], "runs": 0}, last()
+        telltale(s.db, "webhook", "add", "https://example.org/T0/secret?x=1")
+        assert last()["target"] == "https://example.org", last()
+        for file in ("t.db", "t.db-wal", "t.db-shm", "t.db.lock", "t.db.key"): # nobody else on the machine reads along
+            assert os.stat(os.path.join(s.path, file)).st_mode & 0o077 == 0, file
 
 
 def test_a_server_others_reach_does_not_start_open():

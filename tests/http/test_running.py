@@ -136,7 +136,12 @@ def test_rules_and_settings_are_read_again_without_a_restart():
                 assert words in said, said
             assert findings() == {"high"}
             write("disable: repeated-call\n")
-            assert s.send("POST", "reload", {}) == {"status": "reloaded"}
+            for _ in range(2): # and again, until it is started anew
+                assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": "changed, and holds when the server starts again: workers"}
+            write("disable: repeated-call\nserve: {workers: 1, require-token: true}\n")
+            assert s.send("POST", "reload", {})["waits"].endswith(": require-token")
+            write("disable: repeated-call\nserve: {workers: 1}\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": None}
             assert findings({}) == set() # one that is named looks though it is off
 
 
