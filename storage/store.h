@@ -110,6 +110,7 @@ enum { PUT_OUTCOMES = 3 };
 struct put_target {
     struct slice collection;   /* id */
     bool replace;              /* changed content under a known name replaces it; else it is another run */
+    bool keep_labels;          /* of a run that is there, where its own file says others or none */
     int64_t imported;          /* microseconds since 1970, one time for all that belongs to an import; 0: now */
 };
 struct put; /* runs that were prepared (ids, compressed blocks, grams) and wait for their transaction */

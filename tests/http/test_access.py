@@ -291,6 +291,13 @@ def test_who_only_puts_in_says_nothing_of_runs_with_it():
     assert labels() == before, "the labels of somebody else's run changed"
     up = put(s, "aaa", [header, {**run, "labels": [label]}], "admin")
     assert up["state"] == "done" and not refused(up) and labels() == [*before, ("alphaword-set", "the boss")], (up, labels())
+    mine = {**run, "id": None, "external_id": "labelled", "findings": [], "labels": [label]}
+    of_mine = lambda: [(x["set"], x["who"]) for x in s.ask("GET", "labels?collection=aaa&limit=1000").json()["items"] if x.get("run") == mine["id"]]
+    put(s, "aaa", [header, mine], "admin")
+    mine["id"] = next(r["id"] for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"] == "labelled")
+    for changed in ({}, {"name": "another name"}): # the same run again, and replaced: from its own file, which says no labels now
+        put(s, "aaa", [header, {**mine, "id": None, "labels": [], **changed}], "ingest", "&replace=true")
+        assert of_mine() == [("alphaword-set", "the boss")], changed
 
 
 def test_who_only_puts_in_makes_and_hides_no_findings():
