@@ -491,7 +491,7 @@ const struct route routes[] = {
      .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {.method = "GET", .path = API "/collections/{c}/map", NEEDS(READ, COLLECTION), .lane = LANE_LONG, .handle = api_map, .query = {map_params, run_filter_params}, .status = 200,
      .schema = "RunMap", .summary = "Where each run is drawn, what it has of a field, and whether the filter lets it through; `made_at` is null where no map was made yet"},
-    {WRITE("POST", API "/collections/{c}/map"), NEEDS(READ, COLLECTION), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
+    {WRITE("POST", API "/collections/{c}/map"), NEEDS(REVIEW, COLLECTION), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Draw the map of the collection's runs: those that do and say alike near one another, attempts at one task being taken as alike"},
     {READ(API "/collections/{c}/incomplete"), NEEDS(READ, COLLECTION), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},

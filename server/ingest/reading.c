@@ -1,6 +1,7 @@
 /* One file: is it known, does it wait for its twin, and its records on their way to the queue. */
 #include "ingest/carry.h"
 #include "ingest/pipeline.h"
+#include "transcript/judgment.h"
 #include "transcript/redact.h"
 
 #include <limits.h>
@@ -95,13 +96,18 @@ static bool fits(struct reading *r, const struct run *run)
     return ok;
 }
 
-/* What people made of a finding is theirs to say. */
-static void forget_review(const struct reading *r, struct finding *f)
+static const char not_yours_to_say[] = "labels, findings and judgments of an import are taken over only with the scope review; the runs are taken in and looked at here";
+
+/* What is found in a run, and what people and judges say of it, is not for everybody to say. The run is then one like any other: detectors look at it. */
+static void forget_said(struct reading *r, struct run *run)
 {
     if (!r->worker->p->options->unreviewed)
         return;
-    f->status = STATUS_OPEN;
-    f->exception = f->reviewer = f->note = SLICE_NONE;
+    if (run->nlabels || (run->carried && run->carried->n) || (run->judged && run->judged->n))
+        refuse_record(r, run->source.location, ERR_FORBIDDEN, not_yours_to_say);
+    run->nlabels = 0;
+    run->carried = NULL;
+    run->judged = NULL;
 }
 
 static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
@@ -115,8 +121,7 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
     }
     if (r->fields)
         fields_run(r->fields, run);
-    for (size_t i = 0; run->carried && i < run->carried->n; i++)
-        forget_review(r, &run->carried->items[i]);
+    forget_said(r, run);
     if (!fits(r, run) || !redact_run(r, arena, run)) {
         arena_discard(arena);
         return true;
@@ -173,7 +178,6 @@ static void keep_finding(struct reading *r, struct slice location, const struct 
     struct redaction redaction = pipe_redaction(r->worker, &a);
     struct err why = {0};
     finding_copy(&a, from, &copy);
-    forget_review(r, &copy);
     if (p->options->secrets && !finding_redact(&redaction, &copy, &why)) {
         refuse_record(r, location, why.code, why.text);
     } else {
@@ -240,7 +244,10 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
         return take_named(r, carried, e);
     if (carried->label_set)
         return carry_label_set(r->worker->store, carried->label_set, e);
-    keep_finding(r, carried->location, carried->finding);
+    if (r->worker->p->options->unreviewed)
+        refuse_record(r, carried->location, ERR_FORBIDDEN, not_yours_to_say);
+    else
+        keep_finding(r, carried->location, carried->finding);
     return true;
 }
 

@@ -273,26 +273,80 @@ def put(s, name, lines, token, query=""):
     return s.ask("POST", f"collections/{name}/uploads?filename=export.jsonl&wait=20{query}", body, token=token).json()
 
 
-def test_who_only_puts_in_reviews_nothing_with_it():
+def refused(up):
+    return [e["message"] for e in up["result"]["errors"]]
+
+
+def test_who_only_puts_in_says_nothing_of_runs_with_it():
+    s, a, _ = two()
+    lines = exported(s, "aaa")
+    header, run = lines[0], next(line for line in lines if line.get("external_id") == "alphaword-1")
+    labels = lambda: [(x["set"], x["who"]) for x in s.ask("GET", f"labels?run={run['id']}").json()["items"]]
+    before = labels()
+    label = {"set": "alphaword-set", "value": "no", "who": "the boss"}
+    judgment = {"rubric": "no-such", "version": 1, "judge": "m", "judge_key": "k", "state": "answered", "answer": {"x": 1}}
+    for said in ({"labels": [label]}, {"judgments": [judgment]}):
+        up = put(s, "aaa", [header, {**run, **said}], "ingest")
+        assert up["state"] == "done" and up["result"]["runs"]["duplicate"] == 1 and any("scope review" in m for m in refused(up)), up
+    assert labels() == before, "the labels of somebody else's run changed"
+    up = put(s, "aaa", [header, {**run, "labels": [label]}], "admin")
+    assert up["state"] == "done" and not refused(up) and labels() == [*before, ("alphaword-set", "the boss")], (up, labels())
+    mine = {**run, "id": None, "external_id": "labelled", "findings": [], "labels": [label]}
+    of_mine = lambda: [(x["set"], x["who"]) for x in s.ask("GET", "labels?collection=aaa&limit=1000").json()["items"] if x.get("run") == mine["id"]]
+    put(s, "aaa", [header, mine], "admin")
+    mine["id"] = next(r["id"] for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"] == "labelled")
+    for changed in ({}, {"name": "another name"}): # the same run again, and replaced: from its own file, which says no labels now
+        put(s, "aaa", [header, {**mine, "id": None, "labels": [], **changed}], "ingest", "&replace=true")
+        assert of_mine() == [("alphaword-set", "the boss")], changed
+
+
+def test_who_only_puts_in_makes_and_hides_no_findings():
+    s, a, _ = two()
+    lines = exported(s, "aaa")
+    header, run = lines[0], next(line for line in lines if line.get("external_id") == "alphaword-0")
+    made_up = {**run["findings"][0], "id": None, "detector": "made-up", "title": "made up", "status": "confirmed", "reviewer": "the boss"}
+    for name, findings in (("brought-none", []), ("brought-one", [made_up])):
+        up = put(s, "aaa", [header, {**run, "id": None, "external_id": name, "labels": [], "findings": findings}], "ingest")
+        assert up["state"] == "done" and bool(findings) == any("scope review" in m for m in refused(up)), up
+        id_ = next(r["id"] for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"] == name)
+        found = [(f["detector"], f["status"]) for f in s.ask("GET", f"collections/aaa/findings?run={id_}").json()["items"]]
+        assert (run["findings"][0]["detector"], "open") in found and all(detector != "made-up" and status == "open" for detector, status in found), found
+
+
+def test_who_only_puts_in_changes_no_finding():
     s, a, _ = two()
     header = exported(s, "aaa")[0]
-    finding = s.ask("GET", f"findings/{a['finding']}").json()
-    for i, (token, status) in enumerate((("ingest", "open"), ("admin", "dismissed"))):
-        line = {"finding": {**finding, "id": f"0000000{i}-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "alphaword-task", "title": f"brought {i}",
-                            "status": "dismissed", "reviewer": "the boss", "note": "nothing to see"}}
-        assert put(s, "aaa", [header, line], token)["state"] == "done"
-        brought = s.ask("GET", f"findings/{line['finding']['id']}").json()
-        assert (brought["status"], brought["reviewer"]) == (status, "the boss" if status == "dismissed" else None), (token, brought)
-    run = next(line for line in exported(s, "aaa") if line.get("external_id") == "alphaword-0")
-    run = {**run, "id": None, "external_id": "brought", "labels": [], "findings": [{**run["findings"][0], "id": None, "status": "confirmed", "reviewer": "the boss"}]}
-    assert put(s, "aaa", [header, run], "ingest")["state"] == "done"
-    got = s.ask("GET", "collections/aaa/findings?q=brought").json()["items"]
-    assert [f for f in got if f["run"]] and all(f["status"] == "open" for f in got if f["run"]), got
+    finding = {**s.ask("GET", f"findings/{a['finding']}").json(), "id": "00000001-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "alphaword-task",
+               "title": "brought", "status": "dismissed", "reviewer": "the boss", "note": "nothing to see"}
+    look = lambda: s.ask("GET", f"findings/{finding['id']}")
+    other = {**finding, "title": "other words", "evidence": [], "status": "open", "reviewer": None, "note": None}
+    assert any("scope review" in m for m in refused(put(s, "aaa", [header, {"finding": finding}], "ingest"))) and look().status == 404
+    assert not refused(put(s, "aaa", [header, {"finding": finding}], "admin")) and look().json()["status"] == "dismissed"
+    assert any("scope review" in m for m in refused(put(s, "aaa", [header, {"finding": other}], "ingest")))
+    now = look().json()
+    assert [now[k] for k in ("title", "status", "reviewer", "note")] == ["brought", "dismissed", "the boss", "nothing to see"], now
+
+
+def test_a_finding_of_no_run_or_task_is_refused_and_the_rest_goes_on():
+    s, a, _ = two()
+    lines = exported(s, "aaa")
+    run = {**next(line for line in lines if line.get("external_id") == "alphaword-0"), "id": None, "external_id": "beside", "labels": [], "findings": []}
+    finding = {**s.ask("GET", f"findings/{a['finding']}").json(), "id": None, "run": None}
+    for scope, task, why in (("run", None, "comes with its run"), ("task", None, "names no task")):
+        up = put(s, "aaa", [lines[0], {"finding": {**finding, "scope": scope, "task_id": task}}, {**run, "external_id": "beside " + scope}], "admin")
+        assert up["state"] == "done" and up["result"]["runs"]["new"] == 1 and any(why in m for m in refused(up)), up
+
+
+def test_reading_draws_no_map():
+    s, _, _ = two()
+    s.ask("POST", "collections/aaa/map", {}, token="read").problem(403, "review")
+    s.bind("draws", "aaa", scopes=("review",))
+    assert s.ask("POST", "collections/aaa/map", {}, token="draws").status == 202
 
 
 def test_what_is_brought_reaches_no_other_collection():
     s, a, b = two()
-    s.bind("into b", "bbb", scopes=("ingest", "read"))
+    s.bind("into b", "bbb", scopes=("ingest", "review"))
     lines = exported(s, "aaa")
     assert any("blob" in line for line in lines) and a["blob"] != "0" * 64
     runs = [{**line, "id": None, "external_id": "by-hash", "findings": [], "labels": []} for line in lines if line.get("external_id") == "alphaword-0"]
