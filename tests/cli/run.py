@@ -933,7 +933,11 @@ def test_a_gate_with_broken_rules_or_settings_does_not_scan():
     h = Home()
     runs = h.file("a.jsonl", jsonl([chat("1", "good day")]))
     h.run("scan", runs, "--fail-on", "high", "--rules", h.file("good.yaml", RULE))
-    broken = {"--config": ["detecors: {}", "- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
+    mistyped = h.file("mistyped.yaml", "detecors: {}")
+    for command in ("scan", runs), ("scan", runs, "--fail-on", "high"), ("import", runs, "-c", "none"):
+        assert h.run(*command, "--config", mistyped, status=2) == ""
+        assert "mistyped.yaml:1:1:" in h.stderr and "did you mean 'detectors'?" in h.stderr, h.stderr
+    broken = {"--config": ["- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
                            "collections: {other: {disable: no-such}}", "disable: [unclosed"],
               "--rules": [RULE.replace("on: user", "on: usr"), RULE.replace("hello'}", "(hello'}"), b"id: caf\xe9"]}
     for option, texts in broken.items():
