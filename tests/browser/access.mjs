@@ -163,6 +163,7 @@ export async function accessChecks(browser, binary) {
             await page.goto(base + '/');
             await page.focus('.account summary');
             await page.keyboard.press('Enter');
+            await page.locator('pre.cmd', { hasText: '--to ' }).waitFor(); // once it is known that the server asks for tokens
             const commands = await page.locator('pre.cmd').allInnerTexts();
             assert(commands[0].includes(`${base}/api/v1/collections`), `the curl without its scheme: ${commands[0]}`);
             assert(commands[1].includes(`--to ${base}`), commands[1]);

@@ -39,6 +39,7 @@ export async function docsChecks(browser, base) {
     await check('docs: find lists lines of all pages and leads to their heading', async () => {
         await page.goto(base + '/docs');
         await page.waitForSelector('.docs-text h1');
+        await settled(page);
         await page.keyboard.press('/');
         await page.keyboard.type('epistemic_confidence');
         await page.waitForSelector('.docs-found li a');

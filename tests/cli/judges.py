@@ -118,7 +118,7 @@ def test_what_an_editor_leaves_is_never_lost():
 
 
 def test_the_rubric_of_the_description_is_one():
-    text = open(os.path.join(ROOT, "server", "judge", "README.md")).read()
+    text = open(os.path.join(ROOT, "web", "docs", "judges.md")).read()
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.S)
     h = Home()
     assert len(blocks) == 1 and "1 rubric, 0 problems" in h.run("judge", "check", h.file("r.yaml", blocks[0]))

@@ -251,9 +251,12 @@ def test_the_settings_that_the_package_brings_are_read():
             at = os.path.join(folder, "telltale.yaml")
             with open(at, "w") as out:
                 out.write("".join(change(line) for line in text("deploy", "telltale.yaml").splitlines(True)))
-            with Server("--config", at) as s:
+            data = os.path.join(folder, name)
+            os.mkdir(data)
+            token = said(PROGRAM, "--db", os.path.join(data, "t.db"), "token", "create", "boss", "--scope", "admin").split()[0]
+            with Server("--config", at, folder=data) as s:
                 assert s.ask("GET", "/readyz").status == 200, name
-                models = s.get("models")
+                models = s.ask("GET", "models", headers={"Authorization": f"Bearer {token}"}).json()
                 assert ("mini" in json.dumps(models)) == (name == "all of it"), (name, models)
 
 

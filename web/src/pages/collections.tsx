@@ -10,6 +10,7 @@ import { CopyButton, Dialog, DialogHead, FailedPage, toast, toastError } from '.
 import { Shell } from '../parts/shell';
 import { ChooseFiles, ImportPanel, OtherWork } from '../parts/upload';
 import { collectionPath, go } from '../router';
+import { useSession } from '../session';
 import { asApiError, useAsk, useTitle } from '../use';
 
 const FORMATS = [
@@ -304,6 +305,7 @@ function Command({ title, lead, text, what }: { title: string; lead: string; tex
 
 function Commands({ name, isNew }: { name: string; isNew?: boolean }): JSX.Element {
     const plain = /^[\w.-]+$/.test(name) ? name : 'nightly';
+    useSession(); // what is to be typed names a token where one is asked for, which may be known later than this is drawn
     return (
         <>
             <Command
