@@ -41,7 +41,8 @@ export async function docsChecks(browser, base) {
         await page.waitForSelector('.docs-text h1');
         await settled(page);
         await page.keyboard.press('/');
-        await page.keyboard.type('epistemic_confidence');
+        await page.waitForFunction(() => document.activeElement?.tagName === 'INPUT');
+        await page.locator('input:focus').fill('epistemic_confidence');
         await page.waitForSelector('.docs-found li a');
         assert(page.url().endsWith('?q=epistemic_confidence'), 'the address holds the words');
         await page.click('.docs-found a[href="/docs/sql#judgments"]');
