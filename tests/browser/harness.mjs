@@ -141,9 +141,10 @@ export async function newPage(browser, base, options = {}) {
     return page;
 }
 
-/** Violations that keep somebody from using the page. */
+/** Violations that keep somebody from using the page, once it has its lasting colours. */
 export async function axe(page) {
     await page.evaluate(AXE);
+    await page.evaluate(() => Promise.allSettled(document.getAnimations().filter(a => a.effect.getTiming().iterations !== Infinity).map(a => a.finished)));
     const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
     return result.violations
         .filter(v => v.impact === 'serious' || v.impact === 'critical')

@@ -246,8 +246,8 @@ async function labelChecks(browser, base, collection) {
         await dialog.getByLabel('Asks').selectOption('rubric');
         await dialog.getByLabel('Rubric').selectOption(RUBRIC);
         await dialog.getByRole('button', { name: 'Make the set' }).click();
+        await dialog.waitFor({ state: 'detached' });
         const name = bar.getByRole('textbox', { name: 'Your name' });
-        await settled(page);
         await name.fill('Ada');
         await name.press('Enter');
         await bar.getByRole('group', { name: 'answer' }).waitFor();
