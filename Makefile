@@ -134,16 +134,16 @@ UNITDIR ?= $(PREFIX)/lib/systemd/system
 ZSHDIR  ?= $(PREFIX)/share/zsh/site-functions
 install: all
 	install -D -m 755 $O/telltale $(DESTDIR)$(PREFIX)/bin/telltale
-	@mkdir -p $O/install
-	@$O/telltale man > $O/install/man
-	@for shell in bash zsh fish; do $O/telltale completion $$shell > $O/install/$$shell; done
-	@for unit in $(notdir $(UNITS)); do sed 's|/usr/bin/telltale|$(PREFIX)/bin/telltale|' deploy/systemd/$$unit > $O/install/$$unit; done
-	install -D -m 644 $O/install/man $(DESTDIR)$(PREFIX)/share/man/man1/telltale.1
-	install -D -m 644 $O/install/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/telltale
-	install -D -m 644 $O/install/zsh $(DESTDIR)$(ZSHDIR)/_telltale
-	install -D -m 644 $O/install/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/telltale.fish
+	@mkdir -p $O/installed
+	@$O/telltale man > $O/installed/man
+	@for shell in bash zsh fish; do $O/telltale completion $$shell > $O/installed/$$shell; done
+	@for unit in $(notdir $(UNITS)); do sed 's|/usr/bin/telltale|$(PREFIX)/bin/telltale|' deploy/systemd/$$unit > $O/installed/$$unit; done
+	install -D -m 644 $O/installed/man $(DESTDIR)$(PREFIX)/share/man/man1/telltale.1
+	install -D -m 644 $O/installed/bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/telltale
+	install -D -m 644 $O/installed/zsh $(DESTDIR)$(ZSHDIR)/_telltale
+	install -D -m 644 $O/installed/fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/telltale.fish
 	install -d $(DESTDIR)$(UNITDIR)
-	install -m 644 $(UNITS:deploy/systemd/%=$O/install/%) $(DESTDIR)$(UNITDIR)
+	install -m 644 $(UNITS:deploy/systemd/%=$O/installed/%) $(DESTDIR)$(UNITDIR)
 
 # A Debian package of it, build/telltale_VERSION_ARCH.deb.
 deb: all | $(STAMPS)/packages-deb

@@ -91,6 +91,9 @@ bool store_used(struct store *s, const struct used *items, size_t n, struct err 
 
 /* ---- the log of changes ----------------------------------------------------------------------------------------------- */
 
+/* The row of what changes nothing in the database: what the server does, and not the store. */
+bool store_log_action(struct store *s, struct err *e);
+
 struct audit_row { int64_t n, at; struct slice actor, token, address, action, target, detail; };
 struct audit_rows { struct audit_row *items; size_t n; struct page_end end; };
 /* Newest first. `actor`: of that name alone; absent: of all. */

@@ -107,6 +107,8 @@ static void change_ended(void *ctx, bool committed)
     s->logging = false;
 }
 
+bool store_log_action(struct store *s, struct err *e) { return db_write(s->db, e) && db_end(s->db, log_change(s, e), e); }
+
 bool access_install(struct store *s, struct err *e)
 {
     db_before_commit(s->db, log_change, change_ended, s);

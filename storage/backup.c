@@ -178,7 +178,7 @@ static bool may_write(struct backup *b, struct err *e)
         return err_set(e, ERR_USAGE, "%s is no file; name the file that the backup is to be", b->to);
     if (is_file(b->to, &to) && is_file(db_path(b->store->db), &from) && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
         return err_set(e, ERR_USAGE, "%s is the database itself; name another file", b->to);
-    if (is_file(path(b, b->to, "-wal"), &to) || is_file(path(b, b->to, ".lock"), &to))
+    if ((is_file(path(b, b->to, "-wal"), &to) && to.st_size) || is_file(path(b, b->to, ".lock"), &to))
         return err_set(e, ERR_CONFLICT, "%s is, or was, in use as a database; name another file", b->to);
     return true;
 }
@@ -226,6 +226,8 @@ static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, 
         return false;
     if (rename(b->part, b->to) != 0)
         return err_errno(e, "cannot name the backup %s", b->to);
+    unlink(path(b, b->to, "-wal")); /* empty: who only read the backup before leaves them */
+    unlink(path(b, b->to, "-shm"));
     b->copied.n = 0; /* they are of the backup that is there now, whatever happens */
     drop_old_uploads(b);
     return folder_sync(b->to, e);

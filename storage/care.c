@@ -90,6 +90,68 @@ bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err
                    SLICE_ARG(slice_cut(text, 40)));
 }
 
+bool max_db_parse(struct slice text, int64_t *bytes, struct err *e)
+{
+    struct keep room;
+    if (!keep_parse(text, KEEP_SERVER, &room, e))
+        return err_prefix(e, "--max-db");
+    *bytes = room.bytes;
+    return !room.age_us || err_set(e, ERR_USAGE, "--max-db is a size (500MB, 100GB), not \"%.*s\"", SLICE_ARG(slice_cut(text, 40)));
+}
+
+bool store_has_room(struct store *s, int64_t bytes, struct err *e)
+{
+    struct store_sizes now;
+    return !bytes || (store_sizes(s, &now, e) &&
+                      (now.bytes - now.free_bytes < bytes ||
+                       err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room")));
+}
+
+bool quota_parse(struct slice text, int64_t *runs, struct err *e)
+{
+    struct keep most;
+    if (slice_is(text, "none"))
+        return *runs = 0, true;
+    bool ok = keep_parse(text, KEEP_COLLECTION, &most, NULL) && most.runs;
+    *runs = most.runs;
+    return ok || err_set(e, ERR_USAGE, "a quota is a number of runs, 5000runs, or none, not \"%.*s\"", SLICE_ARG(slice_cut(text, 40)));
+}
+
+bool quota_reached(const struct quota *quota, struct err *e)
+{
+    return err_set(e, ERR_QUOTA, "the collection has as many runs as its quota allows, %lld; delete runs or raise the quota", (long long)quota->runs);
+}
+
+bool quota_look(struct store *s, int64_t collection, struct quota *out, struct err *e)
+{
+    *out = (struct quota){.room = INT64_MAX};
+    struct stmt *q = db_prepare(s->db, "SELECT runs, quota FROM collection WHERE n = $1 AND quota IS NOT NULL", e);
+    bind_int(q, collection);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    int64_t runs = take_int(q);
+    bool ok = quota_parse(take_bytes(q), &out->runs, e);
+    stmt_reset(q);
+    out->room = out->runs > runs ? out->runs - runs : 0;
+    return ok;
+}
+
+static bool has_room(struct store *s, struct slice collection, struct err *e)
+{
+    int64_t n;
+    struct quota quota;
+    struct err why = {0};
+    if (!collection_find(s, collection, &n, &why))
+        return why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
+    return quota_look(s, n, &quota, e) && (quota.room || quota_reached(&quota, e));
+}
+
+bool store_collection_has_room(struct store *s, struct slice collection, struct err *e)
+{
+    return db_read(s->db, e) && db_end(s->db, has_room(s, collection, e), e);
+}
+
 /* ---- pruning ------------------------------------------------------------------------------------------------------------ */
 
 /* Somebody works with the run r. */

@@ -25,6 +25,16 @@ enum keep_of { KEEP_SERVER, KEEP_COLLECTION };
  * can be. */
 bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err *e);
 
+/* The size that a database may have, as --max-db says it: "500MB", "100GB"; "forever": 0. ERR_USAGE. */
+bool max_db_parse(struct slice text, int64_t *bytes, struct err *e);
+/* ERR_FULL when what the database uses has reached `bytes`; 0: it may use all there is. */
+bool store_has_room(struct store *s, int64_t bytes, struct err *e);
+
+/* How many runs a collection may have: "5000runs"; "none": 0, any number. ERR_USAGE says what it can be. */
+bool quota_parse(struct slice text, int64_t *runs, struct err *e);
+/* ERR_QUOTA when the collection (id or name) has as many runs as its quota allows. One that is not there has room. */
+bool store_collection_has_room(struct store *s, struct slice collection, struct err *e);
+
 struct pruned {
     uint64_t deleted;   /* in a dry run: that would go, without those that go for the database's size */
     uint64_t spared;    /* that are past their time and stay, as somebody works with them */

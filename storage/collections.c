@@ -27,7 +27,7 @@ bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struc
 bool collection_load(struct store *s, int64_t n, struct arena *a, struct collection_row *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT id, name, description, metadata, created_at, runs, passed, failed, flagged, findings, keep, coalesce(imported, 0),"
+        "SELECT id, name, description, metadata, created_at, runs, passed, failed, flagged, findings, keep, quota, coalesce(imported, 0),"
         " (SELECT count(*) FROM task WHERE collection = $1), (SELECT count(*) FROM task WHERE collection = $1 AND verdict = 2)"
         " FROM collection WHERE n = $1", e);
     bind_int(q, n);
@@ -46,6 +46,7 @@ bool collection_load(struct store *s, int64_t n, struct arena *a, struct collect
     out->flagged = take_int(q);
     out->findings = take_int(q);
     out->keep = take_text(q, a);
+    out->quota = take_text(q, a);
     int64_t imported = take_int(q);
     if (imported) {
         char text[CLOCK_TEXT];
@@ -153,6 +154,9 @@ static bool change(struct store *s, struct slice id_or_name, const struct collec
     struct keep keep;
     if (ok && row->keep.len)
         ok = keep_parse(row->keep, KEEP_COLLECTION, &keep, e);
+    int64_t quota;
+    if (ok && row->quota.ptr)
+        ok = quota_parse(row->quota, &quota, e);
     bool renames = row->id.ptr || row->created_at.ptr;
     if (ok && renames && old.runs)
         ok = err_set(e, ERR_CONFLICT, "the collection has runs: its id and date stay as they are");
@@ -163,13 +167,15 @@ static bool change(struct store *s, struct slice id_or_name, const struct collec
     if (ok && (ok = is_free(s, "name", row->name, n, e) && is_free(s, "id", row->id, n, e))) {
         struct stmt *q = db_prepare(s->db,
             "UPDATE collection SET id = coalesce($1, id), name = coalesce($2, name), description = coalesce($3, description),"
-            " metadata = coalesce($4, metadata), created_at = coalesce($5, created_at), keep = nullif(coalesce($6, keep), '') WHERE n = $7", e);
+            " metadata = coalesce($4, metadata), created_at = coalesce($5, created_at), keep = nullif(coalesce($6, keep), ''),"
+            " quota = nullif(coalesce($7, quota), 'none') WHERE n = $8", e);
         bind_text(q, row->id);
         bind_text(q, row->name);
         bind_text(q, row->description);
         bind_text(q, row->metadata);
         bind_text(q, row->created_at);
         bind_text(q, row->keep);
+        bind_text(q, row->quota);
         bind_int(q, n);
         ok = stmt_run(q, e);
     }

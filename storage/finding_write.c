@@ -176,11 +176,17 @@ static bool other_run(struct store *s, const struct subject *subject, struct sli
     *gone = !id.ptr && !subject->run;
     if (!id.ptr)
         return true;
-    struct err why = {0};
-    if (!run_find(s, id, run, &why)) {
+    /* One of another collection is none: whoever put the finding in may have no business there. */
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM run WHERE id = $1 AND collection = $2", e);
+    bind_text(q, id);
+    bind_int(q, subject->collection);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW) {
         *gone = !subject->run;
-        return why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
+        return step == STEP_DONE;
     }
+    *run = take_int(q);
+    stmt_reset(q);
     if (*run == subject->run)
         *run = 0;
     return true;

@@ -3,6 +3,7 @@
 #define STORAGE_INSIDE_H
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "storage/db.h"
 #include "storage/store.h"
 
@@ -57,8 +58,15 @@ bool access_install(struct store *s, struct err *e);
 bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e);
 /* A collection's row, by key. */
 bool collection_load(struct store *s, int64_t n, struct arena *a, struct collection_row *out, struct err *e);
+/* What a collection's quota leaves room for, in a transaction; INT64_MAX: it has none. */
+struct quota { int64_t runs, room; };
+bool quota_look(struct store *s, int64_t collection, struct quota *out, struct err *e);
+/* ERR_QUOTA in words. Returns false. */
+bool quota_reached(const struct quota *quota, struct err *e);
 /* The key of a run, by id. ERR_NOT_FOUND. */
 bool run_find(struct store *s, struct slice id, int64_t *n, struct err *e);
+/* The bytes of an image that were put into a collection, in the write transaction: what shows it to who sees that collection. */
+bool blob_write(struct store *s, int64_t collection, const unsigned char sha256[SHA256_SIZE], struct slice media_type, struct slice bytes, struct err *e);
 /* The key of a task of a collection; 0: there is none. */
 bool task_find(struct store *s, int64_t collection, struct slice task_id, int64_t *n, struct err *e);
 /* The same in the write transaction: made where it is missing. 0 for an absent or empty id. */

@@ -170,7 +170,7 @@ bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struc
     if (!hash_unhex(sha256_hex, out->sha256, SHA256_SIZE))
         return err_set(e, ERR_NOT_FOUND, "\"%.*s\" is no SHA-256", SLICE_ARG(sha256_hex));
     struct stmt *q = db_prepare(s->db, "SELECT media_type, bytes FROM blob WHERE sha256 = $1 AND ($2 OR EXISTS"
-        " (SELECT 1 FROM message_blob b JOIN run r ON r.n = b.id >> 26 WHERE b.sha256 = blob.sha256 AND mine(r.collection)))", e);
+        " (SELECT 1 FROM blob_collection b WHERE b.blob = blob.n AND mine(b.collection)))", e);
     bind_blob(q, slice_of((const char *)out->sha256, SHA256_SIZE));
     bind_int(q, !store_is_bound(s));
     enum step step = stmt_step(q, e);
@@ -183,18 +183,29 @@ bool store_blob(struct store *s, struct slice sha256_hex, struct arena *a, struc
     return true;
 }
 
-static bool put_blob(struct store *s, struct slice media_type, struct slice bytes, struct err *e)
+bool blob_write(struct store *s, int64_t collection, const unsigned char sha256[SHA256_SIZE], struct slice media_type, struct slice bytes, struct err *e)
 {
-    unsigned char sha256[SHA256_SIZE];
-    sha256_of(bytes, sha256);
     struct stmt *q = db_prepare(s->db, "INSERT INTO blob (sha256, media_type, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", e);
     bind_blob(q, slice_of((const char *)sha256, SHA256_SIZE));
     bind_text(q, media_type);
     bind_blob(q, not_null(bytes));
+    if (!stmt_run(q, e))
+        return false;
+    q = db_prepare(s->db, "INSERT INTO blob_collection (blob, collection) SELECT n, $1 FROM blob WHERE sha256 = $2 ON CONFLICT DO NOTHING", e);
+    bind_int(q, collection);
+    bind_blob(q, slice_of((const char *)sha256, SHA256_SIZE));
     return stmt_run(q, e);
 }
 
-bool store_blob_put(struct store *s, struct slice media_type, struct slice bytes, struct err *e)
+static bool put_blob(struct store *s, struct slice collection, struct slice media_type, struct slice bytes, struct err *e)
 {
-    return db_write(s->db, e) && db_end(s->db, put_blob(s, media_type, bytes, e), e);
+    unsigned char sha256[SHA256_SIZE];
+    int64_t n;
+    sha256_of(bytes, sha256);
+    return collection_find(s, collection, &n, e) && blob_write(s, n, sha256, media_type, bytes, e);
+}
+
+bool store_blob_put(struct store *s, struct slice collection, struct slice media_type, struct slice bytes, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, put_blob(s, collection, media_type, bytes, e), e);
 }

@@ -22,6 +22,8 @@ struct put {
     size_t kept;                /* arena.total when nothing is */
     struct prepared *runs;
     size_t nruns, runs_cap;
+    size_t *over, nover;        /* of them, in the transaction: those that the quota has no room for */
+    struct quota quota;
     struct file_row *files;
     size_t nfiles, files_cap;
     struct append *append;
@@ -34,6 +36,9 @@ struct put *store_put_new(struct store *s, const struct put_target *target)
         abort();
     p->store = s;
     p->target.replace = target->replace;
+    p->target.over = target->over;
+    p->target.ctx = target->ctx;
+    p->target.keep_labels = target->keep_labels;
     p->imported = target->imported ? target->imported : clock_now_us();
     p->pack = pack_new(s);
     collection_find(s, target->collection, &p->collection, &p->error);
@@ -57,6 +62,8 @@ static void reset(struct put *p)
         arena_free(&p->arena);
     p->kept = p->arena.total;
     p->runs = NULL;
+    p->over = NULL;
+    p->nover = 0;
     p->files = NULL;
     p->nruns = p->runs_cap = p->nfiles = p->files_cap = 0;
 }
@@ -158,7 +165,7 @@ static bool identify(struct put *p, const struct put_name *name, const struct ru
     }
     out->run = bearer.run;
     out->outcome = !bearer.run ? PUT_NEW : bearer.same_content ? PUT_DUPLICATE : PUT_UPDATED;
-    out->own_file = p->target.replace && bearer.same_path;
+    out->own_file = p->target.replace && !p->target.keep_labels && bearer.same_path;
     arena_free(&a);
     return ok;
 }
@@ -178,7 +185,10 @@ static bool is_known(struct put *p, const struct put_name *name, const struct ru
          !judgments_carry(p->store, identity.run, p->collection, run->judged, false, &judged, e)))
         return false;
     *known = identity.outcome == PUT_DUPLICATE && !labelled && !judged;
-    return true;
+    if (identity.outcome != PUT_NEW)
+        return true;
+    struct quota quota;
+    return quota_look(p->store, p->collection, &quota, e) && (quota.room || quota_reached(&quota, e));
 }
 
 bool store_put_known(struct put *p, const struct put_name *name, const struct run *run, bool *known, struct err *e)
@@ -483,8 +493,12 @@ static bool keep_findings_of_judges(struct put *p, const int64_t *replaced, size
 
 static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)
 {
-    if ((p->append && !append_check(p->store, p->append, e)) || !pack_settle(p->pack, e))
+    if ((p->append && !append_check(p->store, p->append, e)) || !pack_settle(p->pack, e) ||
+        !quota_look(p->store, p->collection, &p->quota, e))
         return false;
+    p->over = arena_array(&p->arena, size_t, p->nruns);
+    p->nover = 0;
+    int64_t room = p->quota.room;
     bool fresh = false;
     int64_t *replaced = arena_array(&p->arena, int64_t, p->nruns);
     size_t nreplaced = 0;
@@ -501,8 +515,12 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
             counts[changed ? PUT_UPDATED : PUT_DUPLICATE]++;
             continue;
         }
+        if (identity.outcome == PUT_NEW && room-- <= 0) {
+            p->over[p->nover++] = i;
+            continue;
+        }
         counts[identity.outcome]++;
-        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT), p->append != NULL};
+        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT), p->append != NULL, p->target.keep_labels};
         if (tasks && identity.outcome == PUT_UPDATED && !run->carried && !add_old_task(p, identity.run, a, tasks, e))
             return false;
         add_task(a, tasks, run);
@@ -514,6 +532,16 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
     }
     return pack_write(p->pack, e) && keep_findings_of_judges(p, replaced, nreplaced, e) && blocks_sweep(p->store, e) && write_files(p, e) && (!p->append || append_write(p->store, p->append, e)) &&
            (counts[PUT_NEW] + counts[PUT_UPDATED] == 0 || stamp_collection(p, fresh, e));
+}
+
+static void tell_over(const struct put *p)
+{
+    struct err why;
+    quota_reached(&p->quota, &why);
+    for (size_t i = 0; i < p->nover && p->target.over; i++) {
+        const struct prepared *run = &p->runs[p->over[i]];
+        p->target.over(p->target.ctx, &(struct put_over){&run->run, &run->findings, run->nmessages}, &why);
+    }
 }
 
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)
@@ -529,6 +557,7 @@ bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
     }
     for (int i = 0; i < PUT_OUTCOMES; i++)
         counts[i] += mine[i];
+    tell_over(p);
     reset(p);
     return true;
 }

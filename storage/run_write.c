@@ -126,7 +126,7 @@ static bool write_calls(struct writer *w, const struct prepared *p, struct err *
     return true;
 }
 
-static bool write_blobs(struct writer *w, const struct prepared *p, struct err *e)
+static bool write_blobs(struct writer *w, const struct prepared *p, int64_t collection, struct err *e)
 {
     static const unsigned char none[SHA256_SIZE];
     for (size_t i = 0; i < p->nblobs; i++) {
@@ -143,13 +143,7 @@ static bool write_blobs(struct writer *w, const struct prepared *p, struct err *
         bind_int(q, (int64_t)blob->size);
         if (!stmt_run(q, e))
             return false;
-        if (!stored || !blob->bytes.ptr)
-            continue;
-        q = db_prepare(w->store->db, "INSERT INTO blob (sha256, media_type, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", e);
-        bind_blob(q, sha256);
-        bind_text(q, blob->media_type);
-        bind_blob(q, blob->bytes);
-        if (!stmt_run(q, e))
+        if (stored && blob->bytes.ptr && !blob_write(w->store, collection, blob->sha256, blob->media_type, blob->bytes, e))
             return false;
     }
     return true;
@@ -330,10 +324,10 @@ bool run_write(struct store *s, struct pack *pack, const struct prepared *p, con
     bool ok = task_find_or_add(s, place->collection, p->run.task_id, &w.task, e) &&
               (place->outcome == PUT_UPDATED ? replace_run(&w, p, place, e) : add_run(&w, p, place, e)) &&
               write_detail(&w, p, e) && write_tags(&w, &p->run, e) && write_scores(&w, p, e) && write_transcripts(&w, p, e) &&
-              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, e) &&
+              write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, place->collection, e) &&
               digest_write(s, place->collection, w.run, &p->digest, e) && uses_write(s, &w.uses, w.run, e) &&
               write_incomplete(&w, p, place, e) &&
-              judgments_carry(s, w.run, place->collection, &p->judgments, true, &judged, e) && (place->grows || labels_change(s, w.run, &p->run, true, true, &labelled, e));
+              judgments_carry(s, w.run, place->collection, &p->judgments, true, &judged, e) && (place->grows || place->keep_labels || labels_change(s, w.run, &p->run, true, true, &labelled, e));
     uses_free(&w.uses);
     return ok;
 }

@@ -165,6 +165,15 @@ static bool set_up(struct db *db, struct err *e)
     return true;
 }
 
+/* SQLite would make it readable to all; its log and index of the log are made like it. */
+static bool make_private(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0 || errno == EEXIST || err_errno(e, "cannot make %s", path);
+}
+
 bool db_open(const char *path, bool write, struct db **out, struct err *e)
 {
     ration_install();
@@ -179,8 +188,15 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e)
         char lock[4096];
         if (snprintf(lock, sizeof lock, "%s.lock", path) >= (int)sizeof lock)
             ok = err_set(e, ERR_USAGE, "the path of the database is too long");
-        else if ((db->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644)) < 0)
+        else if ((db->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
             ok = err_errno(e, "cannot open %s", lock);
+        else
+            ok = make_private(path, e);
+    }
+    if (ok && write && !db->memory) { /* SQLite would make it for everybody to read; what it puts beside it is as this is */
+        int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (made >= 0)
+            close(made);
     }
     if (ok) {
         int flags = SQLITE_OPEN_NOMUTEX | (write || db->memory ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);

@@ -88,6 +88,7 @@ struct collection_row {
     int64_t runs, passed, failed, flagged /* runs with a finding that is not dismissed */, tasks, broken_tasks, findings;
     struct slice imported_at;
     struct slice keep;  /* how long it keeps its runs, as keep_parse (care.h) reads it; absent: as the server says */
+    struct slice quota; /* how many it may have, as quota_parse (care.h) reads it; absent: any number */
 };
 struct collection_rows { struct collection_row *items; size_t n; struct page_end end; };
 
@@ -98,7 +99,7 @@ bool store_collection(struct store *s, struct slice id_or_name, struct arena *a,
 bool store_collection_want(struct store *s, struct slice id_or_name, struct arena *a, struct collection_row *out, struct err *e);
 bool store_collections(struct store *s, const struct page *page, struct arena *a, struct collection_rows *out, struct err *e);
 /* Absent fields of `row` stay as they are. `id` and `created_at` may change while the collection has no run (an export that comes
- * back), else ERR_CONFLICT. An empty `keep` is again that of the server. */
+ * back), else ERR_CONFLICT. An empty `keep` is again that of the server; the `quota` "none" takes it away. */
 bool store_collection_change(struct store *s, struct slice id_or_name, const struct collection_row *row, struct err *e);
 bool store_collection_delete(struct store *s, struct slice id, struct err *e);
 
@@ -107,10 +108,19 @@ bool store_collection_delete(struct store *s, struct slice id, struct err *e);
 enum put_outcome { PUT_NEW, PUT_UPDATED, PUT_DUPLICATE };
 enum { PUT_OUTCOMES = 3 };
 
+/* A run that was not put in, as the collection has as many as its quota allows. */
+struct put_over {
+    const struct run *run;             /* without transcripts, scores and findings */
+    const struct findings *findings;
+    size_t messages;
+};
 struct put_target {
     struct slice collection;   /* id */
     bool replace;              /* changed content under a known name replaces it; else it is another run */
+    bool keep_labels;          /* of a run that is there, where its own file says others or none */
     int64_t imported;          /* microseconds since 1970, one time for all that belongs to an import; 0: now */
+    void (*over)(void *ctx, const struct put_over *over, const struct err *why); /* after a commit, for each; NULL: nobody asks */
+    void *ctx;
 };
 struct put; /* runs that were prepared (ids, compressed blocks, grams) and wait for their transaction */
 
@@ -125,7 +135,8 @@ struct put_name {
     unsigned char content_hash[HASH_SIZE];
     int64_t place;             /* among the runs of its import: what their order in lists goes by */
 };
-/* Does the collection hold this very run already, with its labels? A look without the lock, so that known runs need no detecting. */
+/* Does the collection hold this very run already, with its labels? A look without the lock, so that known runs need no detecting.
+ * ERR_QUOTA: it is a new one, and the collection has as many as it may have. */
 bool store_put_known(struct put *p, const struct put_name *name, const struct run *run, bool *known, struct err *e);
 /* Takes a run in; copies what it needs, so the run's arena may go. `findings` and `incomplete` as detect_run made them
  * (run->carried, where there is one, is stored instead of findings). */
@@ -167,11 +178,11 @@ bool store_file_known(struct store *s, struct slice collection, const unsigned c
 size_t store_put_bytes(const struct put *p);
 /* Everything that waits, in one durable transaction. Adds to counts; the put is then empty and may be used again. A replaced run
  * keeps its labels and the reviews whose words still stand. `tasks`, if not NULL, gets the ids of the tasks (may repeat) whose
- * findings are to be made anew: not those of runs with carried findings. */
+ * findings are to be made anew: not those of runs with carried findings. New runs that a quota leaves no room for are not in, nor in counts. */
 bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e);
 
 /* Lines of an export that are no run. */
-bool store_blob_put(struct store *s, struct slice media_type, struct slice bytes, struct err *e);
+bool store_blob_put(struct store *s, struct slice collection, struct slice media_type, struct slice bytes, struct err *e);
 bool store_finding_put(struct store *s, struct slice collection, const struct finding *finding, struct err *e);
 
 /* ---- pieces: runs that arrive bit by bit ------------------------------------------------------------------------------ */

@@ -159,7 +159,7 @@ static bool load_runs(struct detail *d, int64_t task, struct err *e)
     size_t cap = 0;
     struct stmt *q = db_prepare(d->store->db,
         "SELECT r.n, r.id, r.external_id, r.model, coalesce(r.success, 2), d.errors FROM run r LEFT JOIN run_digest d ON d.run = r.n"
-        " WHERE r.task = $1 ORDER BY r.n LIMIT $2", e);
+        " WHERE r.task = $1 ORDER BY r.external_id, r.n LIMIT $2", e);
     bind_int(q, task);
     bind_int(q, TASK_LOOKED);
     enum step step;

@@ -68,6 +68,7 @@ static bool key_make(struct store *s, struct err *e)
     secret_random(key);
     int fd = mkostemp(made, O_CLOEXEC); /* 0600 */
     bool ok = fd >= 0 && write(fd, key, sizeof key) == sizeof key && fsync(fd) == 0 && (link(made, path) == 0 || errno == EEXIST);
+    explicit_bzero(key, sizeof key);
     if (!ok)
         err_errno(e, "cannot make the key of the tokens, %s", path);
     if (fd >= 0) {
@@ -80,12 +81,31 @@ static bool key_make(struct store *s, struct err *e)
     return ok;
 }
 
+static bool key_lost(struct err *e)
+{
+    return err_set(e, ERR_IO, "the key of the tokens, the file beside the database that ends in .key, is not there, so that no token can be known again;"
+                              " restore it from a backup, or revoke the tokens (telltale token revoke) and make new ones");
+}
+
+static bool count_usable(struct store *s, int64_t *n, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT count(*) FROM token WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1", e);
+    bind_int(q, clock_now_us());
+    if (stmt_step(q, e) != STEP_ROW)
+        return false;
+    *n = take_int(q);
+    stmt_reset(q);
+    return true;
+}
+
+/* Tokens are counted before the key is looked for: whoever makes the first one makes its key before. */
 static bool key_want(struct store *s, unsigned char out[SECRET_SIZE], struct err *e)
 {
     bool there;
+    int64_t n;
     if (strcmp(db_path(s->db), ":memory:") == 0)
         return err_set(e, ERR_USAGE, "a database in memory keeps no tokens");
-    return key_read(s, out, &there, e) &&
+    return count_usable(s, &n, e) && key_read(s, out, &there, e) && (there || !n || key_lost(e)) &&
            (there || (key_make(s, e) && key_read(s, out, &there, e) && (there || err_set(e, ERR_IO, "the key of the tokens went away"))));
 }
 
@@ -95,6 +115,18 @@ bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_S
     if (!key_want(s, key, e))
         return false;
     secret_hash(key, what, out);
+    explicit_bzero(key, sizeof key);
+    return true;
+}
+
+/* The same where the key must not be made: *there false, there is none. */
+static bool hash_if_key(struct store *s, struct slice text, unsigned char out[SECRET_SIZE], bool *there, struct err *e)
+{
+    unsigned char key[SECRET_SIZE];
+    if (!key_read(s, key, there, e))
+        return false;
+    if (*there)
+        secret_hash(key, text, out);
     explicit_bzero(key, sizeof key);
     return true;
 }
@@ -212,7 +244,6 @@ bool store_token_add(struct store *s, const struct token_row *wish, struct arena
                      struct err *e)
 {
     struct token_row row = *wish;
-    unsigned char key[SECRET_SIZE];
     char id[TOKEN_ID + 1], secret[TOKEN_SECRET + 1];
     if (!row.name.len || row.name.len > NAME_BYTES)
         return err_set(e, ERR_USAGE, "a token needs a name of at most %d bytes: whose it is, or what uses it", NAME_BYTES);
@@ -222,14 +253,12 @@ bool store_token_add(struct store *s, const struct token_row *wish, struct arena
         return err_set(e, ERR_USAGE, "name the collections that the token is for");
     if (row.expires && row.expires <= clock_now_us())
         return err_set(e, ERR_USAGE, "the token would have ended already");
-    if (!key_want(s, key, e))
-        return false;
     random_id(id);
     random_text(secret);
     snprintf(text, TOKEN_TEXT + 1, "tt_%s_%s", id, secret);
-    secret_hash(key, slice_of(text, TOKEN_TEXT), row.hash);
+    explicit_bzero(secret, sizeof secret);
     row.id = slice_str(id);
-    return db_write(s->db, e) && db_end(s->db, add(s, &row, a, out, e), e);
+    return store_secret(s, slice_of(text, TOKEN_TEXT), row.hash, e) && db_write(s->db, e) && db_end(s->db, add(s, &row, a, out, e), e);
 }
 
 static bool list_all(struct store *s, struct arena *a, struct token_rows *out, struct err *e)
@@ -284,36 +313,24 @@ bool store_tokens_usable(struct store *s, int64_t *n, struct err *e)
     unsigned char key[SECRET_SIZE];
     bool there;
     *n = 0;
-    if (!key_read(s, key, &there, e))
-        return false;
-    struct stmt *q = db_prepare(s->db, "SELECT count(*) FROM token WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1", e);
-    bind_int(q, clock_now_us());
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *n = take_int(q);
-    stmt_reset(q);
-    if (*n && !there)
-        return err_set(e, ERR_IO, "the key of the tokens, %s.key, is not there, so that no token can be known again; restore it from a backup, or"
-                                  " revoke the tokens and make new ones", db_path(s->db));
-    return true;
+    return count_usable(s, n, e) && key_read(s, key, &there, e) && (there || !*n || key_lost(e));
 }
 
 static bool is_usable(const struct token_row *token) { return !token->revoked && (!token->expires || token->expires > clock_now_us()); }
 
 static bool check(struct store *s, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e)
 {
-    unsigned char key[SECRET_SIZE], hash[SECRET_SIZE];
+    unsigned char hash[SECRET_SIZE];
     bool there;
     if (!load_token(s, slice_sub(text, 3, TOKEN_ID), a, out, &there, e))
         return false;
     if (!there)
         return true;
-    if (!key_read(s, key, &there, e))
+    if (!is_usable(out))
+        return true;
+    if (!hash_if_key(s, text, hash, &there, e) || (!there && !key_lost(e)))
         return false;
-    if (there) {
-        secret_hash(key, text, hash);
-        *found = secret_same(hash, out->hash) && is_usable(out);
-    }
+    *found = secret_same(hash, out->hash);
     return true;
 }
 
@@ -341,16 +358,12 @@ static bool add_session(struct store *s, const struct session_row *row, struct e
 bool store_session_add(struct store *s, const struct token_row *token, struct arena *a, char text[SESSION_TEXT + 1], struct session_row *out,
                        struct err *e)
 {
-    unsigned char key[SECRET_SIZE];
     char csrf[TOKEN_SECRET + 1];
-    if (!key_want(s, key, e))
-        return false;
     random_text(text);
     random_text(csrf);
     *out = (struct session_row){.csrf = arena_dup(a, slice_str(csrf)), .created = clock_now_us(), .token = *token};
     out->used = out->created;
-    secret_hash(key, slice_str(text), out->hash);
-    return db_write(s->db, e) && db_end(s->db, add_session(s, out, e), e);
+    return store_secret(s, slice_str(text), out->hash, e) && db_write(s->db, e) && db_end(s->db, add_session(s, out, e), e);
 }
 
 /* A clock that was set back makes no session older than it is, nor younger than now. */
@@ -362,14 +375,12 @@ static bool is_fresh(const struct session_row *row)
 
 static bool check_session(struct store *s, struct slice text, struct arena *a, struct session_row *out, bool *found, struct err *e)
 {
-    unsigned char key[SECRET_SIZE];
     bool there;
     *out = (struct session_row){0};
-    if (!key_read(s, key, &there, e))
+    if (!hash_if_key(s, text, out->hash, &there, e))
         return false;
     if (!there)
         return true;
-    secret_hash(key, text, out->hash);
     struct stmt *q = db_prepare(s->db, "SELECT s.csrf, s.created_at, s.used_at, " TOKEN_COLUMNS " FROM session s JOIN token t ON t.n = s.token WHERE s.hash = $1", e);
     bind_blob(q, slice_of((const char *)out->hash, SECRET_SIZE));
     enum step step = stmt_step(q, e);

@@ -236,13 +236,12 @@ bool store_delivery_test(struct store *s, struct slice webhook, struct arena *a,
     return db_write(s->db, e) && db_end(s->db, test(s, webhook, a, out, e), e);
 }
 
-/* The parameters are clock_now_us() and the ids of the webhooks that are left out. */
-#define DUE " FROM delivery d JOIN webhook w ON w.n = d.webhook WHERE d.state = 0 AND d.next_at <= $1 AND NOT w.paused AND NOT instr($2, w.id)"
-
-/* A look without the lock: the thread that tells asks again and again. */
+/* A look without the lock: the thread that tells asks again and again. `busy`: ids of webhooks that are left out. */
 static bool is_any_due(struct store *s, int64_t now, struct slice busy, bool *any, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT 1" DUE " LIMIT 1", e);
+    struct stmt *q = db_prepare(s->db,
+        "SELECT 1 FROM webhook w WHERE NOT w.paused AND NOT instr($2, w.id) AND EXISTS"
+        " (SELECT 1 FROM delivery d WHERE d.webhook = w.n AND d.state = 0 AND d.next_at <= $1) LIMIT 1", e);
     bind_int(q, now);
     bind_text(q, busy);
     *any = false;
@@ -254,9 +253,10 @@ static bool is_any_due(struct store *s, int64_t now, struct slice busy, bool *an
 
 static bool claim(struct store *s, int64_t now, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM delivery d JOIN webhook w ON w.n = d.webhook WHERE d.n IN"
-                                       " (SELECT n FROM (SELECT d.n, row_number() OVER (PARTITION BY d.webhook ORDER BY d.next_at, d.n) AS place" DUE ") WHERE place = 1)"
-                                       " ORDER BY d.next_at, d.n LIMIT $3", e);
+    struct stmt *q = db_prepare(s->db,
+        "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM webhook w JOIN delivery d ON d.n ="
+        " (SELECT x.n FROM delivery x WHERE x.webhook = w.n AND x.state = 0 AND x.next_at <= $1 ORDER BY x.next_at, x.n LIMIT 1)"
+        " WHERE NOT w.paused AND NOT instr($2, w.id) ORDER BY d.next_at, d.n LIMIT $3", e);
     bind_int(q, now);
     bind_text(q, busy);
     bind_int(q, (int64_t)most);

@@ -24,6 +24,7 @@ static const struct {
     [ERR_BUSY] = {"busy", 503, 3},
     [ERR_NEWER] = {"newer_database", 500, 3},
     [ERR_FULL] = {"disk_full", 507, 3},
+    [ERR_QUOTA] = {"quota_reached", 507, 3},
     [ERR_IO] = {"io", 500, 3},
     [ERR_INTERNAL] = {"internal", 500, 3},
 };

@@ -22,6 +22,7 @@ enum err_code {
     ERR_BUSY,          /* the database is locked by another writer for too long */
     ERR_NEWER,         /* the database was made by a newer telltale */
     ERR_FULL,          /* disk full */
+    ERR_QUOTA,         /* a collection has all the runs that it may have: it does not pass by waiting, as a full disk may */
     ERR_IO,            /* the operating system refused */
     ERR_INTERNAL,      /* our own fault */
 };

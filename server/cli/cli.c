@@ -35,6 +35,14 @@ bool cli_flag(const struct cli *cli, const char *name)
     return false;
 }
 
+struct slice cli_arguments(struct cli *cli, size_t first)
+{
+    struct slice text = slice_str("");
+    for (size_t i = first; i < cli->nargs; i++)
+        text = arena_printf(&cli->arena, "%.*s%s%s", SLICE_ARG(text), i > first ? " " : "", cli->args[i]);
+    return text;
+}
+
 struct slices cli_options(struct cli *cli, const char *name)
 {
     struct slices list = {0};
@@ -101,8 +109,11 @@ static bool open_book(struct cli *cli, struct err *e)
 {
     const struct rulebook_options o = cli_rulebook_options(cli);
     struct problems problems = {0};
-    if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e))
+    if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e)) {
+        if (e->code == ERR_FORMAT) /* of settings, not of what was to be read: nothing was done */
+            e->code = ERR_USAGE;
         return false;
+    }
     cli->nproblems = problems.n;
     for (size_t i = 0; i < problems.n; i++) {
         const struct problem *p = &problems.items[i];

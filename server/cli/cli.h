@@ -65,6 +65,8 @@ extern atomic_bool cli_stop_at_once;
 const char *cli_option(const struct cli *cli, const char *name);
 bool cli_flag(const struct cli *cli, const char *name);
 struct slices cli_options(struct cli *cli, const char *name);
+/* The arguments from `first` on, with blanks between them. */
+struct slice cli_arguments(struct cli *cli, size_t first);
 /* A number ≥ 0, or `otherwise` when the option was not given. */
 bool cli_number(const struct cli *cli, const char *name, int64_t otherwise, int64_t *out, struct err *e);
 

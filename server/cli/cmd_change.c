@@ -39,14 +39,18 @@ static bool confirm(struct cli *cli, struct slice what, struct err *e)
 static bool delete_collection(struct cli *cli, struct store *store, struct err *e)
 {
     struct collection_row row;
-    return store_collection(store, slice_str(cli->args[1]), &cli->arena, &row, e) &&
-           confirm(cli, arena_printf(&cli->arena, "collection %.*s with its %" PRId64 " runs", SLICE_ARG(row.name), row.runs), e) &&
+    if (!store_collection(store, slice_str(cli->args[1]), &cli->arena, &row, e))
+        return false;
+    cli->actor.target = row.name;
+    cli->actor.detail = arena_printf(&cli->arena, "{\"id\":\"%.*s\",\"runs\":%" PRId64 "}", SLICE_ARG(row.id), row.runs);
+    return confirm(cli, arena_printf(&cli->arena, "collection %.*s with its %" PRId64 " runs", SLICE_ARG(row.name), row.runs), e) &&
            store_collection_delete(store, row.id, e);
 }
 
 static bool delete_run(struct cli *cli, struct store *store, struct err *e)
 {
     struct run_row row;
+    cli->actor.target = slice_str(cli->args[1]);
     return store_run(store, slice_str(cli->args[1]), &cli->arena, &row, e) &&
            confirm(cli, arena_printf(&cli->arena, "run %.*s of task %.*s", SLICE_ARG(row.run.external_id), SLICE_ARG(row.run.task_id)), e) &&
            store_run_delete(store, row.run.id, e);

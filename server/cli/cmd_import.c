@@ -3,6 +3,7 @@
 #include "cli/import.h"
 #include "ingest/companions.h"
 #include "ingest/fmt_csv.h"
+#include "storage/care.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -226,8 +227,10 @@ static bool watch(struct importing *x, struct err *e)
 static bool check_options(struct importing *x, struct err *e)
 {
     struct cli *cli = x->cli;
-    const char *format = cli_option(cli, "format");
+    const char *format = cli_option(cli, "format"), *most = cli_option(cli, "max-db");
     int64_t jobs = 0;
+    if (most && !max_db_parse(slice_str(most), &x->options.database_max, e))
+        return false;
     if (!cli_number(cli, "jobs", 0, &jobs, e))
         return false;
     x->options.jobs = jobs > 16 ? 16 : (int)jobs;
@@ -239,7 +242,7 @@ static bool check_options(struct importing *x, struct err *e)
     for (size_t i = 0; i < cli->nargs && cli_flag(cli, "watch"); i++)
         if (strcmp(cli->args[i], "-") == 0)
             return err_set(e, ERR_USAGE, "--watch looks at files and folders, not at stdin");
-    static const char *const local[] = {"dry-run", "watch", "no-detect", "rules", "redact", "jobs"};
+    static const char *const local[] = {"dry-run", "watch", "no-detect", "rules", "redact", "jobs", "max-db"};
     for (size_t i = 0; cli_option(cli, "to") && i < sizeof local / sizeof *local; i++)
         if (cli_flag(cli, local[i]))
             return err_set(e, ERR_USAGE, "--%s is for an import here; with --to the server does the work", local[i]);

@@ -7,7 +7,7 @@
 enum { PAGE = 500, ROW_BYTES = 256 << 20 };
 
 static const struct column collection_columns[] = {
-    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
+    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"quota", "quota", 0, false}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
     {"flagged", "flagged", 0, true}, {"tasks", "tasks", 0, true}, {"broken", "broken_tasks", 0, true}, {"findings", "findings", 0, true},
     {"imported", "imported_at", 20, false}, {"id", "id", 0, false}, {0},
 };
@@ -142,7 +142,52 @@ int cmd_findings(struct cli *cli)
     return ok ? 0 : cli_fail(&e);
 }
 
-int cmd_collections(struct cli *cli) { return list_rows(cli, &collection_list); }
+/* An empty one: tokens and webhooks may be bound to it before anything is in it. */
+static bool add_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
+{
+    const struct collection_row wanted = {.name = slice_trim(slice_str(cli->args[1]))};
+    return store_collection_add(store, &wanted, &cli->arena, out, e);
+}
+
+static bool set_quota(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
+{
+    const struct collection_row wanted = {.quota = slice_str(cli->args[2])};
+    struct slice name = slice_str(cli->args[1]);
+    return store_collection_change(store, name, &wanted, e) && store_collection(store, name, &cli->arena, out, e);
+}
+
+static int change_collection(struct cli *cli, bool (*change)(struct cli *cli, struct store *store, struct collection_row *out, struct err *e))
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    struct collection_row row;
+    bool ok = cli_open(cli, STORE_WRITE, &store, &e) && change(cli, store, &row, &e);
+    store_close(store);
+    if (ok) {
+        struct rows rows = rows_start(cli, collection_columns);
+        struct str text = STR_INIT(ROW_BYTES);
+        struct jsonw j = jsonw_to(&text);
+        view_collection(&j, &row);
+        rows_add(&rows, str_slice(&text));
+        rows_end(&rows, SLICE_NONE);
+        str_free(&text);
+    }
+    return ok ? 0 : cli_fail(&e);
+}
+
+int cmd_collections(struct cli *cli)
+{
+    struct err e = {0};
+    if (!cli->nargs)
+        return list_rows(cli, &collection_list);
+    if (cli->nargs == 2 && strcmp(cli->args[0], "add") == 0)
+        return change_collection(cli, add_collection);
+    if (cli->nargs == 3 && strcmp(cli->args[0], "quota") == 0)
+        return change_collection(cli, set_quota);
+    err_set(&e, ERR_USAGE, "telltale collections lists them, telltale collections add NAME makes an empty one, telltale collections quota NAME "
+            "5000runs says how many runs one may have");
+    return cli_fail(&e);
+}
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }
 int cmd_tasks(struct cli *cli) { return list_rows(cli, &task_list); }
 int cmd_incomplete(struct cli *cli) { return list_rows(cli, &incomplete_list); }

@@ -52,12 +52,14 @@ static bool set_log(const struct cli *cli, struct err *e)
 /* ---- settings that are read again ------------------------------------------------------------------------------------------- */
 
 /* Options that a reload takes over; the others are those of the start. */
-static const char *const live[] = {"log", "log-level", "rules", "keep", "max-db"};
+static const char *const live[] = {"log", "log-level", "redact", "rules", "keep", "max-db"};
 
 struct serving {
     struct cli *cli;
     struct http *http;
     pthread_mutex_t lock; /* of both, while they are read again */
+    struct arena arena;
+    struct slice first[CLI_OPTIONS]; /* the values of the options at the start, in their order */
 };
 
 static atomic_bool wants_reload;
@@ -86,42 +88,38 @@ static struct slice values_of(struct cli *cli, const struct option_row *row, str
     return text;
 }
 
-static void tell_what_waits(struct cli *cli, const struct slice *before, struct arena *a)
+/* Those that are not what the server was started with: in the log, and into `e`, for the answer. */
+static void tell_what_waits(const struct serving *s, struct arena *a, struct err *e)
 {
-    for (const struct option_row *row = cli->command->options; row->name; row++, before++)
-        if (!is_live(row->name) && !slice_eq(*before, values_of(cli, row, a)))
+    struct slice names = slice_str("");
+    const struct slice *first = s->first;
+    for (const struct option_row *row = s->cli->command->options; row->name; row++, first++)
+        if (!is_live(row->name) && !slice_eq(*first, values_of(s->cli, row, a))) {
             log_warn("--%s has changed: that holds when the server starts again", row->name);
+            names = arena_printf(a, "%.*s%s%s", SLICE_ARG(names), names.len ? ", " : "", row->name);
+        }
+    if (names.len)
+        snprintf(e->text, sizeof e->text, "changed, and holds when the server starts again: %.*s", SLICE_ARG(names));
 }
 
 /* What a reload takes over. */
 static bool live_options(struct cli *cli, struct http_options *out, struct err *e)
 {
     const char *keep = cli_option(cli, "keep"), *most = cli_option(cli, "max-db");
-    struct keep room = {0};
     out->rules = cli_rulebook_options(cli);
     if (keep && !keep_parse(slice_str(keep), KEEP_SERVER, &out->keep, e))
         return err_prefix(e, "--keep");
-    if (most && !keep_parse(slice_str(most), KEEP_SERVER, &room, e))
-        return err_prefix(e, "--max-db");
-    if (room.age_us)
-        return err_set(e, ERR_USAGE, "--max-db is a size (500MB, 100GB), not '%s'", most);
-    out->database_max = room.bytes;
-    return true;
+    return !most || max_db_parse(slice_str(most), &out->database_max, e);
 }
 
 static bool read_again(struct serving *s, struct err *e)
 {
     struct arena a = {0};
-    struct slice before[CLI_OPTIONS];
-    size_t n = 0;
-    for (const struct option_row *row = s->cli->command->options; row->name && n < CLI_OPTIONS; row++)
-        before[n++] = values_of(s->cli, row, &a);
     struct http_options options = {0};
     bool ok = cli_settings(s->cli, e) && set_log(s->cli, e) && live_options(s->cli, &options, e);
-    if (ok) {
-        tell_what_waits(s->cli, before, &a);
-        ok = http_reload(s->http, &options, e);
-    }
+    ok = ok && http_reload(s->http, &options, e);
+    if (ok)
+        tell_what_waits(s, &a, e);
     arena_free(&a);
     return ok;
 }
@@ -183,14 +181,19 @@ int cmd_serve(struct cli *cli)
     options.upload_max = megabytes < INT64_C(1) << 40 ? (uint64_t)megabytes << 20 : 0;
     options.workers = workers > 16 ? 16 : (int)workers;
     struct serving serving = {.cli = cli, .lock = PTHREAD_MUTEX_INITIALIZER};
+    size_t n = 0;
+    for (const struct option_row *row = cli->command->options; row->name && n < CLI_OPTIONS; row++)
+        serving.first[n++] = values_of(cli, row, &serving.arena);
     options.reload = reload;
     options.reload_ctx = &serving;
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup}, NULL);
     pthread_mutex_lock(&serving.lock); /* a request may come before http_start has returned */
     bool started = http_start(&options, &serving.http, &e);
     pthread_mutex_unlock(&serving.lock);
-    if (!started)
+    if (!started) {
+        arena_free(&serving.arena);
         return cli_fail(&e);
+    }
     fprintf(stderr, "listening on %s\n", http_url(serving.http));
     notify_manager("READY=1");
     serve_until_stopped(&serving);
@@ -198,5 +201,6 @@ int cmd_serve(struct cli *cli)
     log_info("stopping");
     if (!http_stop(serving.http))
         _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */
+    arena_free(&serving.arena);
     return 0;
 }

@@ -14,7 +14,7 @@ enum { ROW_BYTES = 1 << 20 };
 /* ---- tokens ------------------------------------------------------------------------------------------------------------ */
 
 static const struct column token_columns[] = {
-    {"id", "id", 0, false}, {"name", "name", 32, false}, {"scopes", "scopes", 28, false}, {"collections", "collections", 40, false},
+    {"id", "id", 0, false}, {"name", "name", 32, false}, {"state", "state", 0, false}, {"scopes", "scopes", 28, false}, {"collections", "collections", 40, false},
     {"made", "created_at", CSV_ONLY, false}, {"by", "made_by", 20, false}, {"expires", "expires_at", 20, false}, {"used", "used_at", 20, false},
     {"revoked", "revoked_at", 20, false}, {"rate", "rate", CSV_ONLY, true}, {"max upload (MB)", "max_upload_mb", CSV_ONLY, true}, {0},
 };
@@ -53,8 +53,25 @@ static struct slice scope_list(struct arena *a, unsigned scopes)
     return words(a, list);
 }
 
+/* People know collections by their names, programs by their ids. */
+static struct slice collection_names(struct cli *cli, struct store *store, const struct token_row *token)
+{
+    struct slices names = {.items = arena_array(&cli->arena, struct slice, token->collections.n + 1)};
+    for (size_t i = 0; i < token->collections.n; i++) {
+        struct collection_row row;
+        bool found = cli->output == OUTPUT_TABLE && store_collection(store, token->collections.items[i], &cli->arena, &row, NULL);
+        names.items[names.n++] = found ? row.name : token->collections.items[i];
+    }
+    return token->bound ? words(&cli->arena, names) : SLICE_NONE;
+}
+
+static const char *state_of(const struct token_row *token)
+{
+    return token->revoked ? "revoked" : token->expires && token->expires <= clock_now_us() ? "ended" : "usable";
+}
+
 /* `text`: what its owner sends, or NULL. */
-static void add_row(struct cli *cli, struct rows *rows, const struct token_row *token, const char *text)
+static void add_row(struct cli *cli, struct store *store, struct rows *rows, const struct token_row *token, const char *text)
 {
     struct str out = STR_INIT(ROW_BYTES);
     struct jsonw j = jsonw_to(&out);
@@ -62,7 +79,8 @@ static void add_row(struct cli *cli, struct rows *rows, const struct token_row *
     jsonw_kstr(&j, "id", token->id);
     jsonw_kstr(&j, "name", token->name);
     jsonw_kstr(&j, "scopes", scope_list(&cli->arena, token->scopes));
-    jsonw_kstr(&j, "collections", token->bound ? words(&cli->arena, token->collections) : SLICE_NONE);
+    jsonw_kstr(&j, "collections", collection_names(cli, store, token));
+    jsonw_kstrz(&j, "state", state_of(token));
     number(&j, "rate", token->rate);
     number(&j, "max_upload_mb", token->upload_max >> 20);
     jsonw_kstr(&j, "made_by", token->made_by);
@@ -111,7 +129,11 @@ static bool create(struct cli *cli, struct store *store, struct err *e)
     if (!scopes_parse(slice_str(scopes ? scopes : "read"), &wish.scopes, e) || !expiry(cli, &wish.expires, e) ||
         !cli_number(cli, "rate", 0, &wish.rate, e) || !cli_number(cli, "max-upload", 0, &megabytes, e))
         return false;
+    if (cli_option(cli, "rate") && !wish.rate)
+        return err_set(e, ERR_USAGE, "--rate 0 would let nothing in; without --rate there is no limit");
     wish.upload_max = megabytes < INT64_C(1) << 30 ? megabytes << 20 : 0;
+    cli->actor.target = wish.name;
+    cli->actor.detail = arena_printf(&cli->arena, "{\"scopes\":\"%.*s\"}", SLICE_ARG(scope_list(&cli->arena, wish.scopes)));
     if (!store_token_add(store, &wish, &cli->arena, text, &row, e))
         return false;
     if (cli->output == OUTPUT_TABLE) { /* alone, so that a script can take it */
@@ -121,7 +143,7 @@ static bool create(struct cli *cli, struct store *store, struct err *e)
         return true;
     }
     struct rows rows = rows_start(cli, token_columns);
-    add_row(cli, &rows, &row, text);
+    add_row(cli, store, &rows, &row, text);
     rows_end(&rows, SLICE_NONE);
     return true;
 }
@@ -133,18 +155,40 @@ static bool list(struct cli *cli, struct store *store, struct err *e)
         return false;
     struct rows rows = rows_start(cli, token_columns);
     for (size_t i = 0; i < tokens.n; i++)
-        add_row(cli, &rows, &tokens.items[i], NULL);
+        add_row(cli, store, &rows, &tokens.items[i], NULL);
     rows_end(&rows, SLICE_NONE);
     return true;
+}
+
+/* The id of the one token of a name that is not revoked; what is no name is taken as an id. */
+static bool id_of(struct cli *cli, struct store *store, struct slice named, struct slice *id, struct err *e)
+{
+    struct token_rows tokens;
+    size_t n = 0;
+    *id = named;
+    if (!store_tokens(store, &cli->arena, &tokens, e))
+        return false;
+    for (size_t i = 0; i < tokens.n; i++) {
+        if (slice_eq(tokens.items[i].id, named)) {
+            *id = named;
+            return true;
+        }
+        if (slice_eq(tokens.items[i].name, named) && !tokens.items[i].revoked && ++n)
+            *id = tokens.items[i].id;
+    }
+    return n < 2 || err_set(e, ERR_CONFLICT, "%zu tokens are named \"%.*s\"; say which by its id (telltale token list)", n, SLICE_ARG(named));
 }
 
 static bool revoke(struct cli *cli, struct store *store, struct err *e)
 {
     if (cli->nargs < 2)
-        return err_set(e, ERR_USAGE, "token revoke needs the id of a token; telltale token list has them");
-    for (size_t i = 1; i < cli->nargs; i++)
-        if (!store_token_revoke(store, slice_str(cli->args[i]), e))
+        return err_set(e, ERR_USAGE, "token revoke needs the id or the name of a token; telltale token list has them");
+    cli->actor.target = cli_arguments(cli, 1);
+    for (size_t i = 1; i < cli->nargs; i++) {
+        struct slice id;
+        if (!id_of(cli, store, slice_str(cli->args[i]), &id, e) || !store_token_revoke(store, id, e))
             return false;
+    }
     return true;
 }
 

@@ -60,12 +60,21 @@ static bool add(struct cli *cli, struct store *store, struct err *e)
     struct webhook_row row, wish = {.url = slice_str(cli->args[1]), .collection = slice_str(cli_option(cli, "collection")),
                                     .page = slice_str(page ? page : "http://127.0.0.1:8787")};
     struct slice secret;
+    const char *inside;
     for (size_t i = 0; i < events.n; i++)
         if (!webhook_event_parse(events.items[i], &wish.events, e))
             return false;
-    if (!hooks_url(wish.url, &cli->arena, e) || !store_webhook_add(store, &wish, &cli->arena, &row, &secret, e))
+    if (!hooks_url(wish.url, &cli->arena, &inside, e))
+        return false;
+    struct slice rest = wish.url, scheme = slice_take(&rest, '/');
+    slice_take(&rest, '/');
+    struct slice place = slice_take(&rest, '/'), host = slice_take(&place, '?');
+    cli->actor.target = arena_printf(&cli->arena, "%.*s//%.*s", SLICE_ARG(scheme), SLICE_ARG(host)); /* the path of many is a secret */
+    if (!store_webhook_add(store, &wish, &cli->arena, &row, &secret, e))
         return false;
     print_webhooks(cli, &row, 1, secret);
+    if (inside && !cli->quiet)
+        fprintf(stderr, "telltale: that is %s: a server tells nothing there unless it is started with --private-webhooks\n", inside);
     if (cli->output != OUTPUT_JSON && cli->output != OUTPUT_JSONL)
         printf("\nsecret: %.*s\nIt is shown this once: whoever answers at the URL checks signatures with it.\n", SLICE_ARG(secret));
     return true;
@@ -74,6 +83,7 @@ static bool add(struct cli *cli, struct store *store, struct err *e)
 static bool each(struct cli *cli, struct store *store, int paused, struct err *e)
 {
     struct webhook_row row;
+    cli->actor.target = cli_arguments(cli, 1);
     for (size_t i = 1; i < cli->nargs; i++) {
         struct slice id = slice_str(cli->args[i]);
         if (!(paused < 0 ? store_webhook_delete(store, id, e) : store_webhook_change(store, id, 0, paused, &cli->arena, &row, e)))

@@ -32,6 +32,7 @@ static const struct option_row import_options[] = {
     {0, "jobs", "N", "threads (default: one a processor)"},
     RULES_OPTIONS,
     {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
+    {0, "max-db", "SIZE", "end when the database uses 100GB or more, as a server with --max-db does; what was stored until then stays"},
     {0, "dry-run", NULL, "read and detect, store nothing; shows which field of the source goes where"},
     {0, "to", "URL", "send the files to the Telltale server there; run again, it goes on where it was broken off"},
     {0, "cacert", "FILE", "trust the certificates in this file, not the system's, with --to https://..."},
@@ -264,7 +265,8 @@ const struct command commands[] = {
      "that of the start. A finding about a task counts when one of the runs in its evidence does.\n\n"
      "In CI: telltale scan logs/ --fail-on high --baseline telltale.baseline --output sarif > telltale.sarif",
      scan_options, 0, -1, cmd_scan},
-    {"collections", "", "list collections", NULL, collections_options, 0, 0, cmd_collections},
+    {"collections", "[add NAME | quota NAME RUNS]", "list collections, make an empty one, or say how many runs one may have (5000runs, none)", NULL,
+     collections_options, 0, 3, cmd_collections},
     {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
     {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
     {"findings", "", "list findings with their evidence", NULL, findings_options, 0, 0, cmd_findings},

@@ -3,6 +3,7 @@
 #include "cli/report.h"
 
 #include <locale.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -191,10 +192,13 @@ static const char *default_db(struct arena *a)
  * with its verb. */
 static void act(struct cli *cli)
 {
+    const struct passwd *known = getpwuid(geteuid());
     const char *user = getenv("USER"), *arguments = cli->command->arguments + (cli->command->arguments[0] == '[');
     bool verb = cli->nargs && *arguments >= 'a' && *arguments <= 'z';
     if (cli->command->run == cmd_serve)
         return;
+    if ((!user || !*user) && known) /* no login: cron, a service */
+        user = known->pw_name;
     cli->actor.name = user && *user ? arena_printf(&cli->arena, "cli:%s", user) : arena_printf(&cli->arena, "cli:%u", (unsigned)geteuid());
     cli->actor.action = arena_printf(&cli->arena, "telltale %s%s%.100s", cli->command->name, verb ? " " : "", verb ? cli->args[0] : "");
     cli->actor.target = slice_str(cli_option(cli, "collection"));

@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "http/route.h"
+#include "storage/care.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -200,6 +201,14 @@ static bool identify(struct access *access, struct request *r, struct err *e)
     return true;
 }
 
+int access_has_room(struct access *access, const struct request *r, struct err *e)
+{
+    pthread_mutex_lock(&access->lock);
+    bool ok = store_collection_has_room(access->store, r->path[0], e);
+    pthread_mutex_unlock(&access->lock);
+    return ok ? 0 : err_http_status(e->code);
+}
+
 static int unauthenticated(struct access *access, struct request *r, struct answer *a, struct err *e)
 {
     int wait_s;
@@ -293,13 +302,15 @@ bool access_sign_in(struct request *r, struct slice text, struct answer *a, stru
     int wait_s;
     if (!store_token_check(r->store, slice_trim(text), &r->arena, out, &found, e))
         return false;
-    if (found)
-        return true;
     pthread_mutex_lock(&access->lock);
-    bool may = rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s);
+    bool may = !found ? rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s)
+                      : !out->rate || rate_take(access, out->id, (double)out->rate, (double)out->rate * BURST_S, &wait_s);
     pthread_mutex_unlock(&access->lock);
     if (!may)
-        return too_many(r, a, wait_s, "too many tokens that are not known came from this address", e), false;
+        return too_many(r, a, wait_s, found ? "this token has made more requests than it may"
+                                            : "too many tokens that are not known came from this address", e), false;
+    if (found)
+        return true;
     return err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
 }
 
@@ -406,9 +417,11 @@ bool access_open(const char *db, bool closed, struct access **out, struct err *e
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&access->wake, &clock);
     pthread_condattr_destroy(&clock);
+    if (!store_open(db, STORE_READ, &access->store, e))
+        return false;
     if (!closed)
         return true;
-    if (!store_open(db, STORE_READ, &access->store, e) || !has_tokens(access->store, e))
+    if (!has_tokens(access->store, e))
         return false;
     access->writing = pthread_create(&access->writer, NULL, keep_used, access) == 0;
     return access->writing || err_set(e, ERR_IO, "cannot start a thread");

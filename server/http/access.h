@@ -18,6 +18,8 @@ bool access_is_closed(const struct access *access);
 int access_check(struct access *access, struct request *r, struct answer *a, struct err *e);
 /* May whoever asks make this call, as far as scopes and being bound go? 0, or the status. For a call that is made on another's behalf. */
 int access_may(const struct request *r, struct err *e);
+/* Before a body that brings runs is read: may the collection of the path have more? 0, or the status. */
+int access_has_room(struct access *access, const struct request *r, struct err *e);
 /* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */
 void access_act(struct request *r);
 void access_acted(struct request *r);

@@ -155,11 +155,28 @@ static bool read_wish(struct request *r, struct token_row *out, struct err *e)
            err_set(e, ERR_USAGE, "\"expires_at\" is a time such as 2027-01-31T00:00:00Z");
 }
 
+/* What a token may is what one looks for in the log of changes: an admin's is another thing than a reader's. */
+static struct slice scopes_detail(struct request *r, unsigned may)
+{
+    struct str text = STR_INIT(1000);
+    struct jsonw j = jsonw_to(&text);
+    jsonw_object(&j);
+    scopes(&j, may);
+    jsonw_end(&j);
+    struct slice detail = arena_dup(&r->arena, str_slice(&text));
+    str_free(&text);
+    return detail;
+}
+
 bool api_token_add(struct request *r, struct answer *a, struct err *e)
 {
     struct token_row wish, row;
     char text[TOKEN_TEXT + 1];
-    if (!read_wish(r, &wish, e) || !store_token_add(r->store, &wish, &r->arena, text, &row, e))
+    if (!read_wish(r, &wish, e))
+        return false;
+    r->who.actor.target = wish.name;
+    r->who.actor.detail = scopes_detail(r, wish.scopes);
+    if (!store_token_add(r->store, &wish, &r->arena, text, &row, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);
     jsonw_object(&j);

@@ -5,6 +5,7 @@
 #include "view/export.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 static bool answer_collection(struct request *r, struct answer *a, struct slice id, struct err *e)
@@ -35,12 +36,14 @@ static struct collection_row collection_args(const struct request *r)
     return (struct collection_row){.name = arg_text(&r->args, "name"),
                                    .description = arg_text(&r->args, "description"),
                                    .metadata = arg_text(&r->args, "metadata"),
-                                   .keep = arg_text(&r->args, "keep")};
+                                   .keep = arg_text(&r->args, "keep"),
+                                   .quota = arg_text(&r->args, "quota")};
 }
 
 bool api_collection_add(struct request *r, struct answer *a, struct err *e)
 {
     struct collection_row row = collection_args(r), out;
+    r->who.actor.target = row.name;
     if (!store_collection_add(r->store, &row, &r->arena, &out, e))
         return false;
     answer_header(a, "Location", arena_printf(&r->arena, "/api/v1/collections/%.*s", SLICE_ARG(out.id)));
@@ -59,7 +62,11 @@ bool api_collection_delete(struct request *r, struct answer *a, struct err *e)
 {
     struct collection_row row;
     (void)a;
-    return api_path_collection(r, &row, e) && store_collection_delete(r->store, row.id, e);
+    if (!api_path_collection(r, &row, e))
+        return false;
+    r->who.actor.target = row.name;
+    r->who.actor.detail = arena_printf(&r->arena, "{\"id\":\"%.*s\",\"runs\":%" PRId64 "}", SLICE_ARG(row.id), row.runs);
+    return store_collection_delete(r->store, row.id, e);
 }
 
 bool api_summary(struct request *r, struct answer *a, struct err *e)

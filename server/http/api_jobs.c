@@ -87,6 +87,7 @@ bool api_take_upload(struct request *r, struct slice collection, struct import_w
     wish->hash = hash;
     wish->bytes = r->upload.bytes;
     wish->runs_only = !access_everywhere(r);
+    wish->unreviewed = !(r->who.scopes & MAY_REVIEW);
     const struct job_row job = {
         .id = slice_str(r->upload.id),
         .kind = slice_str("import"),

@@ -2,6 +2,7 @@
 #include "http/metrics.h"
 
 #include "base/version.h"
+#include "storage/access.h"
 #include "storage/care.h"
 
 #include <errno.h>
@@ -69,7 +70,19 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
 
 bool api_reload(struct request *r, struct answer *a, struct err *e)
 {
-    return r->server->reload(r->server->reload_ctx, e) && state(a, "reloaded");
+    struct err said = {0};
+    if (!r->server->reload(r->server->reload_ctx, &said)) {
+        *e = said;
+        return false;
+    }
+    if (!store_log_action(r->store, e))
+        return false;
+    struct jsonw j = jsonw_to(&a->body);
+    jsonw_object(&j);
+    jsonw_kstrz(&j, "status", "reloaded");
+    jsonw_kstr(&j, "waits", said.text[0] ? slice_str(said.text) : SLICE_NONE);
+    jsonw_end(&j);
+    return true;
 }
 
 /* In a dry run what there is to say is known at once. */

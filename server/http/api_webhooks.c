@@ -29,7 +29,8 @@ bool api_webhook_add(struct request *r, struct answer *a, struct err *e)
 {
     struct webhook_row row, wish = {.url = arg_text(&r->args, "url"), .collection = arg_text(&r->args, "collection"), .page = api_page_address(r)};
     struct slice secret;
-    if (!events_of(r, &wish.events, e) || !hooks_url(wish.url, &r->arena, e) || !store_webhook_add(r->store, &wish, &r->arena, &row, &secret, e))
+    const char *inside;
+    if (!events_of(r, &wish.events, e) || !hooks_url(wish.url, &r->arena, &inside, e) || !store_webhook_add(r->store, &wish, &r->arena, &row, &secret, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);
     view_webhook(&j, &row, secret);

@@ -130,6 +130,8 @@ int gate_check(const struct gate *gate, bool secure, struct slice method, struct
     out->has_body = out->chunked || out->length > 0;
     if (!slice_is(version, "HTTP/1.1") && !slice_is(version, "HTTP/1.0"))
         return refuse(400, e, "only HTTP/1.1 and HTTP/1.0 are understood");
+    if (codings && !slice_is(version, "HTTP/1.1")) /* RFC 9112, 6.1: a proxy of that version has passed on what it did not understand */
+        return refuse(400, e, "HTTP/1.0 has no Transfer-Encoding");
     if (hosts != 1)
         return refuse(400, e, "a request must have exactly one Host");
     if (lengths > 1 || codings > 1 || (lengths && codings))

@@ -34,6 +34,7 @@ enum {
     HEADERS_MOST = 100,
     JSON_MAX = 1 << 20,             /* a JSON body */
     BYTES_MAX = 32 << 20,           /* a body of BODY_BYTES */
+    STRANGER_MAX = 8 << 10,         /* a body for which nobody is asked who they are: times all connections it is less than BODIES_MAX */
     BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
     DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
     TICK_MS = 50,
@@ -261,9 +262,10 @@ static void keep_headers(struct request *r, const struct head *head)
 /* Most bytes of a body, as it comes and unpacked. */
 static uint64_t route_max(const struct exchange *x)
 {
-    switch (x->errand.request.route->body) {
+    const struct route *route = x->errand.request.route;
+    switch (route->body) {
     case BODY_NONE: break;
-    case BODY_JSON: return JSON_MAX;
+    case BODY_JSON: return route->need == NEED_NONE ? STRANGER_MAX : JSON_MAX;
     case BODY_BYTES: return BYTES_MAX;
     case BODY_SPOOL: return x->http->server.spool.max;
     }
@@ -332,7 +334,9 @@ static int head_refused(struct exchange *x, struct err *e)
     if (r->route->need == NEED_INGEST && atomic_load(&x->http->limits.full))
         return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     status = body_refused(x, e);
-    if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, &r->upload, e))
+    if (!status && r->route->body == BODY_SPOOL)
+        status = access_has_room(r->server->access, r, e);
+    if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, body_max(x), &r->upload, e))
         return err_http_status(e->code);
     return status;
 }

@@ -29,7 +29,8 @@ struct http_options {
     uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
     struct keep keep;          /* what becomes of old runs (storage/care.h) */
     int64_t database_max;      /* bytes that the database and what waits for it may use; 0: the disk's */
-    /* What POST /api/v1/reload calls, on a thread of a lane: reads the settings again, which ends in http_reload. */
+    /* What POST /api/v1/reload calls, on a thread of a lane: reads the settings again, which ends in http_reload.
+     * True with words in `e`: what has changed, and waits for a restart. */
     bool (*reload)(void *ctx, struct err *e);
     void *reload_ctx;
 };

@@ -169,6 +169,7 @@ static const struct param collection_change_fields[] = {
     {"metadata", ARG_OBJECT, .about = "replaces what there is"},
     {"keep", ARG_TEXT, 0, 40, .about = "how long its runs stay: 90d, 12h, 5000runs (the newest), forever; empty: as the server's --keep says. "
      "Runs with labels, notes, tags given here or confirmed findings stay in any case"},
+    {"quota", ARG_TEXT, 1, 40, .about = "how many runs it may have: 5000runs, none. New ones over it are refused with 507"},
     {0},
 };
 static const struct param prune_fields[] = {
@@ -490,7 +491,7 @@ const struct route routes[] = {
      .summary = "Which actions in a row one group has and the other lacks, task by task, with calls where they stand"},
     {.method = "GET", .path = API "/collections/{c}/map", NEEDS(READ, COLLECTION), .lane = LANE_LONG, .handle = api_map, .query = {map_params, run_filter_params}, .status = 200,
      .schema = "RunMap", .summary = "Where each run is drawn, what it has of a field, and whether the filter lets it through; `made_at` is null where no map was made yet"},
-    {WRITE("POST", API "/collections/{c}/map"), NEEDS(READ, COLLECTION), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
+    {WRITE("POST", API "/collections/{c}/map"), NEEDS(REVIEW, COLLECTION), .handle = api_map_make, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Draw the map of the collection's runs: those that do and say alike near one another, attempts at one task being taken as alike"},
     {READ(API "/collections/{c}/incomplete"), NEEDS(READ, COLLECTION), .handle = api_incomplete, .query = {incomplete_params}, .schema = "[Incomplete]",
      .summary = "Detectors that met a limit of time or work on a run, and so may have missed something there"},
@@ -620,7 +621,7 @@ const struct route routes[] = {
     {READ(API "/system"), NEEDS(READ, ALL), .handle = api_system, .schema = "System", .summary = "The program's version, and what its files take"},
     {WRITE("POST", API "/prune"), NEEDS(ADMIN, ALL), .handle = api_prune, .body = BODY_JSON, .fields = prune_fields, .status = 202, .schema = "Pruned",
      .summary = "Delete runs past their time now, as is done every hour (a job of kind prune); with dry_run only count them"},
-    {WRITE("POST", API "/reload"), NEEDS(ADMIN, ALL), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "State",
+    {WRITE("POST", API "/reload"), NEEDS(ADMIN, ALL), .handle = api_reload, .body = BODY_JSON, .fields = no_fields, .status = 200, .schema = "Reloaded",
      .summary = "Read rules, settings and certificates again, as SIGHUP does; what is wrong in them stays as it was"},
     {WRITE("POST", API "/sample"), NEEDS(ADMIN, ALL), .handle = api_sample, .body = BODY_JSON, .fields = no_fields, .status = 202, .schema = "Job",
      .summary = "Load the sample collection"},

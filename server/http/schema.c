@@ -31,6 +31,7 @@ const struct schema schemas[] = {
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"Pruned", "{deleted: integer?, spared: integer?, over_bytes: integer?}"},
     {"State", "{status: string}"},
+    {"Reloaded", "{status: string, waits: string?}"},
     {"DocsPage", "{name: string, title: string, group: string, summary: string, lines: integer?, hits: [{heading: string, line: string}]}"},
     {"DocsText", "{name: string, title: string, group: string, text: string}"},
     {"Changed", "{changed: integer}"},
@@ -47,7 +48,8 @@ const struct schema schemas[] = {
     {"Evidence", "{run: uuid?, transcript: string?, position: integer?, message: integer?, part: string, start: integer, end: integer, "
                  "quote: string?, weight: number?}"},
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
-                   "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer, keep: string?}"},
+                   "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer, keep: string?, "
+                   "quota: string?}"},
     {"Run", "{" RUN "}"},
     {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]], start: time?, at: [integer?]?}], "
                   "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},

@@ -375,7 +375,11 @@ static bool feed_line(const struct record *record, const struct sink *sink, stru
             sink->refuse(sink->ctx, record->location, ERR_FORMAT, "a judge finds something in a run; this finding of one belongs to none");
             return true;
         }
-        return sink->carry(sink->ctx, &(struct carried){.finding = &carried}, e);
+        if (carried.scope == SCOPE_RUN || (carried.scope == SCOPE_TASK && !carried.task_id.len)) {
+            sink->refuse(sink->ctx, record->location, ERR_FORMAT, carried.scope == SCOPE_RUN ? "a finding about a run comes with its run" : "this finding about a task names no task");
+            return true;
+        }
+        return sink->carry(sink->ctx, &(struct carried){.location = record->location, .finding = &carried}, e);
     }
     return sink->carry(sink->ctx, &(struct carried){.location = record->location, .collection = jget(v, "collection"), .rubric = jget(v, "rubric"),
                                                    .label_set = jget(v, "label_set"), .rule = jget(v, "rule"), .exception = jget(v, "exception")}, e);

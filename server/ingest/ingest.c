@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "ingest/companions.h"
 #include "ingest/over.h"
+#include "storage/care.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -92,13 +93,39 @@ void file_release(struct worker *w, struct open_file *file)
     free(file);
 }
 
+static void refuse_run(struct pipeline *p, const struct run *run, const struct err *why)
+{
+    pipe_error(p, run->source.file, run->source.location, why->code, why->text);
+    pthread_mutex_lock(&p->lock);
+    p->report->rejected++;
+    pthread_mutex_unlock(&p->lock);
+}
+
+/* The quota was reached after this run was counted (run_handle). Its file is to be read again when there is room. */
+static void take_back(void *ctx, const struct put_over *over, const struct err *why)
+{
+    struct worker *w = ctx;
+    struct ingest_report *r = w->p->report;
+    refuse_run(w->p, over->run, why);
+    pthread_mutex_lock(&w->p->lock);
+    r->messages -= over->messages;
+    for (size_t i = 0; i < over->findings->n; i++)
+        r->findings[over->findings->items[i].kind]--;
+    for (size_t i = 0; i < format_count; i++)
+        if (slice_is(over->run->source.format, formats[i]->name))
+            r->format_runs[i]--;
+    pthread_mutex_unlock(&w->p->lock);
+    for (size_t i = 0; i < w->nheld; i++)
+        atomic_store(&w->held[i]->complete, false);
+}
+
 static bool commit(struct worker *w, struct err *e)
 {
     struct pipeline *p = w->p;
     uint64_t counts[PUT_OUTCOMES] = {0};
     struct arena mine = {0};
     struct slices tasks = {0};
-    bool ok = !w->put || store_put_commit(w->put, counts, &mine, &tasks, e);
+    bool ok = !w->put || (store_has_room(w->store, p->options->database_max, e) && store_put_commit(w->put, counts, &mine, &tasks, e));
     if (ok) {
         pthread_mutex_lock(&p->lock);
         for (int i = 0; i < PUT_OUTCOMES; i++)
@@ -140,6 +167,7 @@ bool run_handle(struct worker *w, struct waiting_run *item, struct err *e)
     struct pipeline *p = w->p;
     const struct ingest_options *o = p->options;
     bool known = false, ok = !w->put || store_put_known(w->put, &item->name, item->run, &known, e);
+    bool over = !ok && e->code == ERR_QUOTA;
     struct detect_result found = {0};
     if (ok && !known && o->rules && !item->run->carried)
         detect_run(o->rules, w->scratch, item->run, &w->arena, &found);
@@ -165,12 +193,16 @@ bool run_handle(struct worker *w, struct waiting_run *item, struct err *e)
     }
     if (!ok)
         atomic_store(&item->file->complete, false);
+    if (over) {
+        refuse_run(p, item->run, e);
+        *e = (struct err){0};
+    }
     hold_file(w, item->file);
     arena_discard(item->arena);
     arena_reset(&w->arena);
     if (ok && w->put && store_put_bytes(w->put) > COMMIT_BYTES)
         ok = commit(w, e);
-    return ok;
+    return ok || over;
 }
 
 bool pipe_offer(struct pipeline *p, const struct waiting_run *item)
@@ -276,7 +308,8 @@ static int by_bytes(const void *a, const void *b) { return slice_cmp(*(const str
 
 static bool open_worker(struct pipeline *p, struct worker *w, struct err *e)
 {
-    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .imported = p->imported};
+    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .keep_labels = p->options->unreviewed,
+                                      .imported = p->imported, .over = take_back, .ctx = w};
     w->p = p;
     w->scratch = detect_scratch_new();
     w->regex = p->options->secrets ? regex_scratch_new() : NULL;

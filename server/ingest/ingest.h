@@ -49,7 +49,9 @@ struct ingest_options {
     bool dry_run;                   /* read and detect, store nothing */
     bool replace;                   /* store.h, put_target */
     bool runs_only;                 /* of an export nothing that holds beyond its runs: its rules, rubrics, label sets and exceptions are refused */
+    bool unreviewed;                /* of an import the runs alone: labels, findings and judgments that come with them are refused, and detectors look at them here */
     bool may_wait;                  /* a job of a server: rules over the whole collection may look at it later, in a job of their own */
+    int64_t database_max;           /* bytes: ERR_FULL before what would be committed once the database uses as many; 0: any */
     int jobs;                       /* worker threads; 0: one a processor, at most 16 */
     const atomic_bool *cancel;      /* looked at between runs, and between pieces of a file; may be NULL */
     void (*progress)(void *ctx, const struct ingest_report *so_far); /* a few times a second, from one thread at a time; may be NULL */

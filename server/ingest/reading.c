@@ -1,6 +1,7 @@
 /* One file: is it known, does it wait for its twin, and its records on their way to the queue. */
 #include "ingest/carry.h"
 #include "ingest/pipeline.h"
+#include "transcript/judgment.h"
 #include "transcript/redact.h"
 
 #include <limits.h>
@@ -95,6 +96,20 @@ static bool fits(struct reading *r, const struct run *run)
     return ok;
 }
 
+static const char not_yours_to_say[] = "labels, findings and judgments of an import are taken over only with the scope review; the runs are taken in and looked at here";
+
+/* What is found in a run, and what people and judges say of it, is not for everybody to say. The run is then one like any other: detectors look at it. */
+static void forget_said(struct reading *r, struct run *run)
+{
+    if (!r->worker->p->options->unreviewed)
+        return;
+    if (run->nlabels || (run->carried && run->carried->n) || (run->judged && run->judged->n))
+        refuse_record(r, run->source.location, ERR_FORBIDDEN, not_yours_to_say);
+    run->nlabels = 0;
+    run->carried = NULL;
+    run->judged = NULL;
+}
+
 static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err *e)
 {
     struct reading *r = ctx;
@@ -106,6 +121,7 @@ static bool take_run(void *ctx, struct arena *arena, struct run *run, struct err
     }
     if (r->fields)
         fields_run(r->fields, run);
+    forget_said(r, run);
     if (!fits(r, run) || !redact_run(r, arena, run)) {
         arena_discard(arena);
         return true;
@@ -182,7 +198,7 @@ static bool keep_blob(struct reading *r, const struct carried *carried, struct e
     bool clean = !r->worker->p->options->secrets || (redact_text(&redaction, &bytes, &why) && !redaction.replaced);
     arena_free(&a);
     if (clean)
-        return store_blob_put(r->worker->store, carried->blob->media_type, carried->blob->bytes, e);
+        return store_blob_put(r->worker->store, r->worker->p->options->collection, carried->blob->media_type, carried->blob->bytes, e);
     refuse_record(r, carried->location, ERR_FORMAT, "an attachment that holds a secret is left out: it is known by its bytes, so nothing can be replaced in it");
     return true;
 }
@@ -228,7 +244,10 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
         return take_named(r, carried, e);
     if (carried->label_set)
         return carry_label_set(r->worker->store, carried->label_set, e);
-    keep_finding(r, carried->location, carried->finding);
+    if (r->worker->p->options->unreviewed)
+        refuse_record(r, carried->location, ERR_FORBIDDEN, not_yours_to_say);
+    else
+        keep_finding(r, carried->location, carried->finding);
     return true;
 }
 

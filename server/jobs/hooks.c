@@ -9,9 +9,11 @@
 #include "llm/wire.h"
 #include "storage/webhooks.h"
 
+#include <netdb.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 enum {
     AT_ONCE = 8,
@@ -33,14 +35,29 @@ struct hooks {
     pthread_t thread;
 };
 
-bool hooks_url(struct slice url, struct arena *a, struct err *e)
+/* An address in any of the ways to write one. */
+static bool address_may_be(struct slice host, struct arena *a, const char **inside, struct err *e)
+{
+    const struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found;
+    const char *words = NULL;
+    *inside = slice_is(host, "localhost") ? "a loopback address" : NULL;
+    if (getaddrinfo(arena_strdup(a, host), NULL, &hints, &found) != 0)
+        return true;
+    enum reach reach = address_reach(found->ai_addr, &words);
+    freeaddrinfo(found);
+    *inside = reach == REACH_PRIVATE ? words : NULL;
+    return reach != REACH_NEVER || err_set(e, ERR_USAGE, "%.*s is %s: nothing is told there", SLICE_ARG(host), words);
+}
+
+bool hooks_url(struct slice url, struct arena *a, const char **inside, struct err *e)
 {
     struct address where;
     struct slice query = url, base = slice_take(&query, '?');
     for (size_t i = 0; i < query.len; i++)
         if ((unsigned char)query.ptr[i] <= ' ' || (unsigned char)query.ptr[i] >= 0x7f || strchr("\\\"<>^`{|}#", query.ptr[i]))
             return err_set(e, ERR_USAGE, "the URL's query has a blank or a letter that a URL does not have");
-    return address_parse(base, a, &where, e);
+    return address_parse(base, a, &where, e) && address_may_be(where.host, a, inside, e);
 }
 
 /* ---- one attempt -------------------------------------------------------------------------------------------------------- */

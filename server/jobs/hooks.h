@@ -8,8 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* May a webhook have that URL? ERR_USAGE says what is wrong with it. Where its name leads to is seen when it is told. */
-bool hooks_url(struct slice url, struct arena *a, struct err *e);
+/* May a webhook have that URL? ERR_USAGE says what is wrong with it. Where its name leads to is seen when it is told; what is no name is looked at
+ * here: an address that nothing is ever told is refused, and `inside` says what one is that takes an operator's word ("a loopback address";
+ * NULL: it does not). */
+bool hooks_url(struct slice url, struct arena *a, const char **inside, struct err *e);
 
 struct hooks;
 /* `private_ok`: the operator lets webhooks go to loopback and private addresses. */

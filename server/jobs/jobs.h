@@ -77,7 +77,7 @@ extern const size_t job_kind_count;
 struct import_wish {
     struct slice filename, format, map; /* format and map may be absent */
     bool replace;
-    bool runs_only;                     /* ingest.h */
+    bool runs_only, unreviewed;         /* ingest.h */
     uint64_t bytes;
     const char *hash;                   /* of the bytes: the same key with another body is no repetition */
 };

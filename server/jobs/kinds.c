@@ -30,6 +30,8 @@ struct slice job_import_payload(struct arena *a, const struct import_wish *wish)
     jsonw_kbool(&j, "replace", wish->replace);
     if (wish->runs_only)
         jsonw_kbool(&j, "runs_only", true);
+    if (wish->unreviewed)
+        jsonw_kbool(&j, "unreviewed", true);
     jsonw_kint(&j, "bytes", (int64_t)wish->bytes);
     jsonw_kstrz(&j, "hash", wish->hash);
     jsonw_end(&j);
@@ -91,10 +93,11 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
     struct arena *a = job->arena;
     struct collection_row collection;
     int64_t bytes = 0;
-    bool replace = false, runs_only = false;
+    bool replace = false, runs_only = false, unreviewed = false;
     struct slice name = jstr(jget(job->payload, "filename")), format = jstr(jget(job->payload, "format"));
     jbool(jget(job->payload, "replace"), &replace);
     jbool(jget(job->payload, "runs_only"), &runs_only);
+    jbool(jget(job->payload, "unreviewed"), &unreviewed);
     jint(jget(job->payload, "bytes"), &bytes);
     struct ruleset *rules;
     if (!job_collection(job, &collection, &rules, e))
@@ -105,7 +108,8 @@ static bool import_run(struct job *job, struct str *result, struct err *e)
     struct source_files files = {.items = &file, .n = 1};
     struct secrets *secrets = rulebook_secrets(o->rules);
     const struct ingest_options options = {.db = o->db, .collection = collection.id, .secrets = secrets, .format = format.ptr ? format_find(format) : NULL,
-                                           .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .runs_only = runs_only, .may_wait = true, .jobs = o->threads, .cancel = job->stop,
+                                           .map = jstr(jget(job->payload, "map")), .rules = rules, .replace = replace, .runs_only = runs_only, .unreviewed = unreviewed,
+                                           .may_wait = true, .jobs = o->threads, .cancel = job->stop,
                                            .progress = import_progress, .ctx = job};
     struct ingest_report report = {0};
     bool ok = ingest_files(&options, &files, a, &report, e) && import_was_readable(&report, e);

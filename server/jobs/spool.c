@@ -12,9 +12,10 @@
 
 static void spool_path(const struct spool *spool, const char *id, char out[4096]) { snprintf(out, 4096, "%s/%s", spool->dir, id); }
 
-bool upload_open(const struct spool *spool, struct upload *u, struct err *e)
+bool upload_open(const struct spool *spool, uint64_t max, struct upload *u, struct err *e)
 {
     char path[4096];
+    u->max = max < spool->max ? max : spool->max;
     uuid_random(u->id);
     spool_path(spool, u->id, path);
     u->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -31,9 +32,9 @@ bool upload_open(const struct spool *spool, struct upload *u, struct err *e)
 
 bool upload_write(const struct spool *spool, struct upload *u, const char *bytes, size_t n, struct err *e)
 {
-    if (n > spool->max - u->bytes)
+    if (n > u->max - u->bytes)
         return err_set(e, ERR_TOO_LARGE, "an upload may have %llu bytes at most; split it, or import it on the command line",
-                       (unsigned long long)spool->max);
+                       (unsigned long long)u->max);
     hash_add(u->hash, slice_of(bytes, n));
     while (n) {
         ssize_t done = write(u->fd, bytes, n);

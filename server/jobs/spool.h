@@ -17,12 +17,13 @@ struct spool {
 struct upload {
     char id[UUID_TEXT + 1]; /* "" before it is opened */
     int fd;
-    uint64_t bytes;
+    uint64_t bytes, max;    /* so far, and at most */
     struct hash *hash;      /* of the bytes so far */
     bool kept;         /* its job is added: the file is the job's now */
 };
 
-bool upload_open(const struct spool *spool, struct upload *u, struct err *e);
+/* `max`: of bytes, where that is less than the spool's. */
+bool upload_open(const struct spool *spool, uint64_t max, struct upload *u, struct err *e);
 /* ERR_TOO_LARGE past the maximum, ERR_FULL. */
 bool upload_write(const struct spool *spool, struct upload *u, const char *bytes, size_t n, struct err *e);
 /* On disk for good, the folder's entry too. */

@@ -133,6 +133,7 @@ export async function accessChecks(browser, binary) {
             await signIn(other, made.read);
             await other.waitForSelector('a[href^="/c/"]');
             equal(await other.locator('[data-need=admin]:visible').count(), 0, 'controls of an admin');
+            equal(await other.locator('.drop:visible, pre.cmd:visible').count(), 0, 'ways to import');
             const c = await other.locator('a[href^="/c/"]').first().getAttribute('href');
             await other.goto(base + c + '/findings');
             await other.waitForSelector('.triage, .inbox, main');
@@ -149,6 +150,7 @@ export async function accessChecks(browser, binary) {
             await other.waitForSelector('#tokens:has-text("Only a token")');
             await other.waitForSelector('#webhooks:has-text("Only a token")');
             await settled(other);
+            equal(await other.locator('a[href="/audit"]:visible').count(), 0, 'links to the log of changes');
             await shots(other, 'settings-read-dark-390');
             const wide = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
             assert(wide <= 0, `settings are ${wide} px too wide`);
@@ -161,6 +163,9 @@ export async function accessChecks(browser, binary) {
             await page.goto(base + '/');
             await page.focus('.account summary');
             await page.keyboard.press('Enter');
+            const commands = await page.locator('pre.cmd').allInnerTexts();
+            assert(commands[0].includes(`${base}/api/v1/collections`), `the curl without its scheme: ${commands[0]}`);
+            assert(commands[1].includes(`--to ${base}`), commands[1]);
             await shots(page, 'account-light-1440');
             await page.keyboard.press('Tab');
             await page.keyboard.press('Enter');

@@ -301,6 +301,12 @@ def test_a_table_is_read_as_map_says():
         h.run("import", path, "-c", "nothing", "--map", map, status=2)
         assert says in h.stderr, h.stderr
     assert [c["name"] for c in h.lines("collections")] == ["x"]
+    h.run("collections", "add", "nightly")
+    h.run("collections", "add", "nightly", status=3)
+    assert "nightly" in h.stderr, h.stderr
+    h.run("collections", "nightly", status=2)
+    h.run("token", "create", "ci", "--scope", "ingest", "-c", "nightly")
+    assert {c["name"]: c["runs"] for c in h.lines("collections")}["nightly"] == 0
     uneven = h.file("uneven.csv", "who,said\nhuman,hello\nbot,hi\nbot\n")
     wrong = h.json("import", uneven, "-c", "x", "--map", "content=nope", status=1)
     assert wrong["runs"]["rejected"] == 1 and 'no column "nope" for content; the columns are who, said' in wrong["errors"][0]["message"], wrong
@@ -927,7 +933,11 @@ def test_a_gate_with_broken_rules_or_settings_does_not_scan():
     h = Home()
     runs = h.file("a.jsonl", jsonl([chat("1", "good day")]))
     h.run("scan", runs, "--fail-on", "high", "--rules", h.file("good.yaml", RULE))
-    broken = {"--config": ["detecors: {}", "- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
+    mistyped = h.file("mistyped.yaml", "detecors: {}")
+    for command in ("scan", runs), ("scan", runs, "--fail-on", "high"), ("import", runs, "-c", "none"):
+        assert h.run(*command, "--config", mistyped, status=2) == ""
+        assert "mistyped.yaml:1:1:" in h.stderr and "did you mean 'detectors'?" in h.stderr, h.stderr
+    broken = {"--config": ["- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
                            "collections: {other: {disable: no-such}}", "disable: [unclosed"],
               "--rules": [RULE.replace("on: user", "on: usr"), RULE.replace("hello'}", "(hello'}"), b"id: caf\xe9"]}
     for option, texts in broken.items():
@@ -1408,6 +1418,22 @@ def hostile_import(rows):
     assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
     assert time.time() - started < 10, time.time() - started
     return h
+
+
+def test_an_import_stores_what_the_quota_of_its_collection_allows():
+    h = Home()
+    rows = [{"id": f"r{i}", "messages": [{"role": "user", "content": "hello"}]} for i in range(4)]
+    first, all_ = (h.file(name, "".join(json.dumps(row) + "\n" for row in some)) for name, some in (("first/a.jsonl", rows[:1]), ("all/a.jsonl", rows)))
+    h.run("import", first, "-c", "x")
+    h.run("collections", "quota", "x", "90d", status=2)
+    h.run("collections", "quota", "x", "3runs")
+    assert h.run("import", all_, "-c", "x", status=1).count("quota allows, 3") > 0
+    assert [(c["runs"], c["quota"]) for c in h.lines("collections")] == [(3, "3runs")], h.lines("collections")
+    changed = h.file("first/a.jsonl", json.dumps({**rows[0], "model": "m"}) + "\n")
+    h.run("import", changed, "-c", "x")
+    h.run("collections", "quota", "x", "none")
+    h.run("import", all_, "-c", "x")
+    assert h.lines("collections")[0]["quota"] is None and h.lines("collections")[0]["runs"] > 3
 
 
 def test_a_long_list_of_expected_answers_is_read_once():

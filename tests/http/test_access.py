@@ -1,5 +1,6 @@
 """Who may do what: every route of openapi.json with no token, with every scope, and with a token for another collection; and what a token for one
 collection can find out about others by names, ids, lists, filters and bodies."""
+import gzip
 import json
 import os
 import re
@@ -263,6 +264,119 @@ def test_who_only_puts_in_sees_only_that():
         assert s.ask("GET", path, token="ingest").status == 403, path
 
 
+def exported(s, name):
+    return [json.loads(line) for line in s.ask("GET", f"collections/{name}/export").body.decode().splitlines()]
+
+
+def put(s, name, lines, token, query=""):
+    body = "\n".join(json.dumps(line) for line in lines).encode()
+    return s.ask("POST", f"collections/{name}/uploads?filename=export.jsonl&wait=20{query}", body, token=token).json()
+
+
+def refused(up):
+    return [e["message"] for e in up["result"]["errors"]]
+
+
+def test_who_only_puts_in_says_nothing_of_runs_with_it():
+    s, a, _ = two()
+    lines = exported(s, "aaa")
+    header, run = lines[0], next(line for line in lines if line.get("external_id") == "alphaword-1")
+    labels = lambda: [(x["set"], x["who"]) for x in s.ask("GET", f"labels?run={run['id']}").json()["items"]]
+    before = labels()
+    label = {"set": "alphaword-set", "value": "no", "who": "the boss"}
+    judgment = {"rubric": "no-such", "version": 1, "judge": "m", "judge_key": "k", "state": "answered", "answer": {"x": 1}}
+    for said in ({"labels": [label]}, {"judgments": [judgment]}):
+        up = put(s, "aaa", [header, {**run, **said}], "ingest")
+        assert up["state"] == "done" and up["result"]["runs"]["duplicate"] == 1 and any("scope review" in m for m in refused(up)), up
+    assert labels() == before, "the labels of somebody else's run changed"
+    up = put(s, "aaa", [header, {**run, "labels": [label]}], "admin")
+    assert up["state"] == "done" and not refused(up) and labels() == [*before, ("alphaword-set", "the boss")], (up, labels())
+    mine = {**run, "id": None, "external_id": "labelled", "findings": [], "labels": [label]}
+    of_mine = lambda: [(x["set"], x["who"]) for x in s.ask("GET", "labels?collection=aaa&limit=1000").json()["items"] if x.get("run") == mine["id"]]
+    put(s, "aaa", [header, mine], "admin")
+    mine["id"] = next(r["id"] for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"] == "labelled")
+    for changed in ({}, {"name": "another name"}): # the same run again, and replaced: from its own file, which says no labels now
+        put(s, "aaa", [header, {**mine, "id": None, "labels": [], **changed}], "ingest", "&replace=true")
+        assert of_mine() == [("alphaword-set", "the boss")], changed
+
+
+def test_who_only_puts_in_makes_and_hides_no_findings():
+    s, a, _ = two()
+    lines = exported(s, "aaa")
+    header, run = lines[0], next(line for line in lines if line.get("external_id") == "alphaword-0")
+    made_up = {**run["findings"][0], "id": None, "detector": "made-up", "title": "made up", "status": "confirmed", "reviewer": "the boss"}
+    for name, findings in (("brought-none", []), ("brought-one", [made_up])):
+        up = put(s, "aaa", [header, {**run, "id": None, "external_id": name, "labels": [], "findings": findings}], "ingest")
+        assert up["state"] == "done" and bool(findings) == any("scope review" in m for m in refused(up)), up
+        id_ = next(r["id"] for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"] == name)
+        found = [(f["detector"], f["status"]) for f in s.ask("GET", f"collections/aaa/findings?run={id_}").json()["items"]]
+        assert (run["findings"][0]["detector"], "open") in found and all(detector != "made-up" and status == "open" for detector, status in found), found
+
+
+def test_who_only_puts_in_changes_no_finding():
+    s, a, _ = two()
+    header = exported(s, "aaa")[0]
+    finding = {**s.ask("GET", f"findings/{a['finding']}").json(), "id": "00000001-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "alphaword-task",
+               "title": "brought", "status": "dismissed", "reviewer": "the boss", "note": "nothing to see"}
+    look = lambda: s.ask("GET", f"findings/{finding['id']}")
+    other = {**finding, "title": "other words", "evidence": [], "status": "open", "reviewer": None, "note": None}
+    assert any("scope review" in m for m in refused(put(s, "aaa", [header, {"finding": finding}], "ingest"))) and look().status == 404
+    assert not refused(put(s, "aaa", [header, {"finding": finding}], "admin")) and look().json()["status"] == "dismissed"
+    assert any("scope review" in m for m in refused(put(s, "aaa", [header, {"finding": other}], "ingest")))
+    now = look().json()
+    assert [now[k] for k in ("title", "status", "reviewer", "note")] == ["brought", "dismissed", "the boss", "nothing to see"], now
+
+
+def test_a_finding_of_no_run_or_task_is_refused_and_the_rest_goes_on():
+    s, a, _ = two()
+    lines = exported(s, "aaa")
+    run = {**next(line for line in lines if line.get("external_id") == "alphaword-0"), "id": None, "external_id": "beside", "labels": [], "findings": []}
+    finding = {**s.ask("GET", f"findings/{a['finding']}").json(), "id": None, "run": None}
+    for scope, task, why in (("run", None, "comes with its run"), ("task", None, "names no task")):
+        up = put(s, "aaa", [lines[0], {"finding": {**finding, "scope": scope, "task_id": task}}, {**run, "external_id": "beside " + scope}], "admin")
+        assert up["state"] == "done" and up["result"]["runs"]["new"] == 1 and any(why in m for m in refused(up)), up
+
+
+def test_reading_draws_no_map():
+    s, _, _ = two()
+    s.ask("POST", "collections/aaa/map", {}, token="read").problem(403, "review")
+    s.bind("draws", "aaa", scopes=("review",))
+    assert s.ask("POST", "collections/aaa/map", {}, token="draws").status == 202
+
+
+def test_what_is_brought_reaches_no_other_collection():
+    s, a, b = two()
+    s.bind("into b", "bbb", scopes=("ingest", "review"))
+    lines = exported(s, "aaa")
+    assert any("blob" in line for line in lines) and a["blob"] != "0" * 64
+    runs = [{**line, "id": None, "external_id": "by-hash", "findings": [], "labels": []} for line in lines if line.get("external_id") == "alphaword-0"]
+    assert put(s, "bbb", [lines[0], *runs], "into b")["state"] == "done"
+    assert s.ask("GET", f"blobs/{a['blob']}", token="into b").status == 404, "an image is given to whoever knows its hash"
+    assert put(s, "bbb", [lines[0], *[line for line in lines if "blob" in line]], "into b")["state"] == "done"
+    assert s.ask("GET", f"blobs/{a['blob']}", token="into b").status == 200, "whoever has the bytes may see them"
+    evidence = {"run": a["runs"][0], "transcript": "0", "position": 0, "message": 0, "part": "text", "start": 0, "end": 5, "quote": "planted"}
+    finding = {**s.ask("GET", f"findings/{b['finding']}").json(), "id": "00000009-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "t", "evidence": [evidence]}
+    put(s, "bbb", [lines[0], {"finding": finding}], "into b")
+    assert b"planted" not in s.ask("GET", f"runs/{a['runs'][0]}/messages").body and a["runs"][0].encode() not in s.ask("GET", f"collections/bbb/findings", token="into b").body
+
+
+def test_strangers_hold_little_and_sessions_count():
+    s, _, _ = two()
+    for path in ("session", "/rest/login"):
+        s.ask("POST", path, b'{"token": "' + b"x" * 9000 + b'"}', {"Content-Type": "application/json"}, token=None).problem(413)
+    slow = s.as_admin("POST", "tokens", {"name": "slow", "scopes": ["read"], "rate": 1}, 201)["token"]
+    states = [s.ask("POST", "session", {"token": slow}, token=None).status for _ in range(20)]
+    assert states[0] == 200 and states[-1] == 429, states
+
+
+def test_the_database_is_its_owners_and_reloading_is_logged():
+    s, _, _ = two()
+    for name in ("t.db", "t.db-wal", "t.db.key", "t.db.lock"):
+        assert os.stat(os.path.join(s.path, name)).st_mode & 0o077 == 0, name
+    assert s.ask("POST", "reload", {}).status == 200
+    assert s.as_admin("GET", "audit")["items"][0]["action"] == "POST /api/v1/reload"
+
+
 def test_a_key_of_one_token_is_no_key_of_another():
     s, _, _ = two()
     body, key = jsonl([chat("the-same")]).encode(), {"Idempotency-Key": "1"}
@@ -384,6 +498,9 @@ def test_rates_and_sizes_are_held():
     assert s.ask("GET", "collections").status == 200, "others are not slowed"
     big = s.as_admin("POST", "tokens", {"name": "small", "scopes": ["ingest"], "max_upload_mb": 1}, 201)
     s.ask("POST", "collections/bbb/uploads", b"x" * (1 << 20) + b"y", token=big["token"]).problem(413)
+    pieces = (b"x" * (1 << 16) for _ in range(17)) # chunked: no length is told, and what comes is counted
+    s.ask("POST", "collections/bbb/uploads?filename=a", pieces, token=big["token"]).problem(413, "1048576")
+    s.ask("POST", "collections/bbb/uploads?filename=a", gzip.compress(b"x" * (2 << 20)), {"Content-Encoding": "gzip"}, token=big["token"]).problem(413, "1048576")
     codes = [s.ask("GET", "collections", token="tt_" + "b" * 12 + "_" + "C" * 43).status for _ in range(40)]
     assert 429 in codes and set(codes) <= {401, 429}, codes
     assert s.ask("GET", "collections").status == 200, "guessing shuts nobody out who knows"
@@ -427,9 +544,52 @@ def test_no_token_is_written_anywhere():
         os.rename(s.db + ".key", s.db + ".lost") # without its key no token is known again, and that is said
         r = subprocess.run([PROGRAM, "--db", s.db, "serve", "--listen", "127.0.0.1:0", "--require-token"], capture_output=True, text=True, timeout=30)
         assert r.returncode and ".key" in r.stderr, r.stderr
+        for make in (("token", "create", "another"), ("webhook", "add", "https://example.org/x")): # nor is another key made in its place
+            r = subprocess.run([PROGRAM, "--db", s.db, *make], capture_output=True, text=True, timeout=30)
+            assert r.returncode == 3 and ".key" in r.stderr and "backup" in r.stderr and not os.path.exists(s.db + ".key"), r.stderr
         os.rename(s.db + ".lost", s.db + ".key")
         s.start()
         assert s.ask("GET", "collections").status == 200
+        os.rename(s.db + ".key", s.db + ".lost") # while it runs
+        s.ask("GET", "collections").problem(503, ".key", "backup")
+        assert s.ask("GET", "collections", token="tt_" + "z" * 12 + "_" + "Q" * 43).status == 401
+        for token in json.loads(telltale(s.db, "--json", "token", "list"))["items"]: # the way on without it
+            telltale(s.db, "token", "revoke", token["id"]) if not token["revoked_at"] else None
+        s.tokens["admin"] = telltale(s.db, "token", "create", "anew", "--scope", "admin").strip()
+        assert s.ask("GET", "collections").status == 200
+
+
+def test_tokens_on_the_command_line():
+    with Server() as s:
+        c = s.collection("nightly")
+        make = lambda *args, **how: telltale(s.db, "token", "create", *args, **how)
+        make("ci", "-c", "nightly"), make("twice"), make("twice", "--expires", "2999-01-01T00:00:00Z")
+        make("x", "--rate", "0", status=2)
+        row = next(line for line in telltale(s.db, "token", "list").splitlines() if " ci " in line)
+        assert "nightly" in row and "usable" in row and c["id"] not in row, row
+        telltale(s.db, "token", "revoke", "twice", status=3)
+        telltale(s.db, "token", "revoke", "ci")
+        assert "revoked" in next(line for line in telltale(s.db, "token", "list").splitlines() if " ci " in line)
+        telltale(s.db, "token", "revoke", "no-such", status=3)
+        telltale(s.db, "token", "create", "a reader", "--scope", "read", USER="")
+        last = lambda: s.get("audit")["items"][0]
+        assert last()["target"] == "a reader" and last()["detail"] == {"scopes": "read"} and not last()["actor"][4:].isdigit(), last()
+        s.send("POST", "tokens", {"name": "rest", "scopes": ["admin"]}, 201)
+        assert last()["target"] == "rest" and last()["detail"] == {"scopes": ["admin"]}, last()
+        s.send("POST", "collections", {"name": "k9b"}, 201)
+        assert last()["target"] == "k9b", last()
+        s.upload(jsonl([{"id": "r", "messages": [{"role": "user", "content": "go"}]}]), collection="nightly")
+        run = s.get("collections/nightly/runs")["items"][0]["id"]
+        telltale(s.db, "delete", "run", run, "--yes")
+        assert last()["target"] == run, last()
+        telltale(s.db, "delete", "collection", "k9b", "--yes")
+        assert last()["target"] == "k9b" and last()["detail"]["runs"] == 0, last()
+        s.ask("DELETE", "collections/" + c["id"])
+        assert last()["target"] == "nightly" and last()["detail"] == {"id": c["id"], "runs": 0}, last()
+        telltale(s.db, "webhook", "add", "https://example.org/T0/secret?x=1")
+        assert last()["target"] == "https://example.org", last()
+        for file in ("t.db", "t.db-wal", "t.db-shm", "t.db.lock", "t.db.key"): # nobody else on the machine reads along
+            assert os.stat(os.path.join(s.path, file)).st_mode & 0o077 == 0, file
 
 
 def test_a_server_others_reach_does_not_start_open():

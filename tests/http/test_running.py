@@ -120,13 +120,14 @@ def test_rules_and_settings_are_read_again_without_a_restart():
             s.collection()
             s.upload(jsonl([{"id": "r", "messages": [{"role": "user", "content": "go"}, *[call, back] * 12]}]))
             assert findings() == {"low"}
-            write("detectors: {repeated-call: {severity: high}}\nserve: {log: json, workers: 2}\n")
+            write("detectors: {repeated-call: {severity: high}}\nserve: {log: json, workers: 2, redact: true}\n")
             s.process.send_signal(signal.SIGHUP)
             until = time.monotonic() + 10
             while not lines(s, "rules and settings were read again") and time.monotonic() < until:
                 time.sleep(0.02)
             assert findings() == {"high"}
             assert lines(s, "--workers has changed: that holds when the server starts again")
+            assert "--redact" not in s.said(), "secrets are redacted from now on"
             for broken, words in (("detectors: {repeated-call: {severity: grave}}\n", "severity is low, medium or high"),
                                   ("detectors: {repeated-call: {severity: low}}\nrules: nowhere\n", "nowhere: No such file"),
                                   ("serve: {listn: x}\n", "serve has no key 'listn'")):
@@ -135,7 +136,12 @@ def test_rules_and_settings_are_read_again_without_a_restart():
                 assert words in said, said
             assert findings() == {"high"}
             write("disable: repeated-call\n")
-            assert s.send("POST", "reload", {}) == {"status": "reloaded"}
+            for _ in range(2): # and again, until it is started anew
+                assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": "changed, and holds when the server starts again: workers"}
+            write("disable: repeated-call\nserve: {workers: 1, require-token: true}\n")
+            assert s.send("POST", "reload", {})["waits"].endswith(": require-token")
+            write("disable: repeated-call\nserve: {workers: 1}\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": None}
             assert findings({}) == set() # one that is named looks though it is off
 
 
@@ -188,6 +194,35 @@ def test_old_runs_go_and_those_that_somebody_works_with_stay():
         assert {r["external_id"] for r in s.all("collections/own/runs")} == {f"n{i}" for i in range(3, 7)}, [r["external_id"] for r in s.all("collections/own/runs")]
 
 
+def test_a_collection_at_its_quota_takes_no_new_runs():
+    with Server() as s:
+        s.collection()
+        s.ask("PATCH", "collections/c", {"quota": "10GB"}).problem(400, "a number of runs")
+        assert s.send("PATCH", "collections/c", {"quota": "3runs"})["quota"] == "3runs"
+        done = s.upload(jsonl([chat(f"r{i}") for i in range(5)]))
+        assert done["state"] == "done", done
+        report = done["result"]
+        assert report["runs"]["new"] == 3 and report["runs"]["rejected"] == 2 and sum(report["formats"].values()) == 3, report
+        assert [x["code"] for x in report["errors"]] == ["quota_reached"] * 2 and all(x["location"] for x in report["errors"]), report
+        full = s.ask("POST", "collections/c/uploads?filename=b", b"{}")
+        full.problem(507, "quota allows, 3")
+        assert full.json()["code"] == "quota_reached"
+        span = {"traceId": "1" * 32, "spanId": "2" * 16, "name": "chat", "startTimeUnixNano": "1", "endTimeUnixNano": "2",
+                "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+                               {"key": "gen_ai.prompt.0.role", "value": {"stringValue": "user"}},
+                               {"key": "gen_ai.prompt.0.content", "value": {"stringValue": "hello"}}]}
+        s.send("POST", "collections/c/otlp/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]},
+               headers={"Content-Type": "application/json"})
+        until = time.monotonic() + 20
+        while not (built := [j for j in s.all("jobs") if j["kind"] == "build" and j["state"] == "done"]) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [x["code"] for x in built[0]["result"]["errors"]] == ["quota_reached"], built
+        assert s.get("collections/c")["runs"] == 3
+        assert s.send("PATCH", "collections/c", {"quota": "none"})["quota"] is None
+        again = s.upload(jsonl([chat(f"r{i}") for i in range(5)]))["result"]
+        assert again["runs"]["new"] == 2 and again["runs"]["duplicate"] == 3, again
+
+
 def test_a_full_database_takes_nothing_in_and_gives_room_back():
     words = random.Random(5)
     body = jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(800))) for i in range(1200)])
@@ -215,9 +250,26 @@ def test_a_full_database_takes_nothing_in_and_gives_room_back():
         assert s.get("collections/c")["runs"] == 1200 - pruned["deleted"] + 1
 
 
+def test_an_import_ends_where_the_database_is_full():
+    words = random.Random(7)
+    with tempfile.TemporaryDirectory(prefix="telltale-http-") as folder:
+        db, source = os.path.join(folder, "t.db"), os.path.join(folder, "runs.jsonl")
+        with open(source, "w") as out:
+            out.write(jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(800))) for i in range(1200)]))
+        done = subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--jobs", "1", "--max-db", "6MB"], capture_output=True, timeout=60)
+        assert done.returncode == 3 and b"--max-db" in done.stderr, done
+
+        def stored():
+            return json.loads(subprocess.run([PROGRAM, "--db", db, "collections", "--json"], capture_output=True, check=True).stdout)["items"][0]["runs"]
+
+        assert 0 < stored() < 1200, stored()
+        subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--max-db", "1GB"], capture_output=True, timeout=60, check=True)
+        assert stored() == 1200, "the same again does the rest"
+
+
 def test_a_size_in_which_no_run_fits_is_refused():
     with tempfile.TemporaryDirectory(prefix="telltale-http-") as folder:
-        for args in (["prune", "--keep", "3MB"], ["serve", "--keep", "1MB"], ["serve", "--max-db", "2MB"]):
+        for args in (["prune", "--keep", "3MB"], ["import", folder, "--max-db", "3MB"], ["serve", "--keep", "1MB"], ["serve", "--max-db", "2MB"]):
             done = subprocess.run([PROGRAM, "--db", os.path.join(folder, "t.db"), *args], capture_output=True, timeout=20)
             assert done.returncode == 2 and b"4MB or more" in done.stderr, (args, done)
 

@@ -143,7 +143,11 @@ def test_a_connection_cut_anywhere_leaves_one_copy():
                         c.recv(1)
             s.upload(body, filename=f"cut-{i}.jsonl", headers={"Idempotency-Key": f"cut-{i}"})
         assert s.get("collections/c/runs", count=1)["total"] == 3
-        assert [j["state"] for j in s.all("jobs")] == ["done"] * 3 and s.spool() == []
+        assert [j["state"] for j in s.all("jobs")] == ["done"] * 3
+        deadline = time.monotonic() + 5 # the server notices by and by that a connection is cut
+        while s.spool() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert s.spool() == []
 
 
 def test_compressed_bodies_are_read():

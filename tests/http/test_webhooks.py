@@ -6,6 +6,7 @@ import http.server
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -208,18 +209,36 @@ def test_webhooks_are_told_again():
     ear.close()
 
 
+def test_webhooks_wait_for_no_other():
+    """One that takes connections and never answers, with more to be told than are told at a time, holds up no other."""
+    ear, deaf = Listener(), socket.create_server(("127.0.0.1", 0))
+    with Server("--private-webhooks") as s:
+        hooks = [s.send("POST", "webhooks", {"url": url}, 201)["id"] for url in (f"http://127.0.0.1:{deaf.getsockname()[1]}", ear.url)]
+        for id, n in zip(hooks, (12, 1)):
+            s.send("PATCH", f"webhooks/{id}", {"paused": True})
+            for _ in range(n):
+                s.send("POST", f"webhooks/{id}/test", {}, 202)
+        s.stop()
+        with sqlite3.connect(s.db) as db:
+            db.execute("UPDATE webhook SET paused = 0")
+        db.close()
+        s.start()
+        ear.wait(1, 8)
+    ear.close(), deaf.close()
+
+
 def test_webhooks_go_nowhere_private():
     ear = Listener()
     port = ear.server.server_port
     with Server() as s:
         for url in ("ftp://x.example/", "http://", "file:///etc/passwd", "http://u:p@x.example/", "http://x.example/#a", "gopher://x", "http://x.example/?a b", "x",
-                    "http://[::1/", "http://x.example:99999/", "http://exa mple/", "http://x.example/?a=\u00e9"):
+                    "http://169.254.169.254/latest", "http://2852039166/", "http://[::ffff:169.254.169.254]/", "http://[::1/", "http://x.example:99999/", "http://exa mple/", "http://x.example/?a=\u00e9"):
             assert s.ask("POST", "webhooks", {"url": url}).problem(400), url
         for body in ({}, {"url": "http://x.example", "events": []}, {"url": "http://x.example", "events": ["x"]}, {"url": 3}, {"url": "http://x.example", "secret": "x"}):
             s.ask("POST", "webhooks", body).problem(400)
         s.ask("POST", "webhooks", {"url": "http://x.example", "collection": "nope"}).problem(404)
         hooks = [s.send("POST", "webhooks", {"url": f"http://{host}:{port}/"}, 201)["id"]
-                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "169.254.169.254", "10.0.0.1",
+                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "10.0.0.1",
                               "[64:ff9b::7f00:1]", "[fe80::1]")]
         for id in hooks:
             s.send("POST", f"webhooks/{id}/test", {}, 202)

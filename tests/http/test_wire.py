@@ -18,6 +18,7 @@ def test_requests_with_two_meanings_are_refused_and_the_connection_closed():
         "two equal lengths": post + b"Host: $HOST\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
         "length and chunked": post + b"Host: $HOST\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "chunked and length": post + b"Host: $HOST\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n",
+        "chunked before there was chunked": post.replace(b"1.1", b"1.0") + b"Host: $HOST\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "unknown coding": post + b"Host: $HOST\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
         "two codings": post + b"Host: $HOST\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "signed length": post + b"Host: $HOST\r\nContent-Length: +2\r\n\r\n{}",

@@ -234,8 +234,8 @@ static void images_are_kept_by_their_hash(void **state)
     FAILS(ERR_NOT_FOUND, store_blob(f->store, S("no hash"), &f->a, &blob, &e));
     hex[0] = hex[0] == 'a' ? 'b' : 'a';
     FAILS(ERR_NOT_FOUND, store_blob(f->store, slice_str(hex), &f->a, &blob, &e));
-    OK(store_blob_put(f->store, S("text/plain"), S("twice"), &e));
-    OK(store_blob_put(f->store, S("text/plain"), S("twice"), &e));
+    OK(store_blob_put(f->store, f->collection, S("text/plain"), S("twice"), &e));
+    OK(store_blob_put(f->store, f->collection, S("text/plain"), S("twice"), &e));
     assert_int_equal(number(f, "SELECT count(*) FROM blob"), 2);
 }
 

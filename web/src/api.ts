@@ -517,6 +517,11 @@ export function uploadCommand(name: string, isNew: boolean): string {
     return `${add}curl${who} --data-binary @runs.jsonl \\\n  ${collections}/${name}/uploads`;
 }
 
+/** What a shell is told: on a server for others they are rarely at its database. */
+export function importCommand(name: string): string {
+    return csrf ? `TELLTALE_TOKEN=… telltale import logs/ \\\n  --to ${location.origin} -c ${name}` : `telltale import logs/ -c ${name}`;
+}
+
 /** Sends a file's bytes. XMLHttpRequest, because fetch tells nothing of how far an upload has come. */
 export function sendFile(
     c: string,

@@ -1,7 +1,7 @@
 // All collections; the first page, and how transcripts come in.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { api, uploadCommand, type Collection } from '../api';
+import { api, importCommand, uploadCommand, type Collection } from '../api';
 import { count, num, passRate, percent, time } from '../format';
 import { useImports } from '../imports';
 import { Field } from '../parts/field';
@@ -60,7 +60,7 @@ export function CollectionsPage(): JSX.Element {
                 {panels}
                 <OtherWork onEnd={again} />
                 <List items={data.items} again={again} />
-                <section class="ways more-in" aria-label="Import">
+                <section data-need="ingest" class="ways more-in" aria-label="Import">
                     <DropZone />
                     <Commands name={data.items[0]!.name} />
                 </section>
@@ -314,8 +314,8 @@ function Commands({ name, isNew }: { name: string; isNew?: boolean }): JSX.Eleme
             />
             <Command
                 title="From the shell"
-                lead="Straight into the same database."
-                text={`telltale import logs/ -c ${plain}`}
+                lead="A folder of logs; run again, it takes only what is new."
+                text={importCommand(plain)}
                 what="the import command"
             />
         </>
@@ -332,7 +332,7 @@ function Empty({ panels }: { panels: JSX.Element[] }): JSX.Element {
                 model key.
             </p>
             {panels}
-            <div class="ways">
+            <div data-need="ingest" class="ways">
                 <DropZone />
                 <Commands name="nightly" isNew />
             </div>

@@ -15,6 +15,7 @@ import { collectionPath, go, runPath, usePlace, withQuery } from '../router';
 import { cellsOf, fit, groupsOf, mapping, type Group, type MapAxis, type RunMap, type View } from '../runmap';
 import { visible } from '../text';
 import { useRows } from '../rows';
+import { may } from '../session';
 import { asApiError, useAsk, useKept, useTitle } from '../use';
 
 export function MapPage({ name }: { name: string }): JSX.Element {
@@ -30,7 +31,7 @@ export function MapPage({ name }: { name: string }): JSX.Element {
     const shown = useKept(map.data);
     const none = shown?.made_at === null;
     const empty = collection?.runs === 0;
-    const drawing = useDrawing(name, shown?.stale === true && !empty, map.again);
+    const drawing = useDrawing(name, shown?.stale === true && !empty && may('review'), map.again);
     if (map.error && !map.data)
         return (
             <Shell>
@@ -47,11 +48,13 @@ export function MapPage({ name }: { name: string }): JSX.Element {
                 {none && !drawing.failed && (
                     <section class="panel pad">
                         <p>
-                            <b>{empty ? 'There are no runs to draw.' : 'The map is being drawn.'}</b>{' '}
+                            <b>{empty ? 'There are no runs to draw.' : may('review') ? 'The map is being drawn.' : 'The map is not drawn yet.'}</b>{' '}
                             <span class="sub">
                                 {empty
                                     ? 'Import some, then come back.'
-                                    : 'Runs are compared by what they do and what their agents write; this is kept until the collection changes.'}
+                                    : may('review')
+                                      ? 'Runs are compared by what they do and what their agents write; this is kept until the collection changes.'
+                                      : 'Somebody whose token has the scope review has it drawn by opening this page.'}
                             </span>
                         </p>
                         {drawing.job && <Progress job={drawing.job} />}

@@ -2,6 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
+import { useSession } from '../session';
 import { bytes, count, num } from '../format';
 import { ModelsPanel } from '../parts/models';
 import { Failure } from '../parts/say';
@@ -36,6 +37,7 @@ export function SettingsPage(): JSX.Element {
 
 /** What the data takes, where it is, and which program keeps it. */
 function Storage({ onReady }: { onReady: () => void }): JSX.Element {
+    const session = useSession();
     const { data, error, again } = useAsk('system', signal => api.system(signal));
     const collections = useAsk('collections of storage', signal => api.collections({ limit: 1000 }, signal));
     useEffect(() => void (data && onReady()), [!data]);
@@ -53,7 +55,9 @@ function Storage({ onReady }: { onReady: () => void }): JSX.Element {
               ['free on the disk', data.free_bytes == null ? num(null) : bytes(data.free_bytes)],
               ['version', `Telltale ${data.version}`],
               ['for programs', <><a href="/docs/rest">REST</a>, <a href="/openapi.json">openapi.json</a></>],
-              ['who changed what', <a href="/audit">log of changes</a>],
+              ...(session?.scopes.includes('admin') && !session.collections
+                  ? [['who changed what', <a href="/audit">log of changes</a>] as [string, JSX.Element]]
+                  : []),
           ]
         : [];
     return (

@@ -6,6 +6,7 @@ import { useKeys } from '../keys';
 
 const ADVICE: Record<string, string> = {
     network: 'Start it with “telltale serve”, and this page goes on by itself.',
+    forbidden: 'Sign in with a token that may do this, or ask whoever runs this server for one.',
     not_found: 'It may have been deleted. Go back to the list and choose another.',
     page: 'Reload the page. If it comes back, the transcript that does it would help whoever mends it.',
 };

@@ -7,11 +7,14 @@ import { cancelImport, chosenFolder, dismissImport, droppedFiles, fileIn, nameFo
 import { collectionPath, go, usePlace } from '../router';
 import { useAsk } from '../use';
 import { KindMark } from './marks';
-import { Dialog, DialogHead } from './say';
+import { Dialog, DialogHead, toast } from './say';
 
 /* The question is asked by one dialog, whoever has the files. */
 let askFor: ((files: FileIn[]) => void) | null = null;
 export const offerFiles = (files: FileIn[]) => files.length && askFor?.(files);
+
+/** As the style sheet hides what a token may not do. */
+const mayImport = () => document.documentElement.dataset.may?.split(' ').includes('ingest') ?? true;
 
 export function DropAnywhere({ collection }: { collection?: string }): JSX.Element {
     const [over, setOver] = useState(false);
@@ -21,7 +24,7 @@ export function DropAnywhere({ collection }: { collection?: string }): JSX.Eleme
         let depth = 0;
         const hasFiles = (event: DragEvent) => event.dataTransfer?.types.includes('Files') ?? false;
         const enter = (event: DragEvent) => {
-            if (!hasFiles(event)) return;
+            if (!hasFiles(event) || !mayImport()) return;
             depth++;
             setOver(true);
         };
@@ -35,6 +38,7 @@ export function DropAnywhere({ collection }: { collection?: string }): JSX.Eleme
             setOver(false);
             if (!event.dataTransfer || !hasFiles(event)) return;
             event.preventDefault();
+            if (!mayImport()) return toast('This token may not import: it needs the scope ingest.');
             void droppedFiles(event.dataTransfer).then(offerFiles);
         };
         addEventListener('dragenter', enter);

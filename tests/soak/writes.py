@@ -2,7 +2,7 @@
 """Kills and failing writes at every write of an import, in a random order until the time is over; then a server that is killed again and again
 under load.
 
-usage: faults.py PROGRAM [SECONDS]       ends with figures; exit status 1 when a row was lost, doubled or damaged
+usage: writes.py PROGRAM [SECONDS]       ends with figures; exit status 1 when a row was lost, doubled or damaged
 """
 import os
 import random

@@ -1,0 +1,2 @@
+-- How many runs a collection may have: "5000runs"; NULL: any number.
+ALTER TABLE collection ADD COLUMN quota TEXT;
