@@ -58,6 +58,19 @@ static bool is_told(struct store *s, const struct actor *actor, int64_t now, boo
     return step == STEP_DONE;
 }
 
+static bool add_row(struct store *s, const struct actor *actor, int64_t now, struct slice target, struct slice detail, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+    bind_int(q, now);
+    bind_text(q, not_null(actor->name));
+    bind_text(q, actor->token);
+    bind_text(q, actor->address);
+    bind_text(q, actor->action);
+    bind_text(q, target);
+    bind_text(q, detail);
+    return stmt_run(q, e);
+}
+
 static bool log_change(void *ctx, struct err *e)
 {
     struct store *s = ctx;
@@ -71,15 +84,15 @@ static bool log_change(void *ctx, struct err *e)
     s->logged = s->logging = true;
     if (told || (!s->actor && atomic_exchange(&everywhere_logged, true)))
         return true;
-    struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
-    bind_int(q, now);
-    bind_text(q, not_null(actor->name));
-    bind_text(q, actor->token);
-    bind_text(q, actor->address);
-    bind_text(q, actor->action);
-    bind_text(q, actor->target);
-    bind_text(q, actor->detail);
-    return stmt_run(q, e);
+    return add_row(s, actor, now, actor->target, actor->detail, e);
+}
+
+bool store_log(struct store *s, struct slice target, struct slice detail, struct err *e)
+{
+    if (!s->actor || !s->actor->action.len)
+        return true;
+    s->logged = s->logging = true;
+    return add_row(s, s->actor, clock_now_us(), target, detail, e);
 }
 
 /* Where the change was undone, so was its row: the next one of the action has it. */

@@ -363,6 +363,8 @@ bool secrets_find(const struct redaction *r, struct slice text, struct secret_sp
 
 /* ---- redacting ---------------------------------------------------------------------------------------------------------- */
 
+size_t redact_mark_len(const struct secret_span *span) { return sizeof mark_begin - 1 + span->kind.len + 1; }
+
 static struct slice replaced(struct redaction *r, struct slice text, const struct secret_spans *spans)
 {
     struct str out = STR_INIT(SIZE_MAX);

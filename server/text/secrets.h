@@ -52,6 +52,8 @@ struct redaction {
 /* All functions below: false where a pattern did not come to an end on a text (ERR_LIMIT): then nothing of it may be kept. */
 bool secrets_find(const struct redaction *r, struct slice text, struct secret_spans *out, struct err *e);
 bool redact_text(struct redaction *r, struct slice *text, struct err *e);
+/* Bytes of the marker in the place of a secret. */
+size_t redact_mark_len(const struct secret_span *span);
 /* JSON text stays JSON text: what its strings and names say is redacted. What is no JSON is redacted as text. */
 bool redact_json(struct redaction *r, struct slice *json, struct err *e);
 /* The same of one text by itself, JSON or not; without secrets to look for (NULL) it stays as it is. Any thread. */
