@@ -38,7 +38,6 @@ struct put *store_put_new(struct store *s, const struct put_target *target)
     p->target.replace = target->replace;
     p->target.over = target->over;
     p->target.ctx = target->ctx;
-    p->target.keep_labels = target->keep_labels;
     p->imported = target->imported ? target->imported : clock_now_us();
     p->pack = pack_new(s);
     collection_find(s, target->collection, &p->collection, &p->error);
@@ -165,7 +164,7 @@ static bool identify(struct put *p, const struct put_name *name, const struct ru
     }
     out->run = bearer.run;
     out->outcome = !bearer.run ? PUT_NEW : bearer.same_content ? PUT_DUPLICATE : PUT_UPDATED;
-    out->own_file = p->target.replace && !p->target.keep_labels && bearer.same_path;
+    out->own_file = p->target.replace && bearer.same_path;
     arena_free(&a);
     return ok;
 }
@@ -520,7 +519,7 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
             continue;
         }
         counts[identity.outcome]++;
-        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT), p->append != NULL, p->target.keep_labels};
+        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT), p->append != NULL};
         if (tasks && identity.outcome == PUT_UPDATED && !run->carried && !add_old_task(p, identity.run, a, tasks, e))
             return false;
         add_task(a, tasks, run);
