@@ -80,6 +80,17 @@ bool cli_settings(struct cli *cli, struct err *e);
 /* Says the error on stderr and gives its exit status. */
 int cli_fail(const struct err *e);
 
+/* What the first argument of a command tells it to do. */
+struct verb {
+    const char *name;
+    bool (*run)(struct cli *cli, struct store *store, struct err *e);
+    enum store_mode mode;      /* how the store is opened for it */
+    size_t min_args, max_args; /* with the verb itself */
+    const char *needs;         /* that many, in words: "a URL"; NULL: it takes no more than the verb */
+};
+/* Does what the first argument says, without one the first of `verbs`, which end with a NULL name; gives the exit status. */
+int cli_verb(struct cli *cli, const struct verb *verbs);
+
 /* Opens the database for reading or writing (its folder is made); on failure says why. */
 bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
 /* The rules for a collection of that name (absent: for none in particular): the shipped pack and --rules, with the settings of --config;

@@ -1,6 +1,7 @@
 #include "http/route.h"
 
 #include "base/jsonw.h"
+#include "http/params.h"
 #include "http/schema.h"
 
 #include <ctype.h>

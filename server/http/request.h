@@ -62,9 +62,7 @@ struct param {
     bool required;
     const char *about;
 };
-/* Lists of params end with a row without a name. */
-extern const struct param run_filter_params[];
-extern const struct param search_run_params[]; /* those by which a search chooses runs: its own q and collection are others */
+/* Lists of params end with a row without a name (params.h has those of the routes). */
 
 struct arg {
     const struct param *param;
