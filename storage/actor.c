@@ -135,7 +135,7 @@ static bool from_audit(struct store *s, struct sql *q, const struct filter *none
 
 static const struct sort_key keys[] = {{NULL, "a.n", false}, {"at", "a.at", false}};
 static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
-static const struct list list = {from_audit, "a.n"};
+static const struct list list = {from_audit, "a.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 static bool load(struct store *s, int64_t n, struct arena *a, struct audit_row *out, struct err *e)
 {
@@ -154,12 +154,9 @@ static bool load(struct store *s, int64_t n, struct arena *a, struct audit_row *
 
 static bool load_page(struct store *s, const struct wanted *wanted, const struct page *page, struct arena *a, struct audit_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
-    *out = (struct audit_rows){.end.total = TOTAL_UNKNOWN};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, &wanted->none, &order, page, a, &ids, &out->end, e) ||
-        (page->count && !list_total(s, &list, &wanted->none, &out->end.total, e)))
+    *out = (struct audit_rows){0};
+    if (!list_page(s, &list, &wanted->none, page, page->count, a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct audit_row, ids.n);
     for (; out->n < ids.n; out->n++)
