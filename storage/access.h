@@ -17,7 +17,7 @@ unsigned scopes_implied(unsigned scopes);
 /* ---- who acts --------------------------------------------------------------------------------------------------------- */
 
 struct actor {
-    struct slice name;            /* of the token, "local" or "cli:USER" */
+    struct slice name;            /* of the token, "local", "cli:USER" or "job:KIND" */
     struct slice token;           /* its id; absent: none */
     struct slice address;         /* where it is; may be absent */
     struct slice action;          /* as in the log of changes; absent: changes are not logged */

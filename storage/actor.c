@@ -58,6 +58,19 @@ static bool is_told(struct store *s, const struct actor *actor, int64_t now, boo
     return step == STEP_DONE;
 }
 
+static bool add_row(struct store *s, const struct actor *actor, int64_t now, struct slice target, struct slice detail, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
+    bind_int(q, now);
+    bind_text(q, not_null(actor->name));
+    bind_text(q, actor->token);
+    bind_text(q, actor->address);
+    bind_text(q, actor->action);
+    bind_text(q, target);
+    bind_text(q, detail);
+    return stmt_run(q, e);
+}
+
 static bool log_change(void *ctx, struct err *e)
 {
     struct store *s = ctx;
@@ -71,15 +84,15 @@ static bool log_change(void *ctx, struct err *e)
     s->logged = s->logging = true;
     if (told || (!s->actor && atomic_exchange(&everywhere_logged, true)))
         return true;
-    struct stmt *q = db_prepare(s->db, "INSERT INTO audit (at, actor, token, address, action, target, detail) VALUES ($1, $2, $3, $4, $5, $6, $7)", e);
-    bind_int(q, now);
-    bind_text(q, not_null(actor->name));
-    bind_text(q, actor->token);
-    bind_text(q, actor->address);
-    bind_text(q, actor->action);
-    bind_text(q, actor->target);
-    bind_text(q, actor->detail);
-    return stmt_run(q, e);
+    return add_row(s, actor, now, actor->target, actor->detail, e);
+}
+
+bool store_log(struct store *s, struct slice target, struct slice detail, struct err *e)
+{
+    if (!s->actor || !s->actor->action.len)
+        return true;
+    s->logged = s->logging = true;
+    return add_row(s, s->actor, clock_now_us(), target, detail, e);
 }
 
 /* Where the change was undone, so was its row: the next one of the action has it. */
@@ -122,7 +135,7 @@ static bool from_audit(struct store *s, struct sql *q, const struct filter *none
 
 static const struct sort_key keys[] = {{NULL, "a.n", false}, {"at", "a.at", false}};
 static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
-static const struct list list = {from_audit, "a.n"};
+static const struct list list = {from_audit, "a.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 static bool load(struct store *s, int64_t n, struct arena *a, struct audit_row *out, struct err *e)
 {
@@ -141,12 +154,9 @@ static bool load(struct store *s, int64_t n, struct arena *a, struct audit_row *
 
 static bool load_page(struct store *s, const struct wanted *wanted, const struct page *page, struct arena *a, struct audit_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
-    *out = (struct audit_rows){.end.total = TOTAL_UNKNOWN};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, &wanted->none, &order, page, a, &ids, &out->end, e) ||
-        (page->count && !list_total(s, &list, &wanted->none, &out->end.total, e)))
+    *out = (struct audit_rows){0};
+    if (!list_page(s, &list, &wanted->none, page, page->count, a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct audit_row, ids.n);
     for (; out->n < ids.n; out->n++)

@@ -2,6 +2,7 @@
 
 #include "storage/inside.h"
 
+#include "base/folder.h"
 #include "base/hash.h"
 
 #include <dirent.h>
@@ -32,17 +33,6 @@ struct backup {
 static const char *path(struct backup *b, const char *file, const char *suffix) { return arena_printf(&b->arena, "%s%s", file, suffix).ptr; }
 
 /* ---- files ----------------------------------------------------------------------------------------------------------- */
-
-static bool sync_folder_of(struct backup *b, const char *file, struct err *e)
-{
-    const char *slash = strrchr(file, '/');
-    const char *folder = slash ? arena_strdup(&b->arena, slice_of(file, (size_t)(slash - file) + 1)) : ".";
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = (fd >= 0 && fsync(fd) == 0) || err_errno(e, "cannot write %s", folder);
-    if (fd >= 0)
-        close(fd);
-    return ok;
-}
 
 /* A copy that is whole when it bears its name. *missing: there is no such file, which is no failure. */
 static bool copy_file(struct backup *b, const char *from, const char *to, bool *missing, struct err *e)
@@ -131,7 +121,7 @@ static bool copy_uploads(struct backup *b, bool *all, struct err *e)
             return false;
         *all = !missing || !waits;
     }
-    return !*all || sync_folder_of(b, path(b, to, "/"), e);
+    return !*all || folder_sync(path(b, to, "/"), e);
 }
 
 /* ---- the database ---------------------------------------------------------------------------------------------------- */
@@ -240,7 +230,7 @@ static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, 
     unlink(path(b, b->to, "-shm"));
     b->copied.n = 0; /* they are of the backup that is there now, whatever happens */
     drop_old_uploads(b);
-    return sync_folder_of(b, b->to, e);
+    return folder_sync(b->to, e);
 }
 
 bool store_backup(struct store *s, const char *to, void (*progress)(void *ctx, int64_t done, int64_t of), void *ctx, struct backup_report *out,

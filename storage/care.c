@@ -231,24 +231,53 @@ static bool list_oldest(struct store *s, struct arena *a, struct keys *keys, uin
     return sort_out(q, a, keys, spared, e);
 }
 
+/* How many of the runs that go are of one collection. */
+struct tally { int64_t collection, runs; };
+
+static void tally_add(struct tally *tallies, size_t *n, int64_t collection)
+{
+    size_t i = 0;
+    while (i < *n && tallies[i].collection != collection)
+        i++;
+    if (i == *n)
+        tallies[(*n)++] = (struct tally){.collection = collection};
+    tallies[i].runs++;
+}
+
+static bool log_removed(struct store *s, const struct tally *tallies, size_t n, struct err *e)
+{
+    struct arena a = {0};
+    bool ok = true;
+    for (size_t i = 0; i < n && ok; i++) {
+        struct collection_row row;
+        ok = collection_load(s, tallies[i].collection, &a, &row, e) &&
+             store_log(s, row.id, arena_printf(&a, "{\"deleted_runs\":%lld}", (long long)tallies[i].runs), e);
+    }
+    arena_free(&a);
+    return ok;
+}
+
 /* Those that nobody has begun to work with since they were listed. */
 static bool remove_slice(struct store *s, const int64_t *runs, size_t n, struct pruned *out, struct err *e)
 {
     int64_t free[PRUNE_RUNS];
-    size_t nfree = 0;
+    struct tally tallies[PRUNE_RUNS];
+    size_t nfree = 0, ntallies = 0;
     for (size_t i = 0; i < n; i++) {
-        struct stmt *q = db_prepare(s->db, "SELECT " SPARED " FROM run r WHERE r.n = $1", e);
+        struct stmt *q = db_prepare(s->db, "SELECT " SPARED ", r.collection FROM run r WHERE r.n = $1", e);
         bind_int(q, runs[i]);
         enum step step = stmt_step(q, e);
         if (step == STEP_ERROR)
             return false;
         bool spared = step == STEP_ROW && take_int(q);
-        stmt_reset(q);
         out->spared += spared;
-        if (step == STEP_ROW && !spared)
+        if (step == STEP_ROW && !spared) {
             free[nfree++] = runs[i];
+            tally_add(tallies, &ntallies, take_int(q));
+        }
+        stmt_reset(q);
     }
-    return runs_remove(s, free, nfree, &out->deleted, e);
+    return runs_remove(s, free, nfree, &out->deleted, e) && log_removed(s, tallies, ntallies, e);
 }
 
 static bool remove_all(struct store *s, const struct prune_wish *wish, const struct keys *keys, struct pruned *out, struct err *e)

@@ -11,7 +11,7 @@
 #define TASK_VERDICT                                                                                                                     \
     "coalesce((SELECT max(CASE WHEN severity = 2 OR status = 1 THEN 2 ELSE 1 END) FROM finding"                                           \
     " WHERE task = t.n AND scope = 1 AND kind = 0 AND status <> 2), 0)"
-#define MODEL_OUTCOMES "(SELECT " OUTCOMES " FROM run WHERE task = m.task AND coalesce(model, '') = m.model)"
+#define MODEL_OUTCOMES "SELECT task, coalesce(model, '') AS model, " OUTCOMES " FROM run WHERE task IS NOT NULL GROUP BY 1, 2"
 #define COLLECTION_OUTCOMES                                                                                                              \
     "(SELECT " OUTCOMES ", coalesce(sum(broken + odd + near + harness + data > 0), 0) FROM run WHERE collection = c.n)"
 #define COLLECTION_FINDINGS "(SELECT count(*) FROM finding WHERE collection = c.n AND status <> 2)"
@@ -25,13 +25,10 @@ static const struct {
     {"task", "SELECT 'task ' || task_id || ' shows other numbers of runs, findings or another verdict than it has' FROM task t"
              " WHERE (runs, passed, failed) IS NOT " TASK_OUTCOMES " OR " RUN_COUNTS " IS NOT " TASK_KINDS " OR verdict <> " TASK_VERDICT,
      "UPDATE task AS t SET (runs, passed, failed) = " TASK_OUTCOMES ", " RUN_COUNTS " = " TASK_KINDS ", verdict = " TASK_VERDICT},
-    {"task_model", "SELECT 'task ' || t.task_id || ' shows other numbers for a model than it has' FROM task t JOIN"
-                   " (SELECT task, min((runs, passed, failed) IS " MODEL_OUTCOMES ") AS same, sum(runs) AS runs FROM task_model m GROUP BY task) x"
-                   " ON x.task = t.n WHERE NOT x.same OR x.runs <> (SELECT count(*) FROM run WHERE task = t.n)"
-                   " UNION ALL SELECT 'task ' || task_id || ' shows no models' FROM task t WHERE EXISTS (SELECT 1 FROM run WHERE task = t.n)"
-                   " AND NOT EXISTS (SELECT 1 FROM task_model WHERE task = t.n)",
-     "DELETE FROM task_model; INSERT INTO task_model (task, model, runs, passed, failed)"
-     " SELECT task, coalesce(model, ''), " OUTCOMES " FROM run WHERE task IS NOT NULL GROUP BY 1, 2"},
+    {"task_model", "SELECT 'task ' || task_id || ' shows other numbers for a model than it has' FROM task WHERE n IN (SELECT task FROM"
+                   " (SELECT task, model, runs, passed, failed FROM task_model WHERE runs UNION ALL " MODEL_OUTCOMES ")"
+                   " GROUP BY task, model, runs, passed, failed HAVING count(*) <> 2)",
+     "DELETE FROM task_model; INSERT INTO task_model (task, model, runs, passed, failed) " MODEL_OUTCOMES},
     {"collection", "SELECT 'collection ' || name || ' shows other numbers of runs or findings than it has' FROM collection c"
                    " WHERE (runs, passed, failed, flagged) IS NOT " COLLECTION_OUTCOMES " OR findings <> " COLLECTION_FINDINGS,
      "UPDATE collection AS c SET (runs, passed, failed, flagged) = " COLLECTION_OUTCOMES ", findings = " COLLECTION_FINDINGS},

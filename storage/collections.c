@@ -208,15 +208,13 @@ static const struct sort_key keys[] = {
     {"findings", "c.findings", false},
 };
 static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
-static const struct list list = {from_collections, "c.n"};
+static const struct list list = {from_collections, "c.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 static bool load_page(struct store *s, const struct page *page, struct arena *a, struct collection_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
     *out = (struct collection_rows){0};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, NULL, &order, page, a, &ids, &out->end, e) || !list_total(s, &list, NULL, &out->end.total, e))
+    if (!list_page(s, &list, NULL, page, true, a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct collection_row, ids.n);
     for (; out->n < ids.n; out->n++)

@@ -176,7 +176,7 @@ static bool pick_findings(struct pick *p, const struct filter *f, struct err *e)
 
 static bool pick_rest(struct pick *p, const struct filter *rest, struct err *e)
 {
-    static const struct list runs = {filter_runs, "r.n"};
+    static const struct list runs = {.from = filter_runs, .row = "r.n"};
     struct arena a = {0};
     struct ids ids;
     size_t hint = 0;

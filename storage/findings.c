@@ -89,7 +89,7 @@ static const struct order own_order = {
               {&keys[KEY_RUN], false}, {&keys[KEY_TASK_NUMBER], false}, {&keys[KEY_STATUS], false}},
     .n = 7,
 };
-static const struct list list = {filter_findings, "f.n"};
+static const struct list list = {filter_findings, "f.n", keys, KEYS, &own_order};
 
 /* The filter asks for nothing that the index finding_list does not hold. */
 static bool counting_is_cheap(const struct filter *f)
@@ -101,12 +101,9 @@ static bool counting_is_cheap(const struct filter *f)
 
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct finding_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
-    *out = (struct finding_rows){.end.total = TOTAL_UNKNOWN};
-    if (!order_parse(page->sort, keys, KEYS, &own_order, &order, e) || !list_page(s, &list, f, &order, page, a, &ids, &out->end, e))
-        return false;
-    if ((page->count || counting_is_cheap(f)) && !list_total(s, &list, f, &out->end.total, e))
+    *out = (struct finding_rows){0};
+    if (!list_page(s, &list, f, page, page->count || counting_is_cheap(f), a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct finding_row, ids.n);
     for (; out->n < ids.n; out->n++)

@@ -49,6 +49,8 @@ static inline struct slice not_null(struct slice s) { return s.ptr ? s : slice_o
  * "not found" in the words for what is not there: every function that finds a row by what users call it asks here. */
 bool store_is_bound(const struct store *s);
 bool store_sees(const struct store *s, int64_t collection);
+/* A row of the log for this part of the change that goes on, in place of that for all of it: where somebody acts on the store (store_act_as). */
+bool store_log(struct store *s, struct slice target, struct slice detail, struct err *e);
 /* Called where the store is opened: the function, and the log. */
 bool access_install(struct store *s, struct err *e);
 

@@ -422,15 +422,13 @@ static const struct sort_key keys[] = {
     {"kind", "j.kind", false},
 };
 static const struct order own_order = {.terms = {{&keys[0], true}}, .n = 1};
-static const struct list list = {from_jobs, "j.n"};
+static const struct list list = {from_jobs, "j.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct job_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
     *out = (struct job_rows){0};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, f, &order, page, a, &ids, &out->end, e) || !list_total(s, &list, f, &out->end.total, e))
+    if (!list_page(s, &list, f, page, true, a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct job_row, ids.n);
     for (; out->n < ids.n; out->n++)

@@ -221,16 +221,13 @@ static bool from_judgments(struct store *s, struct sql *q, const struct filter *
 
 static const struct sort_key keys[] = {{"created_at", "j.created_at", false}, {NULL, "j.id", false}};
 static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], true}}, .n = 2};
-static const struct list list = {from_judgments, "j.n"};
+static const struct list list = {from_judgments, "j.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 static bool load_page(struct store *s, const struct wanted *wanted, const struct page *page, struct arena *a, struct judgment_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
-    *out = (struct judgment_rows){.end.total = TOTAL_UNKNOWN};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, &wanted->none, &order, page, a, &ids, &out->end, e) ||
-        (page->count && !list_total(s, &list, &wanted->none, &out->end.total, e)))
+    *out = (struct judgment_rows){0};
+    if (!list_page(s, &list, &wanted->none, page, page->count, a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct judgment, ids.n);
     for (; out->n < ids.n; out->n++)

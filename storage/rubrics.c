@@ -208,15 +208,13 @@ static bool from_rubrics(struct store *s, struct sql *q, const struct filter *f,
 
 static const struct sort_key keys[] = {{"name", "v.name", false}, {"version", "v.version", false}};
 static const struct order own_order = {.terms = {{&keys[0], false}, {&keys[1], true}}, .n = 2};
-static const struct list list = {from_rubrics, "v.n"};
+static const struct list list = {from_rubrics, "v.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 static bool load_page(struct store *s, const struct wanted *wanted, const struct page *page, struct arena *a, struct rubric_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
     *out = (struct rubric_rows){0};
-    if (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, &wanted->none, &order, page, a, &ids, &out->end, e) || !list_total(s, &list, &wanted->none, &out->end.total, e))
+    if (!list_page(s, &list, &wanted->none, page, true, a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct rubric_row, ids.n);
     for (; out->n < ids.n; out->n++) {

@@ -192,7 +192,7 @@ bool store_run_load(struct store *s, struct slice id, struct arena *a, struct ru
 /* An index has the runs in this order, and one in that of their ids; any other is the columns' affair. */
 static const struct sort_key keys[] = {{NULL, "r.imported", false}, {NULL, "r.place", false}, {"id", "r.id", false}};
 static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], false}}, .n = 2};
-static const struct list list = {filter_runs, "r.n"};
+static const struct list list = {filter_runs, "r.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 /* An index counts the runs of a task. */
 static bool counting_is_cheap(const struct filter *f)
@@ -209,28 +209,29 @@ static bool index_serves(const struct filter *f, const struct page *page)
     return plain && !page->offset && (counting_is_cheap(f) || f->ids || f->run.ptr || !f->collection.ptr);
 }
 
-static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)
+/* The collection knows how many runs it has. */
+static bool list_by_index(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct ids *ids, struct page_end *end,
+                          struct err *e)
 {
-    struct order order;
-    struct ids ids;
+    bool open = filter_is_open(f);
     struct collection_row collection;
     int64_t n;
-    *out = (struct run_rows){.end.total = TOTAL_UNKNOWN};
-    bool indexed = index_serves(f, page);
-    if (!indexed && !runs_sorted(s, f, &own_order, &list, page, a, &ids, &out->end, e))
+    if (!list_page(s, &list, f, page, !open && (page->count || counting_is_cheap(f)), a, ids, end, e))
         return false;
-    if (indexed && (!order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-                    !list_page(s, &list, f, &order, page, a, &ids, &out->end, e)))
+    if (!open)
+        return true;
+    if (!collection_find(s, f->collection, &n, e) || !collection_load(s, n, a, &collection, e))
         return false;
-    if (!indexed) {
-        /* the total is known */
-    } else if (filter_is_open(f)) {
-        if (!collection_find(s, f->collection, &n, e) || !collection_load(s, n, a, &collection, e))
-            return false;
-        out->end.total = collection.runs;
-    } else if ((page->count || counting_is_cheap(f)) && !list_total(s, &list, f, &out->end.total, e)) {
+    end->total = collection.runs;
+    return true;
+}
+
+static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct run_rows *out, struct err *e)
+{
+    struct ids ids;
+    *out = (struct run_rows){0};
+    if (!(index_serves(f, page) ? list_by_index(s, f, page, a, &ids, &out->end, e) : runs_sorted(s, &list, f, page, a, &ids, &out->end, e)))
         return false;
-    }
     out->items = arena_array(a, struct run_row, ids.n);
     for (; out->n < ids.n; out->n++)
         if (!run_row_load(s, ids.items[out->n], a, &out->items[out->n], e))

@@ -184,8 +184,8 @@ static bool find_page(struct sorting *s, struct store *store, const struct filte
     return true;
 }
 
-bool runs_sorted(struct store *store, const struct filter *f, const struct order *own, const struct list *list, const struct page *page,
-                 struct arena *a, struct ids *out, struct page_end *end, struct err *e)
+bool runs_sorted(struct store *store, const struct list *list, const struct filter *f, const struct page *page, struct arena *a, struct ids *out,
+                 struct page_end *end, struct err *e)
 {
     struct sorting s = {.random = 1};
     struct order order;
@@ -198,7 +198,7 @@ bool runs_sorted(struct store *store, const struct filter *f, const struct order
     if (!collection_find(store, f->collection, &n, e) || !columns_of(store, n, &s.c, e))
         return false;
     s.order = &order;
-    bool ok = (page->sort.len ? parse(&s, store, page->sort, &scratch, &order, e) : own_order(&s, store, own, &order, e)) &&
+    bool ok = (page->sort.len ? parse(&s, store, page->sort, &scratch, &order, e) : own_order(&s, store, list->own, &order, e)) &&
               find_page(&s, store, f, &order, list, page, a, &scratch, out, end, e);
     columns_done(s.c);
     arena_free(&scratch);

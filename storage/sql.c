@@ -49,9 +49,10 @@ struct stmt *sql_prepare(struct sql *q, struct db *db, struct err *e)
 
 /* ---- order ----------------------------------------------------------------------------------------------------------- */
 
-bool order_parse(struct slice sort, const struct sort_key *keys, size_t nkeys, const struct order *own, struct order *out, struct err *e)
+/* What page->sort says, by the keys of the list. */
+static bool parse_order(const struct list *list, struct slice sort, struct order *out, struct err *e)
 {
-    *out = *own;
+    *out = *list->own;
     if (!sort.len)
         return true;
     out->n = 0;
@@ -62,9 +63,9 @@ bool order_parse(struct slice sort, const struct sort_key *keys, size_t nkeys, c
         bool descending = slice_starts(word, "-");
         struct slice name = slice_sub(word, descending, word.len);
         const struct sort_key *key = NULL;
-        for (size_t i = 0; i < nkeys && !key; i++)
-            if (keys[i].name && slice_is(name, keys[i].name))
-                key = &keys[i];
+        for (size_t i = 0; i < list->nkeys && !key; i++)
+            if (list->keys[i].name && slice_is(name, list->keys[i].name))
+                key = &list->keys[i];
         if (!key)
             return err_set(e, ERR_USAGE, "this list has no sort key \"%.*s\"", SLICE_ARG(name));
         if (out->n == ORDER_TERMS)
@@ -250,13 +251,29 @@ static void take_value(struct stmt *q, struct arena *a, struct value *v)
     }
 }
 
-bool list_page(struct store *s, const struct list *list, const struct filter *f, const struct order *order, const struct page *page,
-               struct arena *a, struct ids *out, struct page_end *end, struct err *e)
+static bool count_rows(struct store *s, const struct list *list, const struct filter *f, int64_t *total, struct err *e)
+{
+    struct arena a = {0};
+    struct sql q = sql_new(&a);
+    sql_add(&q, "SELECT count(*)");
+    bool ok = list->from(s, &q, f, e);
+    if (ok) {
+        struct stmt *rows = sql_prepare(&q, s->db, e);
+        ok = stmt_step(rows, e) == STEP_ROW;
+        if (ok) {
+            *total = take_int(rows);
+            stmt_reset(rows);
+        }
+    }
+    arena_free(&a);
+    return ok;
+}
+
+static bool fill_page(struct store *s, const struct list *list, const struct filter *f, const struct order *order, const struct page *page,
+                      struct arena *a, struct ids *out, struct page_end *end, struct err *e)
 {
     uint32_t limit = page->limit ? page->limit : PAGE_DEFAULT;
     struct value values[ORDER_TERMS + 1];
-    end->next = SLICE_NONE;
-    *out = (struct ids){0};
     if (limit > PAGE_MAX)
         return err_set(e, ERR_USAGE, "a page holds at most %d rows", PAGE_MAX);
     if (page->after.len && !cursor_read(a, page->after, list, order, values))
@@ -291,6 +308,16 @@ bool list_page(struct store *s, const struct list *list, const struct filter *f,
     return step == STEP_DONE;
 }
 
+bool list_page(struct store *s, const struct list *list, const struct filter *f, const struct page *page, bool count, struct arena *a, struct ids *out,
+               struct page_end *end, struct err *e)
+{
+    struct order order;
+    *out = (struct ids){0};
+    *end = (struct page_end){.total = TOTAL_UNKNOWN};
+    return parse_order(list, page->sort, &order, e) && fill_page(s, list, f, &order, page, a, out, end, e) &&
+           (!count || count_rows(s, list, f, &end->total, e));
+}
+
 bool list_keys(struct store *s, const struct list *list, const struct filter *f, struct arena *a, struct ids *out, struct err *e)
 {
     struct sql q = sql_new(a);
@@ -307,22 +334,4 @@ bool list_keys(struct store *s, const struct list *list, const struct filter *f,
         out->items[out->n++] = take_int(rows);
     }
     return step == STEP_DONE;
-}
-
-bool list_total(struct store *s, const struct list *list, const struct filter *f, int64_t *total, struct err *e)
-{
-    struct arena a = {0};
-    struct sql q = sql_new(&a);
-    sql_add(&q, "SELECT count(*)");
-    bool ok = list->from(s, &q, f, e);
-    if (ok) {
-        struct stmt *rows = sql_prepare(&q, s->db, e);
-        ok = stmt_step(rows, e) == STEP_ROW;
-        if (ok) {
-            *total = take_int(rows);
-            stmt_reset(rows);
-        }
-    }
-    arena_free(&a);
-    return ok;
 }

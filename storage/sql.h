@@ -58,26 +58,25 @@ struct order {
     size_t n;
 };
 
-/* Reads page->sort by the keys of a list; `own` where it is absent. */
-bool order_parse(struct slice sort, const struct sort_key *keys, size_t nkeys, const struct order *own, struct order *out, struct err *e);
-
 struct ids {
     int64_t *items;
     size_t n;
 };
-/* One page of a list: `from` appends FROM and WHERE, `row` is the integer key of a row ("r.n"), the last term of every order. Fills
- * end->next; the total is asked for apart, by list_total. */
+/* What a list is of. */
 struct list {
-    bool (*from)(struct store *s, struct sql *q, const struct filter *f, struct err *e);
-    const char *row;
+    bool (*from)(struct store *s, struct sql *q, const struct filter *f, struct err *e); /* appends FROM and WHERE */
+    const char *row;             /* the integer key of a row ("r.n"), the last term of every order */
+    const struct sort_key *keys; /* what page->sort may name */
+    size_t nkeys;
+    const struct order *own;     /* without page->sort */
 };
-bool list_page(struct store *s, const struct list *list, const struct filter *f, const struct order *order, const struct page *page,
-               struct arena *a, struct ids *out, struct page_end *end, struct err *e);
+/* One page of it, with its end; `count`: the total too, else it is TOTAL_UNKNOWN. */
+bool list_page(struct store *s, const struct list *list, const struct filter *f, const struct page *page, bool count, struct arena *a, struct ids *out,
+               struct page_end *end, struct err *e);
 /* A cursor: the last row's value of each term, and its key. False: it is none of that list in that order. */
 struct slice cursor_write(struct arena *a, const struct list *list, const struct order *order, const struct value *values);
 bool cursor_read(struct arena *a, struct slice cursor, const struct list *list, const struct order *order, struct value *values);
 /* The keys of all rows that a filter lets through. */
 bool list_keys(struct store *s, const struct list *list, const struct filter *f, struct arena *a, struct ids *out, struct err *e);
-bool list_total(struct store *s, const struct list *list, const struct filter *f, int64_t *total, struct err *e);
 
 #endif

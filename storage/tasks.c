@@ -44,7 +44,7 @@ static const struct sort_key keys[] = {
     {"findings", "t.broken + t.odd + t.near + t.harness + t.data", false},
 };
 static const struct order own_order = {.terms = {{&keys[0], true}, {&keys[1], true}, {&keys[2], false}}, .n = 3};
-static const struct list list = {filter_tasks, "t.n"};
+static const struct list list = {filter_tasks, "t.n", keys, sizeof keys / sizeof *keys, &own_order};
 
 /* The collection's models, those with most runs first; '' where a run has none. */
 static bool load_model_names(struct store *s, int64_t collection, struct arena *a, struct slices *out, struct err *e)
@@ -160,16 +160,12 @@ static bool load_row(struct store *s, int64_t n, const struct slices *models, st
 
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct task_rows *out, struct err *e)
 {
-    struct order order;
     struct ids ids;
     struct slices models;
     int64_t collection;
-    *out = (struct task_rows){.end.total = TOTAL_UNKNOWN};
+    *out = (struct task_rows){0};
     if (!collection_find(s, f->collection, &collection, e) || !load_model_names(s, collection, a, &models, e) ||
-        !order_parse(page->sort, keys, sizeof keys / sizeof *keys, &own_order, &order, e) ||
-        !list_page(s, &list, f, &order, page, a, &ids, &out->end, e))
-        return false;
-    if ((page->count || filter_is_open(f)) && !list_total(s, &list, f, &out->end.total, e))
+        !list_page(s, &list, f, page, page->count || filter_is_open(f), a, &ids, &out->end, e))
         return false;
     out->items = arena_array(a, struct task_row, ids.n);
     for (; out->n < ids.n; out->n++)

@@ -4,6 +4,7 @@
 #include "storage/inside.h"
 
 #include "base/base64.h"
+#include "base/folder.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,6 +75,7 @@ static bool key_make(struct store *s, struct err *e)
         close(fd);
         unlink(made);
     }
+    ok = ok && folder_sync(path, e); /* before a row is kept that is worth nothing without it */
     free(path);
     free(made);
     return ok;

@@ -233,7 +233,7 @@ struct target { int64_t webhook; unsigned events; struct slice page; };
 
 static bool targets(struct ended *job, unsigned events, struct target *out, size_t *n, struct err *e)
 {
-    struct stmt *q = db_prepare(job->s->db, "SELECT n, events & $1, page FROM webhook WHERE events & $1 AND (collection IS NULL OR collection = $2) LIMIT $3", e);
+    struct stmt *q = db_prepare(job->s->db, "SELECT n, events & $1, page FROM webhook WHERE events & $1 AND NOT paused AND (collection IS NULL OR collection = $2) LIMIT $3", e);
     bind_int(q, events);
     bind_int(q, job->collection);
     bind_int(q, WEBHOOKS_MOST);
@@ -245,6 +245,20 @@ static bool targets(struct ended *job, unsigned events, struct target *out, size
         out[(*n)++].page = take_text(q, &job->arena);
     }
     return step == STEP_DONE;
+}
+
+/* A webhook that stays paused would keep them for ever. */
+static bool give_up_old(struct store *s, struct err *e)
+{
+    char now[CLOCK_TEXT], week[CLOCK_TEXT];
+    int64_t at = clock_now_us();
+    clock_text(at, now);
+    clock_text(at - DELIVERY_KEEP_US, week);
+    struct stmt *q = db_prepare(s->db, "UPDATE delivery SET state = 2, error = coalesce(error, 'it waited for over a week'), next_at = 0, ended_at = $1"
+                                       " WHERE state = 0 AND created_at < $2", e);
+    bind_text(q, slice_str(now));
+    bind_text(q, slice_str(week));
+    return stmt_run(q, e);
 }
 
 static bool tell(struct ended *job, int64_t n, struct err *e)
@@ -270,7 +284,7 @@ bool webhooks_tell(struct store *s, int64_t job, struct err *e)
         return false;
     if (!any)
         return true;
-    bool ok = tell(&ended, job, e);
+    bool ok = give_up_old(s, e) && tell(&ended, job, e);
     arena_free(&ended.arena);
     return ok;
 }

@@ -236,13 +236,14 @@ bool store_delivery_test(struct store *s, struct slice webhook, struct arena *a,
     return db_write(s->db, e) && db_end(s->db, test(s, webhook, a, out, e), e);
 }
 
-/* A look without the lock: the thread that tells asks every second. */
-static bool is_any_due(struct store *s, int64_t now, bool *any, struct err *e)
+/* A look without the lock: the thread that tells asks again and again. `busy`: ids of webhooks that are left out. */
+static bool is_any_due(struct store *s, int64_t now, struct slice busy, bool *any, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT 1 FROM webhook w WHERE NOT w.paused AND EXISTS"
+        "SELECT 1 FROM webhook w WHERE NOT w.paused AND NOT instr($2, w.id) AND EXISTS"
         " (SELECT 1 FROM delivery d WHERE d.webhook = w.n AND d.state = 0 AND d.next_at <= $1) LIMIT 1", e);
     bind_int(q, now);
+    bind_text(q, busy);
     *any = false;
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW)
@@ -250,13 +251,14 @@ static bool is_any_due(struct store *s, int64_t now, bool *any, struct err *e)
     return step == STEP_DONE;
 }
 
-static bool claim(struct store *s, int64_t now, size_t most, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
+static bool claim(struct store *s, int64_t now, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
         "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM webhook w JOIN delivery d ON d.n ="
         " (SELECT x.n FROM delivery x WHERE x.webhook = w.n AND x.state = 0 AND x.next_at <= $1 ORDER BY x.next_at, x.n LIMIT 1)"
-        " WHERE NOT w.paused ORDER BY d.next_at, d.n LIMIT $2", e);
+        " WHERE NOT w.paused AND NOT instr($2, w.id) ORDER BY d.next_at, d.n LIMIT $3", e);
     bind_int(q, now);
+    bind_text(q, busy);
     bind_int(q, (int64_t)most);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
@@ -276,17 +278,18 @@ static bool claim(struct store *s, int64_t now, size_t most, int64_t lease_us, s
     return step == STEP_DONE;
 }
 
-bool store_deliveries_claim(struct store *s, size_t most, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
+bool store_deliveries_claim(struct store *s, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
 {
     bool any;
     int64_t now = clock_now_us();
     *out = (struct delivery_rows){0};
-    if (!is_any_due(s, now, &any, e))
+    busy = not_null(busy);
+    if (!is_any_due(s, now, busy, &any, e))
         return false;
     if (!any)
         return true;
     out->items = arena_array(a, struct delivery_row, most);
-    if (db_write(s->db, e) && db_end(s->db, claim(s, now, most, lease_us, a, out, e), e))
+    if (db_write(s->db, e) && db_end(s->db, claim(s, now, most, busy, lease_us, a, out, e), e))
         return true;
     out->n = 0;
     return false;
@@ -301,7 +304,7 @@ static bool end(struct store *s, const struct delivery_row *row, int status, str
     int64_t at = clock_now_us();
     bool told = status >= 200 && status < 300, over = gone || row->attempts >= DELIVERY_ATTEMPTS;
     clock_text(at, now);
-    clock_text(at - 7 * 24 * 3600 * SECOND, week);
+    clock_text(at - DELIVERY_KEEP_US, week);
     struct stmt *q = db_prepare(s->db, "UPDATE delivery SET state = $1, status = $2, error = $3, next_at = $4, ended_at = $5"
                                        " WHERE n = $6 AND attempts = $7 AND state = 0", e); /* unless its lease was over and somebody else has it */
     bind_int(q, told ? DELIVERY_DELIVERED : over ? DELIVERY_FAILED : DELIVERY_WAITING);

@@ -30,13 +30,15 @@ bool store_webhook_add(struct store *s, const struct webhook_row *wish, struct a
                        struct err *e);
 /* All, the newest first. */
 bool store_webhooks(struct store *s, struct arena *a, struct webhook_rows *out, struct err *e);
-/* `events` 0 and `paused` -1 change nothing. What waits is told when it is no longer paused. */
+/* `events` 0 and `paused` -1 change nothing. What waited when it was paused is told when it no longer is, within a week; what
+ * happens in between is not. */
 bool store_webhook_change(struct store *s, struct slice id, unsigned events, int paused, struct arena *a, struct webhook_row *out, struct err *e);
 bool store_webhook_delete(struct store *s, struct slice id, struct err *e);
 
 enum delivery_state { DELIVERY_WAITING, DELIVERY_DELIVERED, DELIVERY_FAILED };
 const char *delivery_state_name(enum delivery_state state);
 enum { DELIVERY_ATTEMPTS = 8, DELIVERIES_SHOWN = 100 };
+#define DELIVERY_KEEP_US INT64_C(604800000000) /* what waited so long is given up, what ended so long ago goes */
 struct delivery_row {
     int64_t n;
     struct slice id, event, payload;
@@ -52,9 +54,9 @@ struct delivery_rows { struct delivery_row *items; size_t n; };
 bool store_deliveries(struct store *s, struct slice webhook, struct arena *a, struct delivery_rows *out, struct err *e);
 /* One of event "test", to be told at once. */
 bool store_delivery_test(struct store *s, struct slice webhook, struct arena *a, struct delivery_row *out, struct err *e);
-/* Takes those whose time has come, `most` at most, and one of each webhook, so that one that does not answer holds up no other: the attempt
- * counts, and nobody else takes them for `lease_us`. */
-bool store_deliveries_claim(struct store *s, size_t most, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e);
+/* Takes one whose time has come, of each webhook, `most` at most: the attempt counts, and nobody else takes them for `lease_us`. None of the
+ * webhooks whose ids are in `busy`, with blanks between; may be absent. */
+bool store_deliveries_claim(struct store *s, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e);
 /* An attempt ended: with an answer of `status` (0: none came), or with `error`. What did not arrive is tried again after 5 s, 5 min, 30 min,
  * and 2, 5, 8 and 12 h, or given up when that is over or `gone`. What ended a week ago goes. */
 bool store_delivery_end(struct store *s, const struct delivery_row *row, int status, struct slice error, bool gone, struct err *e);

@@ -75,6 +75,41 @@ int cli_fail(const struct err *e)
     return err_exit_status(e->code);
 }
 
+/* "list, add or delete" */
+static struct slice verb_list(struct cli *cli, const struct verb *verbs)
+{
+    struct slice out = slice_str(verbs->name);
+    for (const struct verb *v = verbs + 1; v->name; v++)
+        out = arena_printf(&cli->arena, "%.*s%s%s", SLICE_ARG(out), v[1].name ? ", " : " or ", v->name);
+    return out;
+}
+
+static bool find_verb(struct cli *cli, const struct verb *verbs, const struct verb **out, struct err *e)
+{
+    const char *command = cli->command->name, *name = cli->nargs ? cli->args[0] : verbs->name;
+    size_t n = cli->nargs ? cli->nargs : 1;
+    const struct verb *v = verbs;
+    while (v->name && strcmp(v->name, name) != 0)
+        v++;
+    *out = v;
+    if (!v->name)
+        return err_set(e, ERR_USAGE, "%s what? %.*s, not '%s'", command, SLICE_ARG(verb_list(cli, verbs)), name);
+    if (n >= v->min_args && n <= v->max_args)
+        return true;
+    return v->needs ? err_set(e, ERR_USAGE, "%s %s needs %s", command, name, v->needs)
+                    : err_set(e, ERR_USAGE, "%s %s takes no '%s'", command, name, cli->args[1]);
+}
+
+int cli_verb(struct cli *cli, const struct verb *verbs)
+{
+    struct err e = {0};
+    struct store *store = NULL;
+    const struct verb *verb;
+    bool ok = find_verb(cli, verbs, &verb, &e) && cli_open(cli, verb->mode, &store, &e) && verb->run(cli, store, &e);
+    store_close(store);
+    return ok ? 0 : cli_fail(&e);
+}
+
 /* Makes the folders above a file that does not exist yet. */
 static bool make_folders(struct cli *cli, const char *file, struct err *e)
 {
@@ -102,7 +137,7 @@ struct rulebook_options cli_rulebook_options(struct cli *cli)
     const char **list = arena_array(&cli->arena, const char *, paths.n + 1);
     for (size_t i = 0; i < paths.n; i++)
         list[i] = paths.items[i].ptr;
-    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli_option(cli, "config"), .redact = cli_flag(cli, "redact")};
+    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli_option(cli, "config"), .redact = cli->redact || cli_flag(cli, "redact")};
 }
 
 static bool open_book(struct cli *cli, struct err *e)

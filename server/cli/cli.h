@@ -53,6 +53,7 @@ struct cli {
     size_t noptions, nsettings; /* the last nsettings of them are those of telltale.yaml, whose texts live in `settings` */
     struct arena settings;
     struct rulebook *book;    /* NULL until rules are asked for */
+    bool redact;              /* as if --redact were given: the command is about nothing else */
     size_t nproblems;         /* in its rules and settings */
 };
 
@@ -78,6 +79,17 @@ bool cli_settings(struct cli *cli, struct err *e);
 
 /* Says the error on stderr and gives its exit status. */
 int cli_fail(const struct err *e);
+
+/* What the first argument of a command tells it to do. */
+struct verb {
+    const char *name;
+    bool (*run)(struct cli *cli, struct store *store, struct err *e);
+    enum store_mode mode;      /* how the store is opened for it */
+    size_t min_args, max_args; /* with the verb itself */
+    const char *needs;         /* that many, in words: "a URL"; NULL: it takes no more than the verb */
+};
+/* Does what the first argument says, without one the first of `verbs`, which end with a NULL name; gives the exit status. */
+int cli_verb(struct cli *cli, const struct verb *verbs);
 
 /* Opens the database for reading or writing (its folder is made); on failure says why. */
 bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct err *e);
@@ -145,6 +157,7 @@ extern const struct column finding_columns[]; /* of view_finding() */
 int cmd_serve(struct cli *cli);
 int cmd_prune(struct cli *cli);
 int cmd_vacuum(struct cli *cli);
+int cmd_redact(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_scan(struct cli *cli);
 int cmd_collections(struct cli *cli);

@@ -86,8 +86,6 @@ static bool list(struct cli *cli, struct store *store, struct err *e)
 {
     struct exception_rows rows;
     struct slice collection = SLICE_NONE;
-    if (cli->nargs > 1)
-        return err_set(e, ERR_USAGE, "exceptions list takes no '%s'", cli->args[1]);
     if (cli_option(cli, "collection") && !collection_of(cli, store, &collection, e))
         return false;
     if (!store_exceptions(store, collection, SLICE_NONE, &cli->arena, &rows, e))
@@ -121,8 +119,6 @@ static bool condition_of(struct cli *cli, struct slice *out, struct err *e)
 
 static bool add(struct cli *cli, struct store *store, struct err *e)
 {
-    if (cli->nargs < 2)
-        return err_set(e, ERR_USAGE, "exceptions add needs the id of a detector");
     struct exception_row row, wish = {.detector = slice_str(cli->args[1]), .note = slice_str(cli_option(cli, "note")), .reviewer = reviewer(cli)};
     uint64_t findings;
     if (!condition_of(cli, &wish.condition, e) || !collection_of(cli, store, &wish.collection, e))
@@ -151,18 +147,11 @@ static bool take_back(struct cli *cli, struct store *store, struct err *e)
 
 int cmd_exceptions(struct cli *cli)
 {
-    static const struct { const char *name; bool (*run)(struct cli *, struct store *, struct err *); enum store_mode mode; } verbs[] = {
-        {"list", list, STORE_READ}, {"add", add, STORE_WRITE}, {"delete", take_back, STORE_WRITE}};
-    struct err e = {0};
-    struct store *store = NULL;
-    const char *verb = cli->nargs ? cli->args[0] : "list";
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(verb, verbs[i].name) != 0)
-            continue;
-        bool ok = cli_open(cli, verbs[i].mode, &store, &e) && verbs[i].run(cli, store, &e);
-        store_close(store);
-        return ok ? 0 : cli_fail(&e);
-    }
-    err_set(&e, ERR_USAGE, "exceptions what? list, add or delete, not '%s'", verb);
-    return cli_fail(&e);
+    static const struct verb verbs[] = {
+        {"list", list, STORE_READ, 1, 1, NULL},
+        {"add", add, STORE_WRITE, 2, SIZE_MAX, "the id of a detector"},
+        {"delete", take_back, STORE_WRITE, 1, SIZE_MAX, NULL},
+        {0},
+    };
+    return cli_verb(cli, verbs);
 }

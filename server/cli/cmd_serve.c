@@ -1,7 +1,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "cli/cli.h"
-#include "http/http.h"
+#include "http/serve.h"
 #include "ingest/ingest.h"
 
 #include <inttypes.h>
@@ -56,7 +56,7 @@ static const char *const live[] = {"log", "log-level", "redact", "rules", "keep"
 
 struct serving {
     struct cli *cli;
-    struct http *http;
+    struct serve *serve;
     pthread_mutex_t lock; /* of both, while they are read again */
     struct arena arena;
     struct slice first[CLI_OPTIONS]; /* the values of the options at the start, in their order */
@@ -103,7 +103,7 @@ static void tell_what_waits(const struct serving *s, struct arena *a, struct err
 }
 
 /* What a reload takes over. */
-static bool live_options(struct cli *cli, struct http_options *out, struct err *e)
+static bool live_options(struct cli *cli, struct serve_options *out, struct err *e)
 {
     const char *keep = cli_option(cli, "keep"), *most = cli_option(cli, "max-db");
     out->rules = cli_rulebook_options(cli);
@@ -115,9 +115,9 @@ static bool live_options(struct cli *cli, struct http_options *out, struct err *
 static bool read_again(struct serving *s, struct err *e)
 {
     struct arena a = {0};
-    struct http_options options = {0};
+    struct serve_options options = {0};
     bool ok = cli_settings(s->cli, e) && set_log(s->cli, e) && live_options(s->cli, &options, e);
-    ok = ok && http_reload(s->http, &options, e);
+    ok = ok && serve_reload(s->serve, &options, e);
     if (ok)
         tell_what_waits(s, &a, e);
     arena_free(&a);
@@ -156,7 +156,7 @@ int cmd_serve(struct cli *cli)
         return cli_fail(&e);
     const char *listen = cli_option(cli, "listen");
     const struct slices hosts = cli_options(cli, "host"), proxies = cli_options(cli, "behind-proxy");
-    struct http_options options = {
+    struct serve_options options = {
         .db = cli->db,
         .listen = listen ? listen : "127.0.0.1:8787",
         .hosts = hosts.items,
@@ -187,19 +187,19 @@ int cmd_serve(struct cli *cli)
     options.reload = reload;
     options.reload_ctx = &serving;
     sigaction(SIGHUP, &(struct sigaction){.sa_handler = on_hangup}, NULL);
-    pthread_mutex_lock(&serving.lock); /* a request may come before http_start has returned */
-    bool started = http_start(&options, &serving.http, &e);
+    pthread_mutex_lock(&serving.lock); /* a request may come before serve_start has returned */
+    bool started = serve_start(&options, &serving.serve, &e);
     pthread_mutex_unlock(&serving.lock);
     if (!started) {
         arena_free(&serving.arena);
         return cli_fail(&e);
     }
-    fprintf(stderr, "listening on %s\n", http_url(serving.http));
+    fprintf(stderr, "listening on %s\n", serve_url(serving.serve));
     notify_manager("READY=1");
     serve_until_stopped(&serving);
     notify_manager("STOPPING=1");
     log_info("stopping");
-    if (!http_stop(serving.http))
+    if (!serve_stop(serving.serve))
         _exit(0); /* work that would not end in time: its job is in the queue, and the database is made for this */
     arena_free(&serving.arena);
     return 0;

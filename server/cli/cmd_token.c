@@ -121,8 +121,6 @@ static bool create(struct cli *cli, struct store *store, struct err *e)
     char text[TOKEN_TEXT + 1];
     struct token_row row, wish = {.collections = cli_options(cli, "collection")};
     int64_t megabytes;
-    if (cli->nargs != 2)
-        return err_set(e, ERR_USAGE, "token create needs one name: whose the token is, or what uses it");
     wish.name = slice_str(cli->args[1]);
     wish.made_by = cli->actor.name;
     wish.bound = wish.collections.n > 0;
@@ -181,8 +179,6 @@ static bool id_of(struct cli *cli, struct store *store, struct slice named, stru
 
 static bool revoke(struct cli *cli, struct store *store, struct err *e)
 {
-    if (cli->nargs < 2)
-        return err_set(e, ERR_USAGE, "token revoke needs the id or the name of a token; telltale token list has them");
     cli->actor.target = cli_arguments(cli, 1);
     for (size_t i = 1; i < cli->nargs; i++) {
         struct slice id;
@@ -194,19 +190,13 @@ static bool revoke(struct cli *cli, struct store *store, struct err *e)
 
 int cmd_token(struct cli *cli)
 {
-    static const struct { const char *name; bool (*run)(struct cli *, struct store *, struct err *); enum store_mode mode; } verbs[] = {
-        {"create", create, STORE_WRITE}, {"list", list, STORE_READ}, {"revoke", revoke, STORE_WRITE}};
-    struct err e = {0};
-    struct store *store = NULL;
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(cli->args[0], verbs[i].name) != 0)
-            continue;
-        bool ok = cli_open(cli, verbs[i].mode, &store, &e) && verbs[i].run(cli, store, &e);
-        store_close(store);
-        return ok ? 0 : cli_fail(&e);
-    }
-    err_set(&e, ERR_USAGE, "token what? create, list or revoke, not '%s'", cli->args[0]);
-    return cli_fail(&e);
+    static const struct verb verbs[] = {
+        {"create", create, STORE_WRITE, 2, 2, "one name: whose the token is, or what uses it"},
+        {"list", list, STORE_READ, 1, SIZE_MAX, NULL},
+        {"revoke", revoke, STORE_WRITE, 2, SIZE_MAX, "the id or the name of a token; telltale token list has them"},
+        {0},
+    };
+    return cli_verb(cli, verbs);
 }
 
 /* ---- the log of changes ------------------------------------------------------------------------------------------------ */

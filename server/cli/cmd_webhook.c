@@ -118,22 +118,15 @@ static bool deliveries(struct cli *cli, struct store *store, struct err *e)
 
 int cmd_webhook(struct cli *cli)
 {
-    static const struct { const char *name; bool (*run)(struct cli *, struct store *, struct err *); enum store_mode mode; size_t least, most; } verbs[] = {
-        {"list", list, STORE_READ, 0, 1},           {"add", add, STORE_WRITE, 2, 2},   {"delete", take_away, STORE_WRITE, 2, SIZE_MAX},
-        {"pause", pause_them, STORE_WRITE, 2, SIZE_MAX}, {"resume", resume, STORE_WRITE, 2, SIZE_MAX}, {"test", test, STORE_WRITE, 2, 2},
-        {"deliveries", deliveries, STORE_READ, 2, 2},
+    static const struct verb verbs[] = {
+        {"list", list, STORE_READ, 1, 1, NULL},
+        {"add", add, STORE_WRITE, 2, 2, "a URL"},
+        {"delete", take_away, STORE_WRITE, 2, SIZE_MAX, "an id"},
+        {"pause", pause_them, STORE_WRITE, 2, SIZE_MAX, "an id"},
+        {"resume", resume, STORE_WRITE, 2, SIZE_MAX, "an id"},
+        {"test", test, STORE_WRITE, 2, 2, "an id"},
+        {"deliveries", deliveries, STORE_READ, 2, 2, "an id"},
+        {0},
     };
-    struct err e = {0};
-    struct store *store = NULL;
-    const char *verb = cli->nargs ? cli->args[0] : "list";
-    for (size_t i = 0; i < sizeof verbs / sizeof *verbs; i++) {
-        if (strcmp(verb, verbs[i].name) != 0)
-            continue;
-        bool ok = (cli->nargs >= verbs[i].least && cli->nargs <= verbs[i].most) || err_set(&e, ERR_USAGE, "webhook %s needs %s", verb, i == 1 ? "a URL" : "an id");
-        ok = ok && cli_open(cli, verbs[i].mode, &store, &e) && verbs[i].run(cli, store, &e);
-        store_close(store);
-        return ok ? 0 : cli_fail(&e);
-    }
-    err_set(&e, ERR_USAGE, "webhook what? list, add, delete, pause, resume, test or deliveries, not '%s'", verb);
-    return cli_fail(&e);
+    return cli_verb(cli, verbs);
 }

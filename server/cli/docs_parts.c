@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/rules_write.h"
 #include "http/metrics.h"
+#include "http/params.h"
 #include "http/route.h"
 #include "http/schema.h"
 #include "ingest/format.h"

@@ -1,5 +1,6 @@
 #include "http/api.h"
 
+#include "http/params.h"
 #include "text/secrets.h"
 
 bool api_path_collection(struct request *r, struct collection_row *out, struct err *e)

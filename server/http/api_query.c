@@ -1,6 +1,7 @@
 #include "http/api.h"
 
 #include "base/clock.h"
+#include "http/params.h"
 
 /* Short enough for a server that is told to stop within ten seconds. Counts are asked for beside every search that is typed, and one that
  * nobody waits for any more is not broken off: they get less. */

@@ -1,5 +1,5 @@
 /* JSON bodies of requests, read by jansson: strict, which for an API is a kindness. */
-#include "http/request.h"
+#include "http/params.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -3,23 +3,14 @@
 #include "base/clock.h"
 #include "base/inflate.h"
 #include "base/log.h"
-#include "detect/detect.h"
 #include "http/access.h"
-#include "http/gate.h"
 #include "http/held.h"
-#include "http/lanes.h"
-#include "http/listen.h"
 #include "http/metrics.h"
 #include "http/record.h"
 #include "http/tls.h"
-#include "http/watch.h"
-#include "jobs/hooks.h"
-#include "jobs/jobs.h"
-#include "jobs/rubrics.h"
+#include "jobs/room.h"
 
 #include <microhttpd.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -37,30 +28,6 @@ enum {
     STRANGER_MAX = 8 << 10,         /* a body for which nobody is asked who they are: times all connections it is less than BODIES_MAX */
     BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
     DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
-    TICK_MS = 50,
-    STOP_US = 9000000,
-};
-#define UPLOAD_MAX (UINT64_C(8) << 30)
-
-struct http {
-    struct server server;
-    struct arena arena;
-    struct gate gate;
-    struct proxies proxies;
-    bool tls;
-    struct jobs_options jobs_options;
-    struct limits limits;
-    struct lanes *lanes;
-    struct watch *watch;
-    struct MHD_Daemon *daemon;
-    int listener;
-    int port;
-    const char *url;
-    atomic_size_t exchanges;   /* requests whose head has begun and whose answer is not sent */
-    atomic_size_t body_bytes;
-    pthread_t ticker;
-    bool ticking;
-    atomic_bool ending;
 };
 
 /* ---- one request and its answer ---------------------------------------------------------------------------------------- */
@@ -105,7 +72,7 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     x->watched = watched_of(connection);
     x->began = clock_monotonic_us();
     struct request *r = &x->errand.request;
-    r->server = &http->server;
+    r->server = http->server;
     r->gone = watch_gone(x->watched);
     r->upload.fd = -1;
     r->body = STR_INIT(JSON_MAX);
@@ -126,7 +93,7 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
     record_request(&x->errand.request, &(struct outcome){.status = x->sent ? x->errand.answer.status : 0, .bytes = x->bytes,
                                                          .took_us = clock_monotonic_us() - x->began, .cut = why != MHD_REQUEST_TERMINATED_COMPLETED_OK});
     watch_phase(watched_of(connection), WATCH_IDLE);
-    upload_close(&http->server.spool, &x->errand.request.upload);
+    upload_close(&http->server->spool, &x->errand.request.upload);
     inflate_free(x->errand.request.inflate);
     atomic_fetch_sub(&http->body_bytes, x->counted);
     if (x->errand.answer.fd >= 0)
@@ -192,7 +159,7 @@ static void add_headers(struct exchange *x, struct MHD_Response *response, bool 
     MHD_add_response_header(response, "X-Request-Id", x->errand.request.id.ptr);
     if (a->status == 503)
         MHD_add_response_header(response, "Retry-After", "2");
-    if (close_after || atomic_load(&x->http->server.stopping))
+    if (close_after || atomic_load(&x->http->server->stopping))
         MHD_add_response_header(response, "Connection", "close");
 }
 
@@ -205,7 +172,7 @@ static enum MHD_Result send_answer(struct exchange *x, bool close_after)
     if (!response)
         return MHD_NO;
     add_headers(x, response, close_after);
-    metrics_request(x->http->server.metrics, x->errand.request.route, a->status, clock_monotonic_us() - x->began);
+    metrics_request(x->http->server->metrics, x->errand.request.route, a->status, clock_monotonic_us() - x->began);
     watch_phase(x->watched, WATCH_SEND);
     enum MHD_Result queued = MHD_queue_response(x->connection, (unsigned)a->status, response);
     MHD_destroy_response(response);
@@ -267,7 +234,7 @@ static uint64_t route_max(const struct exchange *x)
     case BODY_NONE: break;
     case BODY_JSON: return route->need == NEED_NONE ? STRANGER_MAX : JSON_MAX;
     case BODY_BYTES: return BYTES_MAX;
-    case BODY_SPOOL: return x->http->server.spool.max;
+    case BODY_SPOOL: return x->http->server->spool.max;
     }
     return 0;
 }
@@ -331,7 +298,9 @@ static int head_refused(struct exchange *x, struct err *e)
     /* What stands in the query of a page is the page's own state. */
     if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
-    if (r->route->need == NEED_INGEST && atomic_load(&x->http->limits.full))
+    if ((status = access_check_query(r, e)))
+        return status;
+    if (r->route->need == NEED_INGEST && atomic_load(&r->server->limits->full))
         return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     status = body_refused(x, e);
     if (!status && r->route->body == BODY_SPOOL)
@@ -469,14 +438,14 @@ static void on_connection(void *cls, struct MHD_Connection *connection, void **s
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         *socket_context = watch_add(http->watch, info->connect_fd);
-        metrics_connections(http->server.metrics, 1);
+        metrics_connections(http->server->metrics, 1);
     } else {
         watch_remove(http->watch, *socket_context);
-        metrics_connections(http->server.metrics, -1);
+        metrics_connections(http->server->metrics, -1);
     }
 }
 
-/* ---- start ------------------------------------------------------------------------------------------------------------- */
+/* ---- start and stop ---------------------------------------------------------------------------------------------------- */
 
 static void log_library(void *cls, const char *format, va_list args)
 {
@@ -487,8 +456,7 @@ static void log_library(void *cls, const char *format, va_list args)
     log_write(LOG_DEBUG, "http: %s", line);
 }
 
-/* As many descriptors as we may have; how many connections that allows beside databases and files. */
-static unsigned connection_limit(void)
+unsigned http_connections(void)
 {
     struct rlimit files;
     if (getrlimit(RLIMIT_NOFILE, &files) < 0)
@@ -501,7 +469,9 @@ static unsigned connection_limit(void)
     return files.rlim_cur > 768 ? (unsigned)files.rlim_cur - 512 : 256;
 }
 
-static bool start_daemon(struct http *http, bool ipv6, struct err *e)
+bool http_has_tls(void) { return MHD_is_feature_supported(MHD_FEATURE_TLS) == MHD_YES; }
+
+bool http_start(struct http *http, int listener, bool ipv6, struct err *e)
 {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (ipv6 ? MHD_USE_IPv6 : 0) |
                      (http->tls ? MHD_USE_TLS : 0);
@@ -514,9 +484,9 @@ static bool start_daemon(struct http *http, bool ipv6, struct err *e)
     http->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, http,
         MHD_OPTION_EXTERNAL_LOGGER, log_library, NULL,
-        MHD_OPTION_LISTEN_SOCKET, http->listener,
+        MHD_OPTION_LISTEN_SOCKET, listener,
         MHD_OPTION_THREAD_POOL_SIZE, (unsigned)POOL_THREADS,
-        MHD_OPTION_CONNECTION_LIMIT, connection_limit(),
+        MHD_OPTION_CONNECTION_LIMIT, http_connections(),
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_S,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
@@ -528,196 +498,21 @@ static bool start_daemon(struct http *http, bool ipv6, struct err *e)
     return http->daemon || err_set(e, ERR_IO, "the HTTP library does not start");
 }
 
-static void *tick(void *arg)
+void http_quiesce(struct http *http)
 {
-    struct http *http = arg;
-    const struct timespec pause = {.tv_nsec = TICK_MS * 1000000L};
-    while (!atomic_load(&http->ending)) {
-        watch_tick(http->watch);
-        lanes_wake(http->lanes, SLICE_NONE);
-        nanosleep(&pause, NULL);
-    }
-    return NULL;
-}
-
-static void job_ended(void *ctx, struct slice job)
-{
-    struct http *http = ctx;
-    lanes_wake(http->lanes, job);
-    hooks_wake(http->server.hooks);
-}
-
-static bool load_rules(struct http *http, const struct http_options *o, struct err *e)
-{
-    struct problems problems = {0};
-    const char *config = rulebook_config(&o->rules);
-    http->server.config = config ? arena_strdup(&http->arena, slice_str(config)) : NULL;
-    if (!rulebook_load(&o->rules, &http->arena, &problems, &http->server.rules, e))
-        return false;
-    for (size_t i = 0; i < problems.n; i++)
-        log_warn("%.*s:%d:%d: %.*s", SLICE_ARG(problems.items[i].file), problems.items[i].line, problems.items[i].column,
-                 SLICE_ARG(problems.items[i].message));
-    return true;
-}
-
-/* What the database must hold before the first request: where uploads wait, and the shipped rubrics. */
-static bool open_database(struct http *http, const struct http_options *o, struct err *e)
-{
-    struct store *s;
-    if (!store_open(o->db, STORE_WRITE, &s, e))
-        return false;
-    const char *dir = store_spool_dir(s, e);
-    http->server.spool = (struct spool){.dir = dir ? arena_strdup(&http->arena, slice_str(dir)) : NULL,
-                                        .max = o->upload_max ? o->upload_max : UPLOAD_MAX};
-    bool ok = dir && rubrics_install(s, e);
-    store_close(s);
-    return ok;
-}
-
-static const struct slice *keep_texts(struct arena *a, const struct slice *texts, size_t n)
-{
-    struct slice *kept = arena_array(a, struct slice, n + 1);
-    for (size_t i = 0; i < n; i++)
-        kept[i] = arena_dup(a, texts[i]);
-    return kept;
-}
-
-static bool load_certificate(struct http *http, const struct http_options *o, struct err *e)
-{
-    if (!o->tls_cert != !o->tls_key)
-        return err_set(e, ERR_USAGE, "TLS needs both, the certificate and its key");
-    http->tls = o->tls_cert;
-    if (http->tls && MHD_is_feature_supported(MHD_FEATURE_TLS) != MHD_YES)
-        return err_set(e, ERR_USAGE, "the HTTP library was built without TLS; put a reverse proxy in front");
-    return !http->tls || tls_load(o->tls_cert, o->tls_key, e);
-}
-
-static void set_limits(struct http *http, const struct http_options *o)
-{
-    atomic_store(&http->limits.keep_age_us, o->keep.age_us);
-    atomic_store(&http->limits.keep_bytes, o->keep.bytes);
-    atomic_store(&http->limits.database_bytes, o->database_max);
-}
-
-static bool start_all(struct http *http, const struct http_options *o, struct err *e)
-{
-    struct listener at;
-    http->server.db = arena_strdup(&http->arena, slice_str(o->db));
-    http->server.web_dir = o->web_dir ? arena_strdup(&http->arena, slice_str(o->web_dir)) : NULL;
-    set_limits(http, o);
-    http->server.limits = &http->limits;
-    http->server.metrics = metrics_new();
-    http->server.reload = o->reload;
-    http->server.reload_ctx = o->reload_ctx;
-    http->watch = watch_new(connection_limit() / 4 * 3, o->tls_cert);
-    if (!load_certificate(http, o, e))
-        return false;
-    if (!listener_open(o->listen, &http->arena, &at, e))
-        return false;
-    http->listener = at.fd;
-    http->port = at.port;
-    http->url = arena_printf(&http->arena, "%s://%.*s:%d", http->tls ? "https" : "http", SLICE_ARG(at.host), at.port).ptr;
-    gate_init(&http->gate, &http->arena, at.host, at.any, (uint16_t)at.port, http->tls);
-    http->gate.names = keep_texts(&http->arena, o->hosts, o->nhosts);
-    http->gate.nnames = o->nhosts;
-    if (!proxies_init(&http->proxies, &http->arena, o->proxies, o->nproxies, e))
-        return false;
-    bool reached = !at.loopback || o->nproxies || o->nhosts; /* who comes through a proxy comes from loopback too */
-    bool closed = o->require_token || (reached && !o->insecure);
-    if (reached && !closed)
-        log_warn("--insecure: everybody who reaches %s may read and change everything", http->url);
-    if (closed && !at.loopback && !http->tls && !o->nproxies)
-        log_warn("%s has no TLS: tokens and everything else can be read on their way; give --tls-cert and --tls-key, or name the proxy that has it with"
-                 " --behind-proxy", http->url);
-    if (!open_database(http, o, e) || !access_open(http->server.db, closed, &http->server.access, e) || !load_rules(http, o, e) ||
-        !lanes_start(http->server.db, &http->lanes, e))
-        return false;
-    http->jobs_options = (struct jobs_options){.db = http->server.db, .spool = &http->server.spool, .rules = http->server.rules, .limits = &http->limits,
-                                               .config = http->server.config, .threads = o->workers, .ended = job_ended, .ctx = http};
-    if (!hooks_start(http->server.db, o->private_webhooks, &http->server.hooks, e) ||
-        !jobs_start(&http->jobs_options, &http->server.jobs, e) || !start_daemon(http, at.ipv6, e))
-        return false;
-    http->ticking = pthread_create(&http->ticker, NULL, tick, http) == 0;
-    return http->ticking || err_set(e, ERR_IO, "cannot start a thread");
-}
-
-bool http_start(const struct http_options *options, struct http **out, struct err *e)
-{
-    struct http *http = calloc(1, sizeof *http);
-    sigset_t all, before;
-    if (!http)
-        return err_set(e, ERR_IO, "out of memory");
-    http->listener = -1;
-    signal(SIGPIPE, SIG_IGN);
-    sigfillset(&all); /* the threads leave signals to whoever called us */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    bool ok = start_all(http, options, e);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!ok) {
-        http_stop(http);
-        return false;
-    }
-    *out = http;
-    return true;
-}
-
-int http_port(const struct http *http) { return http->port; }
-const char *http_url(const struct http *http) { return http->url; }
-
-bool http_reload(struct http *http, const struct http_options *options, struct err *e)
-{
-    set_limits(http, options);
-    bool shown = tls_reload(e);
-    return rulebook_reload(http->server.rules, &options->rules, shown ? e : NULL) && shown;
-}
-
-/* ---- stop -------------------------------------------------------------------------------------------------------------- */
-
-static void wait_for_exchanges(struct http *http, int64_t deadline)
-{
-    const struct timespec pause = {.tv_nsec = 10000000};
-    while (atomic_load(&http->exchanges) && clock_monotonic_us() < deadline)
-        nanosleep(&pause, NULL);
-}
-
-bool http_stop(struct http *http)
-{
-    int64_t deadline = clock_monotonic_us() + STOP_US;
-    bool all = true;
-    atomic_store(&http->server.stopping, true);
     if (http->daemon)
         MHD_quiesce_daemon(http->daemon);
-    if (http->listener >= 0)
-        close(http->listener);
-    if (http->server.jobs)
-        all = jobs_stop(http->server.jobs, deadline);
-    if (http->server.hooks)
-        all = hooks_stop(http->server.hooks, deadline) && all;
-    if (http->lanes)
-        lanes_drain(http->lanes);
-    wait_for_exchanges(http, deadline - STOP_US / 3); /* a client that is still sending has had its chance */
-    atomic_store(&http->ending, true);
-    if (http->ticking)
-        pthread_join(http->ticker, NULL);
-    all = (!http->lanes || lanes_stop(http->lanes, deadline)) && all;
-    if (!all) {
-        log_error("some work did not end in time");
-        return false;
-    }
+}
+
+void http_wait(struct http *http, int64_t deadline_us)
+{
+    const struct timespec pause = {.tv_nsec = 10000000};
+    while (atomic_load(&http->exchanges) && clock_monotonic_us() < deadline_us)
+        nanosleep(&pause, NULL);
+}
+
+void http_stop(struct http *http)
+{
     if (http->daemon)
         MHD_stop_daemon(http->daemon);
-    tls_free();
-    if (http->lanes)
-        lanes_free(http->lanes);
-    if (http->server.jobs)
-        jobs_free(http->server.jobs);
-    if (http->server.hooks)
-        hooks_free(http->server.hooks);
-    access_close(http->server.access);
-    rulebook_free(http->server.rules);
-    metrics_free(http->server.metrics);
-    watch_free(http->watch);
-    arena_free(&http->arena);
-    free(http);
-    return true;
 }

@@ -1,49 +1,43 @@
-/* The server: sockets, connections and their limits. Everything about a request that is not HTTP itself lies behind route.h. */
+/* HTTP itself, on the library: connections, heads, bodies, answers and their limits. Everything else about a request lies behind route.h. */
 #ifndef HTTP_HTTP_H
 #define HTTP_HTTP_H
 
 #include "base/err.h"
-#include "detect/rulebook.h"
-#include "storage/care.h"
+#include "http/gate.h"
+#include "http/lanes.h"
+#include "http/peer.h"
+#include "http/watch.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct http;
+struct MHD_Daemon;
 
-struct http_options {
-    const char *db;            /* store_open's url, of a file; made and migrated when missing or older */
-    const char *listen;        /* "127.0.0.1:8787", "[::1]:8787", "localhost:0"; port 0 picks a free one */
-    const struct slice *hosts; /* further values of Host that are ours: "NAME" at any port, "NAME:PORT" */
-    size_t nhosts;
-    const struct slice *proxies; /* whose X-Forwarded-For and X-Forwarded-Proto are believed (peer.h) */
-    size_t nproxies;
-    const char *tls_cert, *tls_key; /* PEM files: https, and nothing else; both or none */
-    bool private_webhooks;     /* webhooks may go to loopback and private addresses */
-    int workers;               /* threads of one import or scan; 0: one a processor */
-    const char *web_dir;       /* the page's files from this folder; NULL: those inside the program */
-    struct rulebook_options rules;
-    bool require_token;        /* tokens are asked for on loopback too; elsewhere, behind proxies and under other names they always are, but when */
-    bool insecure;             /* everybody who reaches it may do everything */
-    uint64_t upload_max;       /* bytes of one upload; 0: 8 GiB */
-    struct keep keep;          /* what becomes of old runs (storage/care.h) */
-    int64_t database_max;      /* bytes that the database and what waits for it may use; 0: the disk's */
-    /* What POST /api/v1/reload calls, on a thread of a lane: reads the settings again, which ends in http_reload.
-     * True with words in `e`: what has changed, and waits for a restart. */
-    bool (*reload)(void *ctx, struct err *e);
-    void *reload_ctx;
+/* What it works with, which outlives it; from `daemon` on, its own. */
+struct http {
+    struct server *server;
+    struct lanes *lanes;
+    struct watch *watch;
+    struct gate gate;
+    struct proxies proxies;
+    bool tls;
+    struct MHD_Daemon *daemon;
+    atomic_size_t exchanges;   /* requests whose head has begun and whose answer is not sent */
+    atomic_size_t body_bytes;
 };
 
-/* Starts listening, answering and working on jobs. Signals are left to the calling thread, but SIGPIPE, which is ignored. */
-bool http_start(const struct http_options *options, struct http **out, struct err *e);
-int http_port(const struct http *http);
-/* "http://127.0.0.1:8787", with TLS "https://…" */
-const char *http_url(const struct http *http);
-/* Takes the rules that `options` names, and the certificate, read anew, and its limits; everything else is that of the start. What cannot be read stays as it was. */
-bool http_reload(struct http *http, const struct http_options *options, struct err *e);
-/* Accepts no more, lets requests in flight finish, puts jobs back in the queue: at most ten seconds. False: some work did
- * not end in time; the process should then leave with _exit(), which the database survives. */
-bool http_stop(struct http *http);
+/* Raises the process's limit of descriptors as far as it goes; the connections that it allows beside databases and files. */
+unsigned http_connections(void);
+/* Was the library built with TLS? */
+bool http_has_tls(void);
+/* Answers who connects to a listening socket, which stays the caller's. */
+bool http_start(struct http *http, int listener, bool ipv6, struct err *e);
+/* Accepts no more connections. */
+void http_quiesce(struct http *http);
+/* Until every request is answered, or the deadline (clock_monotonic_us). */
+void http_wait(struct http *http, int64_t deadline_us);
+/* Closes what connections there are; no lane may be at work any more. */
+void http_stop(struct http *http);
 
 #endif

@@ -61,10 +61,9 @@ struct param {
     const char *words;        /* "native|csv" */
     bool required;
     const char *about;
+    enum may may;             /* of a flag in a query: the scope that it needs beyond what its call needs; 0: none */
 };
-/* Lists of params end with a row without a name. */
-extern const struct param run_filter_params[];
-extern const struct param search_run_params[]; /* those by which a search chooses runs: its own q and collection are others */
+/* Lists of params end with a row without a name (params.h has those of the routes). */
 
 struct arg {
     const struct param *param;

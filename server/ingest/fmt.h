@@ -43,6 +43,8 @@ struct messages {
 };
 /* With message_init() done. One that is beyond what a run may have takes the place of the one before it. */
 struct message *messages_add(struct arena *a, struct messages *list);
+/* Room for `n` messages in all: a list whose length is known about beforehand leaves no shorter copies of itself in the arena. */
+void messages_expect(struct arena *a, struct messages *list, size_t n);
 
 /* Reads one chat message in any of the shapes that are about: OpenAI (tool_calls, function_call, content parts, the items of
  * its Responses API), Anthropic (parts tool_use, tool_result, thinking), Inspect, Docent and our own export. Appends it; a

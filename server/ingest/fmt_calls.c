@@ -263,12 +263,16 @@ static struct conversation *begin(struct conversations *list, const struct model
 
 static void append(struct conversations *list, struct conversation *c, const struct messages *from, size_t first)
 {
-    size_t number = (size_t)(c - list->items);
+    size_t number = (size_t)(c - list->items), before = c->messages.n;
     struct reading *end = &list->index->ends[number];
-    for (size_t i = first; i < from->n; i++) {
-        *messages_add(list->a, &c->messages) = from->items[i];
-        add_message(end, &from->items[i]);
-        index_add(list->index, &end->so_far, number, c->messages.n);
+    if (!before && !first)
+        c->messages = *from;
+    else
+        for (size_t i = first; i < from->n; i++)
+            *messages_add(list->a, &c->messages) = from->items[i];
+    for (size_t i = before; i < c->messages.n; i++) {
+        add_message(end, &c->messages.items[i]);
+        index_add(list->index, &end->so_far, number, i + 1);
     }
 }
 

@@ -28,12 +28,16 @@ static const struct {
     {SLICE_LIT("isError"), F_WRONG}, {SLICE_LIT("is_error"), F_WRONG}, {SLICE_LIT("parts"), F_CONTENT},
 };
 
-/* A list whose length is known about beforehand leaves no shorter copies of itself behind. */
-static void messages_expect(struct arena *a, struct messages *list, size_t n)
+void messages_expect(struct arena *a, struct messages *list, size_t n)
 {
-    if (n <= list->cap || n > RUN_ITEMS)
+    if (n <= list->cap)
         return;
-    list->items = arena_array(a, struct message, n);
+    if (n > RUN_ITEMS + 1)
+        n = RUN_ITEMS + 1;
+    struct message *items = arena_array(a, struct message, n);
+    if (list->n)
+        memcpy(items, list->items, list->n * sizeof *items);
+    list->items = items;
     list->cap = n;
 }
 

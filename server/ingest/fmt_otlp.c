@@ -82,6 +82,16 @@ static const struct jvalue *plain_source(struct arena *a, const struct jvalue *s
     return m.v.n ? v : NULL;
 }
 
+static void read_sources(struct trace *t, struct span *span, const struct raw_span *raw)
+{
+    if (raw->resource != t->resource.raw)
+        t->resource = (struct source_seen){raw->resource, plain_source(t->a, raw->resource, false)};
+    if (raw->scope != t->scope.raw)
+        t->scope = (struct source_seen){raw->scope, plain_source(t->a, raw->scope, true)};
+    span->resource = t->resource.plain;
+    span->scope = t->scope.plain;
+}
+
 /* ---- ids and times ---------------------------------------------------------------------------------------------------------- */
 
 /* Hexadecimal in small letters; printers of protobuf that do not know of OTLP write base64. All zeros: none. */
@@ -147,8 +157,7 @@ static void read_log(struct trace *t, const struct raw_span *raw)
     *span->events = (struct span_event){.name = name, .attributes = all};
     span->events->time = span_time(t->a, fmt_first(v, KEYS("timeUnixNano", "time_unix_nano", "observedTimeUnixNano")));
     trace_times(span, span->events->time, span->events->time);
-    span->resource = plain_source(t->a, raw->resource, false);
-    span->scope = plain_source(t->a, raw->scope, true);
+    read_sources(t, span, raw);
 }
 
 static bool is_log(const struct jvalue *v)
@@ -175,8 +184,7 @@ static void read_span(struct trace *t, const struct raw_span *raw)
     trace_times(span, span_time(t->a, fmt_first(v, KEYS("startTimeUnixNano", "start_time_unix_nano"))),
                 span_time(t->a, fmt_first(v, KEYS("endTimeUnixNano", "end_time_unix_nano"))));
     span->attributes = attributes_of(t->a, v);
-    span->resource = plain_source(t->a, raw->resource, false);
-    span->scope = plain_source(t->a, raw->scope, true);
+    read_sources(t, span, raw);
     read_events(t, span, jget(v, "events"));
     read_status(span, status);
     struct meta rest = META_INIT;

@@ -1,6 +1,9 @@
 #include "ingest/fmt_payload.h"
 
-enum { DEEPEST = 6 }; /* of JSON in strings, lists in lists, and objects around messages */
+enum {
+    DEEPEST = 6, /* of JSON in strings, lists in lists, and objects around messages */
+    SURE = 16,   /* so many of a list say what the rest of it is */
+};
 
 /* ---- values made here --------------------------------------------------------------------------------------------------- */
 
@@ -343,6 +346,8 @@ static bool read_list(struct holding *h, const struct jvalue *v, bool sure, int 
     struct str left = STR_INIT(META_INIT.out.max);
     for (size_t i = 0; i < v->n; i++) {
         const struct jvalue *item = &v->items[i];
+        if (i == SURE && !before && h->list->n >= SURE)
+            messages_expect(h->a, h->list, v->n);
         if (jis(item, J_ARRAY) ? read_list(h, item, sure, depth + 1) : read_message(h, item, sure))
             continue;
         if (sure && jis(item, J_STRING)) {
@@ -351,7 +356,7 @@ static bool read_list(struct holding *h, const struct jvalue *v, bool sure, int 
             str_addc(&left, left.len ? ',' : '[');
             jwrite(&left, item);
         }
-        if (depth > DEEPEST || (i >= 16 && h->list->n == before))
+        if (depth > DEEPEST || (i >= SURE && h->list->n == before))
             break; /* a list of something else */
     }
     bool any = h->list->n > before;

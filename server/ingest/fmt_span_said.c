@@ -267,8 +267,13 @@ bool span_messages(struct arena *a, const struct span *span, enum span_text text
     if (all && answer->n && said.n && repeats(&said, answer))
         *answer = (struct messages){0};
     bool own_system = said.n && said.items[0].role == ROLE_SYSTEM && systems;
-    for (size_t i = own_system && is_said(sent, said.items[0].text) ? 1 : 0; i < said.n; i++)
-        *messages_add(a, sent) = said.items[i];
+    if (!sent->n) {
+        *sent = said;
+    } else {
+        messages_expect(a, sent, sent->n + said.n);
+        for (size_t i = own_system && is_said(sent, said.items[0].text) ? 1 : 0; i < said.n; i++)
+            *messages_add(a, sent) = said.items[i];
+    }
     leave_rest(&f, left);
     if (answer->n && !answer->items[answer->n - 1].finish_reason.ptr)
         answer->items[answer->n - 1].finish_reason = finish;

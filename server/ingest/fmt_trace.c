@@ -14,6 +14,12 @@ struct trace *trace_new(struct arena *a, struct slice id)
     return t;
 }
 
+void trace_expect(struct trace *t, size_t n)
+{
+    t->spans = arena_array(t->a, struct span, n);
+    t->cap = n;
+}
+
 struct span *trace_add(struct trace *t)
 {
     t->spans = arena_grow(t->a, t->spans, t->n, &t->cap, sizeof *t->spans);

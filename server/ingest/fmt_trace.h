@@ -11,11 +11,16 @@ struct trace {
     size_t n, cap;
     struct run *run;            /* after run_init(); a format may fill in what the exporter says of the trace itself */
     struct meta meta;           /* of the run */
+    struct source_seen {
+        const struct jvalue *raw, *plain;
+    } scope, resource;          /* of the span before: they are mostly shared */
     struct slice session, user; /* as the exporter says of the trace itself; absent: as the spans say */
 };
 
 /* In the arena, which it takes over. */
 struct trace *trace_new(struct arena *a, struct slice id);
+/* Room for `n` spans in all, where their number is known: no shorter copies of the list stay in the arena. */
+void trace_expect(struct trace *t, size_t n);
 /* A span, zeroed but for its order; valid until the next. */
 struct span *trace_add(struct trace *t);
 /* Start and end as clock.h has them, and in microseconds. Absent texts are fine. */

@@ -7,8 +7,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { MOST = 32 }; /* times what is gathered in memory a trace may take while it is made a run of */
+
 struct piece { /* of the temporary file */
     uint64_t at, length;
+    size_t n; /* spans */
 };
 
 struct gathered {
@@ -18,17 +21,17 @@ struct gathered {
     struct raw_span *spans;
     size_t n, cap, bytes;
     struct piece *pieces;
-    size_t npieces;
+    size_t npieces, written;         /* spans in the pieces */
     struct gathered *before, *after; /* by when they were last added to */
-    size_t place;
+    size_t place;                    /* in the order of appearance */
     bool done;
 };
 
 struct traces {
     void (*read)(struct trace *t, const struct raw_span *raw);
     size_t limit, held;            /* bytes */
-    struct gathered **items;       /* in order of appearance */
-    size_t n, cap;
+    struct gathered **items;       /* in order of appearance; some of them done */
+    size_t n, cap, begun;
     struct gathered **slots;       /* by hash; size is a power of two */
     size_t size;
     struct gathered *oldest, *newest; /* of those in memory */
@@ -76,20 +79,34 @@ static struct slice keep(struct slice s)
     return slice_of(copy, s.len);
 }
 
+static void free_gathered(struct gathered *g)
+{
+    free((char *)g->id.ptr);
+    free((char *)g->location.ptr);
+    free(g->pieces);
+    free(g);
+}
+
+/* Those that are done are forgotten on the way: a stream of traces has no end. */
 static void reserve_slots(struct traces *all)
 {
     if (all->size / 2 > all->n)
         return;
-    size_t size = all->size ? 2 * all->size : 256;
-    struct gathered **slots = calloc(size, sizeof *slots);
-    if (!slots)
-        abort();
+    size_t n = 0;
     for (size_t i = 0; i < all->n; i++)
-        if (!all->items[i]->done)
-            *slot_of(slots, size, all->items[i]->hash) = all->items[i];
+        if (all->items[i]->done)
+            free_gathered(all->items[i]);
+        else
+            all->items[n++] = all->items[i];
+    all->n = n;
+    while (all->size < 256 || all->size / 4 <= n)
+        all->size = all->size ? 2 * all->size : 256;
     free(all->slots);
-    all->slots = slots;
-    all->size = size;
+    all->slots = calloc(all->size, sizeof *all->slots);
+    if (!all->slots)
+        abort();
+    for (size_t i = 0; i < n; i++)
+        *slot_of(all->slots, all->size, all->items[i]->hash) = all->items[i];
 }
 
 /* The trace of that id, new where there is none or it has gone out as a run. */
@@ -104,7 +121,7 @@ static struct gathered *find_trace(struct traces *all, struct slice id, struct s
     struct gathered *g = calloc(1, sizeof *g);
     if (!g)
         abort();
-    *g = (struct gathered){.id = keep(id), .location = keep(location), .place = all->n};
+    *g = (struct gathered){.id = keep(id), .location = keep(location), .place = all->begun++};
     memcpy(g->hash, hash, HASH_SIZE);
     all->items = grow(all->items, all->n, &all->cap, sizeof *all->items);
     all->items[all->n++] = g;
@@ -154,30 +171,33 @@ static bool write_all(struct traces *all, const char *bytes, size_t length, stru
     return true;
 }
 
-/* A list of [trace, id, parent, span, scope, resource]. */
+static void write_shared(struct str *out, const struct jvalue *v, const struct jvalue *before)
+{
+    str_addz(out, !v ? ",null" : v == before ? ",false" : ",");
+    if (v && v != before)
+        jwrite(out, v);
+}
+
+/* A list of [trace, id, parent, span, scope, resource]; of the last two false where they are those of the span before. */
 static bool spill(struct traces *all, struct gathered *g, struct err *e)
 {
     struct str out = STR_INIT(META_INIT.out.max);
     for (size_t i = 0; i < g->n; i++) {
-        const struct raw_span *s = &g->spans[i];
+        const struct raw_span *s = &g->spans[i], *before = i ? s - 1 : &(struct raw_span){0};
         const struct slice names[] = {s->trace, s->id, s->parent};
-        const struct jvalue *const values[] = {s->span, s->scope, s->resource};
         str_addz(&out, i ? ",[" : "[[");
         for (size_t k = 0; k < 3; k++) {
             const struct jvalue name = payload_text(names[k].ptr ? names[k] : slice_str(""));
             jwrite(&out, &name);
             str_addc(&out, ',');
         }
-        for (size_t k = 0; k < 3; k++) {
-            if (values[k])
-                jwrite(&out, values[k]);
-            else
-                str_addz(&out, "null");
-            str_addc(&out, k < 2 ? ',' : ']');
-        }
+        jwrite(&out, s->span);
+        write_shared(&out, s->scope, before->scope);
+        write_shared(&out, s->resource, before->resource);
+        str_addc(&out, ']');
     }
     str_addc(&out, ']');
-    struct piece piece = {.at = all->written, .length = out.len};
+    struct piece piece = {.at = all->written, .length = out.len, .n = g->n};
     bool ok = write_all(all, out.ptr, out.len, e);
     str_free(&out);
     if (!ok)
@@ -186,6 +206,7 @@ static bool spill(struct traces *all, struct gathered *g, struct err *e)
     if (!g->pieces)
         abort();
     g->pieces[g->npieces++] = piece;
+    g->written += piece.n;
     struct arena *a = g->a;
     forget_spans(all, g);
     fmt_discard(a);
@@ -212,31 +233,62 @@ static bool read_piece(const struct traces *all, struct arena *a, const struct p
 
 static const struct jvalue *or_null(const struct jvalue *v) { return v && v->type != J_NULL ? v : NULL; }
 
+/* What is written of a scope or resource that is that of the span before it. */
+static const struct jvalue *or_before(const struct jvalue *v, const struct jvalue *before) { return jis(v, J_FALSE) ? before : or_null(v); }
+
+static bool read_spilled(const struct traces *all, const struct piece *piece, struct trace *t, struct err *e)
+{
+    struct jvalue *list;
+    struct raw_span raw = {0};
+    if (!read_piece(all, t->a, piece, &list, e))
+        return false;
+    for (size_t i = 0; i < list->n; i++) {
+        const struct jvalue *v = &list->items[i];
+        raw = (struct raw_span){.trace = jstr(jat(v, 0)), .id = jstr(jat(v, 1)), .parent = jstr(jat(v, 2)), .span = jat(v, 3),
+                                .scope = or_before(jat(v, 4), raw.scope), .resource = or_before(jat(v, 5), raw.resource)};
+        all->read(t, &raw);
+    }
+    return true;
+}
+
+static bool is_too_much(const struct traces *all, const struct gathered *g, const struct arena *a, const struct sink *sink)
+{
+    enum { NAMED = 100 };
+    bool spans = g->written + g->n > RUN_ITEMS;
+    if (!spans && a->total <= MOST * all->limit)
+        return false;
+    struct arena scratch = {0};
+    struct slice id = slice_cut(g->id, NAMED);
+    struct slice why = spans ? arena_printf(&scratch, "the trace \"%.*s\" has more than %d spans, and one run may have no more", SLICE_ARG(id), RUN_ITEMS)
+                             : arena_printf(&scratch, "the trace \"%.*s\" takes more than %zu bytes of memory", SLICE_ARG(id), MOST * all->limit);
+    sink->refuse(sink->ctx, g->location, ERR_TOO_LARGE, why.ptr);
+    arena_free(&scratch);
+    return true;
+}
+
 /* The spans of one trace, in the order in which they came, into its run. */
 static bool finish(struct traces *all, struct gathered *g, const struct sink *sink, struct err *e)
 {
     struct arena *a = g->a ? g->a : fmt_arena();
-    struct raw_span *spans = g->spans;
-    size_t n = g->n;
+    const struct gathered had = *g;
     if (g->a)
         forget_spans(all, g);
     g->done = true;
+    if (is_too_much(all, &had, a, sink)) {
+        fmt_discard(a);
+        return true;
+    }
     struct trace *t = trace_new(a, g->id);
-    for (size_t i = 0; i < g->npieces; i++) {
-        struct jvalue *list;
-        if (!read_piece(all, a, &g->pieces[i], &list, e)) {
+    trace_expect(t, had.written + had.n);
+    for (size_t i = 0; i < had.npieces; i++) {
+        bool ok = read_spilled(all, &had.pieces[i], t, e), much = ok && is_too_much(all, &had, a, sink);
+        if (!ok || much) {
             trace_discard(t);
-            return false;
-        }
-        for (size_t k = 0; k < list->n; k++) {
-            const struct jvalue *v = &list->items[k];
-            all->read(t, &(struct raw_span){.trace = jstr(jat(v, 0)), .id = jstr(jat(v, 1)), .parent = jstr(jat(v, 2)),
-                                            .span = jat(v, 3),
-                                            .scope = or_null(jat(v, 4)), .resource = or_null(jat(v, 5))});
+            return ok;
         }
     }
-    for (size_t i = 0; i < n; i++)
-        all->read(t, &spans[i]);
+    for (size_t i = 0; i < had.n; i++)
+        all->read(t, &had.spans[i]);
     struct run *run = trace_end(t);
     run->source.location = arena_dup(a, g->location);
     return sink->run(sink->ctx, a, run, e);
@@ -306,27 +358,56 @@ static void touch(struct traces *all, struct gathered *g, struct arena *a)
     link_newest(all, g);
 }
 
+static bool add_trace(struct traces *all, struct arena **adopt, struct slice location, const struct raw_span *spans, const size_t *order, size_t n,
+                      const struct sink *sink, struct err *e)
+{
+    struct gathered *g = find_trace(all, spans[order[0]].trace, location);
+    bool adopted = adopt && !g->a;
+    touch(all, g, adopted ? *adopt : NULL);
+    if (adopted)
+        *adopt = NULL;
+    for (size_t i = 0; i < n; i++)
+        add_span(g, &spans[order[i]], !adopted, i ? &spans[order[i - 1]] : NULL);
+    all->held += g->a->total - g->bytes;
+    g->bytes = g->a->total;
+    return make_room(all, sink, e);
+}
+
+struct place {
+    size_t trace, i;
+};
+
+static int by_place(const void *a, const void *b)
+{
+    const struct place *x = a, *y = b;
+    return x->trace != y->trace ? (x->trace > y->trace) - (x->trace < y->trace) : (x->i > y->i) - (x->i < y->i);
+}
+
+/* What comes together is added trace by trace, so that each can make room when all of it is there. */
 bool traces_add(struct traces *all, struct arena **arena, struct slice location, const struct raw_span *spans, size_t n,
                 const struct sink *sink, struct err *e)
 {
-    bool adopt = arena && *arena && n;
-    for (size_t i = 1; i < n && adopt; i++)
-        adopt = slice_eq(spans[i].trace, spans[0].trace);
-    struct gathered *g = NULL;
+    struct arena scratch = {0};
+    struct place *places = arena_array(&scratch, struct place, n + 1);
+    size_t *order = arena_array(&scratch, size_t, n + 1);
+    bool sorted = true, ok = true;
     for (size_t i = 0; i < n; i++) {
-        bool same = g && slice_eq(spans[i].trace, g->id);
-        if (!same) {
-            g = find_trace(all, spans[i].trace, location);
-            adopt = adopt && !g->a;
-            touch(all, g, adopt ? *arena : NULL);
-            if (adopt)
-                *arena = NULL;
-        }
-        add_span(g, &spans[i], !adopt, same ? &spans[i - 1] : NULL);
-        all->held += g->a->total - g->bytes;
-        g->bytes = g->a->total;
+        bool same = i && slice_eq(spans[i].trace, spans[i - 1].trace);
+        places[i] = (struct place){same ? places[i - 1].trace : find_trace(all, spans[i].trace, location)->place, i};
+        sorted = sorted && (!i || places[i].trace >= places[i - 1].trace);
     }
-    return make_room(all, sink, e);
+    if (!sorted)
+        qsort(places, n, sizeof *places, by_place);
+    for (size_t i = 0; i < n; i++)
+        order[i] = places[i].i;
+    bool one = arena && *arena && n && places[0].trace == places[n - 1].trace;
+    for (size_t i = 0, end; i < n && ok; i = end) {
+        for (end = i + 1; end < n && places[end].trace == places[i].trace;)
+            end++;
+        ok = add_trace(all, one ? arena : NULL, location, spans, order + i, end - i, sink, e);
+    }
+    arena_free(&scratch);
+    return ok;
 }
 
 bool traces_end(struct traces *all, const struct sink *sink, struct err *e)
@@ -336,14 +417,11 @@ bool traces_end(struct traces *all, const struct sink *sink, struct err *e)
         return true;
     for (size_t i = 0; i < all->n; i++) {
         struct gathered *g = all->items[i];
-        if (!g->done && ok)
+        if (!g->done && ok && (g->a || g->npieces))
             ok = finish(all, g, sink, e);
         else if (g->a)
             fmt_discard(g->a);
-        free((char *)g->id.ptr);
-        free((char *)g->location.ptr);
-        free(g->pieces);
-        free(g);
+        free_gathered(g);
     }
     if (all->file >= 0)
         close(all->file);

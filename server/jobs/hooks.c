@@ -110,27 +110,57 @@ static void note(const struct hooks *hooks, const struct delivery_row *row, cons
         log_error("cannot note what a webhook was told: %s", e.text); /* the lease runs out, and it is told once more */
 }
 
-static void tell(const struct hooks *hooks, struct delivery_rows *rows, struct arena *a)
+/* ---- as many as fit at once, and of each webhook one: who does not answer keeps nobody else waiting -------------------------- */
+
+struct slot { /* an attempt that goes on, or none: wire is NULL */
+    struct wire *wire;
+    struct delivery_row row;
+    struct arena arena;
+};
+
+/* Begins what is due where there is room; false: nothing goes on. */
+static bool fill(const struct hooks *hooks, struct slot slots[AT_ONCE])
 {
-    struct wire *wires[AT_ONCE];
-    size_t left = rows->n;
-    for (size_t i = 0; i < rows->n; i++)
-        wires[i] = begin(hooks, &rows->items[i], a);
-    while (left && !atomic_load(&hooks->ending))
-        for (size_t i = 0; i < rows->n; i++) {
-            struct wire_done done;
-            if (!wires[i])
-                continue;
-            wire_work(wires[i], WORK_MS);
-            if (!wire_next(wires[i], &done))
-                continue;
-            note(hooks, &rows->items[i], &done, a);
-            wire_close(wires[i]);
-            wires[i] = NULL;
-            left--;
-        }
-    for (size_t i = 0; i < rows->n; i++)
-        wire_close(wires[i]);
+    struct str busy = STR_INIT(AT_ONCE * 100);
+    struct err e = {0};
+    bool more = true;
+    for (int i = 0; i < AT_ONCE; i++)
+        if (slots[i].wire)
+            str_printf(&busy, "%.*s ", SLICE_ARG(slots[i].row.webhook));
+    for (int i = 0; i < AT_ONCE && more; i++) {
+        struct slot *slot = &slots[i];
+        struct delivery_rows rows;
+        if (slot->wire)
+            continue;
+        arena_reset(&slot->arena);
+        if (!store_deliveries_claim(hooks->store, 1, str_slice(&busy), LEASE_US, &slot->arena, &rows, &e))
+            log_error("cannot look for what webhooks are to be told: %s", e.text);
+        more = rows.n;
+        if (!more)
+            break;
+        slot->row = rows.items[0];
+        slot->wire = begin(hooks, &slot->row, &slot->arena);
+        str_printf(&busy, "%.*s ", SLICE_ARG(slot->row.webhook));
+    }
+    bool any = busy.len;
+    str_free(&busy);
+    return any;
+}
+
+static void go_on(const struct hooks *hooks, struct slot slots[AT_ONCE])
+{
+    for (int i = 0; i < AT_ONCE; i++) {
+        struct slot *slot = &slots[i];
+        struct wire_done done;
+        if (!slot->wire)
+            continue;
+        wire_work(slot->wire, WORK_MS);
+        if (!wire_next(slot->wire, &done))
+            continue;
+        note(hooks, &slot->row, &done, &slot->arena);
+        wire_close(slot->wire);
+        slot->wire = NULL;
+    }
 }
 
 /* ---- the thread --------------------------------------------------------------------------------------------------------- */
@@ -149,18 +179,17 @@ static void wait_for_work(struct hooks *hooks)
 static void *work(void *arg)
 {
     struct hooks *hooks = arg;
-    struct arena arena = {0};
+    struct slot slots[AT_ONCE] = {0};
     while (!atomic_load(&hooks->ending)) {
-        struct delivery_rows rows;
-        struct err e = {0};
-        arena_reset(&arena);
-        if (!store_deliveries_claim(hooks->store, AT_ONCE, LEASE_US, &arena, &rows, &e))
-            log_error("cannot look for what webhooks are to be told: %s", e.text);
-        tell(hooks, &rows, &arena);
-        if (!rows.n)
+        if (fill(hooks, slots))
+            go_on(hooks, slots);
+        else
             wait_for_work(hooks);
     }
-    arena_free(&arena);
+    for (int i = 0; i < AT_ONCE; i++) {
+        wire_close(slots[i].wire);
+        arena_free(&slots[i].arena);
+    }
     return NULL;
 }
 

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/threads.h"
+#include "storage/access.h"
 #include "text/secrets.h"
 
 #include <errno.h>
@@ -130,9 +131,9 @@ static void take_turns(struct worker *w, const struct jvalue *payload)
     pthread_mutex_unlock(&w->jobs->lock);
 }
 
-static bool attempt(struct worker *w, const struct job_row *row, struct arena *a, struct str *result, struct err *e)
+static bool attempt(struct worker *w, const struct job_row *row, const struct job_kind *kind, const struct actor *actor, struct arena *a,
+                    struct str *result, struct err *e)
 {
-    const struct job_kind *kind = kind_find(row->kind);
     struct jvalue *payload = NULL;
     if (!kind)
         return err_set(e, ERR_NEWER, "this program knows no jobs of kind %.*s", SLICE_ARG(row->kind));
@@ -140,7 +141,7 @@ static bool attempt(struct worker *w, const struct job_row *row, struct arena *a
         return err_prefix(e, "the job's payload");
     take_turns(w, payload);
     struct running running = {
-        .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress},
+        .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress, .actor = actor},
         .worker = w,
     };
     bool ok;
@@ -227,6 +228,14 @@ static void count(struct job_figures *figures, int change)
         atomic_fetch_add(&figures->running, change);
 }
 
+/* Nobody but the job itself: whoever asked for it has a row of their own, and its token tells who that was. */
+static struct actor actor_of(const struct job_row *row, const struct job_kind *kind, struct arena *a)
+{
+    struct slice name = arena_printf(a, "job:%.*s", SLICE_ARG(row->kind));
+    return (struct actor){.name = name, .token = row->token, .action = name, .target = row->collection,
+                          .detail = arena_printf(a, "{\"job\":\"%.*s\"}", SLICE_ARG(row->id)), .streams = kind && kind->streams};
+}
+
 static void run_job(struct worker *w, const struct job_row *row, struct arena *a)
 {
     struct str result = STR_INIT(RESULT_MAX);
@@ -236,11 +245,16 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     int64_t began = clock_monotonic_us();
     slot_take(w, row);
     count(figures, 1);
-    bool ok = attempt(w, row, a, &result, &e);
+    const struct actor actor = actor_of(row, kind, a);
+    bool ok = attempt(w, row, kind, &actor, a, &result, &e);
     redact_error(w, a, &e);
     ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
     enum job_state state = outcome(w, ok, &e);
-    if (finish(w, row, state, str_slice(&result), &e)) {
+    if (kind && kind->logged && state != JOB_QUEUED)
+        store_act_as(w->store, &actor);
+    bool noted = finish(w, row, state, str_slice(&result), &e);
+    store_act_as(w->store, NULL);
+    if (noted) {
         if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
             spool_remove(w->jobs->o->spool, w->slot.id);
         if (state != JOB_QUEUED)

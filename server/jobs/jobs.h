@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct actor;
 struct jobs;
 
 struct jobs_options {
@@ -60,11 +61,14 @@ struct job {
     struct arena *arena;
     const atomic_bool *stop;        /* cancelled, or the server stops: end soon with ERR_CANCELLED */
     void (*progress)(const struct job *job, struct slice json); /* cheap; as often as one likes */
+    const struct actor *actor;      /* who changes what it changes, for the log */
 };
 struct job_kind {
     const char *name;
     /* Writes the result as JSON. Doing it again after a crash must be harmless. */
     bool (*run)(struct job *job, struct str *result, struct err *e);
+    bool logged;                    /* its end leaves a row in the log of changes; */
+    bool streams;                   /* once an hour for a collection */
 };
 extern const struct job_kind job_kinds[];
 extern const size_t job_kind_count;

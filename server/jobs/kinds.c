@@ -5,6 +5,7 @@
 #include "jobs/build.h"
 #include "jobs/jobs.h"
 #include "jobs/judging.h"
+#include "storage/access.h"
 #include "storage/care.h"
 
 #include <stdio.h>
@@ -226,7 +227,10 @@ static bool prune_run(struct job *job, struct str *result, struct err *e)
     struct store *s;
     if (!store_open(job->options->db, STORE_WRITE, &s, e))
         return false;
-    bool ok = store_prune(s, &wish, &pruned, e) && give_back(s, job->stop, e);
+    store_act_as(s, job->actor);
+    bool ok = store_prune(s, &wish, &pruned, e);
+    store_act_as(s, NULL);
+    ok = ok && give_back(s, job->stop, e);
     store_close(s);
     if (!ok)
         return false;
@@ -240,14 +244,14 @@ static bool prune_run(struct job *job, struct str *result, struct err *e)
 }
 
 const struct job_kind job_kinds[] = {
-    {"import", import_run},
-    {"scan", scan_run},
-    {"sample", sample_run},
-    {"build", build_run},
-    {"look", look_run},
-    {"map", atlas_run_job},
-    {"judge", judge_run},
-    {"draft", draft_run},
-    {"prune", prune_run},
+    {.name = "import", .run = import_run},
+    {.name = "scan", .run = scan_run, .logged = true},
+    {.name = "sample", .run = sample_run},
+    {.name = "build", .run = build_run, .logged = true, .streams = true},
+    {.name = "look", .run = look_run},
+    {.name = "map", .run = atlas_run_job},
+    {.name = "judge", .run = judge_run},
+    {.name = "draft", .run = draft_run},
+    {.name = "prune", .run = prune_run},
 };
 const size_t job_kind_count = sizeof job_kinds / sizeof *job_kinds;

@@ -1,5 +1,7 @@
 #include "jobs/spool.h"
 
+#include "base/folder.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,15 +51,9 @@ bool upload_write(const struct spool *spool, struct upload *u, const char *bytes
 
 bool upload_sync(const struct spool *spool, struct upload *u, struct err *e)
 {
-    if (fsync(u->fd) < 0)
-        return err_errno(e, "cannot keep the upload in %s", spool->dir);
-    int dir = open(spool->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    bool ok = dir >= 0 && fsync(dir) == 0;
-    if (!ok)
-        err_errno(e, "cannot keep the upload in %s", spool->dir);
-    if (dir >= 0)
-        close(dir);
-    return ok;
+    char path[4096];
+    spool_path(spool, u->id, path);
+    return (fsync(u->fd) == 0 || err_errno(e, "cannot keep the upload in %s", spool->dir)) && folder_sync(path, e);
 }
 
 void upload_hash(struct upload *u, char out[2 * HASH_SIZE + 1])

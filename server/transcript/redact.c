@@ -4,11 +4,21 @@
 
 /* ---- evidence that an export carries ------------------------------------------------------------------------------------ */
 
-/* Where `quote` stands in a text, nearest to `at`; -1: nowhere. */
+/* A part that evidence speaks of, as it was and as it is; kept for the next piece of evidence, which is mostly of the same. */
+struct moved {
+    struct slice was, now;
+    struct secret_spans spans;   /* of `was` */
+    ptrdiff_t *shift;            /* how far what follows span i moved; NULL: `now` is `was` with more changed than its spans */
+};
+
+enum { LOOK_AROUND = 256 << 10 };
+
+/* Where `quote` stands nearest to `at`, not further than LOOK_AROUND from it; -1: nowhere. */
 static ptrdiff_t nearest(struct slice text, struct slice quote, size_t at)
 {
     ptrdiff_t found = -1, step;
-    for (size_t from = 0; (step = slice_find(slice_sub(text, from, text.len), quote)) >= 0; from = (size_t)found + quote.len) {
+    size_t from = at > LOOK_AROUND ? at - LOOK_AROUND : 0;
+    for (text = slice_sub(text, 0, at + LOOK_AROUND + quote.len); (step = slice_find(slice_sub(text, from, text.len), quote)) >= 0; from = (size_t)found + quote.len) {
         size_t here = from + (size_t)step;
         if (found >= 0 && here > at && here - at > at - (size_t)found)
             break;
@@ -19,27 +29,80 @@ static ptrdiff_t nearest(struct slice text, struct slice quote, size_t at)
     return found;
 }
 
-/* The words of evidence in a part that says `now` instead of `was`. A quote that ends inside of a secret takes all of it, so that no part of it
- * is left. */
-static bool move_evidence(struct redaction *r, struct slice was, struct slice now, struct evidence *ev, struct err *e)
+/* The shifts, where `now` is what redact_text() makes of `was`; JSON is written anew as a whole. */
+static void measure(struct redaction *r, struct moved *m)
 {
+    size_t at = 0, to = 0;
+    m->shift = arena_array(r->arena, ptrdiff_t, m->spans.n + 1);
+    for (size_t i = 0; i <= m->spans.n; i++) {
+        size_t same = (i < m->spans.n ? m->spans.items[i].start : m->was.len) - at;
+        if (!slice_eq(slice_sub(m->was, at, same), slice_sub(m->now, to, same))) {
+            m->shift = NULL;
+            return;
+        }
+        if (i == m->spans.n)
+            break;
+        at = m->spans.items[i].end;
+        to += same + redact_mark_len(&m->spans.items[i]);
+        m->shift[i] = (ptrdiff_t)to - (ptrdiff_t)at;
+    }
+    if (to + (m->was.len - at) != m->now.len)
+        m->shift = NULL;
+}
+
+/* The first span that ends after `at`; n: none does. */
+static size_t span_after(const struct secret_spans *spans, size_t at)
+{
+    size_t low = 0, high = spans->n;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (spans->items[mid].end > at)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+static bool look_into(struct redaction *r, struct moved *m, struct slice was, struct slice now, struct err *e)
+{
+    if (m->was.ptr == was.ptr && m->was.len == was.len && m->now.ptr == now.ptr && m->now.len == now.len)
+        return true;
+    *m = (struct moved){0};
     struct secret_spans spans;
-    if (ev->start > ev->end || ev->end > was.len || !slice_eq(slice_sub(was, ev->start, ev->end - ev->start), ev->quote))
-        return redact_text(r, &ev->quote, e);
     if (!secrets_find(r, was, &spans, e))
         return false;
-    size_t start = ev->start, end = ev->end;
-    for (size_t i = 0; i < spans.n; i++) {
-        if (spans.items[i].start < start && spans.items[i].end > start)
-            start = spans.items[i].start;
-        if (spans.items[i].start < end && spans.items[i].end > end)
-            end = spans.items[i].end;
-    }
-    struct slice quote = slice_sub(was, start, end - start);
-    if (!redact_text(r, &quote, e))
+    *m = (struct moved){.was = was, .now = now, .spans = spans};
+    measure(r, m);
+    return true;
+}
+
+/* The words of evidence in a part that says `now` instead of `was`. A quote that ends inside of a secret takes all of it, so that no part of it
+ * is left. */
+static bool move_evidence(struct redaction *r, struct moved *m, struct slice was, struct slice now, struct evidence *ev, struct err *e)
+{
+    if (ev->start > ev->end || ev->end > was.len || !slice_eq(slice_sub(was, ev->start, ev->end - ev->start), ev->quote))
+        return redact_text(r, &ev->quote, e);
+    if (!look_into(r, m, was, now, e))
         return false;
-    ptrdiff_t at = quote.len ? nearest(now, quote, start) : -1;
-    if (at < 0 || (size_t)at + quote.len > UINT32_MAX)
+    const struct secret_span *spans = m->spans.items;
+    size_t start = ev->start, end = ev->end, first = span_after(&m->spans, start), last = span_after(&m->spans, end);
+    if (first < m->spans.n && spans[first].start < start)
+        start = spans[first].start;
+    if (last < m->spans.n && spans[last].start < end)
+        end = spans[last++].end;
+    ptrdiff_t at;
+    struct slice quote;
+    if (m->shift) {
+        at = (ptrdiff_t)start + (first ? m->shift[first - 1] : 0);
+        quote = slice_sub(now, (size_t)at, end + (size_t)(last ? m->shift[last - 1] : 0) - (size_t)at);
+    } else {
+        quote = slice_sub(was, start, end - start);
+        if (!redact_text(r, &quote, e))
+            return false;
+        at = quote.len ? nearest(now, quote, (size_t)((double)start / (double)was.len * (double)now.len)) : -1;
+    }
+    if (at < 0 || !quote.len || (size_t)at + quote.len > UINT32_MAX)
         ev->start = ev->end = 0, ev->quote = slice_str("");
     else
         ev->start = (uint32_t)at, ev->end = (uint32_t)((size_t)at + quote.len), ev->quote = quote;
@@ -52,13 +115,13 @@ static const struct message *message_of(const struct run *run, const struct evid
     return t && ev->message >= 0 && (size_t)ev->message < t->nmessages ? &t->messages[ev->message] : NULL;
 }
 
-static bool redact_evidence(struct redaction *r, const struct run *was, const struct run *run, struct evidence *list, size_t n, struct err *e)
+static bool redact_evidence(struct redaction *r, struct moved *m, const struct run *was, const struct run *run, struct evidence *list, size_t n, struct err *e)
 {
     bool ok = true;
     for (size_t i = 0; i < n && ok; i++) {
         struct slice before = run_part(was, message_of(was, &list[i]), list[i].part), now = run_part(run, message_of(run, &list[i]), list[i].part);
         if (before.ptr != now.ptr || before.len != now.len)
-            ok = move_evidence(r, before, now, &list[i], e);
+            ok = move_evidence(r, m, before, now, &list[i], e);
         ok = ok && redact_text(r, &list[i].part, e);
     }
     return ok;
@@ -84,16 +147,17 @@ bool finding_redact(struct redaction *r, struct finding *f, struct err *e)
 
 static bool redact_carried(struct redaction *r, const struct run *was, const struct run *run, struct err *e)
 {
+    struct moved moved = {0};
     bool ok = true;
     for (size_t i = 0; run->carried && i < run->carried->n && ok; i++) {
         struct finding *f = &run->carried->items[i];
-        ok = redact_finding(r, f, e) && redact_evidence(r, was, run, f->evidence, f->nevidence, e);
+        ok = redact_finding(r, f, e) && redact_evidence(r, &moved, was, run, f->evidence, f->nevidence, e);
     }
     for (size_t i = 0; run->judged && i < run->judged->n && ok; i++) {
         struct judgment *j = &run->judged->items[i];
         ok = redact_json(r, &j->answer, e) && redact_text(r, &j->decision, e) && redact_text(r, &j->explanation, e) &&
              redact_json(r, &j->distribution, e) && redact_text(r, &j->raw, e) && redact_text(r, &j->error, e) &&
-             redact_evidence(r, was, run, j->evidence, j->nevidence, e);
+             redact_evidence(r, &moved, was, run, j->evidence, j->nevidence, e);
     }
     return ok;
 }

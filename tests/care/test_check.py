@@ -11,7 +11,7 @@ DAMAGE = [
     ("UPDATE task SET passed = passed + 1 WHERE n = 1", "counts", "task ", True),
     ("UPDATE task SET verdict = (verdict + 1) % 3 WHERE n = 1", "counts", "verdict", True),
     ("UPDATE task_model SET failed = failed + 1", "counts", "model", True),
-    ("DELETE FROM task_model WHERE task = 1", "counts", "shows no models", True),
+    ("DELETE FROM task_model WHERE task = 1", "counts", "for a model", True),
     ("UPDATE collection SET findings = findings - 1 WHERE n = 1", "counts", "collection sample", True),
     ("DELETE FROM gram_part WHERE id = (SELECT min(id) FROM gram_part)", "search index", "could not go on", True),
     ("UPDATE gram_part SET data = (SELECT data FROM gram_part ORDER BY id DESC LIMIT 1) WHERE id = (SELECT min(id) FROM gram_part)", "search index", "", True),

@@ -181,6 +181,8 @@ def test_old_runs_go_and_those_that_somebody_works_with_stay():
         s.send("POST", "prune", {}, 202)
         job = next(j for j in s.all("jobs") if j["kind"] == "prune")
         assert s.get(f"jobs/{job['id']}", wait=30)["result"] == counted
+        told = [(r["actor"], r["action"], r["target"], r["detail"]) for r in s.get("audit", limit=1000)["items"] if r["actor"].startswith("job:")]
+        assert told == [("job:prune", "job:prune", s.get("collections/c")["id"], {"deleted_runs": 2})], told
         left = {r["external_id"] for r in s.all("collections/c/runs")}
         assert left == {"young", "labelled", "tagged", "noted", "confirmed", "found-label"}, left
         assert s.get("collections/own")["runs"] == 10

@@ -142,6 +142,21 @@ def test_webhooks_are_told_and_signed():
     ear.close()
 
 
+def test_who_does_not_answer_keeps_nobody_waiting():
+    ear = Listener()
+    with Server("--private-webhooks") as s, socket.create_server(("127.0.0.1", 0)) as silent:
+        slow = s.send("POST", "webhooks", {"url": f"http://127.0.0.1:{silent.getsockname()[1]}"}, 201)
+        for _ in range(12):
+            s.send("POST", f"webhooks/{slow['id']}/test", {}, 202)
+        held = silent.accept()
+        quick = s.send("POST", "webhooks", {"url": ear.url}, 201)
+        for _ in range(3):
+            s.send("POST", f"webhooks/{quick['id']}/test", {}, 202)
+        ear.wait(3, 8) # an attempt takes up to 15 s
+        held[0].close()
+    ear.close()
+
+
 def test_webhooks_are_told_what_judges_said_and_what_failed():
     ear = Listener()
     with Judging(options=("--private-webhooks",)) as (s, model):

@@ -299,12 +299,52 @@ static void evidence_moves(void **state)
     assert_int_equal(evidence[1].start, strlen("first " MARK " "));
 }
 
+/* Much evidence of one long part is moved in one look at it. */
+static void much_evidence(void **state)
+{
+    (void)state;
+    enum { LINES = 20000, PIECES = 2000 };
+    static struct evidence evidence[PIECES];
+    struct run run;
+    struct message message;
+    struct str text = STR_INIT(SIZE_MAX), line = STR_INIT(200);
+    for (int i = 0; i < LINES; i++) {
+        str_reset(&line);
+        str_printf(&line, "%06d it is always the same that stands here, over and over %s\n", i, i % 10 ? "" : KEY);
+        if (i % (LINES / PIECES) == 0)
+            evidence[i / (LINES / PIECES)] = (struct evidence){.part = slice_str("text"), .start = (uint32_t)text.len, .end = (uint32_t)(text.len + line.len - 5)};
+        str_add_slice(&text, str_slice(&line));
+    }
+    message_init(&message);
+    message.text = str_slice(&text);
+    for (int i = 0; i < PIECES; i++)
+        evidence[i].quote = slice_sub(message.text, evidence[i].start, evidence[i].end - evidence[i].start); /* ends in the key */
+    struct finding finding = {.evidence = evidence, .nevidence = PIECES};
+    struct findings carried = {&finding, 1, 1};
+    struct transcript transcript = {.messages = &message, .nmessages = 1};
+    run_init(&run);
+    run.transcripts = &transcript;
+    run.ntranscripts = 1;
+    run.carried = &carried;
+    int64_t began = clock_monotonic_us();
+    OK(run_redact(&redaction, &run, &e));
+    assert_true(clock_monotonic_us() - began < 3000000);
+    for (int i = 0; i < PIECES; i++) {
+        char number[20];
+        snprintf(number, sizeof number, "%06d", i * (LINES / PIECES));
+        assert_true(quote_stands(&evidence[i], &run, &message) && slice_starts(evidence[i].quote, number));
+        assert_true(slice_eq(slice_sub(evidence[i].quote, evidence[i].quote.len - strlen(MARK), strlen(MARK)), slice_str(MARK)));
+    }
+    str_free(&text);
+    str_free(&line);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_form),   cmocka_unit_test(looks_like_one), cmocka_unit_test(only_the_password), cmocka_unit_test(json),
         cmocka_unit_test(own_forms),   cmocka_unit_test(without_end),    cmocka_unit_test(hostile),           cmocka_unit_test(whole_run),
-        cmocka_unit_test(evidence_moves),
+        cmocka_unit_test(evidence_moves), cmocka_unit_test(much_evidence),
     };
     return cmocka_run_group_tests_name("secrets", tests, set_up, tear_down);
 }

@@ -116,11 +116,29 @@ static void a_job_that_never_ends_is_told_of(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM delivery WHERE event = 'job.failed'"), 2);
 }
 
+static void a_paused_webhook_gathers_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct webhook_row hook;
+    struct delivery_row row;
+    struct slice secret;
+    OK(store_webhook_add(f->store, &(struct webhook_row){.url = S("http://x.example/")}, &f->a, &hook, &secret, &e));
+    OK(store_delivery_test(f->store, hook.id, &f->a, &row, &e));
+    OK(store_webhook_change(f->store, hook.id, 0, true, &f->a, &hook, &e));
+    put_flagged(f, "a");
+    look(f);
+    assert_int_equal(number(f, "SELECT count(*) FROM delivery"), 1);
+    assert_int_equal(number(f, "SELECT state FROM delivery"), DELIVERY_WAITING);
+    OK(db_script(f->store->db, "UPDATE delivery SET created_at = '2020-01-01T00:00:00.000Z'", &e));
+    look(f);
+    assert_int_equal(number(f, "SELECT state FROM delivery"), DELIVERY_FAILED); /* nobody waits for that any more */
+}
+
 static void one_attempt(struct fixture *f, struct delivery_row *out)
 {
     struct delivery_rows rows;
     OK(db_script(f->store->db, "UPDATE delivery SET next_at = 0", &e));
-    OK(store_deliveries_claim(f->store, 8, 60000000, &f->a, &rows, &e));
+    OK(store_deliveries_claim(f->store, 8, SLICE_NONE, 60000000, &f->a, &rows, &e));
     assert_int_equal(rows.n, 1);
     *out = rows.items[0];
 }
@@ -139,6 +157,24 @@ static void a_lease_that_is_over_says_nothing_any_more(void **state)
     OK(store_delivery_end(f->store, &slow, 500, S("it answered 500"), false, &e));
     assert_int_equal(number(f, "SELECT state FROM delivery"), DELIVERY_DELIVERED);
     assert_int_equal(number(f, "SELECT status FROM delivery"), 200);
+}
+
+static void one_of_each_webhook_is_told_at_a_time(void **state)
+{
+    struct fixture *f = *state;
+    struct webhook_row hooks[2];
+    struct delivery_row row;
+    struct delivery_rows rows;
+    struct slice secret;
+    for (int i = 0; i < 2; i++) {
+        OK(store_webhook_add(f->store, &(struct webhook_row){.url = S("http://x.example/")}, &f->a, &hooks[i], &secret, &e));
+        for (int n = 0; n < 3; n++)
+            OK(store_delivery_test(f->store, hooks[i].id, &f->a, &row, &e));
+    }
+    OK(store_deliveries_claim(f->store, 8, hooks[0].id, 60000000, &f->a, &rows, &e));
+    assert_true(rows.n == 1 && slice_eq(rows.items[0].webhook, hooks[1].id));
+    OK(store_deliveries_claim(f->store, 8, SLICE_NONE, 60000000, &f->a, &rows, &e));
+    assert_true(rows.n == 2 && !slice_eq(rows.items[0].webhook, rows.items[1].webhook));
 }
 
 static void a_clock_that_is_set_back_puts_nothing_off_for_long(void **state)
@@ -162,6 +198,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(each_finding_is_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_that_never_ends_is_told_of, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_lease_that_is_over_says_nothing_any_more, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_paused_webhook_gathers_nothing, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_of_each_webhook_is_told_at_a_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_clock_that_is_set_back_puts_nothing_off_for_long, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

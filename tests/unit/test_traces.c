@@ -1,6 +1,7 @@
 /* Spans of many traces: joined however they come, in bounded memory; and as fast as they are many. */
 #include "ingest/fmt_otlp.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,11 +13,22 @@ struct heard {
     size_t runs, messages, largest;
     struct str ids;
     size_t fail_at;
+    const char *refusal; /* what is to be refused, in these words */
+    size_t refused;
+    size_t memory;       /* the most in use when a run came */
 };
+
+static size_t memory_in_use(void)
+{
+    struct mallinfo2 m = mallinfo2(); /* all zeros where a sanitizer has its own allocator */
+    return m.uordblks + m.hblkhd;
+}
 
 static bool hear(void *ctx, struct arena *arena, struct run *run, struct err *e)
 {
     struct heard *h = ctx;
+    size_t memory = memory_in_use();
+    h->memory = memory > h->memory ? memory : h->memory;
     h->runs++;
     h->messages += run_count_messages(run);
     str_addz(&h->ids, h->ids.len ? " " : "");
@@ -27,8 +39,12 @@ static bool hear(void *ctx, struct arena *arena, struct run *run, struct err *e)
 
 static void refuse(void *ctx, struct slice location, enum err_code code, const char *message)
 {
-    (void)ctx, (void)location, (void)code;
-    fail_msg("%s", message);
+    struct heard *h = ctx;
+    (void)location;
+    if (!h->refusal || !strstr(message, h->refusal))
+        fail_msg("%s", message);
+    assert_int_equal(code, ERR_TOO_LARGE);
+    h->refused++;
 }
 
 /* One export. */
@@ -41,7 +57,7 @@ static void add_text(struct traces *all, struct heard *h, const char *json)
     size_t count;
     assert_true(jread(a, arena_dup(a, slice_str(json)), NULL, NULL, &v, &e));
     assert_true(otlp_add(all, &a, slice_str("here"), v, &sink, &count, &e));
-    assert_int_equal(count, 1);
+    assert_true(count > 0);
     fmt_discard(a);
 }
 
@@ -188,10 +204,96 @@ static void many(void **state)
     str_free(&h.ids);
 }
 
+/* One export with the roots of many traces and then what is below them: each is one run, and not all are in memory before the first
+ * is made. */
+static void one_export_of_many_traces(void **state)
+{
+    (void)state;
+    enum { TRACES = 5000, LEVELS = 3, KB = 1024 };
+    struct heard h = {.ids = STR_INIT(1 << 20)};
+    struct str json = STR_INIT((size_t)1 << 28);
+    str_addz(&json, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[]},\"scopeSpans\":[{\"spans\":[");
+    for (int i = 0; i < TRACES * LEVELS; i++)
+        str_printf(&json, "%s{\"traceId\":\"t%d\",\"spanId\":\"s%d\",\"parentSpanId\":\"%s%.0d\",\"attributes\":[{\"key\":\"gen_ai.prompt\",\"value\":"
+                          "{\"stringValue\":\"%d\"}}]}",
+                   i ? "," : "", i % TRACES, i + 1, i < TRACES ? "" : "s", i < TRACES ? 0 : i % TRACES + 1, i);
+    str_addz(&json, "]}]}]}");
+    struct traces *all = otlp_new_within(256 * KB);
+    struct arena *a = fmt_arena();
+    struct jvalue *v;
+    struct err e = {0};
+    size_t count;
+    const struct sink sink = {.run = hear, .refuse = refuse, .ctx = &h};
+    assert_true(jread(a, str_slice(&json), NULL, NULL, &v, &e));
+    size_t before = memory_in_use();
+    assert_true(otlp_add(all, &a, slice_str("here"), v, &sink, &count, &e));
+    assert_true(h.runs > TRACES / 2);
+    end(all, &h);
+    fmt_discard(a);
+    assert_int_equal(h.runs, TRACES);
+    assert_true(h.memory < before + (size_t)8 * KB * KB);
+    str_free(&json);
+    str_free(&h.ids);
+}
+
+/* A long resource that many spans share is kept, written out and read once, not with each of them. */
+static void many_spans_of_one_resource(void **state)
+{
+    (void)state;
+    enum { SPANS = 2000, ATTRIBUTES = 2000, MB = 1 << 20 };
+    struct heard h = {.ids = STR_INIT(1 << 20)};
+    struct str json = STR_INIT((size_t)1 << 28);
+    str_addz(&json, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    for (int i = 0; i < ATTRIBUTES; i++)
+        str_printf(&json, "%s{\"key\":\"key%d\",\"value\":{\"stringValue\":\"%d\"}}", i ? "," : "", i, i);
+    str_addz(&json, "]},\"scopeSpans\":[{\"spans\":[");
+    for (int i = 0; i < SPANS; i++)
+        str_printf(&json, "%s{\"traceId\":\"t\",\"spanId\":\"s%d\"}", i ? "," : "", i);
+    str_addz(&json, "]}]}]}");
+    struct traces *all = otlp_new_within(MB);
+    size_t before = memory_in_use();
+    add_text(all, &h, json.ptr);
+    end(all, &h);
+    assert_int_equal(h.runs, 1);
+    assert_true(h.memory < before + (size_t)16 * MB);
+    str_free(&json);
+    str_free(&h.ids);
+}
+
+/* It is refused by its name, whether it is long or only takes much; others are not. */
+static void a_trace_without_end(void **state)
+{
+    (void)state;
+    enum { WITHIN = 20000, SPANS = 1500 };
+    struct heard h = {.ids = STR_INIT(1 << 20), .refusal = "the trace \"t1\" takes more than 640000 bytes of memory"};
+    struct traces *all = otlp_new_within(WITHIN);
+    for (int i = 0; i < SPANS; i++)
+        add_span(all, &h, 1, i + 1, i, "on and on");
+    add_span(all, &h, 2, 1, 0, "short");
+    end(all, &h);
+    assert_int_equal(h.refused, 1);
+    assert_string_equal(h.ids.ptr, "t2");
+    h.refusal = "the trace \"t\" has more than 500000 spans";
+    h.ids.len = 0;
+    struct str json = STR_INIT((size_t)1 << 28);
+    str_addz(&json, "{\"resourceSpans\":[{\"scopeSpans\":[{\"spans\":[");
+    for (int i = 0; i <= RUN_ITEMS; i++)
+        str_addz(&json, i ? ",{\"traceId\":\"t\"}" : "{\"traceId\":\"t\"}");
+    str_addz(&json, "]}]}]}");
+    all = otlp_new();
+    add_text(all, &h, json.ptr);
+    end(all, &h);
+    assert_int_equal(h.refused, 2);
+    assert_int_equal(h.runs, 1);
+    str_free(&json);
+    str_free(&h.ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(come_apart), cmocka_unit_test(whole_ones_go), cmocka_unit_test(a_sink_that_stops), cmocka_unit_test(from_memory), cmocka_unit_test(many),
+        cmocka_unit_test(one_export_of_many_traces), cmocka_unit_test(many_spans_of_one_resource), cmocka_unit_test(a_trace_without_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
