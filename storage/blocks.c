@@ -183,6 +183,37 @@ bool text_read(struct store *s, int64_t text, struct arena *a, struct slice *out
 
 bool blocks_text_function(void *store, int64_t text, struct slice *out, struct err *e) { return find_text(store, text, out, e); }
 
+static void add_number(struct str *s, size_t n)
+{
+    uint32_t little = htole32((uint32_t)n);
+    str_add(s, (const char *)&little, sizeof little);
+}
+
+bool block_replace(struct store *s, int64_t id, const struct slice *texts, size_t n, struct err *e)
+{
+    struct str raw = STR_INIT(SIZE_MAX);
+    for (size_t i = 0; i < n; i++)
+        str_add_slice(&raw, texts[i]);
+    for (size_t i = 0; i < n; i++)
+        add_number(&raw, texts[i].len);
+    add_number(&raw, n);
+    blocks_forget(s->blocks); /* the texts may be of there */
+    size_t bound = ZSTD_compressBound(raw.len);
+    char *packed = malloc(bound);
+    if (!packed)
+        abort();
+    size_t len = ZSTD_compress(packed, bound, raw.ptr, raw.len, 1);
+    struct stmt *q = db_prepare(s->db, "UPDATE block SET data = $1 WHERE id = $2", e);
+    bind_blob(q, slice_of(packed, ZSTD_isError(len) ? 0 : len));
+    bind_int(q, id);
+    bool ok = ZSTD_isError(len) ? err_set(e, ERR_INTERNAL, "a block could not be packed: %s", ZSTD_getErrorName(len)) : stmt_run(q, e);
+    free(packed);
+    str_free(&raw);
+    q = db_prepare(s->db, "DELETE FROM block_hash WHERE block = $1", e);
+    bind_int(q, id);
+    return ok && stmt_run(q, e);
+}
+
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
 bool blocks_release(struct store *s, int64_t run, struct err *e)

@@ -29,6 +29,10 @@ bool block_read(struct store *s, int64_t id, const struct block **out, struct er
 /* A copy of a text; TEXT_NONE gives an absent slice. */
 bool text_read(struct store *s, int64_t text, struct arena *a, struct slice *out, struct err *e);
 
+/* In a write transaction: another row of the same texts in the block's place. By no hash is one of them known any more, so that no text that is
+ * written later is taken for one that was there. */
+bool block_replace(struct store *s, int64_t id, const struct slice *texts, size_t n, struct err *e);
+
 /* ---- life ------------------------------------------------------------------------------------------------------------ */
 
 struct blocks *blocks_new(void);

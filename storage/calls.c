@@ -2,6 +2,7 @@
 #include "storage/judging.h"
 
 #include "base/clock.h"
+#include "text/secrets.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -56,6 +57,13 @@ static bool unpack(struct arena *a, struct slice data, struct slice *out, struct
     size_t n = ZSTD_decompress(raw, size, data.ptr, data.len);
     *out = slice_of(raw, (size_t)size);
     return n == size || err_set(e, ERR_IO, "a model's reply is damaged in the database; restore a backup");
+}
+
+bool reply_redact(struct redaction *r, struct slice *packed, struct err *e)
+{
+    struct slice raw;
+    uint64_t before = r->replaced;
+    return unpack(r->arena, *packed, &raw, e) && redact_json(r, &raw, e) && (r->replaced == before || pack(r->arena, raw, packed, e));
 }
 
 static struct slice key_of(const struct call_row *call) { return slice_of((const char *)call->key, sizeof call->key); }

@@ -93,6 +93,10 @@ bool db_add_function(struct db *db, const char *name, db_text_function function,
  * is written anew as a whole. */
 bool db_vacuum(struct db *db, int64_t pages, struct err *e);
 
+/* Writes the whole file anew, in one transaction of its own under the lock, and empties the WAL: no byte of what was deleted is left in either. Takes
+ * the room of the file once more. ERR_BUSY: a reader kept the WAL for a minute. */
+bool db_rewrite(struct db *db, struct err *e);
+
 /* Brings the database to this program's version (migrate.c). ERR_NEWER: it is ahead of it. Without `write` nothing is changed. */
 bool db_migrate(struct db *db, bool write, struct err *e);
 /* Used by migrate.c alone: turns a new file into what we keep: WAL, 16 KB pages. Under the lock, outside a transaction. */

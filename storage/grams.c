@@ -235,7 +235,7 @@ static bool add_segment(struct store *s, struct segment *fresh, struct err *e)
     for (; ok && read < taken; read++) /* the oldest first */
         ok = segment_read(s, newest[taken - 1 - read].id, &parts[read], e) && segment_delete(s, newest[taken - 1 - read].id, e);
     parts[taken] = fresh;
-    ok = ok && segments_merge(s, parts, taken + 1, &merged, e) && (!merged || segment_write(s, merged, e));
+    ok = ok && segments_merge(s, parts, taken + 1, &merged, e) && (!merged || segment_write(s, merged, 0, e));
     for (size_t i = 0; i < read; i++)
         segment_free(parts[i]);
     segment_free(merged);
@@ -273,6 +273,61 @@ bool grams_write(struct store *s, const struct grams *g, int64_t first_block, st
         segment_free(fresh);
     }
     return ok;
+}
+
+/* The segment with another row of grams for the block at `place`. */
+static bool reword_place(const struct segment *seg, uint32_t place, const uint8_t *bits, struct segment *out, struct err *e)
+{
+    uint16_t was[SEGMENT_BLOCKS], now[SEGMENT_BLOCKS];
+    memcpy(out->blocks, seg->blocks, seg->n * sizeof *seg->blocks);
+    for (uint32_t h = 0; h < GRAM_BUCKETS; h++) {
+        size_t nwas, n = 0;
+        bool in = bits[h / 8] >> h % 8 & 1;
+        if (!segment_get(seg, h, was, &nwas, e))
+            return false;
+        for (size_t i = 0; i < nwas; i++) {
+            if (in && was[i] >= place)
+                now[n++] = (uint16_t)place, in = false;
+            if (was[i] != place)
+                now[n++] = was[i];
+        }
+        if (in)
+            now[n++] = (uint16_t)place;
+        segment_put(out, h, now, n);
+    }
+    segment_put(out, GRAM_BUCKETS, NULL, 0);
+    return true;
+}
+
+static bool reword_segment(struct store *s, int64_t id, int64_t block, const uint8_t *bits, struct err *e)
+{
+    struct segment *seg;
+    if (!segment_read(s, id, &seg, e))
+        return false;
+    struct segment *out = segment_new(seg->n);
+    uint32_t place = 0;
+    while (place < seg->n && seg->blocks[place] != block)
+        place++;
+    bool ok = place == seg->n ||
+              (reword_place(seg, place, bits, out, e) && segment_delete(s, id, e) && segment_write(s, out, id, e));
+    segment_free(seg);
+    segment_free(out);
+    return ok;
+}
+
+bool grams_reword(struct store *s, int64_t block, const struct slice *texts, size_t n, struct err *e)
+{
+    uint8_t bits[GRAM_BUCKETS / 8] = {0};
+    for (size_t i = 0; i < n; i++)
+        grams_mark(texts[i], bits);
+    struct stmt *q = db_prepare(s->db, "SELECT id FROM gram_segment WHERE $1 BETWEEN first AND last", e);
+    bind_int(q, block);
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    int64_t id = take_int(q);
+    stmt_reset(q);
+    return reword_segment(s, id, block, bits, e);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------------------------------- */

@@ -19,6 +19,8 @@ size_t grams_bytes(const struct grams *g);
  * nobody is not written, and others go when their last run is deleted: what is not there is left out, here and whenever segments
  * are merged, and search passes over the rest. */
 bool grams_write(struct store *s, const struct grams *g, int64_t first_block, struct err *e);
+/* In a write transaction: the block, where the index has it, now says these texts. */
+bool grams_reword(struct store *s, int64_t block, const struct slice *texts, size_t n, struct err *e);
 /* Empties g: after the commit. */
 void grams_reset(struct grams *g);
 

@@ -16,4 +16,8 @@ bool judge_item_done(struct store *s, int64_t job, int64_t item, enum item_state
 /* The version of a rubric with that body, `version` before others; *out 0: there is none. */
 bool rubric_version_of(struct store *s, struct slice name, int64_t version, const unsigned char hash[HASH_SIZE], int64_t *out, struct err *e);
 
+/* What table model_call holds of a reply, packed, without its secrets; without any it stays as it is. */
+struct redaction;
+bool reply_redact(struct redaction *r, struct slice *packed, struct err *e);
+
 #endif

@@ -1,6 +1,7 @@
 #include "storage/pieces.h"
 
 #include "base/clock.h"
+#include "text/secrets.h"
 
 #include <endian.h>
 #include <stdlib.h>
@@ -522,5 +523,24 @@ bool store_piece_groups_end(struct store *s, const struct piece_group *groups, s
     ZSTD_freeCCtx(zstd);
     bool ok = db_write(s->db, e) && db_end(s->db, end_all(s, groups, built ? packed : NULL, n, e), e);
     arena_free(&a);
+    return ok;
+}
+
+bool pieces_redact(struct redaction *r, struct slice *packed, struct err *e)
+{
+    struct slice raw;
+    struct piece piece;
+    struct str out = STR_INIT(SIZE_MAX);
+    uint64_t before = r->replaced;
+    bool ok = unpack(r->arena, *packed, &raw, e);
+    while (ok && raw.len)
+        if ((ok = take_raw(&raw, &piece, e) && redact_json(r, &piece.body, e)))
+            add_raw(&out, &piece);
+    if (ok && r->replaced != before) {
+        ZSTD_CCtx *zstd = packer();
+        *packed = pack(zstd, r->arena, str_slice(&out));
+        ZSTD_freeCCtx(zstd);
+    }
+    str_free(&out);
     return ok;
 }

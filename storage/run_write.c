@@ -300,9 +300,11 @@ static bool replace_run(struct writer *w, const struct prepared *p, const struct
     arena_free(&a);
     if (!ok)
         return false;
-    struct stmt *q = db_prepare(s->db, "UPDATE finding SET task = $1 WHERE run = $2", e);
+    struct stmt *q = db_prepare(s->db, "UPDATE finding SET task = $1 WHERE run = $2 AND task IS NOT $1", e);
     bind_count(q, w->task ? w->task : -1);
     bind_int(q, w->run);
+    if (place->reworded)
+        return stmt_run(q, e) && counts_drop_task(s, place->collection, old.task, e);
     const struct subject subject = {place->collection, w->run, w->task};
     const struct findings_change change = {.now = p->findings.items, .n = p->findings.n};
     bool changed = false;
@@ -313,7 +315,7 @@ static bool replace_run(struct writer *w, const struct prepared *p, const struct
 static bool write_incomplete(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
 {
     bool changed = false;
-    return (place->outcome == PUT_NEW && !p->nincomplete) ||
+    return place->reworded || (place->outcome == PUT_NEW && !p->nincomplete) ||
            incomplete_change(w->store, w->run, p->incomplete, p->nincomplete, NULL, 0, false, &changed, e);
 }
 
@@ -327,7 +329,7 @@ bool run_write(struct store *s, struct pack *pack, const struct prepared *p, con
               write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, place->collection, e) &&
               digest_write(s, place->collection, w.run, &p->digest, e) && uses_write(s, &w.uses, w.run, e) &&
               write_incomplete(&w, p, place, e) &&
-              judgments_carry(s, w.run, place->collection, &p->judgments, true, &judged, e) && (place->grows || place->keep_labels || labels_change(s, w.run, &p->run, true, true, &labelled, e));
+              judgments_carry(s, w.run, place->collection, &p->judgments, true, &judged, e) && (place->grows || labels_change(s, w.run, &p->run, true, true, &labelled, e));
     uses_free(&w.uses);
     return ok;
 }

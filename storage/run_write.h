@@ -57,13 +57,16 @@ struct place {
     int64_t run;              /* PUT_UPDATED: the key of the row to replace */
     struct slice id;          /* PUT_NEW: the run's UUID */
     bool grows;               /* PUT_UPDATED: the run says all that it said, and more */
-    bool keep_labels;         /* put_target */
+    bool reworded;            /* PUT_UPDATED: the run says the same in other words, and what was found and said of it is not touched */
 };
 
 /* Both in a write transaction that ends with blocks_sweep.
  * Writes the rows of a run, after pack_settle. A replaced run keeps its id, what was said of it by hand, and
  * the reviews of findings that are made again. */
 bool run_write(struct store *s, struct pack *pack, const struct prepared *p, const struct place *place, struct err *e);
+/* One more way to write one that is there, of a put for its collection: what it says now takes the place of what it said. No finding, judgment, label,
+ * file or time of it changes. The put is empty before and after. */
+bool run_reword(struct put *p, int64_t key, int64_t imported, const struct put_name *name, const struct run *run, struct err *e);
 /* A run and all that is of it goes. */
 bool run_remove(struct store *s, int64_t run, struct err *e);
 /* Those of them that are still there, by key, with the sweep; *deleted grows by them. */

@@ -146,7 +146,8 @@ static bool write_head(struct store *s, const struct segment *seg, unsigned part
     for (uint32_t i = 0; i < seg->n; i++)
         len += varint_put(bytes + len, (uint64_t)(seg->blocks[i] - (i ? seg->blocks[i - 1] : 0)));
     struct stmt *q = db_prepare(s->db,
-        "INSERT INTO gram_segment (first, last, n, part_bits, blocks) VALUES ($1, $2, $3, $4, $5)", e);
+        "INSERT INTO gram_segment (id, first, last, n, part_bits, blocks) VALUES ($1, $2, $3, $4, $5, $6)", e);
+    bind_count(q, *id ? *id : -1);
     bind_int(q, seg->blocks[0]);
     bind_int(q, seg->blocks[seg->n - 1]);
     bind_int(q, seg->n);
@@ -166,12 +167,11 @@ static bool write_part(struct store *s, int64_t id, struct slice data, struct er
     return stmt_run(q, e);
 }
 
-bool segment_write(struct store *s, const struct segment *seg, struct err *e)
+bool segment_write(struct store *s, const struct segment *seg, int64_t id, struct err *e)
 {
     unsigned bits = 0;
     while (bits < PART_BITS_MAX && seg->len >> bits > PART_BYTES)
         bits++;
-    int64_t id;
     bool ok = write_head(s, seg, bits, &id, e);
     uint32_t width = GRAM_BUCKETS >> bits;
     unsigned char *data = malloc(width / 8 + seg->len);

@@ -26,7 +26,8 @@ void segment_put(struct segment *seg, uint32_t hash, const uint16_t *places, siz
 /* `places` has room for SEGMENT_BLOCKS. */
 bool segment_get(const struct segment *seg, uint32_t hash, uint16_t *places, size_t *n, struct err *e);
 
-bool segment_write(struct store *s, const struct segment *seg, struct err *e);
+/* `id`: of one that was deleted, whose place it takes; 0: it is the newest. */
+bool segment_write(struct store *s, const struct segment *seg, int64_t id, struct err *e);
 bool segment_read(struct store *s, int64_t id, struct segment **out, struct err *e);
 bool segment_delete(struct store *s, int64_t id, struct err *e);
 

@@ -295,6 +295,42 @@ bool db_vacuum(struct db *db, int64_t pages, struct err *e)
     return ok;
 }
 
+static void drop_idle(struct db *db)
+{
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct stmt **at = &db->buckets[i]; *at;) {
+            struct stmt *q = *at;
+            if (q->busy) {
+                at = &q->next;
+                continue;
+            }
+            *at = q->next;
+            sqlite3_finalize(q->raw);
+            free(q);
+            db->nstatements--;
+        }
+}
+
+static bool empty_wal(struct db *db, struct err *e)
+{
+    int left = 0, rc = sqlite3_wal_checkpoint_v2(db->raw, NULL, SQLITE_CHECKPOINT_TRUNCATE, &left, NULL);
+    if (rc == SQLITE_BUSY)
+        return err_set(e, ERR_BUSY, "somebody has been reading %s for a minute, so that %s-wal still holds what was there; do it again when they are done",
+                       db->path, db->path);
+    return rc == SQLITE_OK || failed(db, rc, e);
+}
+
+bool db_rewrite(struct db *db, struct err *e)
+{
+    if (!db_lock(db, e))
+        return false;
+    drop_idle(db);
+    db->wrote = true;
+    bool ok = db_script(db, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e) && (db->memory || empty_wal(db, e));
+    db_unlock(db);
+    return ok;
+}
+
 /* ---- transactions ---------------------------------------------------------------------------------------------------- */
 
 bool db_read(struct db *db, struct err *e)
@@ -373,22 +409,6 @@ static uint64_t hash_text(const char *sql)
     for (; len; len--)
         hash = (hash ^ (unsigned char)*sql++) * UINT64_C(0x9e3779b97f4a7c15);
     return hash ^ hash >> 32;
-}
-
-static void drop_idle(struct db *db)
-{
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (struct stmt **at = &db->buckets[i]; *at;) {
-            struct stmt *q = *at;
-            if (q->busy) {
-                at = &q->next;
-                continue;
-            }
-            *at = q->next;
-            sqlite3_finalize(q->raw);
-            free(q);
-            db->nstatements--;
-        }
 }
 
 struct stmt *db_prepare(struct db *db, const char *sql, struct err *e)

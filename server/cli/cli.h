@@ -53,6 +53,7 @@ struct cli {
     size_t noptions, nsettings; /* the last nsettings of them are those of telltale.yaml, whose texts live in `settings` */
     struct arena settings;
     struct rulebook *book;    /* NULL until rules are asked for */
+    bool redact;              /* as if --redact were given: the command is about nothing else */
     size_t nproblems;         /* in its rules and settings */
 };
 
@@ -156,6 +157,7 @@ extern const struct column finding_columns[]; /* of view_finding() */
 int cmd_serve(struct cli *cli);
 int cmd_prune(struct cli *cli);
 int cmd_vacuum(struct cli *cli);
+int cmd_redact(struct cli *cli);
 int cmd_import(struct cli *cli);
 int cmd_scan(struct cli *cli);
 int cmd_collections(struct cli *cli);

@@ -233,6 +233,12 @@ static const struct option_row prune_options[] = {
     {0, "dry-run", NULL, "only count"},
     {0},
 };
+static const struct option_row redact_options[] = {
+    {'c', "collection", "NAME", "only in this collection"},
+    {0, "config", "FILE", "settings with secrets of your own (default: $TELLTALE_CONFIG, or telltale.yaml)"},
+    {0, "dry-run", NULL, "only count"},
+    {0},
+};
 static const struct option_row no_options[] = {{0}};
 
 const struct option_row global_options[] = {
@@ -345,6 +351,12 @@ const struct command commands[] = {
     {"vacuum", "", "give the room that deleted runs left back to the disk",
      "In small steps, beside a running server. A database of an older program is written anew as a whole, once, which takes its size again on\n"
      "the disk for a while.", no_options, 0, 0, cmd_vacuum},
+    {"redact", "", "replace the secrets in what is stored already by [redacted:KIND]",
+     "What --redact of an import does before anything is stored, done to what is: runs, findings, judgments, labels, notes, traces and events they are\n"
+     "built of, jobs and names of files; of replies of models, saved queries and the log of changes, too, with -c as well. Ids, reviews, labels and tags\n"
+     "stay, and evidence stands where its words now are. Uploads that failed are deleted. Then the database is written anew as a whole, so that no old\n"
+     "byte is left in it: that takes its size again on the disk for a while, and others cannot write meanwhile. Cut short, do it again. Backups and\n"
+     "exports made before hold what they held.", redact_options, 0, 0, cmd_redact},
     {"delete", "run ID | runs | collection ID", "delete a run, all runs that the filters name, or a collection", NULL, delete_options, 1, 2, cmd_delete},
     {"check", "", "look whether everything that is stored is whole and fits together",
      "Each page and index of the file, rows that belong to others, each text and the messages that say it, the quotes of findings and judgments word\n"

@@ -295,6 +295,17 @@ int access_check(struct access *access, struct request *r, struct answer *a, str
     return may(access, r, a, e);
 }
 
+int access_check_query(const struct request *r, struct err *e)
+{
+    for (size_t i = 0; i < r->args.n; i++) {
+        const struct param *p = r->args.items[i].param;
+        if (p->may && r->args.items[i].number && !(r->who.scopes & p->may))
+            return err_set(e, ERR_FORBIDDEN, "\"%s\" needs a token with the scope %s too, which \"%.*s\" has not", p->name,
+                           scope_names[__builtin_ctz(p->may)], SLICE_ARG(r->who.name)), err_http_status(ERR_FORBIDDEN);
+    }
+    return 0;
+}
+
 bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e)
 {
     struct access *access = r->server->access;

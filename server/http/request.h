@@ -61,6 +61,7 @@ struct param {
     const char *words;        /* "native|csv" */
     bool required;
     const char *about;
+    enum may may;             /* of a flag in a query: the scope that it needs beyond what its call needs; 0: none */
 };
 /* Lists of params end with a row without a name (params.h has those of the routes). */
 

@@ -361,6 +361,10 @@ bool secrets_find(const struct redaction *r, struct slice text, struct secret_sp
     return true;
 }
 
+size_t secrets_count(const struct secrets *s) { return s->n; }
+
+struct slice secrets_kind(const struct secrets *s, size_t form) { return s->forms[form].kind; }
+
 /* ---- redacting ---------------------------------------------------------------------------------------------------------- */
 
 size_t redact_mark_len(const struct secret_span *span) { return sizeof mark_begin - 1 + span->kind.len + 1; }
@@ -381,6 +385,8 @@ static struct slice replaced(struct redaction *r, struct slice text, const struc
     struct slice copy = arena_dup(r->arena, str_slice(&out));
     str_free(&out);
     r->replaced += spans->n;
+    for (size_t i = 0; r->kinds && i < spans->n; i++)
+        r->kinds[spans->items[i].form]++;
     return copy;
 }
 

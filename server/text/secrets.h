@@ -31,6 +31,10 @@ bool secrets_compile(const struct secret_own *own, size_t n, struct secrets **ou
 struct secrets *secrets_ref(struct secrets *s);
 void secrets_unref(struct secrets *s);
 
+/* How many forms there are, and what each is a form of; a kind may have several. */
+size_t secrets_count(const struct secrets *s);
+struct slice secrets_kind(const struct secrets *s, size_t form);
+
 struct secret_span {
     size_t start, end;       /* bytes */
     struct slice kind;
@@ -47,6 +51,7 @@ struct redaction {
     struct regex_scratch *scratch;
     struct arena *arena;     /* of what is written anew */
     uint64_t replaced;       /* secrets so far */
+    uint64_t *kinds;         /* the same by form, secrets_count() of them; NULL: nobody asks */
 };
 
 /* All functions below: false where a pattern did not come to an end on a text (ERR_LIMIT): then nothing of it may be kept. */

@@ -296,8 +296,27 @@ def test_who_only_puts_in_says_nothing_of_runs_with_it():
     put(s, "aaa", [header, mine], "admin")
     mine["id"] = next(r["id"] for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"] == "labelled")
     for changed in ({}, {"name": "another name"}): # the same run again, and replaced: from its own file, which says no labels now
-        put(s, "aaa", [header, {**mine, "id": None, "labels": [], **changed}], "ingest", "&replace=true")
+        put(s, "aaa", [header, {**mine, "id": None, "labels": [], **changed}], "ingest")
         assert of_mine() == [("alphaword-set", "the boss")], changed
+
+
+def test_who_only_puts_in_replaces_nothing():
+    s, _, _ = two()
+    doc = json.loads(s.ask("GET", "/openapi.json").body)
+    flags = [(path, p["name"]) for _, path, o in routes(doc) for p in o["parameters"] if "x-telltale-scope" in p]
+    assert flags == [("/api/v1/collections/{c}/uploads", "replace")], flags
+    of_kept = lambda: [(r["id"], r["messages"]) for r in s.ask("GET", "collections/aaa/runs?limit=1000").json()["items"] if r["external_id"].startswith("kept")]
+    send = lambda messages, token, query="": s.ask("POST", f"collections/aaa/uploads?filename=kept.jsonl&wait=20{query}", jsonl([
+        {"id": "kept", "messages": [{"role": "user", "content": f"word {i}"} for i in range(messages)]}, {"id": "kept-2", "messages": [{"role": "user", "content": "x"}]}]).encode(), token=token)
+    assert send(3, "admin").json()["state"] == "done"
+    before = of_kept()
+    assert len(before) == 2, before
+    send(1, "ingest", "&replace=1").problem(403, "replace", "review")
+    assert of_kept() == before
+    assert send(1, "ingest", "&replace=0").json()["result"]["runs"]["new"] == 1 and set(before) < set(of_kept()), "it is another run beside those that are there"
+    s.bind("ci", "aaa", scopes=("ingest", "review"))
+    assert send(2, "ci", "&replace=1").json()["result"]["runs"]["updated"] == 1
+    assert sorted(m for _, m in of_kept()) == [1, 1, 2], of_kept()
 
 
 def test_who_only_puts_in_makes_and_hides_no_findings():
@@ -672,6 +691,15 @@ def test_files_are_sent_with_a_token():
         telltale("unused.db", "import", "--to", url, "-c", name, file, TELLTALE_TOKEN=s.tokens["ingest"]) # it may not even look whether it is there
         assert len([r for r in s.ask("GET", f"collections/{name.replace(' ', '%20')}/runs").json()["items"] if r["external_id"].startswith("sent-")]) == 2
     telltale("unused.db", "import", "--to", url, "-c", "aaa", file, status=1, TELLTALE_TOKEN=s.tokens["only b"])
+    with open(file, "w", encoding="utf-8") as f:
+        f.write(jsonl([chat("sent-1", "changed"), chat("sent-2", "other words")]))
+    sent = lambda token: json.loads(telltale("unused.db", "import", "--json", "--to", url, "-c", "bbb", file, TELLTALE_TOKEN=s.tokens[token]))["runs"]
+    with_ingest = sent("ingest")
+    assert (with_ingest["new"], with_ingest["updated"], with_ingest["duplicate"]) == (1, 0, 1), with_ingest
+    with open(file, "w", encoding="utf-8") as f:
+        f.write(jsonl([chat("sent-1", "changed again"), chat("sent-2", "other words")]))
+    with_admin = sent("admin")
+    assert (with_admin["new"], with_admin["updated"], with_admin["duplicate"]) == (0, 1, 1), with_admin
 
 
 def test_the_servers_of_these_tests_end():

@@ -108,8 +108,12 @@ def places_of(s):
 
 
 def seen(s):
+    return seen_in(s, [*NOWHERE, CARD])
+
+
+def seen_in(s, secrets):
     """{secret: where} of those that stand somewhere, as they are or escaped in JSON."""
-    forms = {secret: {secret.encode(), json.dumps(secret)[1:-1].encode(), secret.replace("/", "\\/").encode()} for secret in [*NOWHERE, CARD]}
+    forms = {secret: {secret.encode(), json.dumps(secret)[1:-1].encode(), secret.replace("/", "\\/").encode()} for secret in secrets}
     out = {}
     for where, data in places_of(s):
         for secret, ways in forms.items():
@@ -199,6 +203,126 @@ def test_redacted_before_anything_is_kept():
             assert report["redacted"] == 0 and report["rejected" if "rejected" in report else "runs"], report
         # What is kept for a while is for nobody else to read.
         assert not s.spool()
+
+
+def told(s, *command, code=0):
+    ran = subprocess.run([PROGRAM, "--db", s.db, *command], capture_output=True, timeout=120, text=True)
+    assert ran.returncode == code, (command, ran)
+    return ran.stdout
+
+
+def bytes_of(s):
+    return {name: open(os.path.join(folder, name), "rb").read() for folder, _, names in os.walk(s.path) for name in names}
+
+
+def rows(db, sql):
+    con = sqlite3.connect(f"file:{db}?mode=ro", uri=True)
+    out = con.execute(sql).fetchall()
+    con.close()
+    return out
+
+
+def test_redacted_in_place():
+    """What was stored before: beside a running server, and what people said of it stays."""
+    with Judging(plan={"keep_bodies": True}, more="") as (s, model):
+        s.collection()
+        plant(s)
+        s.send("POST", "rubrics", {"text": RUBRIC}, 201)
+        judged(s)
+        # Another collection says some of the same, and uses texts of the same blocks.
+        s.collection("d")
+        s.upload(jsonl([chat("kept", "nothing to hide " * 20), chat("other", ALL)]), filename="d.jsonl", collection="d")
+        exposed = [f for f in s.all("collections/c/findings") if f["detector"] == "secret-exposure"]
+        confirmed, run = exposed[0]["id"], exposed[0]["run"]["id"]
+        s.send("PATCH", f"findings/{confirmed}", {"status": "confirmed", "note": "seen: " + SAYS[0]})
+        s.send("POST", "labels", {"set": "l", "run": run, "value": {"why": SAYS[1]}})
+        told(s, "tag", "-c", "c", "by hand")
+        told(s, "tag", "-c", "c", SAYS[2])
+        s.send("POST", "queries", {"name": "q " + SAYS[3], "text": f"SELECT '{SAYS[4]}'"}, 201)
+        ids = {r["id"] for r in s.all("collections/c/runs")}
+        findings = {f["id"] for f in s.all("collections/c/findings")}
+        kept = "SELECT count(*), sum(state), sum(j.content_hash = r.content_hash) FROM judgment j JOIN run r ON r.n = j.run"
+        judgments = rows(s.db, kept)
+        # An upload that failed, and waits for another try.
+        failed = "11111111-1111-8111-8111-111111111111"
+        with sqlite3.connect(s.db) as con:
+            con.execute("INSERT INTO job (id, kind, collection, state, created_at, payload) SELECT ?, 'import', id, 3, '2026-01-01T00:00:00Z', '{}' FROM collection WHERE name = 'c'",
+                        [failed])
+        con.close()
+        with open(os.path.join(s.db + ".spool", failed), "w") as f:
+            f.write(ALL)
+        before = bytes_of(s)
+        dry = json.loads(told(s, "redact", "-c", "c", "--dry-run", "--json"))
+        assert dry["changed"] > len(PLANTED) and {n: b for n, b in bytes_of(s).items() if not n.endswith("-shm")} == {n: b for n, b in before.items() if not n.endswith("-shm")}
+        report = json.loads(told(s, "redact", "-c", "c", "--json"))
+        assert report["changed"] == dry["changed"] and set(report["kinds"]) == set(PLANTED) and report["secrets"] >= dry["secrets"], (report, dry)
+        assert report["uploads_deleted"] == 1 and s.get(f"jobs/{failed}")["state"] == "cancelled" and failed not in s.spool()
+        # The other collection says what it said.
+        assert json.dumps(ALL) in s.ask("GET", "collections/d/export?as=native").body.decode()
+        own = s.ask("GET", "collections/c/export?as=native").body.decode()
+        assert not [x for x in NOWHERE if x in own or json.dumps(x)[1:-1] in own]
+        everything = json.loads(told(s, "redact", "--json"))
+        assert everything["changed"] == 2 and everything["runs"] == len(ids) + 3, everything # one of d, and the events of Langfuse in their own collection
+        assert not (found := seen_in(s, [*NOWHERE])), found
+        # People's words, ids, places.
+        assert {r["id"] for r in s.all("collections/c/runs")} == ids and {f["id"] for f in s.all("collections/c/findings")} == findings
+        review = s.get(f"findings/{confirmed}")
+        assert review["status"] == "confirmed" and review["note"].startswith("seen: ") and "[redacted:" in review["note"], review
+        now = s.get(f"runs/{run}")
+        assert "by hand" in now["tags"] and any("[redacted:" in t for t in now["tags"]) and "[redacted:" in json.dumps(s.get("labels", run=run)), now
+        assert rows(s.db, kept) == judgments
+        for f in s.all("collections/c/findings"):
+            assert all("[redacted:" in e["quote"] or f["detector"] != "secret-exposure" for e in f["evidence"][:1]), f
+        assert s.get("search", q="redacted")["items"] and not s.get("search", q=NOWHERE[3])["items"]
+        told(s, "check")
+        # Twice changes nothing.
+        state = rows(s.db, "SELECT n, hex(content_hash) FROM run"), rows(s.db, "SELECT * FROM span"), rows(s.db, "SELECT hex(data) FROM block")
+        again = json.loads(told(s, "redact", "--json"))
+        assert (again["secrets"], again["changed"]) == (0, 0), again
+        assert state == (rows(s.db, "SELECT n, hex(content_hash) FROM run"), rows(s.db, "SELECT * FROM span"), rows(s.db, "SELECT hex(data) FROM block"))
+        # What is exported comes back as it is, and what was read once is known without its secrets.
+        own, new = os.path.join(s.path, "own.jsonl"), os.path.join(s.path, "new.db")
+        told(s, "export", "-c", "c", "--to", own)
+        for command in (["import", "-c", "c", own], ["export", "-c", "c", "--to", own + "2"], ["check"]):
+            ran = subprocess.run([PROGRAM, "--db", new, *command], capture_output=True, timeout=60)
+            assert ran.returncode == 0, ran
+        with open(own) as a, open(own + "2") as b:
+            assert a.read() == b.read()
+
+
+def test_redacted_in_place_is_as_at_import():
+    with tempfile.TemporaryDirectory() as folder:
+        source, old, new = (os.path.join(folder, name) for name in ("a.jsonl", "old.db", "new.db"))
+        with open(source, "w") as f:
+            f.write(jsonl([chat(f"r{i}", f"{i} ß {says}, twice {says} and on") for i, says in enumerate([*SAYS, ALL, "none"])]))
+
+        def tell(db, *command):
+            ran = subprocess.run([PROGRAM, "--db", db, *command], capture_output=True, timeout=60, text=True)
+            assert ran.returncode == 0, (command, ran)
+            return ran.stdout
+
+        tell(old, "import", "-c", "c", source)
+        tell(new, "import", "--redact", "-c", "c", source)
+        tell(old, "redact", "-c", "c")
+        sql = "SELECT external_id, hex(content_hash) FROM run ORDER BY external_id"
+        assert rows(old, sql) == rows(new, sql)
+        tell(old, "check")
+        with open(source, "a") as f:
+            f.write(" \n")
+        # Texts that others say lie in one block with what was taken away.
+        shared = {"role": "user", "content": "what they all say " * 9, "extra": {"note": "what all of them carry " * 9}}
+        for name, messages in (("b", [shared, {"role": "assistant", "content": "so: " + ALL, "extra": {"note": ALL}}]), ("c", [shared, {"role": "assistant", "content": "no"}])):
+            with open(os.path.join(folder, name), "w") as f:
+                f.write(json.dumps({"id": name, "messages": messages}))
+            tell(old, "import", "-c", "c", f.name, "--jobs", "1")
+        assert [where for where, data in values_of(old) if NOWHERE[0].encode() in data]
+        assert json.loads(tell(old, "redact", "--json"))["changed"] == 1
+        for where, data in values_of(old):
+            assert not [x for x in NOWHERE if x.encode() in data], where
+        tell(old, "check")
+        assert json.loads(tell(old, "search", "what they all say", "-c", "c", "--json"))["items"]
+        assert json.loads(tell(old, "import", "--redact", "-c", "c", source, "--json"))["runs"]["duplicate"] == len(SAYS) + 2
+        assert tell(old, "audit").count("telltale redact") == 2
 
 
 def test_nobody_else_reads_an_upload():
