@@ -31,6 +31,8 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e);
 void db_close(struct db *db);
 const char *db_path(const struct db *db);
 struct sqlite3 *db_raw(struct db *db); /* for query.c, which lets users write SQL, and backup.c */
+/* Was it for want of room, on the disk or in a quota, that SQLite just ended with `rc` on this thread? */
+bool db_had_no_room(struct sqlite3 *raw, int rc);
 /* Statements of read transactions fail with ERR_LIMIT soon after *stop is set; NULL: none does. */
 void db_break_off(struct db *db, const atomic_bool *stop);
 

@@ -5,12 +5,12 @@
 #include "base/hash.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "http/route.h"
 #include "storage/care.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     RATES = 4096,           /* tokens and addresses that are counted at one time; */
@@ -68,11 +68,9 @@ static void *keep_used(void *ctx)
     struct access *access = ctx;
     bool ending = false;
     while (!ending) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec += USED_S;
+        int64_t until = clock_monotonic_us() + USED_S * INT64_C(1000000);
         pthread_mutex_lock(&access->lock);
-        while (!access->ending && pthread_cond_timedwait(&access->wake, &access->lock, &until) == 0)
+        while (!access->ending && cond_wait_until(&access->wake, &access->lock, until))
             ;
         ending = access->ending;
         pthread_mutex_unlock(&access->lock);
@@ -417,17 +415,13 @@ static bool has_tokens(struct store *s, struct err *e)
 bool access_open(const char *db, bool closed, struct access **out, struct err *e)
 {
     struct access *access = calloc(1, sizeof *access);
-    pthread_condattr_t clock;
     if (!access)
         return err_set(e, ERR_IO, "out of memory");
     *out = access;
     access->closed = closed;
     access->db = db;
     pthread_mutex_init(&access->lock, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&access->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    cond_init(&access->wake);
     if (!store_open(db, STORE_READ, &access->store, e))
         return false;
     if (!closed)
