@@ -5,6 +5,7 @@
 #include "base/hash.h"
 #include "base/jsonw.h"
 #include "base/log.h"
+#include "base/threads.h"
 #include "http/route.h"
 #include "storage/care.h"
 
@@ -13,7 +14,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum {
     RATES = 4096,           /* tokens and addresses that are counted at one time; */
@@ -126,10 +126,9 @@ static void *keep_up(void *ctx)
     struct access *access = ctx;
     bool ending = false;
     for (int64_t write_at = clock_monotonic_us() + USED_S * INT64_C(1000000); !ending;) {
-        int64_t next = clock_monotonic_us() + LOOK_MS * 1000;
-        const struct timespec until = {.tv_sec = next / 1000000, .tv_nsec = next % 1000000 * 1000};
+        int64_t until = clock_monotonic_us() + LOOK_MS * 1000;
         pthread_mutex_lock(&access->lock);
-        while (!access->ending && pthread_cond_timedwait(&access->wake, &access->lock, &until) == 0)
+        while (!access->ending && cond_wait_until(&access->wake, &access->lock, until))
             ;
         ending = access->ending;
         pthread_mutex_unlock(&access->lock);
@@ -519,7 +518,6 @@ static bool has_tokens(struct store *s, struct err *e)
 bool access_open(const char *db, bool closed, struct access **out, struct err *e)
 {
     struct access *access = calloc(1, sizeof *access);
-    pthread_condattr_t clock;
     if (!access)
         return err_set(e, ERR_IO, "out of memory");
     *out = access;
@@ -528,10 +526,7 @@ bool access_open(const char *db, bool closed, struct access **out, struct err *e
     pthread_mutex_init(&access->loading, NULL);
     pthread_mutex_init(&access->asking, NULL);
     pthread_mutex_init(&access->lock, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&access->wake, &clock);
-    pthread_condattr_destroy(&clock);
+    cond_init(&access->wake);
     if (!store_open(db, STORE_READ, &access->quotas, e))
         return false;
     if (!closed)

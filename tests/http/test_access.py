@@ -431,7 +431,7 @@ def test_an_agent_is_shown_only_tools_that_it_may_call():
     assert set(everything) - set(reading) == {n for n, t in everything.items() if t["writes"]}, "a token that reads is refused just what changes something"
     s.bind("reader of bbb", "bbb", scopes=("read",))
     bound = listed("reader of bbb")
-    assert "query" not in bound and {"get_run", "list_runs", "search"} <= set(bound), bound
+    assert {"get_run", "list_runs", "search", "query", "query_schema"} <= set(bound), bound
 
 
 # ---- browsers ------------------------------------------------------------------------------------------------------------------------
