@@ -25,6 +25,7 @@ enum {
     DEADLINE_US = 10 * 1000 * 1000,
     OPERATIONS_PER_CLOCK = 20,
     STEPS_PER_CLOCK = 1 << 20,
+    PLACES_PER_CLOCK = 1 << 12,
 };
 
 /* What the views read. */
@@ -206,6 +207,13 @@ static enum like_result like(struct like *l, struct slice text)
     return p == l->end ? LIKE_YES : LIKE_NO;
 }
 
+static void end_late(sqlite3_context *context)
+{
+    struct query *query = sqlite3_user_data(context);
+    query->late = true;
+    sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+}
+
 /* like(PATTERN, TEXT [, ESCAPE]), which is what TEXT LIKE PATTERN calls. */
 static void sql_like(sqlite3_context *context, int n, sqlite3_value **values)
 {
@@ -227,10 +235,7 @@ static void sql_like(sqlite3_context *context, int n, sqlite3_value **values)
     switch (like(&l, text)) {
     case LIKE_NO: sqlite3_result_int(context, 0); break;
     case LIKE_YES: sqlite3_result_int(context, 1); break;
-    case LIKE_LATE:
-        query->late = true;
-        sqlite3_result_error_code(context, SQLITE_INTERRUPT);
-        break;
+    case LIKE_LATE: end_late(context); break;
     }
 }
 
@@ -248,21 +253,31 @@ static void sql_instr(sqlite3_context *context, int n, sqlite3_value **values)
     sqlite3_result_int64(context, place);
 }
 
+/* The n-th of many places: is the query's time over? Then the function has ended. */
+static bool late_at(sqlite3_context *context, size_t n)
+{
+    const struct query *query = sqlite3_user_data(context);
+    bool late = n % PLACES_PER_CLOCK == 0 && store_late(query->store, query->deadline_us);
+    if (late)
+        end_late(context);
+    return late;
+}
+
 static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
 {
     if (any_null(values, n))
         return;
     struct slice text = argument(values[0]), old = argument(values[1]), new = argument(values[2]);
     const char *end = text.ptr + text.len;
-    size_t size = text.len; /* of what comes out */
-    bool found_any = false;
+    size_t size = text.len, places = 0; /* size: of what comes out */
     for (const char *p = text.ptr; size <= SQL_VALUE_BYTES && old.len; p += old.len) {
         if (!(p = memmem(p, (size_t)(end - p), old.ptr, old.len)))
             break;
         size = size - old.len + new.len;
-        found_any = true;
+        if (late_at(context, ++places))
+            return;
     }
-    if (!found_any) {
+    if (!places) {
         sqlite3_result_value(context, values[0]);
         return;
     }
@@ -284,6 +299,10 @@ static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
             break;
         memcpy(q, new.ptr, new.len);
         q += new.len;
+        if (late_at(context, places--)) {
+            sqlite3_free(out);
+            return;
+        }
     }
     sqlite3_result_text64(context, out, (sqlite3_uint64)(q - out), sqlite3_free, SQLITE_UTF8);
 }

@@ -4,13 +4,18 @@
 set -u
 cd "$(dirname "$0")/.."
 O=${O:-build}
-export O
+ASAN_OPTIONS=${ASAN_OPTIONS:-}
+TSAN_OPTIONS=${TSAN_OPTIONS:-}
+export O ASAN_OPTIONS TSAN_OPTIONS
 log=$O/test-log
 
 # run.sh part NAME COMMAND...: its output counts by lines of the form "N passed, N failed" (the last one) or cmocka's own.
 if [ "${1:-}" = part ]; then
 	name=$2
 	shift 2
+	# What a sanitizer (BUILD=asan or tsan) has to say about any process of a part, the killed and the unheard too, stands in files of its own.
+	reports=$(cd "$log" && pwd)/$name.sanitizer
+	export ASAN_OPTIONS="log_path=$reports:$ASAN_OPTIONS" TSAN_OPTIONS="log_path=$reports:$TSAN_OPTIONS"
 	"$@" >"$log/$name.txt" 2>&1
 	status=$?
 	line=$(grep -aE '^[0-9]+ passed, [0-9]+ failed' "$log/$name.txt" | tail -n 1)
@@ -24,12 +29,16 @@ if [ "${1:-}" = part ]; then
 	# A crash, or a part in which nothing ran, is a failure of its own.
 	if [ "$status" -ne 0 ] && [ "$f" -eq 0 ]; then f=1; fi
 	if [ "$p" -eq 0 ] && [ "$f" -eq 0 ]; then f=1; fi
+	for report in "$reports".*; do
+		if [ -e "$report" ]; then f=$((f + 1)); fi
+	done
 	echo "$p $f" >"$log/$name.count"
 	# One write, so that what parts say does not mix.
 	said=$(
 		printf '%-24s%s passed, %s failed\n' "$name" "$p" "$f"
 		grep -aE '^(SKIPPED|NOT RUN)' "$log/$name.txt"
 		if [ "$f" -gt 0 ]; then tail -n 60 "$log/$name.txt"; fi
+		cat "$reports".* 2>/dev/null | head -n 100
 	)
 	echo "$said"
 	exit 0
