@@ -37,7 +37,7 @@ WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md deploy/completion.*))
 UNITS    := $(sort $(wildcard deploy/systemd/*))
 
-.PHONY: all run test test-llm lint bench bench-web score fuzz soak sanitize install deb test-deb test-deploy clean packages packages-test web
+.PHONY: all run test test-llm lint bench bench-web score fuzz soak sanitize install deb test-deb test-image test-deploy clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -159,6 +159,10 @@ deb: all | $(STAMPS)/packages-deb
 # The package looked at by lintian, then installed, upgraded, removed and purged in a root of its own.
 test-deb: all | $(STAMPS)/packages-deb
 	@sh tests/deploy/deb.sh $O
+
+# The image built and run without root, on a root that cannot be written.
+test-image: all | $(STAMPS)/packages-deb
+	@sh tests/deploy/image.sh $O
 
 # The examples of deploy/ before the real nginx and Caddy.
 test-deploy: all | $(STAMPS)/packages-deb $(STAMPS)/packages-test

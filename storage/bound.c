@@ -27,6 +27,8 @@ enum {
     ORIGINS = sizeof origins / sizeof *origins,
     COLUMNS_MAX = 30,         /* a bit each in an int */
     WANTED_MAX = 8,           /* columns that are looked up at one time */
+    ASKED_OFTEN = 3,          /* from then on rows are kept; */
+    KEPT_BYTES = 64 << 20,    /* no more than that of a view */
     STATEMENT_BYTES = 64 << 10,
 };
 
@@ -49,7 +51,7 @@ struct statement {
     bool busy;
 };
 
-/* How rows of a view are read for a query: all of them; those that a key gives; or, by columns that are no key, all of them for the first time, and
+/* How rows of a view are read for a query: all of them; those that a key gives; or, by columns that are no key, all of them for the first few times, and
  * from then on (a join asks again and again) those that the columns give, of rows that were kept with an index. */
 struct plan {
     struct plan *next;
@@ -58,17 +60,18 @@ struct plan {
     char wanted[WANTED_MAX + 1]; /* columns that have a value, 'a' + place each */
     bool by_key;
     int asked;
-    struct slice read, find;  /* from the view, and of what was kept; absent: nothing is kept */
+    bool too_large;           /* to be kept */
+    struct db *kept;          /* NULL: not yet */
+    struct slice read, find;  /* from the view, and of what is kept */
     struct statement *reading, *finding;
 };
 
 struct bound {
     struct store *store;
-    struct db *here, *scratch; /* where queries run; where rows are kept */
+    struct db *here;          /* where queries run */
     struct arena arena, query;
     struct table tables[ORIGINS];
     struct plan *plans;
-    int nkept;
 };
 
 struct vtab { sqlite3_vtab base; const struct table *table; };
@@ -153,22 +156,28 @@ static struct plan *plan_of(const struct table *t, int used, const char *wanted,
             return p;
     struct plan *p = arena_new(&b->query, struct plan);
     *p = (struct plan){.next = b->plans, .table = t, .used = used, .by_key = by_key};
-    strcpy(p->wanted, wanted);
+    memcpy(p->wanted, wanted, strlen(wanted) + 1);
     p->read = read_of(b, p);
     return b->plans = p;
 }
 
 /* ---- rows that are kept ------------------------------------------------------------------------------------------------ */
 
+/* SQLITE_FULL: there is more than may be kept. */
 static int copy_rows(sqlite3 *db, sqlite3_stmt *from, const char *insert, int columns)
 {
     sqlite3_stmt *to = NULL;
+    int64_t bytes = 0;
     int rc = sqlite3_prepare_v2(db, insert, -1, &to, NULL);
     while (rc == SQLITE_OK && (rc = sqlite3_step(from)) == SQLITE_ROW) {
         rc = SQLITE_OK;
-        for (int i = 0; i < columns && rc == SQLITE_OK; i++)
+        for (int i = 0; i < columns && rc == SQLITE_OK; i++) {
             rc = sqlite3_bind_value(to, i + 1, sqlite3_column_value(from, i));
-        if (rc == SQLITE_OK) {
+            bytes += 10 + (sqlite3_column_type(from, i) == SQLITE_TEXT ? sqlite3_column_bytes(from, i) : 0);
+        }
+        if (rc == SQLITE_OK && bytes > KEPT_BYTES) {
+            rc = SQLITE_FULL;
+        } else if (rc == SQLITE_OK) {
             sqlite3_step(to);
             rc = sqlite3_reset(to);
         }
@@ -177,37 +186,43 @@ static int copy_rows(sqlite3 *db, sqlite3_stmt *from, const char *insert, int co
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
+/* Into a database of their own, which goes where there are too many. */
 static int keep_rows(struct bound *b, struct plan *p)
 {
     struct str make = STR_INIT(STATEMENT_BYTES), insert = STR_INIT(STATEMENT_BYTES), find = STR_INIT(STATEMENT_BYTES);
-    const int name = b->nkept++, columns = p->table->ncolumns;
+    const int columns = p->table->ncolumns;
     struct statement *from = NULL;
-    str_printf(&make, "CREATE TABLE t%d (which", name);
-    str_printf(&insert, "INSERT INTO t%d VALUES (?", name);
-    str_printf(&find, "SELECT * FROM t%d WHERE ", name);
+    str_addz(&make, "CREATE TABLE kept (which");
+    str_addz(&insert, "INSERT INTO kept VALUES (?");
+    str_addz(&find, "SELECT * FROM kept WHERE ");
     for (int i = 0; i < columns; i++) {
         str_printf(&make, ", c%d", i);
         str_addz(&insert, ", ?");
     }
-    str_printf(&make, "); CREATE INDEX i%d ON t%d (", name, name);
+    str_addz(&make, "); CREATE INDEX by ON kept (");
     str_addz(&insert, ")");
     for (int i = 0; p->wanted[i]; i++) {
         str_printf(&make, "%sc%d", i ? ", " : "", p->wanted[i] - 'a');
         str_printf(&find, "%sc%d = ?%d", i ? " AND " : "", p->wanted[i] - 'a', i + 1);
     }
     str_addz(&make, "); BEGIN");
-    int rc = b->scratch || db_open(":memory:", true, &b->scratch, NULL) ? SQLITE_OK : SQLITE_NOMEM;
+    int rc = db_open(":memory:", true, &p->kept, NULL) ? SQLITE_OK : SQLITE_NOMEM;
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db_raw(b->scratch), make.ptr, NULL, NULL, NULL);
+        rc = sqlite3_exec(db_raw(p->kept), make.ptr, NULL, NULL, NULL);
     if (rc == SQLITE_OK)
         rc = take_statement(b, db_raw(b->store->db), p->read, &p->reading, &from);
     if (rc == SQLITE_OK)
-        rc = copy_rows(db_raw(b->scratch), from->raw, insert.ptr, columns + 1);
+        rc = copy_rows(db_raw(p->kept), from->raw, insert.ptr, columns + 1);
     give_back(from);
     if (rc == SQLITE_OK)
-        rc = sqlite3_exec(db_raw(b->scratch), "COMMIT", NULL, NULL, NULL);
-    if (rc == SQLITE_OK)
-        p->find = arena_dup(&b->query, str_slice(&find));
+        rc = sqlite3_exec(db_raw(p->kept), "COMMIT", NULL, NULL, NULL);
+    p->find = arena_dup(&b->query, str_slice(&find));
+    if (rc == SQLITE_FULL) {
+        db_close(p->kept);
+        p->kept = NULL;
+        p->too_large = true;
+        rc = SQLITE_OK;
+    }
     str_free(&make);
     str_free(&insert);
     str_free(&find);
@@ -239,7 +254,8 @@ static int disconnect_table(sqlite3_vtab *v)
     return SQLITE_OK;
 }
 
-/* What is looked up: "this column is that value", of columns whose values are of one kind. */
+/* What is looked up: "this column is that value", of columns whose values are of one kind. For a list of values of what is no key one look at all rows
+ * is better than one for each. */
 static int best_index(sqlite3_vtab *v, sqlite3_index_info *info)
 {
     const struct table *t = ((const struct vtab *)v)->table;
@@ -249,7 +265,7 @@ static int best_index(sqlite3_vtab *v, sqlite3_index_info *info)
     for (int i = 0; i < info->nConstraint && n < WANTED_MAX; i++) {
         const struct sqlite3_index_constraint *c = &info->aConstraint[i];
         if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < 0 || t->columns[c->iColumn].values == VALUES_MIXED ||
-            sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
+            sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0 || (!t->columns[c->iColumn].key && sqlite3_vtab_in(info, i, -1)))
             continue;
         wanted[n++] = (char)('a' + c->iColumn);
         info->aConstraintUsage[i].argvIndex = n; /* SQLite looks at the values again */
@@ -285,12 +301,21 @@ static int close_cursor(sqlite3_vtab_cursor *base)
     return SQLITE_OK;
 }
 
+/* In words of ours: SQLite's would be about a statement that nobody has seen. */
+static int failed(sqlite3_vtab_cursor *base, int rc)
+{
+    if (rc == SQLITE_ERROR && !base->pVtab->zErrMsg)
+        base->pVtab->zErrMsg = sqlite3_mprintf("the view %s could not be read; `telltale check` says whether the database is damaged",
+                                               table_of((struct cursor *)base)->origin->view);
+    return rc;
+}
+
 static int next_row(sqlite3_vtab_cursor *base)
 {
     struct cursor *c = (struct cursor *)base;
     int rc = sqlite3_step(c->at->raw);
     c->end = rc != SQLITE_ROW;
-    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : failed(base, rc);
 }
 
 static bool fits(enum values values, sqlite3_value *value)
@@ -317,12 +342,12 @@ static int choose(const struct table *t, int used, const char *wanted, sqlite3_v
     }
     fit[n] = '\0';
     struct plan *p = plan_of(t, used, fit, by_key);
-    bool again = n && !by_key && p->asked++;
-    if (again && !p->find.ptr)
+    if (n && !by_key && !p->too_large && !p->kept && ++p->asked > ASKED_OFTEN)
         rc = keep_rows(b, p);
+    const bool kept = p->kept;
     if (rc == SQLITE_OK)
-        rc = again ? take_statement(b, db_raw(b->scratch), p->find, &p->finding, out) : take_statement(b, db_raw(b->store->db), p->read, &p->reading, out);
-    for (int i = 0; i < n && (by_key || again) && rc == SQLITE_OK; i++)
+        rc = kept ? take_statement(b, db_raw(p->kept), p->find, &p->finding, out) : take_statement(b, db_raw(b->store->db), p->read, &p->reading, out);
+    for (int i = 0; i < n && (by_key || kept) && rc == SQLITE_OK; i++)
         rc = sqlite3_bind_value((*out)->raw, i + 1, fitting[i]);
     return rc;
 }
@@ -337,7 +362,7 @@ static int filter(sqlite3_vtab_cursor *base, int used, const char *wanted, int a
         if (sqlite3_value_type(values[i]) == SQLITE_NULL) /* nothing is equal to it */
             return SQLITE_OK;
     int rc = choose(table_of(c), used, wanted, values, &c->at);
-    return rc == SQLITE_OK ? next_row(base) : rc;
+    return rc == SQLITE_OK ? next_row(base) : failed(base, rc);
 }
 
 static int at_end(sqlite3_vtab_cursor *base) { return ((struct cursor *)base)->end; }
@@ -470,12 +495,10 @@ void bound_end(struct bound *b)
     for (struct plan *p = b->plans; p; p = p->next) {
         finalize(p->reading);
         finalize(p->finding);
+        db_close(p->kept);
     }
-    db_close(b->scratch);
     arena_free(&b->query);
     b->plans = NULL;
-    b->scratch = NULL;
-    b->nkept = 0;
 }
 
 void bound_close(struct bound *b)

@@ -1,5 +1,5 @@
-/* Private to storage/: one connection to the database, at the level of statements. sqlite.c alone knows SQLite; query.c
- * and ration.c too, which fence in what users write, and backup.c.
+/* Private to storage/: one connection to the database, at the level of statements. sqlite.c alone knows SQLite; query.c,
+ * bound.c and ration.c too, which fence in what users write, and backup.c.
  *
  *     struct stmt *q = db_prepare(db, "SELECT id, name FROM collection WHERE name = $1", e);
  *     bind_text(q, name);

@@ -195,6 +195,10 @@ QUESTIONS = [
     ("SELECT name, value, typeof(value) FROM scores WHERE value = 3 OR value = '3' OR value > 4 ORDER BY 1, 2", None),
     ("SELECT count(*) FROM messages WHERE text LIKE '%betaword%' AND reasoning IS NULL", None),
     ("SELECT * FROM runs WHERE id = ? OR id = ?", [None, "x"]),
+    ("SELECT external_id FROM runs WHERE model IN ('betaword-a', 'x', 'y', 'z', NULL) AND task_id IN (SELECT task_id FROM tasks) AND attempt IN (0, 2, 4) ORDER BY 1", None),
+    ("SELECT r.external_id, (SELECT count(*) FROM messages m WHERE m.role = r.exit_status OR m.role = 'user') AS n, (SELECT max(s.name) FROM scores s WHERE s.value = r.attempt) AS s"
+     " FROM runs r ORDER BY 1", None),
+    ("SELECT a.external_id, b.external_id FROM runs a, runs b, runs c WHERE a.task_id = b.task_id AND b.model = c.model AND c.attempt = a.attempt ORDER BY 1, 2", None),
 ]
 
 # What somebody tries who wants to see more.
