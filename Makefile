@@ -37,7 +37,7 @@ WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md deploy/completion.*))
 UNITS    := $(sort $(wildcard deploy/systemd/*))
 
-.PHONY: all run test test-llm lint bench bench-web score fuzz soak install deb test-deb test-deploy clean packages packages-test web
+.PHONY: all run test test-llm lint bench bench-web score fuzz soak sanitize install deb test-deb test-image test-deploy clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -114,6 +114,13 @@ SECONDS ?= 1800
 soak: all | $(STAMPS)/packages-test
 	@python3 tests/soak/run.py $O/telltale $(SECONDS)
 
+# What the program does, and SECONDS of the soak, with the sanitizers looking on: addresses, leaks and undefined behaviour, then threads. An hour
+# or two; make fuzz has the first of them too.
+sanitize:
+	@for build in asan tsan; do \
+	    PARTS='http|cli|care|test_' $(MAKE) --no-print-directory BUILD=$$build test && $(MAKE) --no-print-directory BUILD=$$build soak || exit 1; \
+	done
+
 bench: all $O/bench/parse $O/bench/rules | $(STAMPS)/packages-test
 	@python3 tests/bench/run.py $O/telltale $(BENCH)
 $O/bench/%: tests/bench/%.c $(LIB)
@@ -152,6 +159,10 @@ deb: all | $(STAMPS)/packages-deb
 # The package looked at by lintian, then installed, upgraded, removed and purged in a root of its own.
 test-deb: all | $(STAMPS)/packages-deb
 	@sh tests/deploy/deb.sh $O
+
+# The image built and run without root, on a root that cannot be written.
+test-image: all | $(STAMPS)/packages-deb
+	@sh tests/deploy/image.sh $O
 
 # The examples of deploy/ before the real nginx and Caddy.
 test-deploy: all | $(STAMPS)/packages-deb $(STAMPS)/packages-test

@@ -128,7 +128,7 @@ static bool copy_uploads(struct backup *b, bool *all, struct err *e)
 
 static bool copy_failed(struct backup *b, sqlite3 *copy, int rc, struct err *e)
 {
-    enum err_code code = (rc & 0xff) == SQLITE_FULL ? ERR_FULL : ERR_IO;
+    enum err_code code = db_had_no_room(copy, rc) ? ERR_FULL : ERR_IO;
     return err_set(e, code, "cannot write %s: %s", b->part, copy ? sqlite3_errmsg(copy) : sqlite3_errstr(rc));
 }
 

@@ -1,5 +1,5 @@
-/* Private to storage/: one connection to the database, at the level of statements. sqlite.c alone knows SQLite; query.c
- * and ration.c too, which fence in what users write, and backup.c.
+/* Private to storage/: one connection to the database, at the level of statements. sqlite.c alone knows SQLite; query.c,
+ * bound.c and ration.c too, which fence in what users write, and backup.c.
  *
  *     struct stmt *q = db_prepare(db, "SELECT id, name FROM collection WHERE name = $1", e);
  *     bind_text(q, name);
@@ -31,6 +31,8 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e);
 void db_close(struct db *db);
 const char *db_path(const struct db *db);
 struct sqlite3 *db_raw(struct db *db); /* for query.c, which lets users write SQL, and backup.c */
+/* Was it for want of room, on the disk or in a quota, that SQLite just ended with `rc` on this thread? */
+bool db_had_no_room(struct sqlite3 *raw, int rc);
 /* Statements of read transactions fail with ERR_LIMIT soon after *stop is set; NULL: none does. */
 void db_break_off(struct db *db, const atomic_bool *stop);
 

@@ -143,10 +143,7 @@ bool hunt_filter(struct hunt *h, struct sql *q, const struct filter *f)
     struct filter runs = *f;
     runs.anywhere = !f->collection.ptr;
     runs.has_findings = -1;
-    if (filter_runs(h->s, q, &runs, h->e))
-        return true;
-    str_free(&q->text);
-    return false;
+    return filter_runs(h->s, q, &runs, h->e);
 }
 
 struct slice hunt_cut(const struct hunt *h)

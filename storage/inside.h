@@ -54,6 +54,9 @@ bool store_log(struct store *s, struct slice target, struct slice detail, struct
 /* Called where the store is opened: the function, and the log. */
 bool access_install(struct store *s, struct err *e);
 
+/* What SQL that users write needs (query.c). NULL: nothing. */
+void query_free(struct query *query);
+
 /* The key of a collection, by id or name. ERR_NOT_FOUND. */
 bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e);
 /* A collection's row, by key. */

@@ -53,10 +53,8 @@ static bool list_runs(struct store *s, const struct filter *f, bool findings, st
     size_t cap = 0;
     *out = (struct ids){0};
     sql_add(&q, findings ? "SELECT f.run" : "SELECT r.n");
-    if (!(findings ? filter_findings : filter_runs)(s, &q, f, e)) {
-        str_free(&q.text);
+    if (!(findings ? filter_findings : filter_runs)(s, &q, f, e))
         return false;
-    }
     /* The order of the lists of findings and of runs. */
     sql_add(&q, findings ? " AND f.run IS NOT NULL GROUP BY f.run ORDER BY max(f.severity) DESC, f.run" : " ORDER BY r.imported DESC, r.place, r.n");
     struct stmt *rows = sql_prepare(&q, s->db, e);

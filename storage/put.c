@@ -38,7 +38,6 @@ struct put *store_put_new(struct store *s, const struct put_target *target)
     p->target.replace = target->replace;
     p->target.over = target->over;
     p->target.ctx = target->ctx;
-    p->target.keep_labels = target->keep_labels;
     p->imported = target->imported ? target->imported : clock_now_us();
     p->pack = pack_new(s);
     collection_find(s, target->collection, &p->collection, &p->error);
@@ -165,7 +164,7 @@ static bool identify(struct put *p, const struct put_name *name, const struct ru
     }
     out->run = bearer.run;
     out->outcome = !bearer.run ? PUT_NEW : bearer.same_content ? PUT_DUPLICATE : PUT_UPDATED;
-    out->own_file = p->target.replace && !p->target.keep_labels && bearer.same_path;
+    out->own_file = p->target.replace && bearer.same_path;
     arena_free(&a);
     return ok;
 }
@@ -561,7 +560,7 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
             continue;
         }
         counts[identity.outcome]++;
-        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT), p->append != NULL, p->target.keep_labels, false};
+        const struct place place = {p->collection, p->imported, identity.outcome, identity.run, slice_of(identity.id, UUID_TEXT), p->append != NULL, false};
         if (tasks && identity.outcome == PUT_UPDATED && !run->carried && !add_old_task(p, identity.run, a, tasks, e))
             return false;
         add_task(a, tasks, run);
@@ -606,7 +605,7 @@ bool store_put_commit(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
 bool run_reword(struct put *p, int64_t key, int64_t imported, const struct put_name *name, const struct run *run, struct err *e)
 {
     struct prepared to = {0};
-    const struct place place = {.collection = p->collection, .imported = imported, .outcome = PUT_UPDATED, .run = key, .grows = true, .keep_labels = true,
+    const struct place place = {.collection = p->collection, .imported = imported, .outcome = PUT_UPDATED, .run = key, .grows = true,
                                 .reworded = true};
     if (!has_collection(p, e) || !pack_catch_up(p->pack, e))
         return false;

@@ -1,4 +1,4 @@
-#include "storage/blocks.h"
+#include "storage/bound.h"
 #include "storage/inside.h"
 #include "storage/ration.h"
 
@@ -11,7 +11,8 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* SQL that a user wrote runs on our own connection, within walls:
+/* SQL that a user wrote runs on our own connection, or, of somebody who sees some collections only, on one that has nothing but what is theirs
+ * (bound.h); within walls:
  *
  * what it may name    the authorizer lets it read the views, call harmless functions, and nothing else
  * what it may do      one statement that only reads
@@ -24,6 +25,7 @@ enum {
     DEADLINE_US = 10 * 1000 * 1000,
     OPERATIONS_PER_CLOCK = 20,
     STEPS_PER_CLOCK = 1 << 20,
+    PLACES_PER_CLOCK = 1 << 12,
 };
 
 /* What the views read. */
@@ -58,6 +60,8 @@ const char *const sql_functions[] = {
 /* What runs now; the connection's functions refer to it. */
 struct query {
     const struct store *store;
+    struct bound *bound;  /* NULL until somebody asked who sees some collections only */
+    struct sqlite3 *raw;  /* where it runs */
     int64_t deadline_us;
     bool late, denied;
     const char **tables;  /* all there are; ended by NULL */
@@ -78,6 +82,12 @@ static bool is_view(const char *name)
     return view->name != NULL;
 }
 
+/* The number of a row tells how many others there are. */
+static bool is_row_number(const struct query *query, const char *table, const char *column)
+{
+    return query->bound && query->raw == bound_raw(query->bound) && is_view(table) && sqlite3_stricmp(column, "rowid") == 0;
+}
+
 /* `view`: the view within which something is named; NULL where the statement itself names it. A common table may be named as a
  * view is, and then passes for one: what it reads in that disguise is what the view reads. */
 static int authorize(void *ctx, int action, const char *first, const char *second, const char *schema, const char *view)
@@ -91,6 +101,8 @@ static int authorize(void *ctx, int action, const char *first, const char *secon
         ok = true;
         break;
     case SQLITE_READ:
+        if (is_row_number(query, first, second))
+            return SQLITE_IGNORE; /* NULL, as of a view */
         ok = is_view(first) || is_one_of(lists, first) || (is_one_of(beneath, first) && is_view(view));
         /* no column of it is read, as by count(*): a common table too, and one beneath a view without the view's name */
         if (!*second)
@@ -195,6 +207,13 @@ static enum like_result like(struct like *l, struct slice text)
     return p == l->end ? LIKE_YES : LIKE_NO;
 }
 
+static void end_late(sqlite3_context *context)
+{
+    struct query *query = sqlite3_user_data(context);
+    query->late = true;
+    sqlite3_result_error_code(context, SQLITE_INTERRUPT);
+}
+
 /* like(PATTERN, TEXT [, ESCAPE]), which is what TEXT LIKE PATTERN calls. */
 static void sql_like(sqlite3_context *context, int n, sqlite3_value **values)
 {
@@ -216,10 +235,7 @@ static void sql_like(sqlite3_context *context, int n, sqlite3_value **values)
     switch (like(&l, text)) {
     case LIKE_NO: sqlite3_result_int(context, 0); break;
     case LIKE_YES: sqlite3_result_int(context, 1); break;
-    case LIKE_LATE:
-        query->late = true;
-        sqlite3_result_error_code(context, SQLITE_INTERRUPT);
-        break;
+    case LIKE_LATE: end_late(context); break;
     }
 }
 
@@ -237,21 +253,31 @@ static void sql_instr(sqlite3_context *context, int n, sqlite3_value **values)
     sqlite3_result_int64(context, place);
 }
 
+/* The n-th of many places: is the query's time over? Then the function has ended. */
+static bool late_at(sqlite3_context *context, size_t n)
+{
+    const struct query *query = sqlite3_user_data(context);
+    bool late = n % PLACES_PER_CLOCK == 0 && store_late(query->store, query->deadline_us);
+    if (late)
+        end_late(context);
+    return late;
+}
+
 static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
 {
     if (any_null(values, n))
         return;
     struct slice text = argument(values[0]), old = argument(values[1]), new = argument(values[2]);
     const char *end = text.ptr + text.len;
-    size_t size = text.len; /* of what comes out */
-    bool found_any = false;
+    size_t size = text.len, places = 0; /* size: of what comes out */
     for (const char *p = text.ptr; size <= SQL_VALUE_BYTES && old.len; p += old.len) {
         if (!(p = memmem(p, (size_t)(end - p), old.ptr, old.len)))
             break;
         size = size - old.len + new.len;
-        found_any = true;
+        if (late_at(context, ++places))
+            return;
     }
-    if (!found_any) {
+    if (!places) {
         sqlite3_result_value(context, values[0]);
         return;
     }
@@ -273,6 +299,10 @@ static void sql_replace(sqlite3_context *context, int n, sqlite3_value **values)
             break;
         memcpy(q, new.ptr, new.len);
         q += new.len;
+        if (late_at(context, places--)) {
+            sqlite3_free(out);
+            return;
+        }
     }
     sqlite3_result_text64(context, out, (sqlite3_uint64)(q - out), sqlite3_free, SQLITE_UTF8);
 }
@@ -291,21 +321,12 @@ static const struct { const char *name; int arguments; void (*call)(sqlite3_cont
     {"ltrim", 2, sql_refused}, {"rtrim", 2, sql_refused},
 };
 
-static bool add_functions(struct store *s, struct err *e)
+static bool add_functions(sqlite3 *raw, struct query *query, struct err *e)
 {
-    if (s->query)
-        return true;
-    struct query *query = calloc(1, sizeof *query);
-    if (!query)
-        abort();
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (sqlite3_create_function_v2(db_raw(s->db), own[i].name, own[i].arguments,
-                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-                                       query, own[i].call, NULL, NULL, NULL) != SQLITE_OK) {
-            free(query);
+        if (sqlite3_create_function_v2(raw, own[i].name, own[i].arguments, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, query, own[i].call,
+                                       NULL, NULL, NULL) != SQLITE_OK)
             return err_set(e, ERR_INTERNAL, "the functions of SQL could not be registered");
-        }
-    s->query = query;
     return true;
 }
 
@@ -325,6 +346,50 @@ static const struct { int what, value; } limits[] = {
 };
 enum { LIMITS = sizeof limits / sizeof *limits };
 
+static void set_limits(sqlite3 *raw, int before[LIMITS])
+{
+    for (int i = 0; i < LIMITS; i++) {
+        int old = sqlite3_limit(raw, limits[i].what, limits[i].value);
+        if (before)
+            before[i] = old;
+    }
+}
+
+/* Where whoever acts on the store asks. */
+static bool choose_connection(struct store *s, struct err *e)
+{
+    struct query *query = s->query;
+    if (!query) {
+        if (!(query = calloc(1, sizeof *query)))
+            abort();
+        if (!add_functions(db_raw(s->db), query, e)) {
+            free(query);
+            return false;
+        }
+        s->query = query;
+    }
+    if (store_is_bound(s) && !query->bound) {
+        struct bound *bound;
+        if (!bound_open(s, &bound, e))
+            return false;
+        if (!add_functions(bound_raw(bound), query, e)) {
+            bound_close(bound);
+            return false;
+        }
+        set_limits(bound_raw(bound), NULL);
+        query->bound = bound;
+    }
+    query->raw = store_is_bound(s) ? bound_raw(query->bound) : db_raw(s->db);
+    return true;
+}
+
+void query_free(struct query *query)
+{
+    if (query)
+        bound_close(query->bound);
+    free(query);
+}
+
 /* SQLite's words, and where in the query it stopped, if it says. */
 static bool refuse_at(sqlite3 *raw, struct slice query, struct err *e)
 {
@@ -341,7 +406,7 @@ static bool refuse_at(sqlite3 *raw, struct slice query, struct err *e)
 /* Why a statement ended: of the walls, or SQLite's words. */
 static bool refuse(struct store *s, struct slice query, const struct ration *ration, int rc, struct err *e)
 {
-    sqlite3 *raw = db_raw(s->db);
+    sqlite3 *raw = s->query->raw;
     if (s->query->late || ration->out_of_time)
         return err_set(e, ERR_LIMIT, "the query took too long and was ended; ask for less, or filter more");
     if (s->query->denied)
@@ -371,7 +436,7 @@ static void declare_lists(sqlite3 *raw)
 
 static bool compile(struct store *s, struct slice text, const struct ration *ration, sqlite3_stmt **out, struct err *e)
 {
-    sqlite3 *raw = db_raw(s->db);
+    sqlite3 *raw = s->query->raw;
     const char *rest = NULL;
     sqlite3_stmt *second = NULL;
     struct arena a = {0};
@@ -507,16 +572,18 @@ bool store_sql(struct store *s, struct slice query, struct slice params, uint64_
         return err_set(e, ERR_USAGE, "the query is longer than %d KB", SQL_TEXT_BYTES >> 10);
     if (query.len && memchr(query.ptr, '\0', query.len))
         return err_set(e, ERR_USAGE, "the query holds a NUL character");
-    if (!add_functions(s, e) || !db_read(s->db, e))
+    if (!db_read(s->db, e))
         return false;
-    sqlite3 *raw = db_raw(s->db);
+    if (!choose_connection(s, e))
+        return db_end(s->db, false, e);
+    sqlite3 *const ours = db_raw(s->db), *const raw = s->query->raw;
     if (deadline_us == 0)
         deadline_us = clock_monotonic_us() + DEADLINE_US;
-    *s->query = (struct query){.store = s, .deadline_us = deadline_us};
+    *s->query = (struct query){.store = s, .bound = s->query->bound, .raw = raw, .deadline_us = deadline_us};
     struct ration ration = {.deadline_us = deadline_us, .bytes = SQL_MEMORY_BYTES};
     int before[LIMITS];
-    for (int i = 0; i < LIMITS; i++)
-        before[i] = sqlite3_limit(raw, limits[i].what, limits[i].value);
+    set_limits(ours, before);
+    sqlite3_progress_handler(ours, OPERATIONS_PER_CLOCK, look_at_clock, s->query);
     sqlite3_progress_handler(raw, OPERATIONS_PER_CLOCK, look_at_clock, s->query);
     ration_begin(&ration);
 
@@ -524,12 +591,14 @@ bool store_sql(struct store *s, struct slice query, struct slice params, uint64_
     sqlite3_stmt *q = NULL;
     bool ok = compile(s, query, &ration, &q, e) && bind_all(q, params, e) && write_answer(s, query, q, &ration, limit, out, e);
     sqlite3_finalize(q);
+    if (raw != ours)
+        bound_end(s->query->bound);
     if (!ok)
         out->len = begun;
 
     ration_end();
     db_break_off(s->db, s->stop); /* there is but one handler */
     for (int i = 0; i < LIMITS; i++)
-        sqlite3_limit(raw, limits[i].what, before[i]);
+        sqlite3_limit(ours, limits[i].what, before[i]);
     return db_end(s->db, ok, e);
 }

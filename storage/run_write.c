@@ -330,7 +330,7 @@ bool run_write(struct store *s, struct pack *pack, const struct prepared *p, con
               write_messages(&w, p, e) && write_calls(&w, p, e) && write_blobs(&w, p, place->collection, e) &&
               digest_write(s, place->collection, w.run, &p->digest, e) && uses_write(s, &w.uses, w.run, e) &&
               write_incomplete(&w, p, place, e) &&
-              judgments_carry(s, w.run, place->collection, &p->judgments, true, &judged, e) && (place->grows || place->keep_labels || labels_change(s, w.run, &p->run, true, true, &labelled, e));
+              judgments_carry(s, w.run, place->collection, &p->judgments, true, &judged, e) && (place->grows || labels_change(s, w.run, &p->run, true, true, &labelled, e));
     uses_free(&w.uses);
     return ok;
 }

@@ -58,7 +58,6 @@ struct place {
     int64_t run;              /* PUT_UPDATED: the key of the row to replace */
     struct slice id;          /* PUT_NEW: the run's UUID */
     bool grows;               /* PUT_UPDATED: the run says all that it said, and more */
-    bool keep_labels;         /* put_target */
     bool reworded;            /* PUT_UPDATED: the run says the same in other words, and what was found and said of it is not touched */
 };
 

@@ -249,10 +249,8 @@ static bool load_ids(struct store *s, const struct filter *f, struct arena *a, s
     struct sql q = sql_new(a);
     *out = (struct slices){0};
     sql_add(&q, "SELECT r.id");
-    if (!filter_runs(s, &q, f, e)) {
-        str_free(&q.text);
+    if (!filter_runs(s, &q, f, e))
         return false;
-    }
     sql_add(&q, " ORDER BY r.id");
     struct stmt *rows = sql_prepare(&q, s->db, e);
     enum step step;

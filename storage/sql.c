@@ -6,7 +6,7 @@
 
 enum { SQL_MAX = 1 << 20 };
 
-struct sql sql_new(struct arena *a) { return (struct sql){.arena = a, .text = STR_INIT(SQL_MAX)}; }
+struct sql sql_new(struct arena *a) { return (struct sql){.arena = a, .text = STR_IN(a, SQL_MAX)}; }
 void sql_add(struct sql *q, const char *text) { str_addz(&q->text, text); }
 
 void sql_value(struct sql *q, const struct value *value)
@@ -26,7 +26,6 @@ struct stmt *sql_prepare(struct sql *q, struct db *db, struct err *e)
         err_set(e, ERR_TOO_LARGE, "the filter is over %d bytes as SQL", SQL_MAX);
     else
         statement = db_prepare(db, q->text.ptr, e);
-    str_free(&q->text);
     for (size_t i = 0; i < q->nvalues; i++) {
         const struct value *v = &q->values[i];
         switch (v->type) {
@@ -266,7 +265,6 @@ static bool count_rows(struct store *s, const struct list *list, const struct fi
             stmt_reset(rows);
         }
     }
-    str_free(&q.text);
     arena_free(&a);
     return ok;
 }
@@ -288,10 +286,8 @@ static bool fill_page(struct store *s, const struct list *list, const struct fil
         sql_add(&q, ", ");
     }
     sql_add(&q, list->row);
-    if (!list->from(s, &q, f, e)) {
-        str_free(&q.text);
+    if (!list->from(s, &q, f, e))
         return false;
-    }
     if (page->after.len)
         add_after(&q, list, order, values);
     add_order(&q, list, order, limit);
@@ -329,10 +325,8 @@ bool list_keys(struct store *s, const struct list *list, const struct filter *f,
     *out = (struct ids){0};
     sql_add(&q, "SELECT ");
     sql_add(&q, list->row);
-    if (!list->from(s, &q, f, e)) {
-        str_free(&q.text);
+    if (!list->from(s, &q, f, e))
         return false;
-    }
     struct stmt *rows = sql_prepare(&q, s->db, e);
     enum step step;
     while ((step = stmt_step(rows, e)) == STEP_ROW) {

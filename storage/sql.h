@@ -26,7 +26,7 @@ void sql_add(struct sql *q, const char *text);
 void sql_int(struct sql *q, int64_t n);
 void sql_text(struct sql *q, struct slice text);
 void sql_value(struct sql *q, const struct value *value);
-/* The statement, ready to step. The text goes; values stay where they are. */
+/* The statement, ready to step. Text and values stay in the arena. */
 struct stmt *sql_prepare(struct sql *q, struct db *db, struct err *e);
 
 /* ---- filters --------------------------------------------------------------------------------------------------------- */

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,6 +53,36 @@ struct db {
     struct stmt *buckets[BUCKETS];
 };
 
+/* sqlite3_system_errno() knows nothing of what fails while a transaction commits. What SQLite logs of the system's refusals it logs where
+ * they come, on their thread; a write that fails it does not log, but its file knows. */
+static _Thread_local struct { int code, number; } refused;
+
+static void note_refusal(void *ctx, int code, const char *message)
+{
+    int number = errno;
+    (void)ctx;
+    (void)message;
+    if ((code & 0xff) == SQLITE_IOERR) {
+        refused.code = code;
+        refused.number = number;
+    }
+}
+
+static void log_refusals(void) { sqlite3_config(SQLITE_CONFIG_LOG, note_refusal, NULL); }
+
+bool db_had_no_room(struct sqlite3 *raw, int rc)
+{
+    int number = sqlite3_system_errno(raw);
+    sqlite3_file *log = NULL;
+    if (refused.code == rc)
+        number = refused.number;
+    else if (rc == SQLITE_IOERR_WRITE && sqlite3_file_control(raw, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
+        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
+    else if (rc == SQLITE_IOERR_WRITE)
+        sqlite3_file_control(raw, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    return (rc & 0xff) == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
+}
+
 static bool failed(const struct db *db, int rc, struct err *e)
 {
     enum err_code code = ERR_INTERNAL;
@@ -68,7 +99,7 @@ static bool failed(const struct db *db, int rc, struct err *e)
         code = sqlite3_system_errno(db->raw) == ENOENT ? ERR_NOT_FOUND : ERR_IO;
         break;
     case SQLITE_IOERR:
-        code = sqlite3_system_errno(db->raw) == ENOSPC || sqlite3_system_errno(db->raw) == EDQUOT ? ERR_FULL : ERR_IO;
+        code = db_had_no_room(db->raw, rc) ? ERR_FULL : ERR_IO;
         advice = code == ERR_FULL ? "; the disk is full" : "";
         break;
     case SQLITE_READONLY:
@@ -176,6 +207,8 @@ static bool make_private(const char *path, struct err *e)
 
 bool db_open(const char *path, bool write, struct db **out, struct err *e)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, log_refusals);
     ration_install();
     struct db *db = calloc(1, sizeof *db);
     char *copy = strdup(path);
@@ -192,11 +225,6 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e)
             ok = err_errno(e, "cannot open %s", lock);
         else
             ok = make_private(path, e);
-    }
-    if (ok && write && !db->memory) { /* SQLite would make it for everybody to read; what it puts beside it is as this is */
-        int made = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-        if (made >= 0)
-            close(made);
     }
     if (ok) {
         int flags = SQLITE_OPEN_NOMUTEX | (write || db->memory ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);

@@ -33,10 +33,10 @@ void store_close(struct store *s)
 {
     if (!s)
         return;
+    query_free(s->query);
     db_close(s->db);
     blocks_free(s->blocks);
     exceptions_free(s->exceptions);
-    free(s->query);
     free(s->spool);
     free(s);
 }

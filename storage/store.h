@@ -118,7 +118,6 @@ struct put_over {
 struct put_target {
     struct slice collection;   /* id */
     bool replace;              /* changed content under a known name replaces it; else it is another run */
-    bool keep_labels;          /* of a run that is there, where its own file says others or none */
     int64_t imported;          /* microseconds since 1970, one time for all that belongs to an import; 0: now */
     void (*over)(void *ctx, const struct put_over *over, const struct err *why); /* after a commit, for each; NULL: nobody asks */
     void *ctx;

@@ -67,7 +67,7 @@ const struct sql_view sql_views[] = {
         {"id", "text", "uuid"}, {"judge_key", "text", "model and settings"}, {"decision", "text", "what the answer comes to"},
         {"flagged", "bool", "1 where it makes a finding"}, {"share", "number", "of its samples that agree"},
         {"superseded", "bool", "1 where a newer one replaced it"}, {"stale", "bool", "1 where the run changed since"},
-        {"error", "text", "why it failed"}, {"job", "integer", "job that made it"}, {"calls", "integer", "calls to the model"},
+        {"error", "text", "why it failed"}, {"job", "text", "id of the job that made it"}, {"calls", "integer", "calls to the model"},
         {"tokens_in", "integer", "tokens read"}, {"tokens_out", "integer", "tokens written"})},
     {0},
 };

@@ -61,7 +61,7 @@ only() {
 	if [ -n "$wrong" ]; then bad "<$header> is included by $wrong, and only $* may"; else ok; fi
 }
 only microhttpd.h server/http/http.c
-only sqlite3.h storage/sqlite.c storage/query.c storage/ration.c storage/backup.c
+only sqlite3.h storage/sqlite.c storage/query.c storage/bound.c storage/ration.c storage/backup.c
 only 'gnutls/.*' server/http/tls.c
 only pcre2.h server/text/regex.c
 only sodium.h server/base/hash.c server/base/base64.c

@@ -18,11 +18,13 @@ static bool make_room(struct str *s, size_t more)
     size_t cap = s->cap ? s->cap : 64;
     while (cap < want)
         cap *= 2;
-    char *p = realloc(s->ptr, cap);
+    char *p = s->arena ? arena_alloc(s->arena, cap) : realloc(s->ptr, cap);
     if (!p) {
         fprintf(stderr, "telltale: out of memory (%zu bytes wanted)\n", cap);
         abort();
     }
+    if (s->arena && s->len)
+        memcpy(p, s->ptr, s->len);
     s->ptr = p;
     s->cap = cap;
     return true;
@@ -65,8 +67,9 @@ void str_reset(struct str *s)
 
 void str_free(struct str *s)
 {
-    free(s->ptr);
-    *s = STR_INIT(s->max);
+    if (!s->arena)
+        free(s->ptr);
+    *s = STR_IN(s->arena, s->max);
 }
 
 void str_add_escaped(struct str *s, struct slice text)

@@ -2,19 +2,22 @@
 #ifndef BASE_STR_H
 #define BASE_STR_H
 
-#include "base/slice.h"
+#include "base/arena.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 
 struct str {
-    char *ptr; /* malloc'd; a NUL stands after the last byte once anything was added */
+    char *ptr; /* malloc'd, or in the arena; a NUL stands after the last byte once anything was added */
     size_t len, cap, max;
     bool full;
+    struct arena *arena;
 };
 
 #define STR_INIT(maximum) ((struct str){.max = (maximum)})
+/* One that goes with the arena, without str_free. */
+#define STR_IN(owner, maximum) ((struct str){.max = (maximum), .arena = (owner)})
 
 void str_add_growing(struct str *s, const char *ptr, size_t len); /* str_add, where the memory may not do */
 static inline void str_add(struct str *s, const char *ptr, size_t len)

@@ -51,10 +51,27 @@ int threads_count(int wanted)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
+static struct timespec time_of(int64_t us) { return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000}; }
+
 bool thread_join_until(pthread_t thread, int64_t deadline_us)
 {
     if (deadline_us == INT64_MAX)
         return pthread_join(thread, NULL) == 0;
-    const struct timespec at = {.tv_sec = deadline_us / 1000000, .tv_nsec = deadline_us % 1000000 * 1000};
+    const struct timespec at = time_of(deadline_us);
     return pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &at) == 0;
+}
+
+void cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_us)
+{
+    const struct timespec at = time_of(until_us);
+    return pthread_cond_timedwait(cond, lock, &at) == 0;
 }

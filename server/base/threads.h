@@ -1,4 +1,4 @@
-/* The same work on several threads. */
+/* The same work on several threads, and waiting by a clock that nobody sets. */
 #ifndef BASE_THREADS_H
 #define BASE_THREADS_H
 
@@ -17,5 +17,10 @@ int threads_count(int wanted);
 
 /* Waits for the end of a thread until clock_monotonic_us() is `deadline_us` (INT64_MAX: as long as it takes); false: it still runs. */
 bool thread_join_until(pthread_t thread, int64_t deadline_us);
+
+/* A condition for cond_wait_until; pthread_cond_destroy() ends it. */
+void cond_init(pthread_cond_t *cond);
+/* With the lock held, as pthread_cond_wait; false: clock_monotonic_us() is `until_us`. */
+bool cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *lock, int64_t until_us);
 
 #endif

@@ -306,6 +306,22 @@ static bool send_all(struct sender *s, struct source_files *files, struct err *e
     return ok;
 }
 
+/* A token that only puts runs in replaces none: what has changed becomes another run. An older server says nothing of it. */
+static bool may_replace(struct sender *s)
+{
+    int status;
+    json_t *session, *scope;
+    struct err why = {0};
+    size_t i;
+    bool ok = call(s, "GET", "/api/v1/session", NULL, NULL, &status, &session, &why);
+    const char *mode = json_string_value(json_object_get(session, "mode"));
+    bool may = !ok || !mode || strcmp(mode, "closed") != 0 || !json_is_true(json_object_get(session, "signed_in"));
+    json_array_foreach(json_object_get(session, "scopes"), i, scope)
+        may |= json_string_value(scope) && strcmp(json_string_value(scope), "review") == 0;
+    json_decref(session);
+    return may;
+}
+
 static void say_waiting(void *ctx, const char *why)
 {
     const struct sender *s = ctx;
@@ -324,7 +340,7 @@ bool import_send(struct cli *cli, const char *url, struct slice collection, stru
     if (!client_open(url, token && *token ? token : NULL, cli_option(cli, "cacert"), &cli_stop, say_waiting, &s, &s.client, e))
         return false;
     progress_begin(&s.progress, cli->quiet);
-    s.query = arena_printf(a, "%s%s%s%s%s", replace ? "&replace=1" : "", format ? "&format=" : "", format ? client_escape(s.client, a, slice_str(format)) : "",
+    s.query = arena_printf(a, "%s%s%s%s%s", replace && may_replace(&s) ? "&replace=1" : "", format ? "&format=" : "", format ? client_escape(s.client, a, slice_str(format)) : "",
                            map ? "&map=" : "", map ? client_escape(s.client, a, slice_str(map)) : "").ptr;
     bool ok = send_all(&s, files, e);
     progress_end(&s.progress);

@@ -298,6 +298,8 @@ static int head_refused(struct exchange *x, struct err *e)
     /* What stands in the query of a page is the page's own state. */
     if (r->route->summary && (!args_from_query(&r->arena, &r->args, r->route->query, query, e) || !args_complete(&r->args, r->route->query, e)))
         return 400;
+    if ((status = access_check_query(r, e)))
+        return status;
     if (r->route->need == NEED_INGEST && atomic_load(&r->server->limits->full))
         return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     status = body_refused(x, e);

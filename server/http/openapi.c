@@ -96,7 +96,6 @@ static void parameter(struct jsonw *j, const char *name, const char *place, bool
     jsonw_kstrz(j, "in", place);
     jsonw_kbool(j, "required", required);
     jsonw_kstrz(j, "description", about);
-    jsonw_key(j, "schema");
 }
 
 static void parameters(struct jsonw *j, const struct route *route)
@@ -109,12 +108,16 @@ static void parameters(struct jsonw *j, const struct route *route)
         if (!strstr(route->path, braced))
             continue;
         parameter(j, path_params[i].name, "path", true, path_params[i].about);
+        jsonw_key(j, "schema");
         schema_write(j, "string");
         jsonw_end(j);
     }
     for (const struct param *const *list = route->query; *list; list++)
         for (const struct param *p = *list; p->name; p++) {
             parameter(j, strchr(p->name, '*') ? "meta.KEY" : p->name, "query", p->required, p->about);
+            if (p->may)
+                jsonw_kstrz(j, "x-telltale-scope", scope_names[__builtin_ctz(p->may)]);
+            jsonw_key(j, "schema");
             openapi_param(j, p, false);
             jsonw_end(j);
         }

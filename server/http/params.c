@@ -44,7 +44,8 @@ const struct param upload_params[] = {
     {"filename", ARG_TEXT, 1, 1024, .about = "what people see as the source; runs are known by it"},
     {"format", ARG_TEXT, 1, 100, .about = "read as this format instead of the one recognised"},
     {"map", ARG_TEXT, 1, 4000, .about = "which column of a table is what: content=col,role=col,…"},
-    {"replace", ARG_BOOL, .about = "changed content under a known name replaces the run; else it is another run"},
+    {"replace", ARG_BOOL, .may = MAY_REVIEW,
+     .about = "changed content under a known name replaces the run (which needs the scope review too); else it is another run"},
     {"wait", ARG_INT, 0, 3600, .about = "seconds to wait for the end"},
     {0},
 };

@@ -124,8 +124,8 @@ const struct route routes[] = {
     {.method = "GET", .path = API "/search/facets", NEEDS(READ, OWN), .lane = LANE_LONG, .handle = api_search_facets, .query = {search_params, search_run_params},
      .status = 200, .schema = "SearchFacets", .summary = "How many of these there are: by collection, role, tool, model, task and outcome, each field "
      "counted as if nothing were asked of it itself"},
-    {.method = "POST", .path = API "/sql", NEEDS(READ, ALL), .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
-     .schema = "Rows", .summary = "Read-only SQL over the documented views. Integers have all their digits, also beyond 2^53 (read them with a "
+    {.method = "POST", .path = API "/sql", NEEDS(READ, OWN), .lane = LANE_LONG, .handle = api_sql, .body = BODY_JSON, .fields = sql_fields, .status = 200,
+     .schema = "Rows", .summary = "Read-only SQL over the documented views; of a token for some collections, over their rows alone. Integers have all their digits, also beyond 2^53 (read them with a "
      "parser that keeps them); infinity, which JSON has no number for, is the text \"Infinity\" or \"-Infinity\"; a blob is hexadecimal"},
     {READ(API "/sql/schema"), NEEDS(READ, SHARED), .handle = api_sql_schema, .schema = "SqlSchema", .summary = "What SQL may read: views, columns, functions, limits"},
     {READ(API "/queries"), NEEDS(READ, SHARED), .handle = api_queries, .schema = "[SavedQuery]", .summary = "Queries that people kept"},

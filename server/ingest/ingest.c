@@ -308,8 +308,7 @@ static int by_bytes(const void *a, const void *b) { return slice_cmp(*(const str
 
 static bool open_worker(struct pipeline *p, struct worker *w, struct err *e)
 {
-    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .keep_labels = p->options->unreviewed,
-                                      .imported = p->imported, .over = take_back, .ctx = w};
+    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .imported = p->imported, .over = take_back, .ctx = w};
     w->p = p;
     w->scratch = detect_scratch_new();
     w->regex = p->options->secrets ? regex_scratch_new() : NULL;

@@ -168,10 +168,9 @@ static void go_on(const struct hooks *hooks, struct slot slots[AT_ONCE])
 static void wait_for_work(struct hooks *hooks)
 {
     int64_t until = clock_monotonic_us() + LOOK_US;
-    struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
     pthread_mutex_lock(&hooks->lock);
     if (!hooks->wake && !atomic_load(&hooks->ending))
-        pthread_cond_timedwait(&hooks->changed, &hooks->lock, &t);
+        cond_wait_until(&hooks->changed, &hooks->lock, until);
     hooks->wake = false;
     pthread_mutex_unlock(&hooks->lock);
 }
@@ -200,11 +199,7 @@ bool hooks_start(const char *db, bool private_ok, struct hooks **out, struct err
         return err_set(e, ERR_IO, "out of memory");
     hooks->private_ok = private_ok;
     pthread_mutex_init(&hooks->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&hooks->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&hooks->changed);
     bool ok = store_open(db, STORE_WRITE, &hooks->store, e) &&
               (pthread_create(&hooks->thread, NULL, work, hooks) == 0 || err_set(e, ERR_IO, "cannot start a thread"));
     if (ok)

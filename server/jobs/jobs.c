@@ -68,9 +68,7 @@ struct jobs {
 /* Waits until something changes, with the lock held. */
 static void wait_us(struct jobs *jobs, int64_t us)
 {
-    int64_t until = clock_monotonic_us() + us;
-    struct timespec t = {.tv_sec = until / 1000000, .tv_nsec = until % 1000000 * 1000};
-    pthread_cond_timedwait(&jobs->changed, &jobs->lock, &t);
+    cond_wait_until(&jobs->changed, &jobs->lock, clock_monotonic_us() + us);
 }
 
 /* ---- running one job -------------------------------------------------------------------------------------------------- */
@@ -437,11 +435,7 @@ bool jobs_start(const struct jobs_options *options, struct jobs **out, struct er
         abort();
     jobs->server_lock = -1;
     pthread_mutex_init(&jobs->lock, NULL);
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&jobs->changed, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    cond_init(&jobs->changed);
     bool ok = store_open(options->db, STORE_WRITE, &jobs->keeper_store, e) && recover(jobs, e);
     for (int i = 0; i < WORKERS; i++) {
         jobs->workers[i] = (struct worker){.jobs = jobs, .lane = i < GENERAL_WORKERS ? LANE_GENERAL : LANE_MODELS, .slot = {.progress = STR_INIT(PROGRESS_MAX)}};

@@ -180,15 +180,6 @@ static bool native_transcripts(struct out *o, struct jsonw *j, const struct run 
     return true;
 }
 
-static void count_or_null(struct jsonw *j, const char *key, int64_t n)
-{
-    jsonw_key(j, key);
-    if (n == COUNT_UNKNOWN)
-        jsonw_null(j);
-    else
-        jsonw_int(j, n);
-}
-
 static void native_head(struct jsonw *j, const struct run *run, struct arena *a)
 {
     jsonw_kstr(j, "id", run->id);
@@ -197,15 +188,15 @@ static void native_head(struct jsonw *j, const struct run *run, struct arena *a)
     jsonw_kstr(j, "task_id", run->task_id);
     jsonw_kstr(j, "model", run->model);
     jsonw_kstr(j, "agent", run->agent);
-    count_or_null(j, "attempt", run->attempt);
+    view_count(j, "attempt", run->attempt);
     jsonw_kstr(j, "started_at", run->started_at);
     jsonw_kstr(j, "ended_at", run->ended_at);
     jsonw_kraw(j, "success", run->success == VERDICT_UNKNOWN ? SLICE_NONE : slice_str(run->success == VERDICT_PASSED ? "true" : "false"));
     jsonw_kstr(j, "exit_status", run->exit_status);
     jsonw_kstr(j, "error", run->error);
     jsonw_kstr(j, "limit", run->limit);
-    count_or_null(j, "tokens_in", run->tokens_in);
-    count_or_null(j, "tokens_out", run->tokens_out);
+    view_count(j, "tokens_in", run->tokens_in);
+    view_count(j, "tokens_out", run->tokens_out);
     jsonw_knum(j, "cost_usd", run->cost_usd);
     jsonw_key(j, "tags");
     jsonw_array(j);

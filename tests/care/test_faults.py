@@ -67,14 +67,14 @@ def killed_at(place, n):
     return done.returncode == -9
 
 
-def failed_at(place, n, how):
+def failed_at(place, n, how, syncs=1):
     place.fresh()
-    done = run(place.db, "import", place.runs, "-c", "c", status=None, env=env(place.db, at=f"{n}:{how}", syncs=1))
+    done = run(place.db, "import", place.runs, "-c", "c", status=None, env=env(place.db, at=f"{n}:{how}", syncs=syncs))
     if how == "SHORT":
         assert done.returncode == 0, done
     elif done.returncode: # a write after all is acknowledged may fail: the checkpoint is made later
-        assert done.returncode == 3 and done.stderr.strip(), done
-        assert how != "ENOSPC" or b"full" in done.stderr or b"No space" in done.stderr, done
+        assert done.returncode == 3 and done.stderr.strip(), (n, done)
+        assert how not in ("ENOSPC", "EDQUOT") or any(word in done.stderr for word in (b"full", b"No space", b"quota")), (n, done)
     place.is_whole()
     return done.returncode == 3
 
@@ -90,6 +90,13 @@ def test_each_write_fails_from_the_nth_on():
     for how, points in (("ENOSPC", 3), ("EIO", 2), ("SHORT", 1)):
         failed = sum(failed_at(place, n, how) for n in place.points(points))
         assert failed >= points - 1 or how == "SHORT", (how, failed)
+
+
+def test_no_room_is_named_wherever_it_shows():
+    """A file system may take a write and find at its sync that there is no room, and a quota is no full disk."""
+    place = Place()
+    assert sum(failed_at(place, n, "ENOSPC", syncs="only") for n in range(1, 5)) >= 3
+    assert failed_at(place, place.writes // 2, "EDQUOT")
 
 
 class Faulty(Server):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The Debian package as somebody meets it who installs it: looked at by lintian, then installed, used, upgraded, removed and purged in a root of
-# its own, made once by debootstrap. Wants to be root.
+# its own. Wants to be root.
 # usage: deb.sh BUILD-FOLDER      MIRROR= another mirror of Debian
 set -u
 cd "$(dirname "$0")/../.."
@@ -19,18 +19,11 @@ newer=$(VERSION=99.0 sh deploy/deb.sh "$O") || exit 1
 check "two builds give the same bytes" sh -c 'cp "$1" "$1.first" && sh deploy/deb.sh "$2" >/dev/null && cmp "$1" "$1.first"; s=$?; rm -f "$1.first"; exit $s' sh "$package" "$O"
 check "lintian has nothing to say" sh -c 'out=$(lintian --allow-root "$1") && [ -z "$out" ] || { echo "$out"; exit 1; }' sh "$package"
 
-base=$O/deb-base
+. tests/deploy/base.sh
 root=$O/deb-root
-if [ ! -f "$base/.made" ]; then
-	rm -rf "$base"
-	debootstrap --variant=minbase --include=systemd,procps bookworm "$base" "${MIRROR:-http://deb.debian.org/debian}" >"$O/debootstrap.log" 2>&1 ||
-		{ tail -n 5 "$O/debootstrap.log"; echo "NOT RUN: debootstrap failed"; exit 1; }
-	touch "$base/.made"
-fi
 rm -rf "$root"
 cp -a "$base" "$root"
 cp "$package" "$newer" /etc/resolv.conf "$root/tmp/"
-for f in /etc/apt/apt.conf.d/*; do grep -qi proxy "$f" && cp "$f" "$root/etc/apt/apt.conf.d/"; done
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod 755 "$root/usr/sbin/policy-rc.d"
 mount -t proc proc "$root/proc"

@@ -2,9 +2,9 @@
  *
  * FAULT_UNDER   only files whose path begins so are touched
  * FAULT_KILL    N: the program is killed in the middle of the N-th write, of which half is done
- * FAULT_AT      N:ENOSPC | N:EIO | N:SHORT: the N-th write fails so (SHORT: only half is written), and those after it too
+ * FAULT_AT      N:ENOSPC | N:EDQUOT | N:EIO | N:SHORT: the N-th write fails so (SHORT: only half is written), and those after it too
  * FAULT_FILE    a file that says ENOSPC or EIO as long as all writes are to fail so, or SHORT
- * FAULT_SYNCS   1: fsync and fdatasync count and fail as writes do
+ * FAULT_SYNCS   1: fsync and fdatasync count and fail as writes do; only: they alone do
  * FAULT_CLOCK   a file that says by how many seconds CLOCK_REALTIME is off
  * FAULT_COUNT   a file that is given the number of writes at the program's end */
 #include <dlfcn.h>
@@ -23,14 +23,15 @@
 
 static atomic_long writes;
 static long kill_at, fail_at;
-static int fail_with;
+static int fail_with, syncs, only_syncs;
 static const char *under, *fault_file, *clock_file;
 
 enum { SHORT = -1 };
 
 static int code_of(const char *word)
 {
-    return strncmp(word, "ENOSPC", 6) == 0 ? ENOSPC : strncmp(word, "EIO", 3) == 0 ? EIO : strncmp(word, "SHORT", 5) == 0 ? SHORT : 0;
+    return strncmp(word, "ENOSPC", 6) == 0 ? ENOSPC : strncmp(word, "EDQUOT", 6) == 0 ? EDQUOT : strncmp(word, "EIO", 3) == 0 ? EIO
+         : strncmp(word, "SHORT", 5) == 0 ? SHORT : 0;
 }
 
 __attribute__((constructor)) static void begin(void)
@@ -41,6 +42,8 @@ __attribute__((constructor)) static void begin(void)
     clock_file = getenv("FAULT_CLOCK");
     kill_at = killed ? atol(killed) : 0;
     fail_at = at ? atol(at) : 0;
+    syncs = getenv("FAULT_SYNCS") != NULL;
+    only_syncs = syncs && strcmp(getenv("FAULT_SYNCS"), "only") == 0;
     fail_with = at && strchr(at, ':') ? code_of(strchr(at, ':') + 1) : 0;
 }
 
@@ -98,7 +101,7 @@ static int fate(int fd, const void *bytes, size_t n, off_t at)
 
 ssize_t write(int fd, const void *bytes, size_t n)
 {
-    int f = fate(fd, bytes, n, -1);
+    int f = only_syncs ? 0 : fate(fd, bytes, n, -1);
     if (f > 0) {
         errno = f;
         return -1;
@@ -108,7 +111,7 @@ ssize_t write(int fd, const void *bytes, size_t n)
 
 ssize_t pwrite64(int fd, const void *bytes, size_t n, off64_t at)
 {
-    int f = fate(fd, bytes, n, at);
+    int f = only_syncs ? 0 : fate(fd, bytes, n, at);
     if (f > 0) {
         errno = f;
         return -1;
@@ -120,7 +123,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t n, off_t at) { return pwrite64(
 
 ssize_t sendfile(int out, int in, off_t *at, size_t n)
 {
-    int f = fate(out, NULL, 0, -1);
+    int f = only_syncs ? 0 : fate(out, NULL, 0, -1);
     if (f > 0) {
         errno = f;
         return -1;
@@ -130,10 +133,7 @@ ssize_t sendfile(int out, int in, off_t *at, size_t n)
 
 static int sync_file(long call, int fd)
 {
-    static int count = -1;
-    if (count < 0)
-        count = getenv("FAULT_SYNCS") != NULL;
-    int f = count ? fate(fd, NULL, 0, -1) : 0;
+    int f = syncs ? fate(fd, NULL, 0, -1) : 0;
     if (f > 0) {
         errno = f;
         return -1;

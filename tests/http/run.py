@@ -13,7 +13,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import server
 
-MODULES = ("test_wire", "test_access", "test_tls", "test_slow", "test_api", "test_tasks", "test_uploads", "test_append", "test_otlp", "test_langfuse", "test_send", "test_docent", "test_secrets", "test_judges", "test_judging", "test_labels", "test_exceptions", "test_compare", "test_query", "test_mcp", "test_webhooks", "test_jobs", "test_running", "test_stop")
+MODULES = ("test_wire", "test_access", "test_tls", "test_slow", "test_api", "test_tasks", "test_uploads", "test_append", "test_otlp", "test_langfuse", "test_send", "test_docent", "test_secrets", "test_judges", "test_judging", "test_labels", "test_exceptions", "test_compare", "test_query", "test_bound_sql", "test_mcp", "test_webhooks", "test_jobs", "test_running", "test_stop")
 
 
 def main():

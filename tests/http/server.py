@@ -15,6 +15,9 @@ import urllib.parse
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 PROGRAM = os.path.abspath(sys.argv[1])
+# What a sanitizer costs (make BUILD=asan|tsan), in time and in memory: limits on either are so many times as wide.
+LINKED = subprocess.run(["ldd", PROGRAM], capture_output=True, text=True).stdout
+COST = 10 if "libtsan" in LINKED else 4 if "libasan" in LINKED else 1
 
 
 class Answer:
@@ -52,7 +55,7 @@ class Server:
         at = self.log.tell()
         self.process = subprocess.Popen([PROGRAM, "--db", self.db, "serve", "--listen", "127.0.0.1:0", *self.options],
                                         stdout=self.log, stderr=self.log, start_new_session=True)
-        until = time.monotonic() + 30
+        until = time.monotonic() + 30 * COST
         while time.monotonic() < until:
             self.log.seek(at)
             for line in self.log.read().decode(errors="replace").splitlines(True):
@@ -77,6 +80,7 @@ class Server:
         """SIGTERM; how many seconds it took."""
         began = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
+        most *= COST
         status = self.process.wait(timeout=most + 5)
         took = time.monotonic() - began
         assert status == 0, f"exit {status}: {self.said()}"
@@ -90,7 +94,7 @@ class Server:
         if self.process.poll() is None:
             self.process.terminate() if kind is None else self.process.kill()
             try:
-                self.process.wait(timeout=15)
+                self.process.wait(timeout=15 * COST)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 raise

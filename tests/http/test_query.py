@@ -4,7 +4,7 @@ import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from server import PROGRAM, Server
+from server import COST, PROGRAM, Server
 from test_api import check, described
 
 TIMEOUT_MS = 400
@@ -96,13 +96,13 @@ def test_hostile_sql_ends_in_a_clear_refusal():
             assert 400 <= a.status < 500, said
             problem = a.json()
             assert problem["code"] in codes[group] and len(problem["detail"]) > 8, said
-            assert took < 6, f"{took:.1f} s, {said}" # the walls look at the clock; a busy machine may keep it waiting
+            assert took < 6 * COST, f"{took:.1f} s, {said}" # the walls look at the clock; a busy machine may keep it waiting
 
         with ThreadPoolExecutor(2) as two:
             for done in [two.submit(ask, group, query) for group, queries in groups.items() for query in queries]:
                 done.result()
         assert s.send("POST", "sql", {"query": counts})["rows"] == before, "a query wrote"
-        assert "asan" in PROGRAM or peak_mb(s) < MOST_MB, f"{peak_mb(s):.0f} MB at the peak"
+        assert peak_mb(s) < MOST_MB * COST, f"{peak_mb(s):.0f} MB at the peak"
 
 
 def test_queries_are_kept():

@@ -14,7 +14,7 @@ const [program, db, url, token] = process.argv.slice(2);
 const headers = token ? { Authorization: `Bearer ${token}` } : {};
 const over = {
     http: () => new StreamableHTTPClientTransport(new URL('/mcp', url), { requestInit: { headers } }),
-    stdio: () => new StdioClientTransport({ command: program, args: ['--db', db, 'mcp', '--page', url], stderr: 'inherit' }),
+    stdio: () => new StdioClientTransport({ command: program, args: ['--db', db, 'mcp', '--page', url], env: process.env, stderr: 'inherit' }),
 };
 
 async function connect(transport) {
@@ -119,7 +119,7 @@ for (const [revision, answer] of [['2025-06-18', '2025-06-18'], ['2025-03-26', '
     assert.equal(result.protocolVersion, answer);
     assert(SUPPORTED_PROTOCOL_VERSIONS.includes(result.protocolVersion));
 }
-const reader = await connect(new StdioClientTransport({ command: program, args: ['--db', db, 'mcp', '--read-only'] }));
+const reader = await connect(new StdioClientTransport({ command: program, args: ['--db', db, 'mcp', '--read-only'], env: process.env }));
 const names = (await reader.client.listTools()).tools.map(t => t.name);
 assert(names.includes('list_runs') && !names.includes('label_run') && !names.includes('review_finding'));
 await assert.rejects(reader.client.callTool({ name: 'label_run', arguments: {} }), /tools\/list/);

@@ -43,6 +43,6 @@ export const access = {
     /** What its owner sends is in the answer, this once. */
     addToken: (wish: TokenWish) => call<Token & { token: string }>('POST', '/tokens', { body: wish }),
     revokeToken: (id: string) => call<null>('DELETE', '/tokens' + pathOf(id)),
-    changes: (actor: string, after: string | null, signal?: AbortSignal) =>
+    changes: (actor: string, after: string, signal?: AbortSignal) =>
         get<List<Change>>('/audit', { actor, after, limit: 100 }, signal),
 };

@@ -12,6 +12,26 @@ export interface List<T> {
     total: number | null;
 }
 
+/** The pages of a list, one after the other: `ask` is given the cursor of each, '' for the first. */
+export async function* pagesOf<P extends { next: string | null }>(ask: (after: string) => Promise<P>): AsyncGenerator<P> {
+    for (let after: string | null = ''; after != null;) {
+        const page: P = await ask(after);
+        yield page;
+        after = page.next;
+    }
+}
+
+/** The first `n` of them as one. */
+export async function firstPages<T>(n: number, ask: (after: string) => Promise<List<T>>): Promise<List<T>> {
+    const all: List<T> = { items: [], next: null, total: null };
+    for await (const page of pagesOf(ask)) {
+        all.items.push(...page.items);
+        [all.next, all.total] = [page.next, page.total];
+        if (!--n) break;
+    }
+    return all;
+}
+
 export interface Collection {
     id: string;
     name: string;

@@ -1,7 +1,7 @@
 // Labels given by key: who gives them, of which set, and which runs are next. Kept in this browser, so that the next run goes on.
 import { useEffect, useState } from 'preact/hooks';
-import { api, type Json, type RunDetail } from './api';
-import { judging, type Judgment, type LabelRow } from './judging';
+import { api, pagesOf, type Json, type RunDetail } from './api';
+import { judging } from './judging';
 import { may, signedInAs, useSession } from './session';
 
 /* ---- what is kept ---------------------------------------------------------------------------------------------------- */
@@ -93,17 +93,8 @@ export function doneBy(collection: string, set: string, who: string): Promise<Se
 
 async function load(collection: string, set: string, who: string): Promise<Set<string>> {
     const runs = new Set<string>();
-    for (let after: string | null = ''; after != null;) {
-        const page: { items: LabelRow[]; next: string | null } = await judging.labels({
-            collection,
-            set,
-            who,
-            limit: 1000,
-            after,
-        });
+    for await (const page of pagesOf(after => judging.labels({ collection, set, who, limit: 1000, after })))
         for (const row of page.items) runs.add(row.run);
-        after = page.next;
-    }
     return runs;
 }
 
@@ -115,11 +106,9 @@ export async function nextRun(run: RunDetail, set: string, who: string): Promise
         const at = state.queue.indexOf(run.id) + 1;
         return [...state.queue.slice(at), ...state.queue.slice(0, at)].find(open) ?? null;
     }
-    for (let after: string | null = ''; after != null;) {
-        const page: { items: { id: string }[]; next: string | null } = await api.runs(run.collection, { limit: 200, after });
+    for await (const page of pagesOf(after => api.runs(run.collection, { limit: 200, after }))) {
         const found = page.items.find(item => open(item.id));
         if (found) return found.id;
-        after = page.next;
     }
     return null;
 }
@@ -129,18 +118,12 @@ export async function judgedUnlabelled(judge: string, set: string, collection: s
     const [, rubric, version, key] = /^judge:([^@]*)@(\d+)\/(.*)$/s.exec(judge) ?? [];
     if (!rubric || !key) return [];
     const labelled = new Set<string>();
-    for (let after: string | null = ''; after != null;) {
-        const page: { items: LabelRow[]; next: string | null } = await judging.labels({ collection, set, limit: 1000, after });
+    for await (const page of pagesOf(after => judging.labels({ collection, set, limit: 1000, after })))
         for (const row of page.items) labelled.add(row.run);
-        after = page.next;
-    }
     const runs = new Set<string>();
-    for (let after: string | null = ''; after != null;) {
-        const page: { items: Judgment[]; next: string | null } = await judging.judgments({ collection, rubric, version, limit: 1000, after });
+    for await (const page of pagesOf(after => judging.judgments({ collection, rubric, version, limit: 1000, after })))
         for (const j of page.items)
             if (j.judge_key.startsWith(key) && j.state !== 'failed' && !labelled.has(j.run.id)) runs.add(j.run.id);
-        after = page.next;
-    }
     return [...runs];
 }
 

@@ -2,8 +2,9 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { access, type Change } from '../access';
+import { firstPages } from '../api';
 import { DASH, count, time } from '../format';
-import { Failure } from '../parts/say';
+import { AskedTable } from '../parts/asked';
 import { Shell } from '../parts/shell';
 import { go, usePlace, withQuery } from '../router';
 import { visible } from '../text';
@@ -14,7 +15,9 @@ export function AuditPage(): JSX.Element {
     const { query } = usePlace();
     const actor = query.get('actor') ?? '';
     const [pages, setPages] = useState(1);
-    const { data: fresh, error, again } = useAsk(`audit ${actor} ${pages}`, signal => changes(actor, pages, signal));
+    const { data: fresh, error, again } = useAsk(`audit ${actor} ${pages}`, signal =>
+        firstPages(pages, after => access.changes(actor, after, signal)),
+    );
     const data = useKept(fresh);
     return (
         <Shell tab="settings">
@@ -29,32 +32,15 @@ export function AuditPage(): JSX.Element {
                     )}
                 </div>
                 <section class="panel" aria-label="Log of changes">
-                    {error && (
-                        <div class="pad">
-                            <Failure error={error} again={again} what="The log could not be loaded." />
-                        </div>
-                    )}
-                    {data && !data.items.length && <p class="none-yet">{actor ? `${visible(actor)} has changed nothing.` : 'Nothing was changed yet.'}</p>}
-                    {!!data?.items.length && (
-                        <div class="scroll">
-                            <table class="grid-t stack models audit">
-                                <thead>
-                                    <tr>
-                                        <th>When</th>
-                                        <th>Who</th>
-                                        <th>From</th>
-                                        <th>Did</th>
-                                        <th>With</th>
-                                    </tr>
-                                </thead>
-                                <tbody>
-                                    {data.items.map(change => (
-                                        <Row key={change.id} change={change} />
-                                    ))}
-                                </tbody>
-                            </table>
-                        </div>
-                    )}
+                    <AskedTable
+                        asked={{ data, error, again }}
+                        failed="The log could not be loaded."
+                        none={<p class="none-yet">{actor ? `${visible(actor)} has changed nothing.` : 'Nothing was changed yet.'}</p>}
+                        kind="models audit"
+                        heads={['When', 'Who', 'From', 'Did', 'With']}
+                    >
+                        {change => <Row key={change.id} change={change} />}
+                    </AskedTable>
                     {data?.next && (
                         <p class="pad">
                             <button class="btn" type="button" onClick={() => setPages(pages + 1)}>
@@ -88,15 +74,4 @@ function Row({ change }: { change: Change }): JSX.Element {
             </td>
         </tr>
     );
-}
-
-async function changes(actor: string, pages: number, signal: AbortSignal): Promise<{ items: Change[]; next: string | null }> {
-    const items: Change[] = [];
-    let after: string | null = null;
-    for (let i = 0; ; i++) {
-        const page = await access.changes(actor, after, signal);
-        items.push(...page.items);
-        after = page.next;
-        if (!after || i + 1 >= pages) return { items, next: after };
-    }
 }

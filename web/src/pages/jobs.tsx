@@ -1,10 +1,11 @@
 // What the server works at and has worked at: imports, scans, judging; the newest first.
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { api, type Job, type JobState } from '../api';
+import { api, firstPages, type Job, type JobState } from '../api';
 import { count, duration, num, time } from '../format';
+import { ActionsHead, AskedTable } from '../parts/asked';
 import { isLive, JobSaid } from '../parts/jobs';
-import { Failure, toast, toastError } from '../parts/say';
+import { toast, toastError } from '../parts/say';
 import { Shell } from '../parts/shell';
 import { go, usePlace, withQuery } from '../router';
 import { visible } from '../text';
@@ -24,7 +25,9 @@ export function JobsPage(): JSX.Element {
     const { query } = usePlace();
     const state = query.get('state') ?? '';
     const [pages, setPages] = useState(1);
-    const { data: fresh, error, again } = useAsk(`jobs ${state} ${pages}`, signal => jobs(state, pages, signal));
+    const { data: fresh, error, again } = useAsk(`jobs ${state} ${pages}`, signal =>
+        firstPages(pages, after => api.jobs(signal, { state, limit: PAGE, after })),
+    );
     const data = useKept(fresh);
     const collections = useAsk('collections of jobs', signal => api.collections({ limit: 1000 }, signal));
     const busy = data?.items.some(job => isLive(job.state));
@@ -67,55 +70,37 @@ export function JobsPage(): JSX.Element {
                     </span>
                 </div>
                 <section class="panel" aria-label="Jobs" id="jobs">
-                    {error && (
-                        <div class="pad">
-                            <Failure error={error} again={again} what="The jobs could not be loaded." />
-                        </div>
-                    )}
-                    {data && !data.items.length && (
-                        <p class="none-yet">
-                            {state ? (
-                                `No job is ${state}.`
-                            ) : (
-                                <>
-                                    Nothing has run yet. <a href="/">Import transcripts</a>, and their jobs stand here.
-                                </>
-                            )}
-                        </p>
-                    )}
-                    {!!data?.items.length && (
-                        <div class="scroll">
-                            <table class="grid-t stack jobs">
-                                <thead>
-                                    <tr>
-                                        <th>Job</th>
-                                        <th>State</th>
-                                        <th>Started</th>
-                                        <th>Took</th>
-                                        <th>What it did</th>
-                                        <th>
-                                            <span class="sr">Actions</span>
-                                        </th>
-                                    </tr>
-                                </thead>
-                                <tbody>
-                                    {data.items.map(job => (
-                                        <Row
-                                            key={job.id}
-                                            job={job}
-                                            collection={job.collection ? (nameOf(job.collection) ?? null) : null}
-                                            cancel={() =>
-                                                change(() => api.cancelJob(job.id), 'The job is being cancelled', 'The job could not be cancelled.')
-                                            }
-                                            retry={() =>
-                                                change(() => api.retryJob(job.id), 'The job waits its turn again', 'The job could not be tried again.')
-                                            }
-                                        />
-                                    ))}
-                                </tbody>
-                            </table>
-                        </div>
-                    )}
+                    <AskedTable
+                        asked={{ data, error, again }}
+                        failed="The jobs could not be loaded."
+                        none={
+                            <p class="none-yet">
+                                {state ? (
+                                    `No job is ${state}.`
+                                ) : (
+                                    <>
+                                        Nothing has run yet. <a href="/">Import transcripts</a>, and their jobs stand here.
+                                    </>
+                                )}
+                            </p>
+                        }
+                        kind="jobs"
+                        heads={['Job', 'State', 'Started', 'Took', 'What it did', <ActionsHead key="actions" />]}
+                    >
+                        {job => (
+                            <Row
+                                key={job.id}
+                                job={job}
+                                collection={job.collection ? (nameOf(job.collection) ?? null) : null}
+                                cancel={() =>
+                                    change(() => api.cancelJob(job.id), 'The job is being cancelled', 'The job could not be cancelled.')
+                                }
+                                retry={() =>
+                                    change(() => api.retryJob(job.id), 'The job waits its turn again', 'The job could not be tried again.')
+                                }
+                            />
+                        )}
+                    </AskedTable>
                     {data?.next && (
                         <p class="pad">
                             <button class="btn" type="button" onClick={() => setPages(pages + 1)}>
@@ -130,17 +115,6 @@ export function JobsPage(): JSX.Element {
             </main>
         </Shell>
     );
-}
-
-async function jobs(state: string, pages: number, signal: AbortSignal): Promise<{ items: Job[]; next: string | null; total: number | null }> {
-    const items: Job[] = [];
-    let after: string | null = null;
-    for (let i = 0; ; i++) {
-        const page = await api.jobs(signal, { state, limit: PAGE, after });
-        items.push(...page.items);
-        after = page.next;
-        if (!after || i + 1 >= pages) return { items, next: after, total: page.total };
-    }
 }
 
 function took(job: Job): string {

@@ -15,6 +15,7 @@ import {
 } from '../judging';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
+import { ActionsHead, AskedTable } from './asked';
 import { Field } from './field';
 import { CopyButton, Dialog, DialogHead, Failure, toast, toastError } from './say';
 
@@ -39,7 +40,8 @@ export function ConnectOne({ here }: { here?: boolean }): JSX.Element {
 }
 
 export function ModelsPanel({ onReady }: { onReady: () => void }): JSX.Element {
-    const { data, error, again } = useAsk('models', signal => judging.models(signal));
+    const asked = useAsk('models', signal => judging.models(signal));
+    const { data, again } = asked;
     const [form, setForm] = useState<Model | 'new' | null>(null);
     const [probes, setProbes] = useState<Record<string, Probe | ApiError | 'asking'>>({});
     useEffect(() => void (data && onReady()), [!data]);
@@ -68,48 +70,28 @@ export function ModelsPanel({ onReady }: { onReady: () => void }): JSX.Element {
                     </button>
                 )}
             </header>
-            {error && (
-                <div class="pad">
-                    <Failure error={error} again={again} />
-                </div>
-            )}
-            {data && !data.items.length && (
-                <div class="pad">
-                    <ConnectOne here />
-                </div>
-            )}
-            {!!data?.items.length && (
-                <div class="scroll">
-                    <table class="grid-t stack models">
-                        <thead>
-                            <tr>
-                                <th>Name</th>
-                                <th>From</th>
-                                <th>Model</th>
-                                <th>Asks</th>
-                                <th>Key</th>
-                                <th class="num">USD a million tokens</th>
-                                <th>
-                                    <span class="sr">Actions</span>
-                                </th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {data.items.map(model => (
-                                <ModelRow
-                                    key={model.name}
-                                    model={model}
-                                    models={data}
-                                    probe={probes[model.name]}
-                                    test={() => test(model.name)}
-                                    edit={() => setForm(model)}
-                                    remove={() => void remove(model.name)}
-                                />
-                            ))}
-                        </tbody>
-                    </table>
-                </div>
-            )}
+            <AskedTable
+                asked={asked}
+                none={
+                    <div class="pad">
+                        <ConnectOne here />
+                    </div>
+                }
+                kind="models"
+                heads={['Name', 'From', 'Model', 'Asks', 'Key', <th key="num" class="num">USD a million tokens</th>, <ActionsHead key="actions" />]}
+            >
+                {model => (
+                    <ModelRow
+                        key={model.name}
+                        model={model}
+                        models={data!}
+                        probe={probes[model.name]}
+                        test={() => test(model.name)}
+                        edit={() => setForm(model)}
+                        remove={() => void remove(model.name)}
+                    />
+                )}
+            </AskedTable>
             {!!data?.problems.length && (
                 <div class="pad model-problems" role="alert">
                     <p>

@@ -1,7 +1,7 @@
 // All findings that the filter names, at once: confirm, dismiss, or take them along as a file.
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import { api, type ApiError, type Collection, type Finding, type Status } from '../api';
+import { api, pagesOf, type ApiError, type Collection, type Finding, type Status } from '../api';
 import { csvCell, saveFile } from '../file';
 import { count, num } from '../format';
 import { whoami } from '../labelling';
@@ -30,14 +30,15 @@ const COLUMNS: [string, (f: Finding) => string | number | null | undefined][] = 
 
 async function gather(collection: string, asked: URLSearchParams, told: (n: number) => void): Promise<Finding[]> {
     const items: Finding[] = [];
-    for (let after: string | null = ''; after != null;) {
+    const ask = (after: string) => {
         const params = new URLSearchParams(asked);
         params.set('limit', '1000');
         if (after) params.set('after', after);
-        const page: { items: Finding[]; next: string | null } = await api.findings(collection, params);
+        return api.findings(collection, params);
+    };
+    for await (const page of pagesOf(ask)) {
         items.push(...page.items);
         told(items.length);
-        after = page.next;
     }
     return items;
 }

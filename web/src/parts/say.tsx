@@ -188,6 +188,40 @@ export function DialogHead({ title, onClose }: { title: string; onClose: () => v
     );
 }
 
+/** Asks once more before something is gone. */
+export function Sure({
+    title,
+    question,
+    act,
+    run,
+    onClose,
+    children,
+}: {
+    title: string;
+    question: string;
+    act: string;
+    run: () => void;
+    onClose: () => void;
+    children: ComponentChildren;
+}): JSX.Element {
+    return (
+        <Dialog title={title} onClose={onClose}>
+            <DialogHead title={question} onClose={onClose} />
+            <div class="pad sheet">
+                <p>{children}</p>
+                <div class="dialog-acts">
+                    <button class="btn btn-danger" type="button" onClick={run}>
+                        {act}
+                    </button>
+                    <button class="btn" type="button" onClick={onClose}>
+                        Keep
+                    </button>
+                </div>
+            </div>
+        </Dialog>
+    );
+}
+
 /* ---- copying -------------------------------------------------------------------------------------------------------- */
 
 export async function copy(text: string, what: string): Promise<void> {

@@ -7,8 +7,9 @@ import { DASH, count, time } from '../format';
 import { useMay, useSession, type Scope } from '../session';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
+import { ActionsHead, AskedTable } from './asked';
 import { Field } from './field';
-import { CopyButton, Dialog, DialogHead, Failure, toast, toastError } from './say';
+import { CopyButton, Dialog, DialogHead, Failure, Sure, toast, toastError } from './say';
 
 const SCOPES: [Scope, string][] = [
     ['ingest', 'put runs in; it reads nothing but how its own uploads do'],
@@ -27,11 +28,11 @@ const LASTS: [string, number | null][] = [
 export function TokensPanel({ onReady }: { onReady: () => void }): JSX.Element | null {
     const session = useSession();
     const may = useMay('admin', 'all');
-    const { data, error, again } = useAsk(may ? 'tokens' : null, signal => access.tokens(signal));
+    const tokens = useAsk(may ? 'tokens' : null, signal => access.tokens(signal));
     const collections = useAsk(may ? 'collections of tokens' : null, signal => api.collections({ limit: 1000 }, signal));
     const [making, setMaking] = useState(false);
     const [revoking, setRevoking] = useState<Token | null>(null);
-    useEffect(() => void ((data || may === false) && onReady()), [!data, may]);
+    useEffect(() => void ((tokens.data || may === false) && onReady()), [!tokens.data, may]);
     if (may === false)
         return (
             <section class="panel" aria-label="Tokens" id="tokens">
@@ -47,7 +48,7 @@ export function TokensPanel({ onReady }: { onReady: () => void }): JSX.Element |
         try {
             await access.revokeToken(token.id);
             toast(`Token ${visible(token.name)} revoked`);
-            again();
+            tokens.again();
         } catch (e) {
             toastError('The token was not revoked.', asApiError(e));
         }
@@ -61,71 +62,43 @@ export function TokensPanel({ onReady }: { onReady: () => void }): JSX.Element |
                         ? 'this server is open and asks nobody; they count where it listens for others'
                         : 'by which the server knows who asks'}
                 </span>
-                {data && (
+                {tokens.data && (
                     <button class="btn end" type="button" onClick={() => setMaking(true)}>
                         New token
                     </button>
                 )}
             </header>
-            {error && (
-                <div class="pad">
-                    <Failure error={error} again={again} what="The tokens could not be loaded." />
-                </div>
-            )}
-            {data && !data.items.length && (
-                <p class="none-yet">
-                    There is none. <a href="/docs/access">What tokens are for</a>
-                </p>
-            )}
-            {!!data?.items.length && (
-                <div class="scroll">
-                    <table class="grid-t stack models tokens">
-                        <thead>
-                            <tr>
-                                <th>Name</th>
-                                <th>May</th>
-                                <th>Collections</th>
-                                <th>Last used</th>
-                                <th>Ends</th>
-                                <th>Made by</th>
-                                <th>
-                                    <span class="sr">Actions</span>
-                                </th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {data.items.map(token => (
-                                <Row key={token.id} token={token} names={names} revoke={() => setRevoking(token)} />
-                            ))}
-                        </tbody>
-                    </table>
-                </div>
-            )}
+            <AskedTable
+                asked={tokens}
+                failed="The tokens could not be loaded."
+                none={
+                    <p class="none-yet">
+                        There is none. <a href="/docs/access">What tokens are for</a>
+                    </p>
+                }
+                kind="models tokens"
+                heads={['Name', 'May', 'Collections', 'Last used', 'Ends', 'Made by', <ActionsHead key="actions" />]}
+            >
+                {token => <Row key={token.id} token={token} names={names} revoke={() => setRevoking(token)} />}
+            </AskedTable>
             {making && (
                 <NewToken
                     collections={collections.data?.items ?? []}
-                    onMade={again}
+                    onMade={tokens.again}
                     onClose={() => setMaking(false)}
                 />
             )}
             {revoking && (
-                <Dialog title="Revoke a token" onClose={() => setRevoking(null)}>
-                    <DialogHead title={`Revoke ${visible(revoking.name)}?`} onClose={() => setRevoking(null)} />
-                    <div class="pad sheet">
-                        <p>
-                            What uses it is refused from then on, and whoever signed in with it is signed out. What it did stays, and so does its
-                            name in the <a href={'/audit?' + new URLSearchParams({ actor: revoking.name })}>log of changes</a>.
-                        </p>
-                        <div class="dialog-acts">
-                            <button class="btn btn-danger" type="button" onClick={() => void revoke(revoking)}>
-                                Revoke
-                            </button>
-                            <button class="btn" type="button" onClick={() => setRevoking(null)}>
-                                Keep
-                            </button>
-                        </div>
-                    </div>
-                </Dialog>
+                <Sure
+                    title="Revoke a token"
+                    question={`Revoke ${visible(revoking.name)}?`}
+                    act="Revoke"
+                    run={() => void revoke(revoking)}
+                    onClose={() => setRevoking(null)}
+                >
+                    What uses it is refused from then on, and whoever signed in with it is signed out. What it did stays, and so does its
+                    name in the <a href={'/audit?' + new URLSearchParams({ actor: revoking.name })}>log of changes</a>.
+                </Sure>
             )}
         </section>
     );

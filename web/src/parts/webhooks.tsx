@@ -7,9 +7,10 @@ import { useMay } from '../session';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
 import { EVENTS, webhooks, type Delivery, type Webhook, type WebhookEvent } from '../webhooks';
+import { ActionsHead, AskedTable } from './asked';
 import { Field } from './field';
 import { RawDialog } from './raw';
-import { CopyButton, Dialog, DialogHead, Failure, toast, toastError } from './say';
+import { CopyButton, Dialog, DialogHead, Failure, Sure, toast, toastError } from './say';
 
 const ABOUT: Record<WebhookEvent, string> = {
     'import.done': 'an upload was read to its end',
@@ -22,7 +23,8 @@ const LOOK_AGAIN_MS = 700;
 
 export function WebhooksPanel({ onReady }: { onReady: () => void }): JSX.Element {
     const may = useMay('admin', 'all');
-    const { data, error, again } = useAsk(may ? 'webhooks' : null, signal => webhooks.list(signal));
+    const asked = useAsk(may ? 'webhooks' : null, signal => webhooks.list(signal));
+    const { data, again } = asked;
     const collections = useAsk(may ? 'collections of webhooks' : null, signal => api.collections({ limit: 1000 }, signal));
     const [adding, setAdding] = useState(false);
     const [open, setOpen] = useState<string | null>(null);
@@ -59,68 +61,43 @@ export function WebhooksPanel({ onReady }: { onReady: () => void }): JSX.Element
                 )}
             </header>
             {may === false && <p class="none-yet">Only a token with the scope admin, for all collections, sees and adds webhooks.</p>}
-            {error && (
-                <div class="pad">
-                    <Failure error={error} again={again} what="The webhooks could not be loaded." />
-                </div>
-            )}
-            {data && !data.items.length && (
-                <p class="none-yet">
-                    Nobody is told. <a href="/docs/webhooks">What webhooks send, and how it is signed</a>
-                </p>
-            )}
-            {!!data?.items.length && (
-                <div class="scroll">
-                    <table class="grid-t stack models webhooks">
-                        <thead>
-                            <tr>
-                                <th>Address</th>
-                                <th>Events</th>
-                                <th>Collection</th>
-                                <th>Deliveries</th>
-                                <th>Last</th>
-                                <th>
-                                    <span class="sr">Actions</span>
-                                </th>
-                            </tr>
-                        </thead>
-                        <tbody>
-                            {data.items.map(hook => (
-                                <Row
-                                    key={hook.id}
-                                    hook={hook}
-                                    open={open === hook.id}
-                                    onOpen={() => setOpen(open === hook.id ? null : hook.id)}
-                                    onTest={() => void test(hook)}
-                                    onPause={() => void change(webhooks.pause(hook.id, !hook.paused), 'The webhook was not changed.')}
-                                    onDelete={() => setDeleting(hook)}
-                                    onTold={again}
-                                />
-                            ))}
-                        </tbody>
-                    </table>
-                </div>
-            )}
+            <AskedTable
+                asked={asked}
+                failed="The webhooks could not be loaded."
+                none={
+                    <p class="none-yet">
+                        Nobody is told. <a href="/docs/webhooks">What webhooks send, and how it is signed</a>
+                    </p>
+                }
+                kind="models webhooks"
+                heads={['Address', 'Events', 'Collection', 'Deliveries', 'Last', <ActionsHead key="actions" />]}
+            >
+                {hook => (
+                    <Row
+                        key={hook.id}
+                        hook={hook}
+                        open={open === hook.id}
+                        onOpen={() => setOpen(open === hook.id ? null : hook.id)}
+                        onTest={() => void test(hook)}
+                        onPause={() => void change(webhooks.pause(hook.id, !hook.paused), 'The webhook was not changed.')}
+                        onDelete={() => setDeleting(hook)}
+                        onTold={again}
+                    />
+                )}
+            </AskedTable>
             {adding && <NewWebhook collections={collections.data?.items ?? []} onAdded={again} onClose={() => setAdding(false)} />}
             {deleting && (
-                <Dialog title="Delete a webhook" onClose={() => setDeleting(null)}>
-                    <DialogHead title="Delete the webhook?" onClose={() => setDeleting(null)} />
-                    <div class="pad sheet">
-                        <p>
-                            <span class="mono">{visible(deleting.url)}</span> is told nothing more
-                            {deleting.waiting ? `, and not the ${count(deleting.waiting, 'delivery', 'deliveries')} that still wait` : ''}. Its secret
-                            is gone with it.
-                        </p>
-                        <div class="dialog-acts">
-                            <button class="btn btn-danger" type="button" onClick={() => void remove(deleting)}>
-                                Delete
-                            </button>
-                            <button class="btn" type="button" onClick={() => setDeleting(null)}>
-                                Keep
-                            </button>
-                        </div>
-                    </div>
-                </Dialog>
+                <Sure
+                    title="Delete a webhook"
+                    question="Delete the webhook?"
+                    act="Delete"
+                    run={() => void remove(deleting)}
+                    onClose={() => setDeleting(null)}
+                >
+                    <span class="mono">{visible(deleting.url)}</span> is told nothing more
+                    {deleting.waiting ? `, and not the ${count(deleting.waiting, 'delivery', 'deliveries')} that still wait` : ''}. Its secret is
+                    gone with it.
+                </Sure>
             )}
         </section>
     );
