@@ -37,7 +37,7 @@ WEB_SRC  := $(wildcard web/src/* web/src/*/* web/*.json web/*.mjs web/*.html)
 EMBEDDED := $(sort $(wildcard migrations/sqlite/*.sql server/detect/rules/*.yaml server/detect/schema/* server/judge/rubrics/*.yaml server/judge/schema/* server/view/*.css server/sample/data/* web/docs/*.md deploy/completion.*))
 UNITS    := $(sort $(wildcard deploy/systemd/*))
 
-.PHONY: all run test test-llm lint bench bench-web score fuzz soak install deb test-deb test-image test-deploy clean packages packages-test web
+.PHONY: all run test test-llm lint bench bench-web score fuzz soak sanitize install deb test-deb test-image test-deploy clean packages packages-test web
 all: $O/telltale
 
 run: all
@@ -113,6 +113,13 @@ build-fuzz/fuzz/%: tests/fuzz/%.c $(LIB) | $(STAMPS)/packages-fuzz
 SECONDS ?= 1800
 soak: all | $(STAMPS)/packages-test
 	@python3 tests/soak/run.py $O/telltale $(SECONDS)
+
+# What the program does, and SECONDS of the soak, with the sanitizers looking on: addresses, leaks and undefined behaviour, then threads. An hour
+# or two; make fuzz has the first of them too.
+sanitize:
+	@for build in asan tsan; do \
+	    PARTS='http|cli|care|test_' $(MAKE) --no-print-directory BUILD=$$build test && $(MAKE) --no-print-directory BUILD=$$build soak || exit 1; \
+	done
 
 bench: all $O/bench/parse $O/bench/rules | $(STAMPS)/packages-test
 	@python3 tests/bench/run.py $O/telltale $(BENCH)

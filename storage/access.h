@@ -64,30 +64,41 @@ bool store_tokens(struct store *s, struct arena *a, struct token_rows *out, stru
 bool store_token_revoke(struct store *s, struct slice id, struct err *e);
 /* How many could be used at this moment. */
 bool store_tokens_usable(struct store *s, int64_t *n, struct err *e);
-/* The token of that text, if it may be used now; *found false: there is none such, it has ended or was revoked. */
-bool store_token_check(struct store *s, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e);
-
 /* A secret of its own for each `what`, made with the key beside the database, which is made where it is missing: it need not be stored. */
 bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_SIZE], struct err *e);
 
 /* ---- sessions --------------------------------------------------------------------------------------------------------- */
 
-enum { SESSION_IDLE_S = 12 * 3600, SESSION_LIFE_S = 7 * 24 * 3600, SESSION_TEXT = 43 };
+enum { SESSION_IDLE_S = 12 * 3600, SESSION_LIFE_S = 7 * 24 * 3600, SESSION_TEXT = 43, SESSIONS_MOST = 64 };
 struct session_row {
     unsigned char hash[SECRET_SIZE];
     struct slice csrf;
     int64_t created, used;
     struct token_row token;
 };
-/* `text` gets what the browser keeps. */
+/* `text` gets what the browser keeps. A token has SESSIONS_MOST sessions at most: the one that was used longest ago ends. */
 bool store_session_add(struct store *s, const struct token_row *token, struct arena *a, char text[SESSION_TEXT + 1], struct session_row *out,
                        struct err *e);
-bool store_session_check(struct store *s, struct slice text, struct arena *a, struct session_row *out, bool *found, struct err *e);
 bool store_session_delete(struct store *s, const unsigned char hash[SECRET_SIZE], struct err *e);
 
 /* When tokens and sessions were last used; sessions that have ended go. */
 struct used { int64_t token; unsigned char session[SECRET_SIZE]; bool has_session; int64_t at; };
 bool store_used(struct store *s, const struct used *items, size_t n, struct err *e);
+
+/* ---- who is let in ---------------------------------------------------------------------------------------------------- */
+
+/* The key, the tokens and the sessions as they are now, in memory and immutable. Fails where the key's file cannot be read. */
+struct passes;
+bool store_passes(struct store *s, struct passes **out, struct err *e);
+void passes_free(struct passes *p); /* NULL is fine */
+/* Another number as soon as any process changed a token or a session, or the key's file; reads nothing from the disk. */
+uint64_t store_passes_stamp(struct store *s);
+/* Another number after each commit of others to the database. */
+bool store_commits(struct store *s, int64_t *out, struct err *e);
+/* The token of that text, if it may be used now; *found false: there is none such, it has ended or was revoked. ERR_IO: there is no key. */
+bool passes_token(const struct passes *p, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e);
+/* The session of a cookie, likewise. */
+bool passes_session(const struct passes *p, struct slice text, struct arena *a, struct session_row *out);
 
 /* ---- the log of changes ----------------------------------------------------------------------------------------------- */
 

@@ -1,6 +1,7 @@
 #include "storage/care.h"
 #include "storage/run_write.h"
 #include "storage/sql.h"
+#include "storage/tokens.h"
 
 #include "base/clock.h"
 #include "base/hash.h"
@@ -280,5 +281,6 @@ bool store_collection_delete(struct store *s, struct slice id, struct err *e)
     for (bool more = true; more;)
         if (!db_write(s->db, e) || !db_end(s->db, delete_some(s, n, &more, e) && (more || delete_rest(s, n, e)), e))
             return false;
+    passes_changed(s); /* of those that were for this collection */
     return true;
 }

@@ -2,6 +2,7 @@
  * lies beside the database, so that a copy of the database alone (a backup, a leak) lets nobody in. */
 #include "storage/access.h"
 #include "storage/inside.h"
+#include "storage/tokens.h"
 
 #include "base/base64.h"
 #include "base/folder.h"
@@ -35,7 +36,7 @@ unsigned scopes_implied(unsigned scopes) { return scopes & MAY_ADMIN ? MAY_ALL :
 
 /* ---- the key ---------------------------------------------------------------------------------------------------------- */
 
-static char *key_path(struct store *s, const char *end)
+char *token_key_path(struct store *s, const char *end)
 {
     char *path;
     if (asprintf(&path, "%s.key%s", db_path(s->db), end) < 0)
@@ -43,10 +44,9 @@ static char *key_path(struct store *s, const char *end)
     return path;
 }
 
-/* *there false: there is none. */
-static bool key_read(struct store *s, unsigned char out[SECRET_SIZE], bool *there, struct err *e)
+bool token_key_read(struct store *s, unsigned char out[SECRET_SIZE], bool *there, struct err *e)
 {
-    char *path = key_path(s, "");
+    char *path = token_key_path(s, "");
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     bool ok = true;
     *there = fd >= 0;
@@ -63,7 +63,7 @@ static bool key_read(struct store *s, unsigned char out[SECRET_SIZE], bool *ther
 /* Under its name only when it is whole, and never in the place of another. */
 static bool key_make(struct store *s, struct err *e)
 {
-    char *path = key_path(s, ""), *made = key_path(s, ".XXXXXX");
+    char *path = token_key_path(s, ""), *made = token_key_path(s, ".XXXXXX");
     unsigned char key[SECRET_SIZE];
     secret_random(key);
     int fd = mkostemp(made, O_CLOEXEC); /* 0600 */
@@ -81,7 +81,7 @@ static bool key_make(struct store *s, struct err *e)
     return ok;
 }
 
-static bool key_lost(struct err *e)
+bool token_key_lost(struct err *e)
 {
     return err_set(e, ERR_IO, "the key of the tokens, the file beside the database that ends in .key, is not there, so that no token can be known again;"
                               " restore it from a backup, or revoke the tokens (telltale token revoke) and make new ones");
@@ -105,8 +105,8 @@ static bool key_want(struct store *s, unsigned char out[SECRET_SIZE], struct err
     int64_t n;
     if (strcmp(db_path(s->db), ":memory:") == 0)
         return err_set(e, ERR_USAGE, "a database in memory keeps no tokens");
-    return count_usable(s, &n, e) && key_read(s, out, &there, e) && (there || !n || key_lost(e)) &&
-           (there || (key_make(s, e) && key_read(s, out, &there, e) && (there || err_set(e, ERR_IO, "the key of the tokens went away"))));
+    return count_usable(s, &n, e) && token_key_read(s, out, &there, e) && (there || !n || token_key_lost(e)) &&
+           (there || (key_make(s, e) && token_key_read(s, out, &there, e) && (there || err_set(e, ERR_IO, "the key of the tokens went away"))));
 }
 
 bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_SIZE], struct err *e)
@@ -115,18 +115,6 @@ bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_S
     if (!key_want(s, key, e))
         return false;
     secret_hash(key, what, out);
-    explicit_bzero(key, sizeof key);
-    return true;
-}
-
-/* The same where the key must not be made: *there false, there is none. */
-static bool hash_if_key(struct store *s, struct slice text, unsigned char out[SECRET_SIZE], bool *there, struct err *e)
-{
-    unsigned char key[SECRET_SIZE];
-    if (!key_read(s, key, there, e))
-        return false;
-    if (*there)
-        secret_hash(key, text, out);
     explicit_bzero(key, sizeof key);
     return true;
 }
@@ -141,6 +129,8 @@ static void random_text(char out[TOKEN_SECRET + 1])
     for (size_t i = 0; i < TOKEN_SECRET; i++)
         out[i] = text.ptr[i] == '+' ? '-' : text.ptr[i] == '/' ? '_' : text.ptr[i];
     out[TOKEN_SECRET] = '\0';
+    explicit_bzero(bytes, sizeof bytes);
+    explicit_bzero(text.ptr, text.len);
     str_free(&text);
 }
 
@@ -204,6 +194,13 @@ static bool load_token(struct store *s, struct slice id, struct arena *a, struct
     return load_collections(s, a, out, e);
 }
 
+static bool told(struct store *s, bool ok)
+{
+    if (ok)
+        passes_changed(s);
+    return ok;
+}
+
 static bool bind_to(struct store *s, int64_t token, struct slice collection, struct err *e)
 {
     int64_t n;
@@ -258,7 +255,7 @@ bool store_token_add(struct store *s, const struct token_row *wish, struct arena
     snprintf(text, TOKEN_TEXT + 1, "tt_%s_%s", id, secret);
     explicit_bzero(secret, sizeof secret);
     row.id = slice_str(id);
-    return store_secret(s, slice_of(text, TOKEN_TEXT), row.hash, e) && db_write(s->db, e) && db_end(s->db, add(s, &row, a, out, e), e);
+    return store_secret(s, slice_of(text, TOKEN_TEXT), row.hash, e) && db_write(s->db, e) && told(s, db_end(s->db, add(s, &row, a, out, e), e));
 }
 
 static bool list_all(struct store *s, struct arena *a, struct token_rows *out, struct err *e)
@@ -305,7 +302,7 @@ static bool revoke_one(struct store *s, struct slice id, struct err *e)
 
 bool store_token_revoke(struct store *s, struct slice id, struct err *e)
 {
-    return db_write(s->db, e) && db_end(s->db, revoke_one(s, id, e), e);
+    return db_write(s->db, e) && told(s, db_end(s->db, revoke_one(s, id, e), e));
 }
 
 bool store_tokens_usable(struct store *s, int64_t *n, struct err *e)
@@ -313,40 +310,23 @@ bool store_tokens_usable(struct store *s, int64_t *n, struct err *e)
     unsigned char key[SECRET_SIZE];
     bool there;
     *n = 0;
-    return count_usable(s, n, e) && key_read(s, key, &there, e) && (there || !*n || key_lost(e));
-}
-
-static bool is_usable(const struct token_row *token) { return !token->revoked && (!token->expires || token->expires > clock_now_us()); }
-
-static bool check(struct store *s, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e)
-{
-    unsigned char hash[SECRET_SIZE];
-    bool there;
-    if (!load_token(s, slice_sub(text, 3, TOKEN_ID), a, out, &there, e))
-        return false;
-    if (!there)
-        return true;
-    if (!is_usable(out))
-        return true;
-    if (!hash_if_key(s, text, hash, &there, e) || (!there && !key_lost(e)))
-        return false;
-    *found = secret_same(hash, out->hash);
-    return true;
-}
-
-bool store_token_check(struct store *s, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e)
-{
-    *found = false;
-    if (text.len != TOKEN_TEXT || !slice_starts(text, "tt_") || text.ptr[3 + TOKEN_ID] != '_')
-        return true;
-    return db_read(s->db, e) && db_end(s->db, check(s, text, a, out, found, e), e);
+    bool ok = count_usable(s, n, e) && token_key_read(s, key, &there, e) && (there || !*n || token_key_lost(e));
+    explicit_bzero(key, sizeof key);
+    return ok;
 }
 
 /* ---- sessions --------------------------------------------------------------------------------------------------------- */
 
+/* Of so many sessions of a token the one that was used longest ago ends. */
 static bool add_session(struct store *s, const struct session_row *row, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "INSERT INTO session (hash, token, csrf, created_at, used_at) VALUES ($1, $2, $3, $4, $5)", e);
+    struct stmt *q = db_prepare(s->db, "DELETE FROM session WHERE token = $1 AND hash NOT IN"
+                                       " (SELECT hash FROM session WHERE token = $1 ORDER BY used_at DESC, created_at DESC LIMIT $2)", e);
+    bind_int(q, row->token.n);
+    bind_int(q, SESSIONS_MOST - 1);
+    if (!stmt_run(q, e))
+        return false;
+    q = db_prepare(s->db, "INSERT INTO session (hash, token, csrf, created_at, used_at) VALUES ($1, $2, $3, $4, $5)", e);
     bind_blob(q, slice_of((const char *)row->hash, SECRET_SIZE));
     bind_int(q, row->token.n);
     bind_text(q, row->csrf);
@@ -363,44 +343,7 @@ bool store_session_add(struct store *s, const struct token_row *token, struct ar
     random_text(csrf);
     *out = (struct session_row){.csrf = arena_dup(a, slice_str(csrf)), .created = clock_now_us(), .token = *token};
     out->used = out->created;
-    return store_secret(s, slice_str(text), out->hash, e) && db_write(s->db, e) && db_end(s->db, add_session(s, out, e), e);
-}
-
-/* A clock that was set back makes no session older than it is, nor younger than now. */
-static bool is_fresh(const struct session_row *row)
-{
-    int64_t now = clock_now_us();
-    return now - row->used < SESSION_IDLE_S * INT64_C(1000000) && now - row->created < SESSION_LIFE_S * INT64_C(1000000);
-}
-
-static bool check_session(struct store *s, struct slice text, struct arena *a, struct session_row *out, bool *found, struct err *e)
-{
-    bool there;
-    *out = (struct session_row){0};
-    if (!hash_if_key(s, text, out->hash, &there, e))
-        return false;
-    if (!there)
-        return true;
-    struct stmt *q = db_prepare(s->db, "SELECT s.csrf, s.created_at, s.used_at, " TOKEN_COLUMNS " FROM session s JOIN token t ON t.n = s.token WHERE s.hash = $1", e);
-    bind_blob(q, slice_of((const char *)out->hash, SECRET_SIZE));
-    enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE;
-    out->csrf = take_text(q, a);
-    out->created = take_int(q);
-    out->used = take_int(q);
-    take_token(q, a, &out->token);
-    stmt_reset(q);
-    *found = is_fresh(out) && is_usable(&out->token);
-    return !*found || load_collections(s, a, &out->token, e);
-}
-
-bool store_session_check(struct store *s, struct slice text, struct arena *a, struct session_row *out, bool *found, struct err *e)
-{
-    *found = false;
-    if (text.len != SESSION_TEXT)
-        return true;
-    return db_read(s->db, e) && db_end(s->db, check_session(s, text, a, out, found, e), e);
+    return store_secret(s, slice_str(text), out->hash, e) && db_write(s->db, e) && told(s, db_end(s->db, add_session(s, out, e), e));
 }
 
 static bool delete_session(struct store *s, const unsigned char hash[SECRET_SIZE], struct err *e)
@@ -412,7 +355,7 @@ static bool delete_session(struct store *s, const unsigned char hash[SECRET_SIZE
 
 bool store_session_delete(struct store *s, const unsigned char hash[SECRET_SIZE], struct err *e)
 {
-    return db_write(s->db, e) && db_end(s->db, delete_session(s, hash, e), e);
+    return db_write(s->db, e) && told(s, db_end(s->db, delete_session(s, hash, e), e));
 }
 
 static bool write_used(struct store *s, const struct used *items, size_t n, struct err *e)

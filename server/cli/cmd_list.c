@@ -94,6 +94,8 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
         ok = err_set(e, ERR_CANCELLED, "stopped before the end of the list");
     if (ok)
         rows_end(&rows, more);
+    else
+        rows_drop(&rows);
     str_free(&text);
     arena_free(&arenas[0]);
     arena_free(&arenas[1]);

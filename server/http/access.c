@@ -9,7 +9,10 @@
 #include "http/route.h"
 #include "storage/care.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 enum {
@@ -20,6 +23,7 @@ enum {
     BURST_S = 10,           /* a rate is let through so many seconds ahead */
     USED_MOST = 1024,       /* uses that wait to be written */
     USED_S = 60,            /* and how long */
+    LOOK_MS = 500,          /* how often it is looked whether others than our programs changed a token */
     DETAIL_MAX = 4096,
 };
 
@@ -31,8 +35,16 @@ struct rate { /* a bucket that fills with time; who takes the last of it waits *
 
 struct access {
     bool closed;
-    pthread_mutex_t lock; /* all below */
+    const char *db;
+    pthread_mutex_t loading; /* the store, and what was seen in it */
     struct store *store;
+    int64_t version;
+    pthread_mutex_t asking;  /* the store that knows of quotas */
+    struct store *quotas;
+    atomic_uint_fast64_t stamp; /* of the passes */
+    atomic_bool stale;       /* they could not be read anew */
+    pthread_mutex_t lock;    /* all below; nobody waits for the disk with it */
+    struct passes *passes;
     struct rate rates[RATES];
     struct used used[USED_MOST];
     size_t nused;
@@ -40,8 +52,54 @@ struct access {
     bool ending;
     pthread_t writer;
     bool writing;
-    const char *db;
 };
+
+/* ---- tokens and sessions in memory ------------------------------------------------------------------------------------- */
+
+/* Under `loading`. */
+static bool load(struct access *access, struct err *e)
+{
+    struct passes *passes, *before;
+    uint64_t stamp = store_passes_stamp(access->store);
+    bool ok = store_commits(access->store, &access->version, e) && store_passes(access->store, &passes, e);
+    atomic_store(&access->stale, !ok);
+    if (!ok)
+        return false;
+    pthread_mutex_lock(&access->lock);
+    before = access->passes;
+    access->passes = passes;
+    pthread_mutex_unlock(&access->lock);
+    atomic_store(&access->stamp, stamp);
+    passes_free(before);
+    return true;
+}
+
+/* At once where one of our programs changed a token, signed in or out; the disk is looked at then alone. */
+static bool catch_up(struct access *access, struct err *e)
+{
+    bool ok = true;
+    if (!atomic_load(&access->stale) && store_passes_stamp(access->store) == atomic_load(&access->stamp))
+        return true;
+    pthread_mutex_lock(&access->loading);
+    if (atomic_load(&access->stale) || store_passes_stamp(access->store) != atomic_load(&access->stamp))
+        ok = load(access, e);
+    pthread_mutex_unlock(&access->loading);
+    return ok;
+}
+
+/* What others wrote into the database itself; and, `whole`, when sessions were last used. */
+static void look_again(struct access *access, bool whole)
+{
+    struct err e = {0};
+    int64_t version;
+    pthread_mutex_lock(&access->loading);
+    bool known = atomic_load(&access->stale);
+    bool ok = store_commits(access->store, &version, &e) && ((!whole && !known && version == access->version) || load(access, &e));
+    atomic_store(&access->stale, !ok);
+    pthread_mutex_unlock(&access->loading);
+    if (!ok && !known)
+        log_error("tokens cannot be read, so that nobody is let in: %s", e.text);
+}
 
 /* ---- when they were last used ------------------------------------------------------------------------------------------ */
 
@@ -63,18 +121,23 @@ static void write_used(struct access *access)
     store_close(s);
 }
 
-static void *keep_used(void *ctx)
+static void *keep_up(void *ctx)
 {
     struct access *access = ctx;
     bool ending = false;
-    while (!ending) {
-        int64_t until = clock_monotonic_us() + USED_S * INT64_C(1000000);
+    for (int64_t write_at = clock_monotonic_us() + USED_S * INT64_C(1000000); !ending;) {
+        int64_t until = clock_monotonic_us() + LOOK_MS * 1000;
         pthread_mutex_lock(&access->lock);
         while (!access->ending && cond_wait_until(&access->wake, &access->lock, until))
             ;
         ending = access->ending;
         pthread_mutex_unlock(&access->lock);
-        write_used(access);
+        bool write = ending || clock_monotonic_us() >= write_at;
+        if (write) {
+            write_used(access);
+            write_at += USED_S * INT64_C(1000000);
+        }
+        look_again(access, write);
     }
     return NULL;
 }
@@ -178,16 +241,36 @@ static void let_in(struct who *who)
     who->scopes = scopes_implied(who->token.scopes);
 }
 
-/* Under the lock: whose token or session it is; r->who stays empty where it is nobody's. */
+static bool find_token(struct access *access, struct slice text, struct arena *a, struct token_row *out, bool *found, struct err *e)
+{
+    if (!catch_up(access, e))
+        return false;
+    pthread_mutex_lock(&access->lock);
+    bool ok = passes_token(access->passes, text, a, out, found, e);
+    pthread_mutex_unlock(&access->lock);
+    return ok;
+}
+
+static bool find_session(struct access *access, struct slice text, struct arena *a, struct session_row *out, bool *found, struct err *e)
+{
+    if (!catch_up(access, e))
+        return false;
+    pthread_mutex_lock(&access->lock);
+    *found = passes_session(access->passes, text, a, out);
+    pthread_mutex_unlock(&access->lock);
+    return true;
+}
+
+/* Whose token or session it is; r->who stays empty where it is nobody's. */
 static bool identify(struct access *access, struct request *r, struct err *e)
 {
     struct who *who = &r->who;
     bool found = false;
     if (r->header[HEADER_AUTHORIZATION].ptr) {
-        if (!store_token_check(access->store, token_of(r), &r->arena, &who->token, &found, e))
+        if (!find_token(access, token_of(r), &r->arena, &who->token, &found, e))
             return false;
     } else if (cookie_of(r).len) {
-        if (!store_session_check(access->store, cookie_of(r), &r->arena, &who->session, &found, e))
+        if (!find_session(access, cookie_of(r), &r->arena, &who->session, &found, e))
             return false;
         who->has_session = found;
         who->token = who->session.token;
@@ -201,21 +284,38 @@ static bool identify(struct access *access, struct request *r, struct err *e)
 
 int access_has_room(struct access *access, const struct request *r, struct err *e)
 {
-    pthread_mutex_lock(&access->lock);
-    bool ok = store_collection_has_room(access->store, r->path[0], e);
-    pthread_mutex_unlock(&access->lock);
+    pthread_mutex_lock(&access->asking);
+    bool ok = store_collection_has_room(access->quotas, r->path[0], e);
+    pthread_mutex_unlock(&access->asking);
     return ok ? 0 : err_http_status(e->code);
+}
+
+/* Who has one IPv6 address has the 2^64 beside it. */
+static struct slice place_of(struct request *r)
+{
+    struct in6_addr address;
+    const char *text = arena_strdup(&r->arena, r->client.address);
+    return inet_pton(AF_INET6, text, &address) == 1 && !IN6_IS_ADDR_V4MAPPED(&address) ? arena_dup(&r->arena, slice_of((const char *)&address, 8))
+                                                                                      : r->client.address;
+}
+
+/* A token that is not known: 0, or the status where too many came from there. */
+static int count_failure(struct access *access, struct request *r, struct answer *a, struct err *e)
+{
+    int wait_s;
+    struct slice place = place_of(r);
+    pthread_mutex_lock(&access->lock);
+    bool may = rate_take(access, place, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    return may ? 0 : too_many(r, a, wait_s, "too many tokens that are not known came from this address", e);
 }
 
 static int unauthenticated(struct access *access, struct request *r, struct answer *a, struct err *e)
 {
-    int wait_s;
     bool tried = r->header[HEADER_AUTHORIZATION].ptr;
-    pthread_mutex_lock(&access->lock);
-    bool may = !tried || rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s);
-    pthread_mutex_unlock(&access->lock);
-    if (!may)
-        return too_many(r, a, wait_s, "too many tokens that are not known came from this address", e);
+    int status = tried ? count_failure(access, r, a, e) : 0;
+    if (status)
+        return status;
     answer_header(a, "WWW-Authenticate", slice_str("Bearer"));
     err_set(e, ERR_UNAUTHENTICATED, tried ? "the token is not known here, has ended or was revoked"
                                           : "this server asks for a token: send it as \"Authorization: Bearer TOKEN\", or sign in on the page");
@@ -245,21 +345,34 @@ static bool is_our_page(const struct request *r)
     return r->header[HEADER_ORIGIN].ptr && sent.len && secret_same(a, b); /* that the Origin is ours, the gate has seen */
 }
 
+static int count(struct request *r, struct answer *a, const struct token_row *token, size_t n, struct err *e)
+{
+    struct access *access = r->server->access;
+    bool ok = true;
+    int wait_s = 0;
+    pthread_mutex_lock(&access->lock);
+    for (size_t i = 0; i < n && ok && token->rate; i++)
+        ok = rate_take(access, token->id, (double)token->rate, (double)token->rate * BURST_S, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    return ok ? 0 : too_many(r, a, wait_s, "this token has made more requests than it may", e);
+}
+
+int access_count(struct request *r, struct answer *a, size_t n, struct err *e) { return count(r, a, &r->who.token, n, e); }
+
 static int may(struct access *access, struct request *r, struct answer *a, struct err *e)
 {
     const struct route *route = r->route;
     struct who *who = &r->who;
-    int wait_s;
-    if (route->need == NEED_NONE) /* who asks may matter, but refuses nobody */
-        return 0;
+    if (route->need == NEED_NONE) /* who asks may matter, but refuses nobody who does not guess */
+        return !who->token.n && r->header[HEADER_AUTHORIZATION].ptr ? count_failure(access, r, a, e) : 0;
     if (!who->token.n)
         return unauthenticated(access, r, a, e);
     pthread_mutex_lock(&access->lock);
     note_use(access, who);
-    bool slow = !who->token.rate || rate_take(access, who->token.id, (double)who->token.rate, (double)who->token.rate * BURST_S, &wait_s);
     pthread_mutex_unlock(&access->lock);
-    if (!slow)
-        return too_many(r, a, wait_s, "this token has made more requests than it may", e);
+    int status = access_count(r, a, 1, e);
+    if (status)
+        return status;
     if (who->has_session && writes(r) && !is_our_page(r))
         return forbidden(e, "a change by a signed-in browser needs the header X-Telltale-CSRF with the session's value, and an Origin");
     return access_may(r, e);
@@ -285,10 +398,7 @@ int access_check(struct access *access, struct request *r, struct answer *a, str
     }
     if (r->route->need == NEED_NONE && r->route->of != OF_SESSION)
         return 0;
-    pthread_mutex_lock(&access->lock);
-    bool ok = identify(access, r, e);
-    pthread_mutex_unlock(&access->lock);
-    if (!ok)
+    if (!identify(access, r, e))
         return err_http_status(ERR_BUSY);
     return may(access, r, a, e);
 }
@@ -308,19 +418,12 @@ bool access_sign_in(struct request *r, struct slice text, struct answer *a, stru
 {
     struct access *access = r->server->access;
     bool found;
-    int wait_s;
-    if (!store_token_check(r->store, slice_trim(text), &r->arena, out, &found, e))
+    if (!find_token(access, slice_trim(text), &r->arena, out, &found, e))
         return false;
-    pthread_mutex_lock(&access->lock);
-    bool may = !found ? rate_take(access, r->client.address, FAILURES_A_MINUTE / 60.0, FAILURES_BURST, &wait_s)
-                      : !out->rate || rate_take(access, out->id, (double)out->rate, (double)out->rate * BURST_S, &wait_s);
-    pthread_mutex_unlock(&access->lock);
-    if (!may)
-        return too_many(r, a, wait_s, found ? "this token has made more requests than it may"
-                                            : "too many tokens that are not known came from this address", e), false;
     if (found)
-        return true;
-    return err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
+        return !count(r, a, out, 1, e);
+    return !count_failure(access, r, a, e) &&
+           err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
 }
 
 /* ---- what they do ------------------------------------------------------------------------------------------------------ */
@@ -420,15 +523,17 @@ bool access_open(const char *db, bool closed, struct access **out, struct err *e
     *out = access;
     access->closed = closed;
     access->db = db;
+    pthread_mutex_init(&access->loading, NULL);
+    pthread_mutex_init(&access->asking, NULL);
     pthread_mutex_init(&access->lock, NULL);
     cond_init(&access->wake);
-    if (!store_open(db, STORE_READ, &access->store, e))
+    if (!store_open(db, STORE_READ, &access->quotas, e))
         return false;
     if (!closed)
         return true;
-    if (!has_tokens(access->store, e))
+    if (!store_open(db, STORE_READ, &access->store, e) || !has_tokens(access->store, e) || !load(access, e))
         return false;
-    access->writing = pthread_create(&access->writer, NULL, keep_used, access) == 0;
+    access->writing = pthread_create(&access->writer, NULL, keep_up, access) == 0;
     return access->writing || err_set(e, ERR_IO, "cannot start a thread");
 }
 
@@ -442,8 +547,12 @@ void access_close(struct access *access)
     pthread_mutex_unlock(&access->lock);
     if (access->writing)
         pthread_join(access->writer, NULL);
+    passes_free(access->passes);
     store_close(access->store);
+    store_close(access->quotas);
     pthread_cond_destroy(&access->wake);
+    pthread_mutex_destroy(&access->loading);
+    pthread_mutex_destroy(&access->asking);
     pthread_mutex_destroy(&access->lock);
     free(access);
 }

@@ -20,6 +20,8 @@ int access_check(struct access *access, struct request *r, struct answer *a, str
 int access_check_query(const struct request *r, struct err *e);
 /* May whoever asks make this call, as far as scopes and being bound go? 0, or the status. For a call that is made on another's behalf. */
 int access_may(const struct request *r, struct err *e);
+/* A call that is `n` more requests of whoever asks: 0, or the status where their token may not make so many. `a` likewise. */
+int access_count(struct request *r, struct answer *a, size_t n, struct err *e);
 /* Before a body that brings runs is read: may the collection of the path have more? 0, or the status. */
 int access_has_room(struct access *access, const struct request *r, struct err *e);
 /* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */

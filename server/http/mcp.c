@@ -1,6 +1,7 @@
 #include "http/mcp.h"
 
 #include "base/version.h"
+#include "http/access.h"
 #include "http/api.h"
 
 enum { BATCH_MOST = 20, NODES_MOST = 200000 };
@@ -183,14 +184,15 @@ static bool answer_one(struct call *c, const struct jvalue *message, struct json
 bool mcp_answer(struct request *r, struct slice message, struct slice page, bool writes, struct str *out, bool *refused)
 {
     struct err e = {0};
-    struct jvalue *root;
+    struct jvalue *read = NULL;
     struct jsonw writer = jsonw_to(out), *j = &writer;
     struct call call = {.r = r, .page = page, .writes = writes};
-    *refused = !parse(&r->arena, message, &root, &e);
+    *refused = !r->said && !parse(&r->arena, message, &read, &e);
     if (*refused) {
         reply_error(j, &r->arena, NULL, PARSE_ERROR, e.text);
         return true;
     }
+    const struct jvalue *root = r->said ? r->said : read;
     if (root->type != J_ARRAY)
         return answer_one(&call, root, j);
     *refused = !root->n || root->n > BATCH_MOST;
@@ -220,15 +222,14 @@ static void lane_with(enum lane *lane, const struct jvalue *message)
 enum lane mcp_lane(struct request *r)
 {
     struct err e = {0};
-    struct arena arena = {0};
     struct jvalue *root;
     enum lane lane = LANE_READ;
-    if (parse(&arena, str_slice(&r->body), &root, &e)) {
+    if (parse(&r->arena, str_slice(&r->body), &root, &e)) {
+        r->said = root;
         lane_with(&lane, root);
         for (uint32_t i = 0; root->type == J_ARRAY && i < root->n && i < BATCH_MOST && lane != LANE_WRITE; i++)
             lane_with(&lane, &root->items[i]);
     }
-    arena_free(&arena);
     return lane;
 }
 
@@ -236,13 +237,14 @@ bool api_mcp(struct request *r, struct answer *a, struct err *e)
 {
     struct slice revision = r->header[HEADER_MCP_REVISION];
     bool refused;
-    (void)e;
     if (revision.len && !is_revision(revision)) {
         struct jsonw j = jsonw_to(&a->body);
         reply_error(&j, &r->arena, NULL, INVALID_REQUEST, "MCP-Protocol-Version: this server speaks 2025-11-25, 2025-06-18 and 2025-03-26");
         a->status = 400;
         return true;
     }
+    if (jis(r->said, J_ARRAY) && r->said->n > 1 && r->said->n <= BATCH_MOST && access_count(r, a, r->said->n - 1, e))
+        return false; /* each message of a batch is a request */
     if (!mcp_answer(r, str_slice(&r->body), api_page_address(r), true, &a->body, &refused)) {
         str_reset(&a->body);
         a->status = 202;

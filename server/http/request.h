@@ -22,6 +22,7 @@ struct limits;
 struct hooks;
 struct metrics;
 struct access;
+struct jvalue;
 
 /* What all requests share; immutable while the server runs, but for what is atomic or has its own lock. */
 struct server {
@@ -125,6 +126,7 @@ struct request {
     struct slice header[HEADER_NAMES];
     struct args args, filter;
     struct str body;                     /* of a route that takes JSON or bytes */
+    const struct jvalue *said;           /* the tree of the body, where it told the lane; else NULL */
     struct upload upload;                /* of a route that takes anything */
     struct inflate *inflate;             /* of a body that comes packed, until it is there; else NULL */
     const atomic_bool *gone;             /* set when nobody waits for the answer any more; may be NULL */

@@ -4,15 +4,6 @@
 
 enum { YAML_MAX = 4 << 20 };
 
-static void kcount(struct jsonw *j, const char *key, int64_t n)
-{
-    jsonw_key(j, key);
-    if (n < 0)
-        jsonw_null(j);
-    else
-        jsonw_int(j, n);
-}
-
 static void kwords(struct jsonw *j, const char *key, const struct slice *words, size_t n)
 {
     jsonw_key(j, key);
@@ -221,8 +212,8 @@ void view_judgment(struct jsonw *j, const struct judgment *row, bool whole)
     jsonw_kstr(j, "error", row->error);
     jsonw_kint(j, "calls", row->calls);
     jsonw_kint(j, "cached", row->cached);
-    kcount(j, "tokens_in", row->tokens_in);
-    kcount(j, "tokens_out", row->tokens_out);
+    view_count(j, "tokens_in", row->tokens_in);
+    view_count(j, "tokens_out", row->tokens_out);
     jsonw_knum(j, "cost_usd", row->cost);
     jsonw_kstr(j, "content_hash", row->content_hash);
     jsonw_kstr(j, "created_at", row->created_at);

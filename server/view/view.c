@@ -1,6 +1,5 @@
 #include "view/view.h"
 
-#include "base/stats.h"
 #include "base/clock.h"
 #include "base/hash.h"
 #include "text/jread.h"
@@ -8,7 +7,7 @@
 #include <math.h>
 #include <stdio.h>
 
-static void kcount(struct jsonw *j, const char *key, int64_t n)
+void view_count(struct jsonw *j, const char *key, int64_t n)
 {
     jsonw_key(j, key);
     if (n == COUNT_UNKNOWN)
@@ -152,7 +151,7 @@ static void duration(struct jsonw *j, const struct run *run)
 {
     int64_t from, to;
     bool known = clock_parse(run->started_at, &from) && clock_parse(run->ended_at, &to);
-    kcount(j, "duration_ms", known && to >= from ? (to - from) / 1000 : COUNT_UNKNOWN);
+    view_count(j, "duration_ms", known && to >= from ? (to - from) / 1000 : COUNT_UNKNOWN);
 }
 
 void view_run_members(struct jsonw *j, const struct run_row *row)
@@ -165,7 +164,7 @@ void view_run_members(struct jsonw *j, const struct run_row *row)
     jsonw_kstr(j, "task_id", run->task_id);
     jsonw_kstr(j, "model", run->model);
     jsonw_kstr(j, "agent", run->agent);
-    kcount(j, "attempt", run->attempt);
+    view_count(j, "attempt", run->attempt);
     jsonw_kstr(j, "started_at", run->started_at);
     jsonw_kstr(j, "ended_at", run->ended_at);
     duration(j, run);
@@ -173,8 +172,8 @@ void view_run_members(struct jsonw *j, const struct run_row *row)
     jsonw_kstr(j, "exit_status", run->exit_status);
     jsonw_kstr(j, "error", run->error);
     jsonw_kstr(j, "limit", run->limit);
-    kcount(j, "tokens_in", run->tokens_in);
-    kcount(j, "tokens_out", run->tokens_out);
+    view_count(j, "tokens_in", run->tokens_in);
+    view_count(j, "tokens_out", run->tokens_out);
     jsonw_knum(j, "cost_usd", run->cost_usd);
     jsonw_key(j, "tags");
     jsonw_array(j);
@@ -238,9 +237,9 @@ void view_message(struct jsonw *j, const struct message *message, uint32_t index
     jsonw_kstr(j, "reasoning", message->reasoning);
     jsonw_kstr(j, "model", message->model);
     jsonw_kstr(j, "timestamp", message->timestamp);
-    kcount(j, "duration_ms", message->duration_ms);
-    kcount(j, "tokens_in", message->tokens_in);
-    kcount(j, "tokens_out", message->tokens_out);
+    view_count(j, "duration_ms", message->duration_ms);
+    view_count(j, "tokens_in", message->tokens_in);
+    view_count(j, "tokens_out", message->tokens_out);
     jsonw_kstr(j, "finish_reason", message->finish_reason);
     jsonw_kstr(j, "tool_call_id", message->tool_call_id);
     jsonw_kstr(j, "tool_name", message->tool_name);
@@ -394,13 +393,13 @@ void view_sibling(struct jsonw *j, const struct run_row *row, bool flagged)
     jsonw_kstr(j, "id", row->run.id);
     jsonw_kstr(j, "external_id", row->run.external_id);
     jsonw_kstr(j, "model", row->run.model);
-    kcount(j, "attempt", row->run.attempt);
+    view_count(j, "attempt", row->run.attempt);
     view_success(j, row->run.success);
     jsonw_kbool(j, "flagged", flagged);
     jsonw_end(j);
 }
 
-static void best_finding(struct jsonw *j, bool has, const struct finding_row *best)
+void view_best(struct jsonw *j, bool has, const struct finding_row *best)
 {
     jsonw_key(j, "best");
     if (has)
@@ -445,135 +444,7 @@ void view_task(struct jsonw *j, const struct task_row *row)
         jsonw_end(j);
     }
     jsonw_end(j);
-    best_finding(j, row->has_best, &row->best);
-    jsonw_end(j);
-}
-
-static void rate(struct jsonw *j, const char *key, int64_t passed, int64_t failed)
-{
-    jsonw_key(j, key);
-    double n = (double)(passed + failed);
-    if (n <= 0) {
-        jsonw_null(j);
-        return;
-    }
-    double low, high;
-    stats_wilson((size_t)passed, (size_t)(passed + failed), &low, &high);
-    jsonw_object(j);
-    jsonw_knum(j, "value", (double)passed / n);
-    jsonw_knum(j, "low", low);
-    jsonw_knum(j, "high", high);
-    jsonw_end(j);
-}
-
-/* The counts that groups by detector and by behaviour share. */
-static void group_members(struct jsonw *j, const struct group_count *group)
-{
-    jsonw_kstrz(j, "kind", kind_name(group->kind));
-    jsonw_kint(j, "findings", group->findings);
-    jsonw_kint(j, "runs", group->runs);
-    jsonw_kint(j, "tasks", group->tasks);
-    jsonw_kint(j, "open", group->open);
-    jsonw_kint(j, "confirmed", group->confirmed);
-    jsonw_kint(j, "dismissed", group->dismissed);
-    jsonw_kint(j, "excepted", group->excepted);
-}
-
-static void summary_groups(struct jsonw *j, const struct summary *summary)
-{
-    jsonw_key(j, "kinds");
-    jsonw_object(j);
-    for (int kind = 0; kind < KIND_COUNT; kind++) {
-        jsonw_key(j, kind_name(kind));
-        jsonw_object(j);
-        jsonw_kint(j, "findings", summary->kind_findings[kind]);
-        jsonw_kint(j, "runs", summary->kind_runs[kind]);
-        jsonw_kint(j, "tasks", summary->kind_tasks[kind]);
-        jsonw_end(j);
-    }
-    jsonw_end(j);
-    jsonw_key(j, "detectors");
-    jsonw_array(j);
-    for (size_t i = 0; i < summary->ndetectors; i++) {
-        const struct group_count *group = &summary->detectors[i];
-        jsonw_object(j);
-        jsonw_kstr(j, "detector", group->name);
-        jsonw_kstr(j, "behavior", group->behavior);
-        jsonw_kstrz(j, "severity", severity_name(group->severity));
-        group_members(j, group);
-        jsonw_end(j);
-    }
-    jsonw_end(j);
-    jsonw_key(j, "behaviors");
-    jsonw_array(j);
-    for (size_t i = 0; i < summary->nbehaviors; i++) {
-        const struct group_count *group = &summary->behaviors[i];
-        jsonw_object(j);
-        jsonw_kstr(j, "behavior", group->name);
-        group_members(j, group);
-        best_finding(j, group->has_best, &group->best);
-        jsonw_end(j);
-    }
-    jsonw_end(j);
-}
-
-void view_summary(struct jsonw *j, const struct summary *summary)
-{
-    jsonw_object(j);
-    jsonw_key(j, "collection");
-    view_collection(j, &summary->collection);
-    jsonw_kint(j, "runs", summary->runs);
-    jsonw_kint(j, "passed", summary->passed);
-    jsonw_kint(j, "failed", summary->failed);
-    jsonw_kint(j, "unknown", summary->unknown);
-    jsonw_kint(j, "tasks", summary->tasks);
-    jsonw_kint(j, "models", summary->models);
-    jsonw_kint(j, "messages", summary->messages);
-    jsonw_kint(j, "tool_calls", summary->calls);
-    kcount(j, "tokens_in", summary->tokens_in);
-    kcount(j, "tokens_out", summary->tokens_out);
-    jsonw_knum(j, "cost_usd", summary->cost_usd);
-    jsonw_kint(j, "files", summary->files);
-    jsonw_kint(j, "refused", summary->refused);
-    jsonw_kint(j, "incomplete", summary->incomplete);
-    rate(j, "pass_rate", summary->passed, summary->failed);
-    rate(j, "pass_rate_sound", summary->sound_passed, summary->sound_failed);
-    jsonw_kint(j, "broken_tasks", summary->broken_tasks);
-    jsonw_kint(j, "suspect_tasks", summary->suspect_tasks);
-    summary_groups(j, summary);
-
-    jsonw_key(j, "by_model");
-    jsonw_array(j);
-    for (size_t i = 0; i < summary->nby_model; i++) {
-        jsonw_object(j);
-        jsonw_kstr(j, "model", summary->by_model[i].model);
-        jsonw_kint(j, "runs", summary->by_model[i].runs);
-        jsonw_kint(j, "passed", summary->by_model[i].passed);
-        jsonw_kint(j, "failed", summary->by_model[i].failed);
-        jsonw_kint(j, "flagged", summary->by_model[i].flagged);
-        rate(j, "pass_rate", summary->by_model[i].passed, summary->by_model[i].failed);
-        rate(j, "pass_rate_sound", summary->by_model[i].sound_passed, summary->by_model[i].sound_failed);
-        jsonw_end(j);
-    }
-    jsonw_end(j);
-    jsonw_key(j, "facets");
-    jsonw_array(j);
-    for (size_t i = 0; i < summary->nfacets; i++) {
-        const struct facet *facet = &summary->facets[i];
-        jsonw_object(j);
-        jsonw_kstr(j, "field", facet->field);
-        jsonw_key(j, "values");
-        jsonw_array(j);
-        for (size_t k = 0; k < facet->n; k++) {
-            jsonw_object(j);
-            jsonw_kstr(j, "value", facet->values[k].value);
-            jsonw_kint(j, "runs", facet->values[k].runs);
-            jsonw_end(j);
-        }
-        jsonw_end(j);
-        jsonw_end(j);
-    }
-    jsonw_end(j);
+    view_best(j, row->has_best, &row->best);
     jsonw_end(j);
 }
 
@@ -612,54 +483,6 @@ void view_incomplete(struct jsonw *j, const struct incomplete_row *row)
     jsonw_end(j);
 }
 
-void view_search_hit(struct jsonw *j, const struct search_hit *hit)
-{
-    jsonw_object(j);
-    jsonw_kstr(j, "run", hit->run);
-    jsonw_kstr(j, "external_id", hit->external_id);
-    jsonw_kstr(j, "collection", hit->collection);
-    jsonw_kstr(j, "task_id", hit->task_id);
-    jsonw_kstr(j, "model", hit->model);
-    view_success(j, hit->success);
-    jsonw_kint(j, "transcript", hit->transcript);
-    jsonw_kint(j, "message", hit->message);
-    jsonw_kstrz(j, "role", role_name(hit->role));
-    jsonw_kstr(j, "tool", hit->tool);
-    jsonw_kstr(j, "part", hit->part);
-    jsonw_kint(j, "start", hit->start);
-    jsonw_kint(j, "end", hit->end);
-    jsonw_kstr(j, "line", hit->line);
-    jsonw_kint(j, "line_start", hit->line_start);
-    jsonw_end(j);
-}
-
-void view_search_facets(struct jsonw *j, const struct search_facets *facets)
-{
-    jsonw_object(j);
-    jsonw_kint(j, "total", facets->total);
-    jsonw_kbool(j, "complete", facets->complete);
-    jsonw_kstr(j, "reason", facets->reason);
-    jsonw_key(j, "facets");
-    jsonw_array(j);
-    for (enum search_field f = 0; f < SEARCH_FIELDS; f++) {
-        jsonw_object(j);
-        jsonw_kstrz(j, "field", search_field_name(f));
-        jsonw_key(j, "values");
-        jsonw_array(j);
-        for (size_t i = 0; i < facets->fields[f].n; i++) {
-            jsonw_object(j);
-            jsonw_kstr(j, "value", facets->fields[f].values[i].value);
-            jsonw_kint(j, "hits", facets->fields[f].values[i].hits);
-            jsonw_end(j);
-        }
-        jsonw_end(j);
-        jsonw_kint(j, "more", facets->fields[f].more);
-        jsonw_end(j);
-    }
-    jsonw_end(j);
-    jsonw_end(j);
-}
-
 void view_detector(struct jsonw *j, const struct detector_info *info)
 {
     jsonw_object(j);
@@ -693,5 +516,5 @@ void view_detector(struct jsonw *j, const struct detector_info *info)
 void view_end(struct jsonw *j, const struct page_end *end)
 {
     jsonw_kstr(j, "next", end->next);
-    kcount(j, "total", end->total == TOTAL_UNKNOWN ? COUNT_UNKNOWN : end->total);
+    view_count(j, "total", end->total == TOTAL_UNKNOWN ? COUNT_UNKNOWN : end->total);
 }

@@ -15,6 +15,7 @@ void view_message(struct jsonw *j, const struct message *message, uint32_t index
 void view_blob(struct jsonw *j, const struct blob *blob);              /* the reference, not the bytes */
 void view_finding(struct jsonw *j, const struct finding_row *row);     /* the shape of the contract */
 void view_finding_row_members(struct jsonw *j, const struct finding_row *row); /* the same without { and } */
+void view_best(struct jsonw *j, bool has, const struct finding_row *best);     /* "best": what shows most of a task or behaviour; or null */
 /* What a finding says, without { and } and without the description of its run; `run` NULL: it is about no single run. */
 void view_finding_members(struct jsonw *j, const struct finding *finding, const struct run *run);
 /* The run that something is said of, in brief; NULL: null. */
@@ -42,6 +43,7 @@ void view_search_facets(struct jsonw *j, const struct search_facets *facets);
 void view_detector(struct jsonw *j, const struct detector_info *info);
 void view_success(struct jsonw *j, enum verdict success);                   /* "success": true, false or null */
 void view_index(struct jsonw *j, const char *key, int32_t n);               /* null where it is negative */
+void view_count(struct jsonw *j, const char *key, int64_t n);               /* null where it is COUNT_UNKNOWN */
 /* "next" and "total", which close every list. */
 void view_end(struct jsonw *j, const struct page_end *end);
 

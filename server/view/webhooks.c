@@ -1,16 +1,7 @@
 #include "view/webhooks.h"
 
 #include "base/clock.h"
-
-/* null where it is negative */
-static void status(struct jsonw *j, const char *key, int64_t n)
-{
-    jsonw_key(j, key);
-    if (n < 0)
-        jsonw_null(j);
-    else
-        jsonw_int(j, n);
-}
+#include "view/view.h"
 
 void view_webhook(struct jsonw *j, const struct webhook_row *row, struct slice secret)
 {
@@ -38,7 +29,7 @@ void view_webhook(struct jsonw *j, const struct webhook_row *row, struct slice s
     jsonw_kint(j, "delivered", row->delivered);
     jsonw_kint(j, "failed", row->failed);
     jsonw_kstr(j, "last_at", row->last_at);
-    status(j, "last_status", row->last_status);
+    view_count(j, "last_status", row->last_status);
     jsonw_kstr(j, "last_error", row->last_error);
     if (secret.ptr)
         jsonw_kstr(j, "secret", secret);
@@ -56,7 +47,7 @@ void view_delivery(struct jsonw *j, const struct delivery_row *row)
     jsonw_kstr(j, "event", row->event);
     jsonw_kstrz(j, "state", delivery_state_name(row->state));
     jsonw_kint(j, "attempts", row->attempts);
-    status(j, "status", row->status);
+    view_count(j, "status", row->status);
     jsonw_kstr(j, "error", row->error);
     jsonw_kstr(j, "created_at", row->created_at);
     jsonw_kstrz(j, "next_at", waits ? next : NULL);
