@@ -123,6 +123,7 @@ struct rows rows_start(const struct cli *cli, const struct column *columns);
 void rows_add(struct rows *rows, struct slice object);
 /* `more`: further members of the one object that --json prints ('"a":1'), or absent. */
 void rows_end(struct rows *rows, struct slice more);
+void rows_drop(struct rows *rows); /* instead, where an error comes before their end */
 
 /* A filter from the options in RUN_OPTIONS; lists have FILTER_OPTIONS, which say how they are sorted and where they end too. */
 bool cli_filter(struct cli *cli, struct slice collection, struct filter *out, struct err *e);

@@ -174,6 +174,8 @@ static int list(struct cli *cli)
     }
     if (ok)
         rows_end(&rows, SLICE_NONE);
+    else
+        rows_drop(&rows);
     str_free(&text);
     store_close(store);
     return ok ? 0 : cli_fail(&e);
@@ -336,6 +338,8 @@ static bool list_jobs(struct cli *cli, struct store *store, struct err *e)
     }
     if (ok)
         rows_end(&rows, SLICE_NONE);
+    else
+        rows_drop(&rows);
     str_free(&text);
     return ok;
 }

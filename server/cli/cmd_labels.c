@@ -43,6 +43,8 @@ static bool sets(struct cli *cli, struct err *e)
     }
     if (ok)
         rows_end(&rows, SLICE_NONE);
+    else
+        rows_drop(&rows);
     str_free(&text);
     store_close(store);
     return ok;
@@ -299,6 +301,8 @@ static bool score(struct cli *cli, struct err *e)
             rows_end(&rows, arena_printf(&cli->arena, "\"macro_f1\":%.6f,\"macro_over\":%zu", macro, mean.n));
         else if (ok)
             rows_end(&rows, SLICE_NONE);
+        else
+            rows_drop(&rows);
         if (ok && mean.n > 1 && cli->output == OUTPUT_TABLE)
             printf("\nmean F1 %.3f over the %zu with %d labels or more. Intervals are 95 %%; \"always\" is the F1 of saying yes of every run.\n",
                    macro, mean.n, ENOUGH);

@@ -48,6 +48,8 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
         ok = err_set(e, ERR_CANCELLED, "stopped before the end of the list");
     if (ok)
         rows_end(&rows, SLICE_NONE);
+    else
+        rows_drop(&rows);
     str_free(&text);
     arena_free(&arenas[0]);
     arena_free(&arenas[1]);

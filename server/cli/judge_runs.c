@@ -213,6 +213,8 @@ static bool print_judgments(struct cli *cli, struct store *store, const struct j
     }
     if (ok)
         rows_end(&rows, job_member(cli, row));
+    else
+        rows_drop(&rows);
     str_free(&text);
     return ok;
 }

@@ -32,6 +32,8 @@ bool report_rows(struct report *r, struct err *e)
     }
     if (ok)
         rows_end(&rows, r->more);
+    else
+        rows_drop(&rows);
     str_free(&text);
     arena_free(&a);
     return ok;

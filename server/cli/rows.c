@@ -9,13 +9,12 @@
 
 enum { CSV_LINE_BYTES = 256 << 20 };
 
+#define JSON_HEAD "{\"items\":[" /* written with the first row: an error before it leaves nothing on stdout */
+
 struct rows rows_start(const struct cli *cli, const struct column *columns)
 {
     struct rows rows = {.output = cli->output, .columns = columns};
     switch (rows.output) {
-    case OUTPUT_JSON:
-        printf("{\"items\":[");
-        break;
     case OUTPUT_CSV:
         for (const struct column *c = columns; c->title; c++)
             printf("%s%s", c == columns ? "" : ",", c->title);
@@ -24,6 +23,7 @@ struct rows rows_start(const struct cli *cli, const struct column *columns)
     case OUTPUT_TABLE:
         rows.held = json_array();
         break;
+    case OUTPUT_JSON:
     case OUTPUT_JSONL:
         break;
     }
@@ -71,8 +71,8 @@ void rows_add(struct rows *rows, struct slice object)
 {
     rows->count++;
     if (rows->output == OUTPUT_JSON || rows->output == OUTPUT_JSONL) {
-        if (rows->output == OUTPUT_JSON && rows->count > 1)
-            putchar(',');
+        if (rows->output == OUTPUT_JSON)
+            fputs(rows->count > 1 ? "," : JSON_HEAD, stdout);
         fwrite(object.ptr, 1, object.len, stdout);
         if (rows->output == OUTPUT_JSONL)
             putchar('\n');
@@ -182,17 +182,19 @@ void rows_end(struct rows *rows, struct slice more)
 {
     switch (rows->output) {
     case OUTPUT_JSON:
-        printf("],\"next\":null,\"total\":%zu%s%.*s}\n", rows->count, more.len ? "," : "", SLICE_ARG(more));
+        printf("%s],\"next\":null,\"total\":%zu%s%.*s}\n", rows->count ? "" : JSON_HEAD, rows->count, more.len ? "," : "", SLICE_ARG(more));
         break;
     case OUTPUT_TABLE:
         if (rows->count)
             print_table(rows);
         else
             fprintf(stderr, "nothing found\n");
-        json_decref(rows->held);
         break;
     case OUTPUT_JSONL:
     case OUTPUT_CSV:
         break;
     }
+    rows_drop(rows);
 }
+
+void rows_drop(struct rows *rows) { json_decref(rows->held); }

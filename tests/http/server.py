@@ -107,6 +107,7 @@ class Server:
     # ---- talking to it
 
     def ask(self, method, path, body=None, headers=None, timeout=60):
+        timeout *= COST
         if self.tls:
             c = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=timeout, context=self.tls)
         else:

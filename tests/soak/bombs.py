@@ -156,6 +156,7 @@ def held(folder):
 
 def throw(s, name, bomb, filename, coding):
     """What came of it, in a word, and the most that the spool held meanwhile."""
+    from server import COST
     most, ending = [0], threading.Event()
 
     def look():
@@ -169,9 +170,9 @@ def throw(s, name, bomb, filename, coding):
         if a.status >= 400:
             return f"{a.status}: {a.json()['detail']}", most[0]
         job = a.json()["id"]
-        until = time.monotonic() + EACH
+        until = time.monotonic() + EACH * COST
         while (state := s.get(f"jobs/{job}", wait=60))["state"] in ("queued", "running"):
-            assert time.monotonic() < until, f"{name}: still {state['state']} after {EACH} s"
+            assert time.monotonic() < until, f"{name}: still {state['state']} after {EACH * COST} s"
         errors = (state["result"] or {}).get("errors") or [state.get("error") or {}]
         return f"{state['state']}: {(errors[0] or {}).get('message')}", most[0]
     finally:
@@ -182,7 +183,7 @@ def throw(s, name, bomb, filename, coding):
 def main(binary, seconds=0, words=()):
     sys.argv[1:] = [binary]
     from idle import Probe
-    from server import Server
+    from server import COST, Server
     chosen = [bomb for bomb in BOMBS if not words or any(word in bomb[0] for word in words)]
     until = time.monotonic() + seconds
     if seconds:
@@ -199,7 +200,7 @@ def main(binary, seconds=0, words=()):
             took, memory, slowest = time.monotonic() - began, peak(s.process.pid), probe.end()
             print(f"{name:36s} {len(bomb) / 1024:9.0f} KB {took:6.1f} s {memory >> 20:5d} MB, on disk {disk >> 20:5d} MB, slowest probe {slowest:.2f} s  "
                   f"{outcome[:110]}", flush=True)
-            assert took < EACH and memory < MEMORY and disk < DISK, name
+            assert took < EACH * COST and memory < MEMORY * COST and disk < DISK, name
             assert s.spool() == [], f"{name} left {s.spool()}"
         figures["bad inputs"] = figures.get("bad inputs", 0) + 1
     return 0

@@ -147,6 +147,7 @@ def hurt(load, s, n):
 def under_faults(seconds, settings):
     """The load and what is left of it: (figures, whether all is well)."""
     from database import run
+    from server import COST
     from test_faults import Faulty
     from test_judges import RUBRIC
     faults, dice = collections.Counter(), random.Random(1)
@@ -167,7 +168,7 @@ def under_faults(seconds, settings):
         load.stop.set()
         for t in threads:
             t.join(timeout=90)
-        left = wait_for_jobs(s, max(120, seconds))
+        left = wait_for_jobs(s, max(120, seconds) * COST)
         jobs = collections.Counter((job["kind"], job["state"]) for job in s.all("jobs", limit=1000))
         stored, judged = collections.Counter(), collections.Counter()
         for i in range(load.round + 1):
