@@ -159,6 +159,32 @@ export async function accessChecks(browser, binary) {
             await other.context().close();
         });
 
+        await check('access: with a token for one collection SQL answers of it alone, and nothing of everybody is kept', async () => {
+            const ask = (path, body, token = made.admin) =>
+                fetch(base + '/api/v1/' + path, { method: 'POST', headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, body: JSON.stringify(body) }).then(answer => answer.json());
+            await ask('collections', { name: 'beside the sample' });
+            const kept = await ask('queries', { name: 'all collections', text: 'SELECT name FROM collections ORDER BY name' });
+            const { token } = await ask('tokens', { name: 'reviewer of one', scopes: ['review'], collections: ['beside the sample'] });
+            for (const look of [{}, { colorScheme: 'dark', viewport: { width: 390, height: 844 } }]) {
+                const other = await newPage(browser, base, look);
+                await other.goto(base + '/query?saved=' + kept.id);
+                await signIn(other, token);
+                await other.waitForSelector('[aria-label="The result"] td:has-text("beside the sample")');
+                equal(await other.locator('[aria-label="The result"] tbody tr').count(), 1, 'collections');
+                await settled(other);
+                equal(await other.locator('.run-bar button:has-text("Save"):visible, [aria-label^="Delete all"]:visible').count(), 0, 'ways to keep or delete a query');
+                assert((await other.locator('[aria-label="Queries and views"]').innerText()).includes('judgments'), 'the views are listed');
+                await shots(other, `query-bound-${look.colorScheme ?? 'light'}`);
+                await other.goto(base + '/query?q=' + encodeURIComponent('SELECT count(*) AS n FROM messages'));
+                await other.waitForSelector('[aria-label="The result"] td:has-text("0")');
+                await other.goto(base + '/query?q=' + encodeURIComponent('SELECT id FROM main.run'));
+                await other.waitForSelector('[aria-label="The result"]:has-text("no such table")');
+                other.wrongs = other.wrongs.filter(wrong => !/status of 40[013]/.test(wrong));
+                equal(other.wrongs.join('\n'), '', 'console');
+                await other.context().close();
+            }
+        });
+
         await check('access: signing out by the keyboard ends it, and the documentation stays open', async () => {
             await page.goto(base + '/');
             await page.focus('.account summary');

@@ -27,6 +27,7 @@ import {
     type SqlAnswer,
 } from '../querying';
 import { go, usePlace } from '../router';
+import { useMay, useSession } from '../session';
 import { asApiError, useAsk, useTitle } from '../use';
 
 /** What is asked, as the address has it. */
@@ -130,8 +131,10 @@ export function QueryPage(): JSX.Element {
         if (saved && !query.get('q')) show({ text: saved.text, chart: saved.chart, id: saved.id });
     }, [saved]);
 
+    // Asking is a POST, and of somebody who signed in that needs what the session says.
+    const known = useSession() !== undefined;
     useEffect(() => {
-        if (!ask) return;
+        if (!ask || !known) return;
         const stop = new AbortController();
         const began = performance.now();
         setRunning(stop);
@@ -149,11 +152,13 @@ export function QueryPage(): JSX.Element {
             )
             .finally(() => setRunning(now => (now === stop ? null : now)));
         return () => stop.abort();
-    }, [ask, turn]);
+    }, [ask, turn, known]);
 
+    const mayKeep = useMay('review', 'all');
     useKeys('Query', [
         { key: 'mod+Enter', does: 'run the query', typing: true, run },
-        { key: 'mod+s', does: 'keep the query under a name', typing: true, need: 'review', run: () => setSaving(true) },
+        // Kept queries are everybody's: a token for some collections keeps none.
+        ...(mayKeep === false ? [] : [{ key: 'mod+s', does: 'keep the query under a name', typing: true, need: 'review' as const, run: () => setSaving(true) }]),
         { key: 'e', does: 'go to the editor', run: () => editor.current?.focus() },
     ]);
     const problem = result?.error && result.of.text === text ? problemOf(result.error.message) : null;
@@ -232,7 +237,7 @@ export function QueryPage(): JSX.Element {
                                         ))}
                                     </select>
                                 </label>
-                                <button data-need="review" class="btn end" type="button" disabled={!text.trim()} onClick={() => setSaving(true)}>
+                                <button data-need="review" data-need-all class="btn end" type="button" disabled={!text.trim()} onClick={() => setSaving(true)}>
                                     {saved ? 'Save' : 'Save as'} <kbd aria-hidden="true">{keyLabel('mod+s')}</kbd>
                                 </button>
                             </div>

@@ -4,6 +4,7 @@ import { useState } from 'preact/hooks';
 import { count, num, time } from '../format';
 import { EXAMPLES, querying, type Asked, type ChartSpec, type SavedQuery, type SqlSchema } from '../querying';
 import type { List } from '../api';
+import { useMay } from '../session';
 import { visible } from '../text';
 import { asApiError, type Answer } from '../use';
 import { Failure, toast, toastError } from './say';
@@ -28,6 +29,7 @@ export function QuerySide({
     removed: (id: string) => void;
 }): JSX.Element {
     const kept = saved.data?.items ?? [];
+    const mayKeep = useMay('review', 'all');
     const remove = async (query: SavedQuery) => {
         try {
             await querying.remove(query.id);
@@ -49,14 +51,14 @@ export function QuerySide({
             <details open>
                 <summary>Saved</summary>
                 {saved.error && <Failure error={saved.error} again={saved.again} />}
-                {!kept.length && saved.data && <p class="dim">None yet. Save a query to find it here.</p>}
+                {!kept.length && saved.data && <p class="dim">None yet.{mayKeep !== false && ' Save a query to find it here.'}</p>}
                 <ul>
                     {kept.map(query => (
                         <li key={query.id} aria-current={query.id === current || undefined}>
                             <button class="as-text one" type="button" title={visible(query.text)} onClick={() => show({ text: query.text, chart: query.chart, id: query.id })}>
                                 {visible(query.name)}
                             </button>
-                            <button data-need="review" class="as-text dim" type="button" aria-label={`Delete ${visible(query.name)}`} onClick={() => remove(query)}>
+                            <button data-need="review" data-need-all class="as-text dim" type="button" aria-label={`Delete ${visible(query.name)}`} onClick={() => remove(query)}>
                                 ×
                             </button>
                         </li>
