@@ -57,37 +57,49 @@ bool store_queue(struct store *s, struct arena *a, struct queue_rows *out, struc
 
 /* ---- how long ---------------------------------------------------------------------------------------------------------- */
 
-static const struct { const char *unit; int64_t one; enum { UNIT_AGE, UNIT_RUNS, UNIT_BYTES } what; } units[] = {
+enum unit_of { UNIT_AGE, UNIT_RUNS, UNIT_BYTES };
+static const struct { const char *unit; int64_t one; enum unit_of of; } units[] = {
     {"d", INT64_C(86400) * 1000000, UNIT_AGE}, {"h", INT64_C(3600) * 1000000, UNIT_AGE}, {"runs", 1, UNIT_RUNS},
     {"MB", INT64_C(1) << 20, UNIT_BYTES},      {"GB", INT64_C(1) << 30, UNIT_BYTES},     {"TB", INT64_C(1) << 40, UNIT_BYTES},
 };
 
-bool keep_parse(struct slice text, enum keep_of of, struct keep *out, struct err *e)
+/* A number over 0 with its unit. */
+static bool measure(struct slice text, enum unit_of *of, int64_t *out)
 {
     int64_t n = 0;
     size_t digits = 0;
+    for (; digits < text.len && digits < 9 && text.ptr[digits] >= '0' && text.ptr[digits] <= '9'; digits++)
+        n = n * 10 + (text.ptr[digits] - '0');
+    for (size_t i = 0; n && i < sizeof units / sizeof *units; i++)
+        if (slice_is(slice_sub(text, digits, text.len), units[i].unit) && n <= INT64_MAX / units[i].one) {
+            *of = units[i].of;
+            *out = n * units[i].one;
+            return true;
+        }
+    return false;
+}
+
+bool keep_parse(struct slice text, enum keep_of whose, struct keep *out, struct err *e)
+{
+    enum unit_of of;
+    int64_t n;
     *out = (struct keep){0};
     if (slice_is(text, "forever"))
         return true;
-    for (; digits < text.len && digits < 9 && text.ptr[digits] >= '0' && text.ptr[digits] <= '9'; digits++)
-        n = n * 10 + (text.ptr[digits] - '0');
-    for (size_t i = 0; n && i < sizeof units / sizeof *units; i++) {
-        if (!slice_is(slice_sub(text, digits, text.len), units[i].unit) || n > INT64_MAX / units[i].one)
-            continue;
-        switch (units[i].what) {
-        case UNIT_AGE: out->age_us = n * units[i].one; return true;
-        case UNIT_RUNS: out->runs = n; break;
-        case UNIT_BYTES: out->bytes = n * units[i].one; break;
-        }
-        if (out->bytes && out->bytes < KEEP_LEAST && of == KEEP_SERVER)
-            return *out = (struct keep){0}, err_set(e, ERR_USAGE, "\"%.*s\" is too little: an empty database takes over 2 MB, so that no run would be "
-                                                    "kept; give it 4MB or more", SLICE_ARG(text));
-        if (units[i].what == (of == KEEP_SERVER ? UNIT_BYTES : UNIT_RUNS))
-            return true;
-    }
-    *out = (struct keep){0};
-    return err_set(e, ERR_USAGE, "what is kept is %s or forever, not \"%.*s\"", of == KEEP_SERVER ? "90d, 12h, 500MB, 100GB" : "90d, 12h, 5000runs",
-                   SLICE_ARG(slice_cut(text, 40)));
+    bool known = measure(text, &of, &n);
+    if (known && of == UNIT_BYTES && n < KEEP_LEAST && whose == KEEP_SERVER)
+        return err_set(e, ERR_USAGE, "\"%.*s\" is too little: an empty database takes over 2 MB, so that no run would be kept; give it 4MB or more",
+                       SLICE_ARG(text));
+    if (known && of == UNIT_AGE)
+        out->age_us = n;
+    else if (known && of == UNIT_RUNS && whose == KEEP_COLLECTION)
+        out->runs = n;
+    else if (known && of == UNIT_BYTES && whose == KEEP_SERVER)
+        out->bytes = n;
+    else
+        return err_set(e, ERR_USAGE, "what is kept is %s or forever, not \"%.*s\"", whose == KEEP_SERVER ? "90d, 12h, 500MB, 100GB" : "90d, 12h, 5000runs",
+                       SLICE_ARG(slice_cut(text, 40)));
+    return true;
 }
 
 bool max_db_parse(struct slice text, int64_t *bytes, struct err *e)
@@ -107,33 +119,59 @@ bool store_has_room(struct store *s, int64_t bytes, struct err *e)
                        err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room")));
 }
 
-bool quota_parse(struct slice text, int64_t *runs, struct err *e)
+bool quota_parse(struct slice text, struct quota *out, struct err *e)
 {
-    struct keep most;
+    *out = (struct quota){0};
     if (slice_is(text, "none"))
-        return *runs = 0, true;
-    bool ok = keep_parse(text, KEEP_COLLECTION, &most, NULL) && most.runs;
-    *runs = most.runs;
-    return ok || err_set(e, ERR_USAGE, "a quota is a number of runs, 5000runs, or none, not \"%.*s\"", SLICE_ARG(slice_cut(text, 40)));
+        return true;
+    for (struct slice rest = text;;) {
+        const char *comma = rest.len ? memchr(rest.ptr, ',', rest.len) : NULL;
+        size_t len = comma ? (size_t)(comma - rest.ptr) : rest.len;
+        enum unit_of of = UNIT_AGE;
+        int64_t n = 0;
+        bool known = measure(slice_trim(slice_sub(rest, 0, len)), &of, &n);
+        int64_t *to = of == UNIT_RUNS ? &out->runs : &out->bytes;
+        if (!known || of == UNIT_AGE || *to)
+            return err_set(e, ERR_USAGE, "a quota is a number of runs (5000runs), a size (500MB, 10GB), both (5000runs,10GB) or none, not \"%.*s\"",
+                           SLICE_ARG(slice_cut(text, 40)));
+        *to = n;
+        if (!comma)
+            return true;
+        rest = slice_sub(rest, len + 1, rest.len);
+    }
+}
+
+bool limits_parse(struct slice keep, struct slice quota, struct err *e)
+{
+    struct keep time;
+    struct quota most;
+    return (!keep.len || keep_parse(keep, KEEP_COLLECTION, &time, e)) && (!quota.ptr || quota_parse(quota, &most, e));
 }
 
 bool quota_reached(const struct quota *quota, struct err *e)
 {
-    return err_set(e, ERR_QUOTA, "the collection has as many runs as its quota allows, %lld; delete runs or raise the quota", (long long)quota->runs);
+    if (quota->runs && quota->room <= 0)
+        return err_set(e, ERR_QUOTA, "the collection has as many runs as its quota allows, %lld; delete runs or raise the quota", (long long)quota->runs);
+    return err_set(e, ERR_QUOTA, "the collection has %.1f MB of the %.1f MB that its quota allows, and there is no room for more; delete runs or raise the quota",
+                   (double)(quota->bytes - quota->bytes_room) / (1 << 20), (double)quota->bytes / (1 << 20));
 }
 
 bool quota_look(struct store *s, int64_t collection, struct quota *out, struct err *e)
 {
-    *out = (struct quota){.room = INT64_MAX};
-    struct stmt *q = db_prepare(s->db, "SELECT runs, quota FROM collection WHERE n = $1 AND quota IS NOT NULL", e);
+    *out = (struct quota){.room = INT64_MAX, .bytes_room = INT64_MAX};
+    struct stmt *q = db_prepare(s->db, "SELECT runs, bytes, quota FROM collection WHERE n = $1 AND quota IS NOT NULL", e);
     bind_int(q, collection);
     enum step step = stmt_step(q, e);
     if (step != STEP_ROW)
         return step == STEP_DONE;
-    int64_t runs = take_int(q);
-    bool ok = quota_parse(take_bytes(q), &out->runs, e);
+    int64_t runs = take_int(q), bytes = take_int(q);
+    bool ok = quota_parse(take_bytes(q), out, e);
     stmt_reset(q);
-    out->room = out->runs > runs ? out->runs - runs : 0;
+    out->room = out->bytes_room = INT64_MAX;
+    if (out->runs)
+        out->room = out->runs > runs ? out->runs - runs : 0;
+    if (out->bytes)
+        out->bytes_room = out->bytes > bytes ? out->bytes - bytes : 0;
     return ok;
 }
 
@@ -144,7 +182,7 @@ static bool has_room(struct store *s, struct slice collection, struct err *e)
     struct err why = {0};
     if (!collection_find(s, collection, &n, &why))
         return why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
-    return quota_look(s, n, &quota, e) && (quota.room || quota_reached(&quota, e));
+    return quota_look(s, n, &quota, e) && (quota_has_room(&quota) || quota_reached(&quota, e));
 }
 
 bool store_collection_has_room(struct store *s, struct slice collection, struct err *e)

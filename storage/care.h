@@ -30,9 +30,13 @@ bool max_db_parse(struct slice text, int64_t *bytes, struct err *e);
 /* ERR_FULL when what the database uses has reached `bytes`; 0: it may use all there is. */
 bool store_has_room(struct store *s, int64_t bytes, struct err *e);
 
-/* How many runs a collection may have: "5000runs"; "none": 0, any number. ERR_USAGE says what it can be. */
-bool quota_parse(struct slice text, int64_t *runs, struct err *e);
-/* ERR_QUOTA when the collection (id or name) has as many runs as its quota allows. One that is not there has room. */
+/* What a collection may have: "5000runs", "10GB" (of what its runs say and show, unpacked: collection_row.bytes), or both with a comma between; "none":
+ * any number. Sets runs and bytes of `out`. ERR_USAGE says what it can be. */
+struct quota;
+bool quota_parse(struct slice text, struct quota *out, struct err *e);
+/* Is it what a collection may have as its keep, and as its quota? Absent ones are. */
+bool limits_parse(struct slice keep, struct slice quota, struct err *e);
+/* ERR_QUOTA when the collection (id or name) has as much as its quota allows. One that is not there has room. */
 bool store_collection_has_room(struct store *s, struct slice collection, struct err *e);
 
 struct pruned {

@@ -13,7 +13,7 @@
     " WHERE task = t.n AND scope = 1 AND kind = 0 AND status <> 2), 0)"
 #define MODEL_OUTCOMES "SELECT task, coalesce(model, '') AS model, " OUTCOMES " FROM run WHERE task IS NOT NULL GROUP BY 1, 2"
 #define COLLECTION_OUTCOMES                                                                                                              \
-    "(SELECT " OUTCOMES ", coalesce(sum(broken + odd + near + harness + data > 0), 0) FROM run WHERE collection = c.n)"
+    "(SELECT " OUTCOMES ", coalesce(sum(broken + odd + near + harness + data > 0), 0), coalesce(sum(bytes), 0) FROM run WHERE collection = c.n)"
 #define COLLECTION_FINDINGS "(SELECT count(*) FROM finding WHERE collection = c.n AND status <> 2)"
 
 /* In this order: what comes later counts on what comes before. */
@@ -29,9 +29,9 @@ static const struct {
                    " (SELECT task, model, runs, passed, failed FROM task_model WHERE runs UNION ALL " MODEL_OUTCOMES ")"
                    " GROUP BY task, model, runs, passed, failed HAVING count(*) <> 2)",
      "DELETE FROM task_model; INSERT INTO task_model (task, model, runs, passed, failed) " MODEL_OUTCOMES},
-    {"collection", "SELECT 'collection ' || name || ' shows other numbers of runs or findings than it has' FROM collection c"
-                   " WHERE (runs, passed, failed, flagged) IS NOT " COLLECTION_OUTCOMES " OR findings <> " COLLECTION_FINDINGS,
-     "UPDATE collection AS c SET (runs, passed, failed, flagged) = " COLLECTION_OUTCOMES ", findings = " COLLECTION_FINDINGS},
+    {"collection", "SELECT 'collection ' || name || ' shows other numbers of runs, bytes or findings than it has' FROM collection c"
+                   " WHERE (runs, passed, failed, flagged, bytes) IS NOT " COLLECTION_OUTCOMES " OR findings <> " COLLECTION_FINDINGS,
+     "UPDATE collection AS c SET (runs, passed, failed, flagged, bytes) = " COLLECTION_OUTCOMES ", findings = " COLLECTION_FINDINGS},
 };
 enum { COUNTERS = sizeof counters / sizeof *counters };
 

@@ -28,7 +28,7 @@ bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struc
 bool collection_load(struct store *s, int64_t n, struct arena *a, struct collection_row *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT id, name, description, metadata, created_at, runs, passed, failed, flagged, findings, keep, quota, coalesce(imported, 0),"
+        "SELECT id, name, description, metadata, created_at, runs, passed, failed, flagged, findings, bytes, keep, quota, coalesce(imported, 0),"
         " (SELECT count(*) FROM task WHERE collection = $1), (SELECT count(*) FROM task WHERE collection = $1 AND verdict = 2)"
         " FROM collection WHERE n = $1", e);
     bind_int(q, n);
@@ -46,6 +46,7 @@ bool collection_load(struct store *s, int64_t n, struct arena *a, struct collect
     out->failed = take_int(q);
     out->flagged = take_int(q);
     out->findings = take_int(q);
+    out->bytes = take_int(q);
     out->keep = take_text(q, a);
     out->quota = take_text(q, a);
     int64_t imported = take_int(q);
@@ -152,12 +153,7 @@ static bool change(struct store *s, struct slice id_or_name, const struct collec
     struct collection_row old;
     int64_t n;
     bool ok = collection_find(s, id_or_name, &n, e) && collection_load(s, n, &a, &old, e);
-    struct keep keep;
-    if (ok && row->keep.len)
-        ok = keep_parse(row->keep, KEEP_COLLECTION, &keep, e);
-    int64_t quota;
-    if (ok && row->quota.ptr)
-        ok = quota_parse(row->quota, &quota, e);
+    ok = ok && limits_parse(row->keep, row->quota, e);
     bool renames = row->id.ptr || row->created_at.ptr;
     if (ok && renames && old.runs)
         ok = err_set(e, ERR_CONFLICT, "the collection has runs: its id and date stay as they are");

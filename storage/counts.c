@@ -37,16 +37,17 @@ static bool add_to_model(struct store *s, int64_t task, struct slice model, int6
 }
 
 static bool add_to_collection(struct store *s, int64_t collection, int64_t runs, int64_t passed, int64_t failed, int64_t flagged,
-                              int64_t findings, struct err *e)
+                              int64_t findings, int64_t bytes, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
         "UPDATE collection SET runs = runs + $1, passed = passed + $2, failed = failed + $3, flagged = flagged + $4,"
-        " findings = findings + $5 WHERE n = $6", e);
+        " findings = findings + $5, bytes = bytes + $6 WHERE n = $7", e);
     bind_int(q, runs);
     bind_int(q, passed);
     bind_int(q, failed);
     bind_int(q, flagged);
     bind_int(q, findings);
+    bind_int(q, bytes);
     bind_int(q, collection);
     return stmt_run(q, e);
 }
@@ -54,7 +55,7 @@ static bool add_to_collection(struct store *s, int64_t collection, int64_t runs,
 bool counts_load(struct store *s, int64_t run, struct arena *a, struct run_counts *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT collection, task, coalesce(success, 2), broken, odd, near, harness, data, model FROM run WHERE n = $1", e);
+        "SELECT collection, task, coalesce(success, 2), broken, odd, near, harness, data, bytes, model FROM run WHERE n = $1", e);
     bind_int(q, run);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
@@ -63,6 +64,7 @@ bool counts_load(struct store *s, int64_t run, struct arena *a, struct run_count
     out->success = (enum verdict)take_int(q);
     for (int i = 0; i < KIND_COUNT; i++)
         out->kinds[i] = take_int(q);
+    out->bytes = take_int(q);
     out->model = take_text(q, a);
     stmt_reset(q);
     return true;
@@ -74,7 +76,7 @@ bool counts_run(struct store *s, const struct run_counts *run, int sign, struct 
     int64_t findings = 0, kinds[KIND_COUNT];
     for (int i = 0; i < KIND_COUNT; i++)
         findings += kinds[i] = sign * run->kinds[i];
-    return add_to_collection(s, run->collection, sign, passed, failed, findings ? sign : 0, findings, e) &&
+    return add_to_collection(s, run->collection, sign, passed, failed, findings ? sign : 0, findings, sign * run->bytes, e) &&
            (!run->task || (add_to_task(s, run->task, sign, passed, failed, kinds, e) &&
                            add_to_model(s, run->task, run->model, sign, passed, failed, e)));
 }
@@ -133,7 +135,7 @@ bool counts_findings_changed(struct store *s, const struct subject *subject, con
     int64_t flagged = subject->run ? (all_after > 0) - (all_before > 0) : 0;
     return (!subject->run || add_to_run(s, subject->run, kinds, e)) &&
            (!subject->task || add_to_task(s, subject->task, 0, 0, 0, kinds, e)) &&
-           add_to_collection(s, subject->collection, 0, 0, 0, flagged, all_after - all_before, e);
+           add_to_collection(s, subject->collection, 0, 0, 0, flagged, all_after - all_before, 0, e);
 }
 
 bool counts_drop_task(struct store *s, int64_t collection, int64_t task, struct err *e)

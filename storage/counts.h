@@ -17,6 +17,7 @@ struct run_counts {
     struct slice model;
     enum verdict success;
     int64_t kinds[KIND_COUNT];  /* findings that are not dismissed */
+    int64_t bytes;              /* of its texts and images */
 };
 /* A run comes (+1) or goes (-1); its own row is the caller's. */
 bool counts_run(struct store *s, const struct run_counts *run, int sign, struct err *e);

@@ -61,8 +61,9 @@ void query_free(struct query *query);
 bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struct err *e);
 /* A collection's row, by key. */
 bool collection_load(struct store *s, int64_t n, struct arena *a, struct collection_row *out, struct err *e);
-/* What a collection's quota leaves room for, in a transaction; INT64_MAX: it has none. */
-struct quota { int64_t runs, room; };
+/* What a collection's quota allows (0: any number) and leaves room for (INT64_MAX), in a transaction. */
+struct quota { int64_t runs, room, bytes, bytes_room; };
+static inline bool quota_has_room(const struct quota *q) { return q->room > 0 && q->bytes_room > 0; }
 bool quota_look(struct store *s, int64_t collection, struct quota *out, struct err *e);
 /* ERR_QUOTA in words. Returns false. */
 bool quota_reached(const struct quota *quota, struct err *e);

@@ -95,6 +95,8 @@ bool pack_catch_up(struct pack *p, struct err *e)
     return known_catch_up(p->known, p->store, p->taken > LARGE_PUT ? KNOWN_BACK_MANY : KNOWN_BACK_FEW, e);
 }
 
+uint64_t pack_taken(const struct pack *p) { return p->taken; }
+
 size_t pack_bytes(const struct pack *p)
 {
     return p->arena.total + p->filling[0].words.len + p->filling[1].words.len + grams_bytes(p->grams);

@@ -15,6 +15,8 @@ bool pack_catch_up(struct pack *p, struct err *e);
  * the text's number in the database. TEXT_NONE for an absent text, TEXT_EMPTY for an empty one. `searchable`: what a message says. `digest`:
  * its hash_of() where somebody knows it, else NULL or zeros. */
 bool pack_add(struct pack *p, bool searchable, struct slice text, const unsigned char *digest, int64_t *waiting, struct err *e);
+/* Bytes of all texts that were ever added. */
+uint64_t pack_taken(const struct pack *p);
 /* Bytes that wait. */
 size_t pack_bytes(const struct pack *p);
 

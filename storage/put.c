@@ -187,7 +187,7 @@ static bool is_known(struct put *p, const struct put_name *name, const struct ru
     if (identity.outcome != PUT_NEW)
         return true;
     struct quota quota;
-    return quota_look(p->store, p->collection, &quota, e) && (quota.room || quota_reached(&quota, e));
+    return quota_look(p->store, p->collection, &quota, e) && (quota_has_room(&quota) || quota_reached(&quota, e));
 }
 
 bool store_put_known(struct put *p, const struct put_name *name, const struct run *run, bool *known, struct err *e)
@@ -320,6 +320,17 @@ static bool prepare_transcripts(struct put *p, struct prepared *to, const struct
     return true;
 }
 
+/* What its quota counts: its own words and images, though others say and show the same. */
+static bool prepare_texts(struct put *p, struct prepared *to, const struct run *run, struct err *e)
+{
+    uint64_t before = pack_taken(p->pack);
+    bool ok = prepare_scores(p, to, run, e) && prepare_transcripts(p, to, run, e);
+    to->bytes = (int64_t)(pack_taken(p->pack) - before + run->metadata.len);
+    for (size_t i = 0; i < to->nblobs; i++)
+        to->bytes += (int64_t)to->blobs[i].blob.size;
+    return ok;
+}
+
 static void prepare_findings(struct put *p, struct prepared *to, const struct findings *findings, const struct incomplete *incomplete, size_t n)
 {
     to->findings.n = findings ? findings->n : 0;
@@ -379,7 +390,7 @@ bool store_put_add(struct put *p, const struct put_name *name, const struct run 
     prepare_findings(p, &to, run->carried ? run->carried : findings, incomplete, nincomplete);
     judgments_verify(run, name->content_hash, &to.judgments, &to.findings);
     run_digest_make(&p->arena, run, &to.digest);
-    if (!prepare_scores(p, &to, run, e) || !prepare_transcripts(p, &to, run, e))
+    if (!prepare_texts(p, &to, run, e))
         return false;
     p->runs = arena_grow(&p->arena, p->runs, p->nruns, &p->runs_cap, sizeof *p->runs);
     p->runs[p->nruns++] = to;
@@ -490,6 +501,34 @@ static bool keep_findings_of_judges(struct put *p, const int64_t *replaced, size
     return true;
 }
 
+static bool bytes_of(struct put *p, int64_t run, int64_t *bytes, struct err *e)
+{
+    struct stmt *q = db_prepare(p->store->db, "SELECT bytes FROM run WHERE n = $1", e);
+    bind_int(q, run);
+    enum step step;
+    *bytes = 0;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *bytes = take_int(q);
+    return step == STEP_DONE;
+}
+
+/* What the quota leaves, less what the run takes of it. ERR_QUOTA: messages that are added have no run of their own to leave out. */
+static bool take_room(struct put *p, const struct prepared *run, const struct identity *identity, bool *fits, struct err *e)
+{
+    int64_t had = 0;
+    struct quota *left = &p->quota;
+    bool new = identity->outcome == PUT_NEW;
+    if (!new && left->bytes && !bytes_of(p, identity->run, &had, e))
+        return false;
+    int64_t more = run->bytes - had;
+    *fits = (!new || left->room > 0) && (more <= 0 || more <= left->bytes_room);
+    if (*fits) {
+        left->room -= new && left->runs;
+        left->bytes_room -= left->bytes ? more : 0;
+    }
+    return *fits || !p->append || quota_reached(left, e);
+}
+
 static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)
 {
     if ((p->append && !append_check(p->store, p->append, e)) || !pack_settle(p->pack, e) ||
@@ -497,7 +536,6 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
         return false;
     p->over = arena_array(&p->arena, size_t, p->nruns);
     p->nover = 0;
-    int64_t room = p->quota.room;
     bool fresh = false;
     int64_t *replaced = arena_array(&p->arena, int64_t, p->nruns);
     size_t nreplaced = 0;
@@ -514,7 +552,10 @@ static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena
             counts[changed ? PUT_UPDATED : PUT_DUPLICATE]++;
             continue;
         }
-        if (identity.outcome == PUT_NEW && room-- <= 0) {
+        bool fits;
+        if (!take_room(p, run, &identity, &fits, e))
+            return false;
+        if (!fits) {
             p->over[p->nover++] = i;
             continue;
         }
@@ -570,7 +611,7 @@ bool run_reword(struct put *p, int64_t key, int64_t imported, const struct put_n
         return false;
     prepare_run(p, &to, name, run);
     run_digest_make(&p->arena, run, &to.digest);
-    bool ok = prepare_scores(p, &to, run, e) && prepare_transcripts(p, &to, run, e) && pack_settle(p->pack, e) &&
+    bool ok = prepare_texts(p, &to, run, e) && pack_settle(p->pack, e) &&
               run_write(p->store, p->pack, &to, &place, e) && pack_write(p->pack, e) && blocks_sweep(p->store, e);
     reset(p);
     return ok;

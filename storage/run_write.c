@@ -203,12 +203,13 @@ static void bind_run(struct stmt *q, const struct writer *w, const struct prepar
     bind_text(q, run->started_at);
     bind_text(q, run->ended_at);
     bind_blob(q, slice_of((const char *)p->name.content_hash, HASH_SIZE));
+    bind_int(q, p->bytes);
 }
 
 /* A new run, with its findings and all counters. */
 static bool add_run(struct writer *w, const struct prepared *p, const struct place *place, struct err *e)
 {
-    struct run_counts counts = {place->collection, w->task, p->run.model, p->run.success, {0}};
+    struct run_counts counts = {place->collection, w->task, p->run.model, p->run.success, {0}, p->bytes};
     const struct except_about about = {p->run.task_id, p->run.model, p->run.agent};
     for (size_t i = 0; i < p->findings.n; i++)
         if (!exceptions_apply(w->store, place->collection, &about, &p->findings.items[i], e))
@@ -217,9 +218,9 @@ static bool add_run(struct writer *w, const struct prepared *p, const struct pla
         counts.kinds[p->findings.items[i].kind] += p->findings.items[i].status != STATUS_DISMISSED;
     struct stmt *q = db_prepare(w->store->db,
         "INSERT INTO run (task, success, imported, place, messages, calls, attempt, tokens_in, tokens_out, cost_usd, model, agent, exit_status,"
-        " stopped_by, format, external_id, name, started_at, ended_at, content_hash, collection, id, broken, odd, near, harness, data)"
+        " stopped_by, format, external_id, name, started_at, ended_at, content_hash, bytes, collection, id, broken, odd, near, harness, data)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26,"
-        " $27)", e);
+        " $27, $28)", e);
     bind_run(q, w, p, place);
     bind_int(q, place->collection);
     bind_text(q, place->id);
@@ -237,7 +238,7 @@ static bool update_run(struct writer *w, const struct prepared *p, const struct 
     struct stmt *q = db_prepare(w->store->db,
         "UPDATE run SET task = $1, success = $2, imported = $3, place = $4, messages = $5, calls = $6, attempt = $7, tokens_in = $8,"
         " tokens_out = $9, cost_usd = $10, model = $11, agent = $12, exit_status = $13, stopped_by = $14, format = $15, external_id = $16,"
-        " name = $17, started_at = $18, ended_at = $19, content_hash = $20 WHERE n = $21", e);
+        " name = $17, started_at = $18, ended_at = $19, content_hash = $20, bytes = $21 WHERE n = $22", e);
     bind_run(q, w, p, place);
     bind_int(q, place->run);
     return stmt_run(q, e);
@@ -294,7 +295,7 @@ static bool replace_run(struct writer *w, const struct prepared *p, const struct
     struct run_counts old, now;
     w->run = place->run;
     bool ok = counts_load(s, w->run, &a, &old, e) && erase(s, w->run, place->grows, e) && update_run(w, p, place, e);
-    now = (struct run_counts){place->collection, w->task, p->run.model, p->run.success, {0}};
+    now = (struct run_counts){place->collection, w->task, p->run.model, p->run.success, {0}, p->bytes};
     memcpy(now.kinds, old.kinds, sizeof now.kinds);
     ok = ok && counts_run(s, &old, -1, e) && counts_run(s, &now, +1, e);
     arena_free(&a);

@@ -42,6 +42,7 @@ struct prepared {
     struct slim_call *calls;
     struct slim_blob *blobs;
     size_t nscores, ntranscripts, nmessages, ncalls, nblobs;
+    int64_t bytes;           /* of all that it says, unpacked, and of its images */
     struct findings findings;
     struct incomplete *incomplete;
     size_t nincomplete;

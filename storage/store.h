@@ -86,9 +86,10 @@ bool filter_get(const struct filter *f, size_t i, struct arena *a, struct slice 
 struct collection_row {
     struct slice id, name, description, metadata, created_at;
     int64_t runs, passed, failed, flagged /* runs with a finding that is not dismissed */, tasks, broken_tasks, findings;
+    int64_t bytes;      /* that its runs say and show, unpacked: each its own, though they are stored once */
     struct slice imported_at;
     struct slice keep;  /* how long it keeps its runs, as keep_parse (care.h) reads it; absent: as the server says */
-    struct slice quota; /* how many it may have, as quota_parse (care.h) reads it; absent: any number */
+    struct slice quota; /* how much it may have, as quota_parse (care.h) reads it; absent: any number */
 };
 struct collection_rows { struct collection_row *items; size_t n; struct page_end end; };
 
@@ -108,7 +109,7 @@ bool store_collection_delete(struct store *s, struct slice id, struct err *e);
 enum put_outcome { PUT_NEW, PUT_UPDATED, PUT_DUPLICATE };
 enum { PUT_OUTCOMES = 3 };
 
-/* A run that was not put in, as the collection has as many as its quota allows. */
+/* A run that was not put in, as the quota of the collection leaves no room for it. */
 struct put_over {
     const struct run *run;             /* without transcripts, scores and findings */
     const struct findings *findings;

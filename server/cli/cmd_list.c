@@ -7,7 +7,7 @@
 enum { PAGE = 500, ROW_BYTES = 256 << 20 };
 
 static const struct column collection_columns[] = {
-    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"quota", "quota", 0, false}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
+    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"bytes", "bytes", 0, true}, {"quota", "quota", 0, false}, {"keep", "keep", CSV_ONLY, false}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
     {"flagged", "flagged", 0, true}, {"tasks", "tasks", 0, true}, {"broken", "broken_tasks", 0, true}, {"findings", "findings", 0, true},
     {"imported", "imported_at", 20, false}, {"id", "id", 0, false}, {0},
 };
@@ -151,9 +151,13 @@ static bool add_collection(struct cli *cli, struct store *store, struct collecti
     return store_collection_add(store, &wanted, &cli->arena, out, e);
 }
 
-static bool set_quota(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
+static bool set_limit(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
 {
-    const struct collection_row wanted = {.quota = slice_str(cli->args[2])};
+    struct collection_row wanted = {0};
+    if (strcmp(cli->args[0], "quota") == 0)
+        wanted.quota = slice_str(cli->args[2]);
+    else
+        wanted.keep = slice_str(strcmp(cli->args[2], "server") == 0 ? "" : cli->args[2]);
     struct slice name = slice_str(cli->args[1]);
     return store_collection_change(store, name, &wanted, e) && store_collection(store, name, &cli->arena, out, e);
 }
@@ -184,10 +188,10 @@ int cmd_collections(struct cli *cli)
         return list_rows(cli, &collection_list);
     if (cli->nargs == 2 && strcmp(cli->args[0], "add") == 0)
         return change_collection(cli, add_collection);
-    if (cli->nargs == 3 && strcmp(cli->args[0], "quota") == 0)
-        return change_collection(cli, set_quota);
+    if (cli->nargs == 3 && (strcmp(cli->args[0], "quota") == 0 || strcmp(cli->args[0], "keep") == 0))
+        return change_collection(cli, set_limit);
     err_set(&e, ERR_USAGE, "telltale collections lists them, telltale collections add NAME makes an empty one, telltale collections quota NAME "
-            "5000runs says how many runs one may have");
+            "5000runs,10GB says how much one may have, telltale collections keep NAME 90d how long it keeps its runs");
     return cli_fail(&e);
 }
 int cmd_runs(struct cli *cli) { return list_rows(cli, &run_list); }

@@ -271,7 +271,9 @@ const struct command commands[] = {
      "that of the start. A finding about a task counts when one of the runs in its evidence does.\n\n"
      "In CI: telltale scan logs/ --fail-on high --baseline telltale.baseline --output sarif > telltale.sarif",
      scan_options, 0, -1, cmd_scan},
-    {"collections", "[add NAME | quota NAME RUNS]", "list collections, make an empty one, or say how many runs one may have (5000runs, none)", NULL,
+    {"collections", "[add NAME | quota NAME AMOUNT | keep NAME TIME]", "list collections, make an empty one, or say how much one may have and keep",
+     "AMOUNT is 5000runs, 10GB (of what its runs say and show, unpacked: the column bytes), both as 5000runs,10GB, or none. TIME is 90d, 12h, 5000runs\n"
+     "(the newest), forever, or server (as the server says); telltale prune --help says what stays.",
      collections_options, 0, 3, cmd_collections},
     {"runs", "", "list runs", NULL, list_options, 0, 0, cmd_runs},
     {"tasks", "", "list tasks, the broken ones first", NULL, list_options, 0, 0, cmd_tasks},
@@ -345,7 +347,7 @@ const struct command commands[] = {
      "For an agent's settings, as {\"mcpServers\": {\"telltale\": {\"command\": \"telltale\", \"args\": [\"mcp\"]}}}; the same tools as POST /mcp of a\n"
      "server has. It lists findings, reads messages, searches, asks SQL, labels and reviews.", mcp_options, 0, 0, cmd_mcp},
     {"prune", "", "delete runs that are past their time",
-     "A collection's own time is set by PATCH /api/v1/collections/NAME with keep: 90d, 12h, 5000runs (the newest) or forever; telltale serve --keep\n"
+     "A collection's own time is set by telltale collections keep NAME: 90d, 12h, 5000runs (the newest) or forever; telltale serve --keep\n"
      "is that of the others, and looks every hour. A run's time counts from its import. Runs stay that have a label, a note, a tag that was\n"
      "given here, or evidence of a confirmed finding.", prune_options, 0, 0, cmd_prune},
     {"vacuum", "", "give the room that deleted runs left back to the disk",

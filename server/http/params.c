@@ -246,7 +246,7 @@ const struct param collection_change_fields[] = {
     {"metadata", ARG_OBJECT, .about = "replaces what there is"},
     {"keep", ARG_TEXT, 0, 40, .about = "how long its runs stay: 90d, 12h, 5000runs (the newest), forever; empty: as the server's --keep says. "
      "Runs with labels, notes, tags given here or confirmed findings stay in any case"},
-    {"quota", ARG_TEXT, 1, 40, .about = "how many runs it may have: 5000runs, none. New ones over it are refused with 507"},
+    {"quota", ARG_TEXT, 1, 40, .about = "how much it may have: 5000runs, 10GB of what they say and show, 5000runs,10GB, none. What is over it is refused with 507"},
     {0},
 };
 const struct param prune_fields[] = {

@@ -48,8 +48,8 @@ const struct schema schemas[] = {
     {"Evidence", "{run: uuid?, transcript: string?, position: integer?, message: integer?, part: string, start: integer, end: integer, "
                  "quote: string?, weight: number?}"},
     {"Collection", "{id: uuid, name: string, description: string?, metadata: object, created_at: time?, imported_at: time?, runs: integer, "
-                   "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer, keep: string?, "
-                   "quota: string?}"},
+                   "passed: integer, failed: integer, flagged: integer, tasks: integer, broken_tasks: integer, findings: integer, bytes: integer, "
+                   "keep: string?, quota: string?}"},
     {"Run", "{" RUN "}"},
     {"RunDetail", "{" RUN ", all_findings: [Finding], incomplete: [Incomplete], marks: [{transcript: integer, marks: [[integer]], start: time?, at: [integer?]?}], "
                   "siblings: [{id: uuid, external_id: string?, model: string?, attempt: integer?, success: boolean?, flagged: boolean}]}"},

@@ -361,6 +361,8 @@ static bool run_pipeline(struct pipeline *p, int n, struct err *e)
     drop_waiting(&p->workers[0]);
     for (size_t i = 0; i < p->carried.n && ok && !pipe_stopped(p); i++)
         ok = store_finding_put(p->workers[0].store, o->collection, &p->carried.items[i], e);
+    if (ok && (p->limits.keep.ptr || p->limits.quota.ptr))
+        ok = store_collection_change(p->workers[0].store, o->collection, &p->limits, e);
     if (ok && o->rules && !o->dry_run && p->tasks.n) {
         qsort(p->tasks.items, p->tasks.n, sizeof *p->tasks.items, by_bytes);
         ok = store_common_errors(p->workers[0].store, o->collection, &p->common_arena, &p->common, e) && threads_run(n, detect_tasks, p, e);

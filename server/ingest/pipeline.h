@@ -49,6 +49,7 @@ struct pipeline {
     struct common_errors common; /* while tasks are looked at; in common_arena */
     struct arena common_arena;
     struct findings carried;     /* of an export, about tasks; under the lock */
+    struct collection_row limits; /* keep and quota of an export's collection, which hold once its runs are in; under the lock */
     int64_t started, last_progress;
     atomic_uint_fast64_t seen;   /* bytes read; those of a zip twice */
     int64_t imported;            /* the time that all runs of this import bear */

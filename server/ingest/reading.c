@@ -1,6 +1,7 @@
 /* One file: is it known, does it wait for its twin, and its records on their way to the queue. */
 #include "ingest/carry.h"
 #include "ingest/pipeline.h"
+#include "storage/care.h"
 #include "transcript/judgment.h"
 #include "transcript/redact.h"
 
@@ -148,10 +149,23 @@ static struct slice without_secrets(const struct worker *w, struct arena *a, str
     return !w->p->options->secrets || redact_json(&redaction, &text, &e) ? text : SLICE_NONE;
 }
 
+/* A quota that is smaller than the collection was when it was set must not keep back its runs. What means nothing to this version is left out. */
+static void keep_limits(struct pipeline *p, const struct jvalue *header)
+{
+    struct slice keep = jstr(jget(header, "keep")), quota = jstr(jget(header, "quota"));
+    pthread_mutex_lock(&p->lock);
+    if (keep.len && limits_parse(keep, SLICE_NONE, NULL))
+        p->limits.keep = arena_dup(p->arena, keep);
+    if (quota.len && limits_parse(SLICE_NONE, quota, NULL))
+        p->limits.quota = arena_dup(p->arena, quota);
+    pthread_mutex_unlock(&p->lock);
+}
+
 static bool restore_collection(const struct worker *w, const struct jvalue *header, struct err *e)
 {
     if (!w->p->options->collection_is_new)
         return true;
+    keep_limits(w->p, header);
     struct arena a = {0};
     struct collection_row row = {
         .id = jstr(jget(header, "id")),

@@ -513,6 +513,8 @@ static void header_line(struct str *out, const struct collection_row *row, struc
     jsonw_key(&j, "metadata");
     one_line(&j, row->metadata, a);
     jsonw_kstr(&j, "created_at", row->created_at);
+    present_str(&j, "keep", row->keep);
+    present_str(&j, "quota", row->quota);
     jsonw_end(&j);
     jsonw_end(&j);
     str_addc(out, '\n');

@@ -108,6 +108,7 @@ void view_collection(struct jsonw *j, const struct collection_row *row)
     jsonw_kint(j, "tasks", row->tasks);
     jsonw_kint(j, "broken_tasks", row->broken_tasks);
     jsonw_kint(j, "findings", row->findings);
+    jsonw_kint(j, "bytes", row->bytes);
     jsonw_kstr(j, "keep", row->keep);
     jsonw_kstr(j, "quota", row->quota);
     jsonw_end(j);

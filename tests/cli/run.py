@@ -1440,6 +1440,31 @@ def test_an_import_stores_what_the_quota_of_its_collection_allows():
     assert h.lines("collections")[0]["quota"] is None and h.lines("collections")[0]["runs"] > 3
 
 
+def test_an_export_carries_how_much_and_how_long():
+    """A quota that is smaller than what is there keeps nothing back when it comes back."""
+    h = Home()
+    h.run("import", h.file("a.jsonl", "".join(json.dumps({"id": f"r{i}", "messages": [{"role": "user", "content": "hello"}]}) + "\n" for i in range(4))), "-c", "x")
+    h.run("collections", "quota", "x", "2runs,1GB")
+    h.run("collections", "keep", "x", "900d")
+    h.run("collections", "keep", "x", "1week", status=2)
+    h.run("export", "-c", "x", "--to", os.path.join(h.path, "x.jsonl"))
+    back = Home()
+    back.run("import", os.path.join(h.path, "x.jsonl"), "-c", "x")
+    row = back.lines("collections")[0]
+    assert (row["runs"], row["quota"], row["keep"]) == (4, "2runs,1GB", "900d"), row
+    # Into a collection that is there they do not come, nor does what means nothing.
+    with open(os.path.join(h.path, "x.jsonl")) as f:
+        text = f.read().replace("900d", "a while")
+    other = Home()
+    other.run("collections", "add", "y")
+    other.run("import", os.path.join(h.path, "x.jsonl"), "-c", "y")
+    other.run("import", other.file("z.jsonl", text), "-c", "z")
+    limits = {row["name"]: (row["runs"], row["quota"], row["keep"]) for row in other.lines("collections")}
+    assert limits == {"y": (4, None, None), "z": (4, "2runs,1GB", None)}, limits
+    h.run("collections", "keep", "x", "server")
+    assert h.lines("collections")[0]["keep"] is None
+
+
 def test_a_long_list_of_expected_answers_is_read_once():
     hostile_import([chat("r", success=False, target="[" + "1," * 500000 + "1]", answer="x")])
 

@@ -197,7 +197,7 @@ def test_old_runs_go_and_those_that_somebody_works_with_stay():
 def test_a_collection_at_its_quota_takes_no_new_runs():
     with Server() as s:
         s.collection()
-        s.ask("PATCH", "collections/c", {"quota": "10GB"}).problem(400, "a number of runs")
+        s.ask("PATCH", "collections/c", {"quota": "90d"}).problem(400, "a number of runs")
         assert s.send("PATCH", "collections/c", {"quota": "3runs"})["quota"] == "3runs"
         done = s.upload(jsonl([chat(f"r{i}") for i in range(5)]))
         assert done["state"] == "done", done
@@ -221,6 +221,33 @@ def test_a_collection_at_its_quota_takes_no_new_runs():
         assert s.send("PATCH", "collections/c", {"quota": "none"})["quota"] is None
         again = s.upload(jsonl([chat(f"r{i}") for i in range(5)]))["result"]
         assert again["runs"]["new"] == 2 and again["runs"]["duplicate"] == 3, again
+
+
+def test_a_quota_of_bytes():
+    """What the runs say, each its own though the words are stored once; added messages count too."""
+    with Server() as s:
+        s.collection()
+        for wrong in ("10XB", "1GB,2GB", "5runs,", "0MB", "1GB,90d", ""):
+            s.ask("PATCH", "collections/c", {"quota": wrong}).problem(400)
+        assert s.send("PATCH", "collections/c", {"quota": "100runs, 1MB"})["bytes"] == 0
+        words = "all of them say the same. " * 12000  # 312 kB
+        report = s.upload(jsonl([chat(f"r{i}", words) for i in range(5)]))["result"]
+        assert report["runs"]["new"] == 3 and [x["code"] for x in report["errors"]] == ["quota_reached"] * 2 and "1.0 MB" in report["errors"][0]["message"], report
+        before = s.get("collections/c")["bytes"]
+        assert 3 * len(words) <= before < 3 * len(words) + 1000
+        run = s.all("collections/c/runs")[0]["id"]
+        s.ask("POST", f"runs/{run}/messages", {"messages": [{"role": "user", "content": "x" * 200000}]}).problem(507, "delete runs or raise the quota")
+        s.send("POST", f"runs/{run}/messages", {"messages": [{"role": "user", "content": "x" * 1000}]})
+        assert s.get("collections/c")["bytes"] - before == 1000
+        s.send("PATCH", "collections/c", {"quota": "500runs,0MB".replace("0MB", "1MB")})
+        s.send("DELETE", f"runs/{run}", status=204)
+        assert s.get("collections/c")["bytes"] == 2 * (before // 3)
+        # One that is full is refused before its body is read.
+        s.upload(jsonl([chat("more", "y" * (1 << 19))]))
+        assert s.get("collections/c")["runs"] == 2
+        s.upload(jsonl([chat("more", "y" * ((1 << 20) - s.get("collections/c")["bytes"] - 4))]))
+        s.ask("POST", "collections/c/uploads?filename=b", b"{}").problem(507, "1.0 MB of the 1.0 MB")
+        assert subprocess.run([PROGRAM, "--db", s.db, "check"], capture_output=True, timeout=60).returncode == 0
 
 
 def test_a_full_database_takes_nothing_in_and_gives_room_back():

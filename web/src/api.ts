@@ -45,6 +45,10 @@ export interface Collection {
     tasks: number;
     broken_tasks: number;
     findings: number;
+    /** What its runs say and show, unpacked. */
+    bytes: number;
+    keep: string | null;
+    quota: string | null;
 }
 
 export interface Source {
@@ -483,7 +487,7 @@ export const api = {
     collections: (params?: Params, signal?: AbortSignal) => get<List<Collection>>('/collections', params, signal),
     collection: (c: string, signal?: AbortSignal) => get<Collection>('/collections' + pathOf(c), undefined, signal),
     addCollection: (name: string) => call<Collection>('POST', '/collections', { body: { name } }),
-    changeCollection: (c: string, change: { name?: string; description?: string }) =>
+    changeCollection: (c: string, change: { name?: string; description?: string; keep?: string; quota?: string }) =>
         call<Collection>('PATCH', '/collections' + pathOf(c), { body: change }),
     deleteCollection: (c: string) => call<null>('DELETE', '/collections' + pathOf(c)),
     summary: (c: string, signal?: AbortSignal) => get<Summary>(`/collections${pathOf(c)}/summary`, undefined, signal),

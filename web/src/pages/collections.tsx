@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api, importCommand, uploadCommand, type Collection } from '../api';
-import { count, num, passRate, percent, time } from '../format';
+import { bytes, count, num, passRate, percent, time } from '../format';
 import { useImports } from '../imports';
 import { Field } from '../parts/field';
 import { Meter } from '../parts/marks';
@@ -75,7 +75,7 @@ const MANY = 10;
 
 function List({ items, again }: { items: Collection[]; again: () => void }): JSX.Element {
     const [deleting, setDeleting] = useState<Collection | null>(null);
-    const [renaming, setRenaming] = useState<Collection | null>(null);
+    const [changing, setChanging] = useState<Collection | null>(null);
     const [find, setFind] = useState('');
     const shown = items.filter(c => c.name.toLowerCase().includes(find));
     return (
@@ -99,6 +99,7 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                         <tr>
                             <th>Collection</th>
                             <th class="num">Runs</th>
+                            <th class="num">Size</th>
                             <th class="num">Tasks</th>
                             <th class="num">Passed %</th>
                             <th>
@@ -123,9 +124,13 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                             {c.name}
                                         </a>
                                         {c.description && <span class="sub one">{c.description}</span>}
+                                        {limits(c) && <span class="sub one">{limits(c)}</span>}
                                     </td>
                                     <td class="num" data-l="runs">
                                         {num(c.runs)}
+                                    </td>
+                                    <td class="num" data-l="size">
+                                        {bytes(c.bytes)}
                                     </td>
                                     <td class="num" data-l="tasks">
                                         {num(c.tasks)}
@@ -162,10 +167,10 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                                         <button data-need="admin"
                                             class="more"
                                             type="button"
-                                            aria-label={`Rename ${c.name}`}
-                                            onClick={() => setRenaming(c)}
+                                            aria-label={`Change ${c.name}`}
+                                            onClick={() => setChanging(c)}
                                         >
-                                            rename
+                                            change
                                         </button>
                                         <button data-need="admin"
                                             class="more"
@@ -183,15 +188,23 @@ function List({ items, again }: { items: Collection[]; again: () => void }): JSX
                 </table>
             </div>
             {!shown.length && <p class="none-yet">No collection is called that.</p>}
-            {renaming && <Rename collection={renaming} onClose={() => setRenaming(null)} again={again} />}
+            {changing && <Change collection={changing} onClose={() => setChanging(null)} again={again} />}
             {deleting && <Delete collection={deleting} onClose={() => setDeleting(null)} again={again} />}
         </section>
     );
 }
 
-function Rename({ collection, onClose, again }: { collection: Collection; onClose: () => void; again: () => void }): JSX.Element {
+/** What is set of how much it may have and how long it keeps that. */
+function limits(c: Collection): string {
+    const kept = c.keep === 'forever' ? 'kept for good' : c.keep && `keeps ${c.keep}`;
+    return [c.quota && `at most ${c.quota}`, kept].filter(Boolean).join(', ');
+}
+
+function Change({ collection, onClose, again }: { collection: Collection; onClose: () => void; again: () => void }): JSX.Element {
     const [name, setName] = useState(collection.name);
     const [description, setDescription] = useState(collection.description ?? '');
+    const [keep, setKeep] = useState(collection.keep ?? '');
+    const [quota, setQuota] = useState(collection.quota ?? '');
     const [refused, setRefused] = useState('');
     const save = async (event: Event) => {
         event.preventDefault();
@@ -199,6 +212,8 @@ function Rename({ collection, onClose, again }: { collection: Collection; onClos
             await api.changeCollection(collection.id, {
                 ...(name.trim() !== collection.name && { name: name.trim() }),
                 description,
+                ...(keep.trim() !== (collection.keep ?? '') && { keep: keep.trim() }),
+                ...(quota.trim() !== (collection.quota ?? '') && { quota: quota.trim() || 'none' }),
             });
             toast(`${name.trim()} saved`);
             again();
@@ -208,9 +223,9 @@ function Rename({ collection, onClose, again }: { collection: Collection; onClos
         }
     };
     return (
-        <Dialog title="Rename" onClose={onClose}>
-            <DialogHead title={`Rename ${collection.name}`} onClose={onClose} />
-            <form class="pad" onSubmit={event => void save(event)}>
+        <Dialog title="Change" onClose={onClose}>
+            <DialogHead title={`Change ${collection.name}`} onClose={onClose} />
+            <form class="pad sheet" onSubmit={event => void save(event)}>
                 <Field label="Name" help="Links and scripts that use the old name no longer find it; its id stays.">
                     <input
                         required
@@ -222,6 +237,30 @@ function Rename({ collection, onClose, again }: { collection: Collection; onClos
                 </Field>
                 <Field label="Description">
                     <input autocomplete="off" value={description} onInput={event => setDescription(event.currentTarget.value)} />
+                </Field>
+                <Field
+                    label="Keeps its runs"
+                    help="90d, 12h, 5000runs for the newest, or forever; empty: as the server says. Runs that somebody labelled, tagged, noted or confirmed stay."
+                >
+                    <input
+                        maxLength={40}
+                        autocomplete="off"
+                        placeholder="as the server says"
+                        value={keep}
+                        onInput={event => setKeep(event.currentTarget.value)}
+                    />
+                </Field>
+                <Field
+                    label="May have at most"
+                    help={`5000runs, 10GB of what they say and show, or both: 5000runs,10GB; empty: any amount. It has ${count(collection.runs, 'run')} of ${bytes(collection.bytes)}.`}
+                >
+                    <input
+                        maxLength={40}
+                        autocomplete="off"
+                        placeholder="any amount"
+                        value={quota}
+                        onInput={event => setQuota(event.currentTarget.value)}
+                    />
                 </Field>
                 {refused && (
                     <p class="query-error" role="alert">
