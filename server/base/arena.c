@@ -138,6 +138,13 @@ void arena_reset(struct arena *a)
     a->size = a->total = largest ? largest->size : 0;
 }
 
+void arena_wipe(struct arena *a)
+{
+    for (struct arena_chunk *c = a->chunk; c; c = c->next)
+        explicit_bzero(c->bytes, c->size);
+    arena_free(a);
+}
+
 void arena_free(struct arena *a)
 {
     for (struct arena_chunk *c = a->chunk, *next; c; c = next) {

@@ -35,5 +35,7 @@ void arena_join(struct arena *a, struct arena *from);
 /* Forgets everything but keeps the largest chunk for the next use. */
 void arena_reset(struct arena *a);
 void arena_free(struct arena *a);
+/* Overwrites everything first: it held a secret. */
+void arena_wipe(struct arena *a);
 
 #endif

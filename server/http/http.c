@@ -10,6 +10,7 @@
 #include "http/tls.h"
 #include "jobs/room.h"
 
+#include <malloc.h>
 #include <microhttpd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ enum {
     BYTES_MAX = 32 << 20,           /* a body of BODY_BYTES */
     STRANGER_MAX = 8 << 10,         /* a body for which nobody is asked who they are: times all connections it is less than BODIES_MAX */
     BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
+    SHORT_ANSWER = 64 << 10,        /* is cleared when it was sent: it may hold a token */
     DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
 };
 
@@ -84,6 +86,30 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     return x;
 }
 
+/* A token came in the head, or stands in a body. What is small is cleared whole; of what is large, as uploads of spans are, the head. */
+static void clear_secrets(struct request *r)
+{
+    enum { SMALL = 1 << 20 };
+    static const enum header_name secret[] = {HEADER_AUTHORIZATION, HEADER_COOKIE, HEADER_CSRF};
+    for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
+        if (r->header[secret[i]].len)
+            explicit_bzero((char *)(uintptr_t)r->header[secret[i]].ptr, r->header[secret[i]].len);
+    if (r->body.len && r->body.len <= SMALL)
+        explicit_bzero(r->body.ptr, r->body.len);
+    str_free(&r->body);
+    if (r->arena.total <= SMALL)
+        arena_wipe(&r->arena);
+    else
+        arena_free(&r->arena);
+}
+
+/* An answer that may hold a new token. */
+static void clear_answer(void *bytes)
+{
+    explicit_bzero(bytes, malloc_usable_size(bytes));
+    free(bytes);
+}
+
 static void exchange_end(void *cls, struct MHD_Connection *connection, void **con_cls, enum MHD_RequestTerminationCode why)
 {
     struct http *http = cls;
@@ -99,8 +125,7 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
     if (x->errand.answer.fd >= 0)
         held_close(x->errand.answer.fd, x->errand.answer.fd_size);
     str_free(&x->errand.answer.body);
-    str_free(&x->errand.request.body);
-    arena_free(&x->errand.request.arena);
+    clear_secrets(&x->errand.request);
     free(x);
     *con_cls = NULL;
     atomic_fetch_sub(&http->exchanges, 1);
@@ -122,7 +147,8 @@ static struct MHD_Response *response_of(struct answer *a)
     } else if (a->fixed.ptr || !a->body.len) {
         response = MHD_create_response_from_buffer(a->fixed.len, (void *)(uintptr_t)(a->fixed.ptr ? a->fixed.ptr : ""), MHD_RESPMEM_PERSISTENT);
     } else {
-        response = MHD_create_response_from_buffer(a->body.len, a->body.ptr, MHD_RESPMEM_MUST_FREE);
+        response = a->body.cap <= SHORT_ANSWER ? MHD_create_response_from_buffer_with_free_callback(a->body.len, a->body.ptr, clear_answer)
+                                              : MHD_create_response_from_buffer(a->body.len, a->body.ptr, MHD_RESPMEM_MUST_FREE);
         if (response)
             a->body = STR_INIT(0);
     }

@@ -1,5 +1,6 @@
 #include "http/tls.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <gnutls/abstract.h>
@@ -10,14 +11,19 @@
 #include <string.h>
 #include <time.h>
 
-enum { CHAIN = 16, ID = 64 };
+enum {
+    CHAIN = 16,
+    ID = 64,
+    KEPT_S = 300, /* a handshake is over within seconds (watch.h), and within a minute for the library; then nobody reads the pair any more */
+};
 
 struct pair {
     gnutls_pcert_st certs[CHAIN];
     unsigned ncerts;
     gnutls_privkey_t key;
     char *cert_file, *key_file;
-    struct pair *before; /* a handshake may still read the one that was replaced: all are kept, there is one a renewal */
+    int64_t replaced_at; /* clock_monotonic_us() */
+    struct pair *before; /* a handshake may still read the one that was replaced: it is kept a while */
 };
 
 static _Atomic(struct pair *) current;
@@ -88,6 +94,25 @@ static void warn_when_expired(const struct pair *p, const char *file)
     gnutls_x509_crt_deinit(cert);
 }
 
+static void free_chain(struct pair *p)
+{
+    while (p) {
+        struct pair *before = p->before;
+        free_pair(p);
+        p = before;
+    }
+}
+
+/* Newer ones were replaced later. */
+static void forget_old(struct pair *p)
+{
+    int64_t since = clock_monotonic_us() - KEPT_S * INT64_C(1000000);
+    while (p->before && p->before->replaced_at > since)
+        p = p->before;
+    free_chain(p->before);
+    p->before = NULL;
+}
+
 bool tls_load(const char *cert_file, const char *key_file, struct err *e)
 {
     struct pair *p = calloc(1, sizeof *p);
@@ -104,7 +129,10 @@ bool tls_load(const char *cert_file, const char *key_file, struct err *e)
     }
     warn_when_expired(p, cert_file);
     p->before = atomic_load(&current);
+    if (p->before)
+        p->before->replaced_at = clock_monotonic_us();
     atomic_store(&current, p);
+    forget_old(p);
     return true;
 }
 
@@ -129,12 +157,4 @@ static int show_pair(gnutls_session_t session, const gnutls_datum_t *names, int 
 
 void *tls_callback(void) { return (void *)show_pair; }
 
-void tls_free(void)
-{
-    struct pair *p = atomic_exchange(&current, NULL);
-    while (p) {
-        struct pair *before = p->before;
-        free_pair(p);
-        p = before;
-    }
-}
+void tls_free(void) { free_chain(atomic_exchange(&current, NULL)); }

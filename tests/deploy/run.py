@@ -11,12 +11,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-import traceback
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(ROOT, "tests", "http"))
+from runner import run
 from server import PROGRAM, Server
 
 DEPLOY = os.path.join(ROOT, "deploy")
@@ -260,22 +260,5 @@ def test_the_settings_that_the_package_brings_are_read():
                 assert ("mini" in json.dumps(models)) == (name == "all of it"), (name, models)
 
 
-def main():
-    wanted, passed, failed = sys.argv[2:], 0, 0
-    for name, test in list(globals().items()):
-        if not name.startswith("test_") or (wanted and name not in wanted):
-            continue
-        try:
-            test()
-            passed += 1
-        except Exception as e:
-            failed += 1
-            print(f"FAILED {name}: {type(e).__name__}: {e}", flush=True)
-            if wanted:
-                traceback.print_exc()
-    print(f"{passed} passed, {failed} failed")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(("__main__",)))

@@ -142,6 +142,17 @@ def test_webhooks_are_told_and_signed():
     ear.close()
 
 
+def test_addresses_in_what_is_told_begin_with_the_page():
+    ear = Listener()
+    with Server("--private-webhooks") as s:
+        subprocess.run([PROGRAM, "--db", s.db, "webhook", "add", ear.url, "--page", "https://telltale.example.org/t//"], check=True, capture_output=True, timeout=60)
+        s.collection()
+        s.upload(jsonl([chat("a")]))
+        (_, _, body), = ear.wait(1)[:1]
+        assert json.loads(body)["data"]["url"].startswith("https://telltale.example.org/t/c/"), body
+    ear.close()
+
+
 def test_who_does_not_answer_keeps_nobody_waiting():
     ear = Listener()
     with Server("--private-webhooks") as s, socket.create_server(("127.0.0.1", 0)) as silent:

@@ -24,14 +24,14 @@ figures = {} # for the end of the soak
 def main(binary, seconds=600):
     sys.argv[1:] = [binary]
     from test_faults import Place, failed_at, killed_at
-    began, place = time.monotonic(), Place()
+    place, began = Place(), time.monotonic()
     kills = max(1, min(KILLS, int(seconds / 2 / SECONDS_A_KILL)))
     todo = [(n, way) for n in range(1, place.writes + 1) for way in WAYS]
     random.Random(7).shuffle(todo)
     hit = dict.fromkeys(WAYS, 0)
     tried = 0
     for n, way in todo:
-        if time.monotonic() - began > seconds / 2:
+        if tried and time.monotonic() - began > seconds / 2:
             break
         hit[way] += killed_at(place, n) if way == "kill" else failed_at(place, n, way) or way == "SHORT"
         tried += 1
