@@ -115,7 +115,8 @@ static void finalize(struct statement *s)
         sqlite3_finalize(s->raw);
 }
 
-/* The rows of one owner's column; the second has those that the first says nothing of. */
+/* The rows of one owner's column; the second has those that the first says nothing of. Where all are read, SQLite is told that few are theirs and that
+ * none is without an owner: so it begins with their collections, and passes over no row of others. What that takes would tell how many there are. */
 static void add_select(struct str *sql, const struct plan *p, bool second)
 {
     const struct table *t = p->table;
@@ -128,9 +129,11 @@ static void add_select(struct str *sql, const struct plan *p, bool second)
             str_addz(sql, ", NULL");
     str_addz(sql, " FROM (");
     str_add_slice(sql, t->body);
-    str_printf(sql, ") WHERE %smine(%s)", second ? "\"whose\" IS NULL AND " : "", owner);
-    if (!p->by_key)
-        str_printf(sql, " AND %s IN (SELECT n FROM collection WHERE mine(n))", owner);
+    str_printf(sql, ") WHERE %s", second ? "\"whose\" IS NULL AND " : "");
+    if (p->by_key)
+        str_printf(sql, "mine(%s)", owner);
+    else
+        str_printf(sql, "likelihood(mine(%s), 0.0001) AND %s > 0 AND %s IN (SELECT n FROM collection WHERE mine(n))", owner, owner, owner);
     for (int i = 0; p->by_key && p->wanted[i]; i++)
         str_printf(sql, " AND \"%s\" = ?%d", t->columns[p->wanted[i] - 'a'].name, i + 1);
 }
