@@ -1,6 +1,7 @@
 /* Tokens, and the log of changes. */
 #include "cli/cli.h"
 #include "storage/access.h"
+#include "view/access.h"
 
 #include "base/clock.h"
 #include "base/jsonw.h"
@@ -18,13 +19,6 @@ static const struct column token_columns[] = {
     {"made", "created_at", CSV_ONLY, false}, {"by", "made_by", 20, false}, {"expires", "expires_at", 20, false}, {"used", "used_at", 20, false},
     {"revoked", "revoked_at", 20, false}, {"rate", "rate", CSV_ONLY, true}, {"max upload (MB)", "max_upload_mb", CSV_ONLY, true}, {0},
 };
-
-static void when(struct jsonw *j, const char *name, int64_t us)
-{
-    char text[CLOCK_TEXT];
-    clock_text(us, text);
-    jsonw_kstr(j, name, us ? slice_str(text) : SLICE_NONE);
-}
 
 static void number(struct jsonw *j, const char *name, int64_t n)
 {
@@ -84,10 +78,10 @@ static void add_row(struct cli *cli, struct store *store, struct rows *rows, con
     number(&j, "rate", token->rate);
     number(&j, "max_upload_mb", token->upload_max >> 20);
     jsonw_kstr(&j, "made_by", token->made_by);
-    when(&j, "created_at", token->created);
-    when(&j, "expires_at", token->expires);
-    when(&j, "used_at", token->used);
-    when(&j, "revoked_at", token->revoked);
+    view_time(&j, "created_at", token->created);
+    view_time(&j, "expires_at", token->expires);
+    view_time(&j, "used_at", token->used);
+    view_time(&j, "revoked_at", token->revoked);
     if (text)
         jsonw_kstrz(&j, "token", text);
     jsonw_end(&j);
@@ -211,13 +205,7 @@ static void add_change(struct rows *rows, const struct audit_row *row)
     struct str out = STR_INIT(ROW_BYTES);
     struct jsonw j = jsonw_to(&out);
     jsonw_object(&j);
-    when(&j, "at", row->at);
-    jsonw_kstr(&j, "actor", row->actor);
-    jsonw_kstr(&j, "token", row->token);
-    jsonw_kstr(&j, "address", row->address);
-    jsonw_kstr(&j, "action", row->action);
-    jsonw_kstr(&j, "target", row->target);
-    jsonw_kraw(&j, "detail", row->detail);
+    view_change_members(&j, row);
     jsonw_end(&j);
     rows_add(rows, str_slice(&out));
     str_free(&out);

@@ -3,13 +3,7 @@
 #include "http/api.h"
 
 #include "base/clock.h"
-
-static void when(struct jsonw *j, const char *name, int64_t us)
-{
-    char text[CLOCK_TEXT];
-    clock_text(us, text);
-    jsonw_kstr(j, name, us ? slice_str(text) : SLICE_NONE);
-}
+#include "view/access.h"
 
 static void scopes(struct jsonw *j, unsigned set)
 {
@@ -54,7 +48,7 @@ static void view_session(struct jsonw *j, const struct request *r, const struct 
     scopes(j, who->scopes);
     collections(j, &who->token);
     jsonw_kstr(j, "csrf", who->has_session ? who->session.csrf : SLICE_NONE);
-    when(j, "expires_at", who->has_session ? session_end(&who->session) : who->token.expires);
+    view_time(j, "expires_at", who->has_session ? session_end(&who->session) : who->token.expires);
     jsonw_end(j);
 }
 
@@ -111,10 +105,10 @@ static void token_members(struct jsonw *j, const struct token_row *token)
     else
         jsonw_null(j);
     jsonw_kstr(j, "made_by", token->made_by);
-    when(j, "created_at", token->created);
-    when(j, "expires_at", token->expires);
-    when(j, "used_at", token->used);
-    when(j, "revoked_at", token->revoked);
+    view_time(j, "created_at", token->created);
+    view_time(j, "expires_at", token->expires);
+    view_time(j, "used_at", token->used);
+    view_time(j, "revoked_at", token->revoked);
 }
 
 bool api_tokens(struct request *r, struct answer *a, struct err *e)
@@ -205,13 +199,7 @@ bool api_audit(struct request *r, struct answer *a, struct err *e)
         const struct audit_row *row = &rows.items[i];
         jsonw_object(&j);
         jsonw_kint(&j, "id", row->n);
-        when(&j, "at", row->at);
-        jsonw_kstr(&j, "actor", row->actor);
-        jsonw_kstr(&j, "token", row->token);
-        jsonw_kstr(&j, "address", row->address);
-        jsonw_kstr(&j, "action", row->action);
-        jsonw_kstr(&j, "target", row->target);
-        jsonw_kraw(&j, "detail", row->detail);
+        view_change_members(&j, row);
         jsonw_end(&j);
     }
     api_list_end(&j, &rows.end);

@@ -16,6 +16,13 @@ void view_count(struct jsonw *j, const char *key, int64_t n)
         jsonw_int(j, n);
 }
 
+void view_time(struct jsonw *j, const char *key, int64_t us)
+{
+    char text[CLOCK_TEXT];
+    clock_text(us, text);
+    jsonw_kstr(j, key, us ? slice_str(text) : SLICE_NONE);
+}
+
 /* JSON text of an object; what is absent is an empty one, so that clients need not ask. */
 static void kobject(struct jsonw *j, const char *key, struct slice text)
 {

@@ -44,6 +44,7 @@ void view_detector(struct jsonw *j, const struct detector_info *info);
 void view_success(struct jsonw *j, enum verdict success);                   /* "success": true, false or null */
 void view_index(struct jsonw *j, const char *key, int32_t n);               /* null where it is negative */
 void view_count(struct jsonw *j, const char *key, int64_t n);               /* null where it is COUNT_UNKNOWN */
+void view_time(struct jsonw *j, const char *key, int64_t us);               /* null where it is 0 */
 /* "next" and "total", which close every list. */
 void view_end(struct jsonw *j, const struct page_end *end);
 

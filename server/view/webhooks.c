@@ -1,6 +1,5 @@
 #include "view/webhooks.h"
 
-#include "base/clock.h"
 #include "view/view.h"
 
 void view_webhook(struct jsonw *j, const struct webhook_row *row, struct slice secret)
@@ -38,10 +37,6 @@ void view_webhook(struct jsonw *j, const struct webhook_row *row, struct slice s
 
 void view_delivery(struct jsonw *j, const struct delivery_row *row)
 {
-    char next[CLOCK_TEXT];
-    bool waits = row->state == DELIVERY_WAITING && row->next > 0;
-    if (waits)
-        clock_text(row->next, next);
     jsonw_object(j);
     jsonw_kstr(j, "id", row->id);
     jsonw_kstr(j, "event", row->event);
@@ -50,7 +45,7 @@ void view_delivery(struct jsonw *j, const struct delivery_row *row)
     view_count(j, "status", row->status);
     jsonw_kstr(j, "error", row->error);
     jsonw_kstr(j, "created_at", row->created_at);
-    jsonw_kstrz(j, "next_at", waits ? next : NULL);
+    view_time(j, "next_at", row->state == DELIVERY_WAITING ? row->next : 0);
     jsonw_kstr(j, "ended_at", row->ended_at);
     jsonw_kraw(j, "payload", row->payload);
     jsonw_end(j);

@@ -98,6 +98,12 @@ export async function accessChecks(browser, binary) {
             await page.waitForSelector('.deliveries li:has-text("answered 204")');
             await here.locator('text=1 delivered').waitFor();
             assert(heard.length === 1 && /^v1,/.test(heard[0]['webhook-signature']), JSON.stringify(heard));
+            await here.locator('[aria-label^="Change the events"]').click();
+            for (const name of ['import.done', 'judge.done', 'job.failed']) await page.click(`dialog label:has-text("${name}") input`);
+            await shots(page, 'webhook-events-light-1440');
+            await page.click('dialog .btn-main');
+            await here.locator('td[data-l="events"]:has-text("findings.new")').waitFor();
+            assert(!(await here.innerText()).includes('import.done'), 'it is told of one event now');
             await page.click('.deliveries .more');
             await page.waitForSelector('dialog .raw:has-text("timestamp")');
             await page.keyboard.press('Escape');

@@ -59,7 +59,7 @@ export async function docsChecks(browser, base) {
 
     for (const [colorScheme, width, names] of [
         ['light', 1440, ['webhooks']],
-        ['dark', 390, ['start', 'rest']],
+        ['dark', 390, ['start', 'rest', 'operations']],
     ])
         await check(`docs: ${colorScheme} at ${width} is as it should be for everybody`, async () => {
             const other = await newPage(browser, base, { colorScheme, viewport: { width, height: 900 } });
@@ -70,6 +70,16 @@ export async function docsChecks(browser, base) {
                 if (process.env.SHOTS) await other.screenshot({ path: `${process.env.SHOTS}/docs-${name}-${colorScheme}-${width}.png` });
                 const wide = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
                 assert(wide <= 0, `${name} is ${wide} px too wide`);
+                const torn = await other.evaluate(() => {
+                    const lines = part => {
+                        const range = document.createRange();
+                        range.selectNodeContents(part);
+                        return new Set([...range.getClientRects()].map(box => box.top)).size;
+                    };
+                    const parts = [...document.querySelectorAll('td:first-child code')].flatMap(code => [...code.childNodes]);
+                    return parts.filter(part => part.textContent && lines(part) > 1).map(part => part.textContent);
+                });
+                if (name === 'operations') equal(torn.filter(text => /^\w+$/.test(text)).join(' '), '', 'words of names that are broken');
                 if (name !== 'rest') equal((await axe(other)).join('\n'), '', `axe of ${name}`);
             }
             equal(other.wrongs.join('\n'), '', 'console');

@@ -48,6 +48,8 @@ export const webhooks = {
     /** What signs its deliveries is in the answer, this once. */
     add: (wish: WebhookWish) => call<Webhook & { secret: string }>('POST', '/webhooks', { body: wish }),
     pause: (id: string, paused: boolean) => call<Webhook>('PATCH', pathTo(id), { body: { paused } }),
+    /** Of these events, from now on. */
+    tell: (id: string, events: WebhookEvent[]) => call<Webhook>('PATCH', pathTo(id), { body: { events } }),
     remove: (id: string) => call<null>('DELETE', pathTo(id)),
     test: (id: string) => call<Delivery>('POST', pathTo(id, '/test'), { body: {} }),
     /** The last ones, the newest first. */

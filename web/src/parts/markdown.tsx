@@ -222,6 +222,13 @@ function table(rows: string[][], key: number, own?: Own): JSX.Element {
 const INLINE =
     /\\([\\`*_<>[\]#])|`([^`]{1,400})`|\*\*([^*]{1,400})\*\*|(?<![\w*])\*([^*\s][^*\n]{0,400})\*(?!\w)|~~([^~\n]{1,400})~~|(!?)\[([^\]]{0,400})\]\(([^)\s]{1,2000})\)|(https?:\/\/[^\s<>"'`]{1,2000})/g;
 
+/** A long name or path breaks where one of its parts ends. */
+function breakable(code: string): ComponentChildren {
+    return visible(code)
+        .split(/(?<=[_/])/)
+        .flatMap((piece, i) => (i ? [<wbr key={i} />, piece] : [piece]));
+}
+
 function inline(text: string, own?: Own): ComponentChildren[] {
     const out: ComponentChildren[] = [];
     let at = 0;
@@ -231,7 +238,7 @@ function inline(text: string, own?: Own): ComponentChildren[] {
         const [whole, escaped, code, bold, slanted, struck, image, label, target, bare] = match;
         const key = match.index;
         if (escaped != null) out.push(escaped);
-        else if (code != null) out.push(<code key={key}>{visible(code)}</code>);
+        else if (code != null) out.push(<code key={key}>{breakable(code)}</code>);
         else if (bold != null) out.push(<b key={key}>{inline(bold, own)}</b>);
         else if (slanted != null) out.push(<i key={key}>{visible(slanted)}</i>);
         else if (struck != null) out.push(<s key={key}>{visible(struck)}</s>);

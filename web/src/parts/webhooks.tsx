@@ -28,6 +28,7 @@ export function WebhooksPanel({ onReady }: { onReady: () => void }): JSX.Element
     const collections = useAsk(may ? 'collections of webhooks' : null, signal => api.collections({ limit: 1000 }, signal));
     const [adding, setAdding] = useState(false);
     const [open, setOpen] = useState<string | null>(null);
+    const [changing, setChanging] = useState<Webhook | null>(null);
     const [deleting, setDeleting] = useState<Webhook | null>(null);
     useEffect(() => void ((data || may === false) && onReady()), [!data, may]);
     const change = async (does: Promise<unknown>, refused: string) => {
@@ -78,6 +79,7 @@ export function WebhooksPanel({ onReady }: { onReady: () => void }): JSX.Element
                         hook={hook}
                         open={open === hook.id}
                         onOpen={() => setOpen(open === hook.id ? null : hook.id)}
+                        onEvents={() => setChanging(hook)}
                         onTest={() => void test(hook)}
                         onPause={() => void change(webhooks.pause(hook.id, !hook.paused), 'The webhook was not changed.')}
                         onDelete={() => setDeleting(hook)}
@@ -86,6 +88,7 @@ export function WebhooksPanel({ onReady }: { onReady: () => void }): JSX.Element
                 )}
             </AskedTable>
             {adding && <NewWebhook collections={collections.data?.items ?? []} onAdded={again} onClose={() => setAdding(false)} />}
+            {changing && <ChangeEvents hook={changing} onChanged={again} onClose={() => setChanging(null)} />}
             {deleting && (
                 <Sure
                     title="Delete a webhook"
@@ -122,6 +125,7 @@ function Row({
     hook,
     open,
     onOpen,
+    onEvents,
     onTest,
     onPause,
     onDelete,
@@ -130,19 +134,25 @@ function Row({
     hook: Webhook;
     open: boolean;
     onOpen: () => void;
+    onEvents: () => void;
     onTest: () => void;
     onPause: () => void;
     onDelete: () => void;
     onTold: () => void;
 }): JSX.Element {
     const to = `to ${hook.url}`;
+    const events = hook.events.length === EVENTS.length ? 'all' : hook.events.join(', ');
     return (
         <>
             <tr class={open ? 'with-said' : undefined}>
                 <td class="mono to">
                     {visible(hook.url)} {hook.paused && <span class="tag">paused</span>}
                 </td>
-                <td data-l="events">{hook.events.length === EVENTS.length ? 'all' : hook.events.join(', ')}</td>
+                <td data-l="events">
+                    <button class="as-text" type="button" title="Change" aria-label={`Change the events told ${to}: ${events}`} onClick={onEvents}>
+                        {events}
+                    </button>
+                </td>
                 <td data-l="collection">{hook.collection ? visible(hook.collection.name) : 'all'}</td>
                 <td data-l="deliveries">
                     <button class="as-text" type="button" aria-expanded={open} aria-label={`Deliveries ${to}: ${counts(hook)}`} onClick={onOpen}>
@@ -265,6 +275,60 @@ function State({ delivery: d, paused }: { delivery: Delivery; paused: boolean })
     }
 }
 
+function EventsField({ events, onChange }: { events: WebhookEvent[]; onChange: (events: WebhookEvent[]) => void }): JSX.Element {
+    return (
+        <fieldset>
+            <legend>It is told of</legend>
+            {EVENTS.map(name => (
+                <label key={name} class="check">
+                    <input
+                        type="checkbox"
+                        checked={events.includes(name)}
+                        onChange={() => onChange(EVENTS.filter(e => events.includes(e) !== (e === name)))}
+                    />
+                    <span>
+                        <b>{name}</b> <small>{ABOUT[name]}</small>
+                    </span>
+                </label>
+            ))}
+        </fieldset>
+    );
+}
+
+function ChangeEvents({ hook, onChanged, onClose }: { hook: Webhook; onChanged: () => void; onClose: () => void }): JSX.Element {
+    const [events, setEvents] = useState<WebhookEvent[]>(hook.events);
+    const [error, setError] = useState<ApiError | null>(null);
+    const [busy, setBusy] = useState(false);
+    const change = async (event: Event) => {
+        event.preventDefault();
+        if (busy) return;
+        setBusy(true);
+        try {
+            await webhooks.tell(hook.id, events);
+            onChanged();
+            onClose();
+        } catch (e) {
+            setError(asApiError(e));
+            setBusy(false);
+        }
+    };
+    return (
+        <Dialog title="Events of a webhook" onClose={onClose}>
+            <DialogHead title="Events of a webhook" onClose={onClose} />
+            <form class="pad sheet token-form" onSubmit={event => void change(event)}>
+                <p class="mono to">{visible(hook.url)}</p>
+                <EventsField events={events} onChange={setEvents} />
+                {error && <Failure error={error} what="The webhook was not changed." />}
+                <div class="dialog-acts">
+                    <button class="btn btn-main" type="submit" disabled={busy || !events.length}>
+                        Change
+                    </button>
+                </div>
+            </form>
+        </Dialog>
+    );
+}
+
 function NewWebhook({
     collections,
     onAdded,
@@ -332,21 +396,7 @@ function NewWebhook({
                         onInput={event => setUrl(event.currentTarget.value)}
                     />
                 </Field>
-                <fieldset>
-                    <legend>It is told of</legend>
-                    {EVENTS.map(name => (
-                        <label key={name} class="check">
-                            <input
-                                type="checkbox"
-                                checked={events.includes(name)}
-                                onChange={() => setEvents(EVENTS.filter(e => events.includes(e) !== (e === name)))}
-                            />
-                            <span>
-                                <b>{name}</b> <small>{ABOUT[name]}</small>
-                            </span>
-                        </label>
-                    ))}
-                </fieldset>
+                <EventsField events={events} onChange={setEvents} />
                 <Field label="Collection">
                     <select value={collection} onChange={event => setCollection(event.currentTarget.value)}>
                         <option value="">all, those to come too</option>
