@@ -213,7 +213,10 @@ def in_peace(seconds):
                 name = f"{n}-{len(sent)}"
                 body = jsonl([chat(f"{name}-{i}", text, task_id=f"t{i % 50}") for i, text in enumerate(rows)])
                 try:
-                    s.upload(body, filename=name, collection="c0", wait=60)
+                    job = s.upload(body, filename=name, collection="c0", wait=0, status=202)["job"]
+                    while (ended := s.get(f"jobs/{job}", wait=60))["state"] in ("queued", "running"):
+                        pass
+                    assert ended["state"] == "done", ended
                     sent.append(len(body))
                 except Exception as e:
                     seen.append(f"{type(e).__name__}: {e}")
