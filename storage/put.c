@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 enum { GIST_BYTES = 200, KEPT_BYTES = 1 << 20 };
+#define IMAGE_MOST UINT64_C(4294967295) /* bytes that an image counts for */
 
 struct put {
     struct store *store;
@@ -320,14 +321,15 @@ static bool prepare_transcripts(struct put *p, struct prepared *to, const struct
     return true;
 }
 
-/* What its quota counts: its own words and images, though others say and show the same. */
+/* What its quota counts: its own words and images, though others say and show the same. How large an image is that is not here its source
+ * says, which may say anything. */
 static bool prepare_texts(struct put *p, struct prepared *to, const struct run *run, struct err *e)
 {
     uint64_t before = pack_taken(p->pack);
     bool ok = prepare_scores(p, to, run, e) && prepare_transcripts(p, to, run, e);
     to->bytes = (int64_t)(pack_taken(p->pack) - before + run->metadata.len);
     for (size_t i = 0; i < to->nblobs; i++)
-        to->bytes += (int64_t)to->blobs[i].blob.size;
+        to->bytes += (int64_t)(to->blobs[i].blob.size < IMAGE_MOST ? to->blobs[i].blob.size : IMAGE_MOST);
     return ok;
 }
 

@@ -4,7 +4,7 @@ import json
 import os
 import sqlite3
 
-from database import ROOT, Database, run
+from database import ROOT, Database, connect, run
 
 MIGRATIONS = sorted(glob.glob(os.path.join(ROOT, "migrations", "sqlite", "*.sql")))
 
@@ -57,6 +57,19 @@ def test_from_each_schema():
             assert run(path, "export", "-c", "sample").stdout == wanted, version
         os.chmod(path, 0o640) # allowed by somebody who knows why
         assert run(path, "check", "--repair").stderr and os.stat(path).st_mode & 0o777 == 0o640
+
+
+def test_an_image_of_any_size_that_its_source_says():
+    with Database() as d:
+        path = d.file("old.db")
+        of_schema(25, d.path, path)
+        with connect(path) as db:
+            run_key, = db.execute("SELECT min(n) FROM run").fetchone()
+            db.executemany("INSERT INTO message_blob (id, message, sha256, size) VALUES (? << 26 | ?, 0, randomblob(32), ?)",
+                           [(run_key, 1000 + i, 2**63 - 1) for i in range(2)])
+        run(path, "check", "--repair", status=None) # opens it to write
+        with connect(path, readonly=True) as db:
+            assert 2 * (2**32 - 1) <= db.execute("SELECT bytes FROM run WHERE n = ?", [run_key]).fetchone()[0] < 2**34
 
 
 def test_an_upgrade_that_is_cut_off():

@@ -276,6 +276,11 @@ def test_a_quota_of_bytes():
         assert s.get("collections/c")["runs"] == 2
         s.upload(jsonl([chat("more", "y" * ((1 << 20) - s.get("collections/c")["bytes"] - 4))]))
         s.ask("POST", "collections/c/uploads?filename=b", b"{}").problem(507, "1.0 MB of the 1.0 MB")
+        # An image that is not here may be said to be of any size.
+        s.collection("d")
+        images = [{"sha256": f"{i:064x}", "media_type": "image/png", "size": 2**63 - 1} for i in range(2)]
+        report = s.upload(jsonl([{"id": f"r{i}", "messages": [{"role": "user", "content": "see", "blobs": images}]} for i in range(2)]), collection="d")["result"]
+        assert report["runs"]["new"] == 2 and s.get("collections/d")["bytes"] == 4 * (2**32 - 1) + 6, (report, s.get("collections/d"))
         assert subprocess.run([PROGRAM, "--db", s.db, "check"], capture_output=True, timeout=60).returncode == 0
 
 
