@@ -5,8 +5,9 @@
 #include <sqlite3.h>
 #include <stdlib.h>
 
-/* Of a view: what names its row for good (the key of the row that it is made of), whose the row is (the key of a collection; where the first is NULL the
- * second), the columns by which it is found without reading all of it, and how many rows there are, about: in what order to join is decided by it. */
+/* Of a view: what names its row for good (the key of the row that it is made of), whose the row is (the key of a collection; where the
+ * first is NULL the second), the columns by which it is found without reading all of it, and how many rows there are, about, by which is
+ * decided in what order to join. */
 static const struct origin {
     const char *view, *row, *owner, *or_owner, *keys;
     int64_t rows;
@@ -51,8 +52,8 @@ struct statement {
     bool busy;
 };
 
-/* How rows of a view are read for a query: all of them; those that a key gives; or, by columns that are no key, all of them for the first few times, and
- * from then on (a join asks again and again) those that the columns give, of rows that were kept with an index. */
+/* How rows of a view are read for a query: all of them; those that a key gives; or, by columns that are no key, all of them for the first
+ * few times, and from then on (a join asks again and again) those that the columns give, of rows that were kept with an index. */
 struct plan {
     struct plan *next;
     const struct table *table;
@@ -115,8 +116,9 @@ static void finalize(struct statement *s)
         sqlite3_finalize(s->raw);
 }
 
-/* The rows of one owner's column; the second has those that the first says nothing of. Where all are read, SQLite is told that few are theirs and that
- * none is without an owner: so it begins with their collections, and passes over no row of others. What that takes would tell how many there are. */
+/* The rows of one owner's column; the second has those that the first says nothing of. Where all are read, SQLite is told that few are
+ * theirs and that none is without an owner: so it begins with their collections, and passes over no row of others. What that takes would
+ * tell how many there are. */
 static void add_select(struct str *sql, const struct plan *p, bool second)
 {
     const struct table *t = p->table;
@@ -257,8 +259,8 @@ static int disconnect_table(sqlite3_vtab *v)
     return SQLITE_OK;
 }
 
-/* What is looked up: "this column is that value", of columns whose values are of one kind. For a list of values of what is no key one look at all rows
- * is better than one for each. */
+/* What is looked up: "this column is that value", of columns whose values are of one kind. For a list of values of what is no key one look
+ * at all rows is better than one for each. */
 static int best_index(sqlite3_vtab *v, sqlite3_index_info *info)
 {
     const struct table *t = ((const struct vtab *)v)->table;
@@ -349,7 +351,8 @@ static int choose(const struct table *t, int used, const char *wanted, sqlite3_v
         rc = keep_rows(b, p);
     const bool kept = p->kept;
     if (rc == SQLITE_OK)
-        rc = kept ? take_statement(b, db_raw(p->kept), p->find, &p->finding, out) : take_statement(b, db_raw(b->store->db), p->read, &p->reading, out);
+        rc = kept ? take_statement(b, db_raw(p->kept), p->find, &p->finding, out)
+                  : take_statement(b, db_raw(b->store->db), p->read, &p->reading, out);
     for (int i = 0; i < n && (by_key || kept) && rc == SQLITE_OK; i++)
         rc = sqlite3_bind_value((*out)->raw, i + 1, fitting[i]);
     return rc;
@@ -442,7 +445,8 @@ static bool take_body(struct table *t, struct arena *a, struct err *e)
         const char *begin = memmem(sql.ptr, sql.len, word, sizeof word - 1);
         if (begin)
             t->body = arena_printf(a, "SELECT %s AS \"which\", %s AS \"whose\", %s AS \"whose else\", %.*s", origin->row, origin->owner,
-                                   origin->or_owner ? origin->or_owner : "NULL", (int)(sql.ptr + sql.len - begin - (sizeof word - 1)), begin + sizeof word - 1);
+                                   origin->or_owner ? origin->or_owner : "NULL", (int)(sql.ptr + sql.len - begin - (sizeof word - 1)),
+                                   begin + sizeof word - 1);
     }
     return step == STEP_DONE && (t->body.len || err_set(e, ERR_INTERNAL, "there is no view %s", origin->view));
 }

@@ -12,14 +12,15 @@ static bool sizes(struct store *s, struct store_sizes *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
         "SELECT p.page_count * z.page_size, f.freelist_count * z.page_size, (SELECT count(*) FROM collection),"
-        " (SELECT coalesce(sum(runs), 0) FROM collection)"
-        " FROM pragma_page_count p, pragma_page_size z, pragma_freelist_count f", e);
+        " (SELECT coalesce(sum(runs), 0) FROM collection), v.auto_vacuum = 0"
+        " FROM pragma_page_count p, pragma_page_size z, pragma_freelist_count f, pragma_auto_vacuum v", e);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         out->bytes = take_int(q);
         out->free_bytes = take_int(q);
         out->collections = take_int(q);
         out->runs = take_int(q);
+        out->fixed = take_int(q);
     }
     return step == STEP_DONE;
 }
@@ -387,6 +388,57 @@ static bool prune_queue(struct store *s, bool always, struct err *e)
 bool store_prune_queue(struct store *s, bool always, struct err *e)
 {
     return db_write(s->db, e) && db_end(s->db, prune_queue(s, always, e), e);
+}
+
+/* ---- what ended --------------------------------------------------------------------------------------------------------- */
+
+enum { TIDY_JOBS = 200, TIDY_CHANGES = 1000 };
+
+static void days_ago(int days, char out[CLOCK_TEXT]) { clock_text(clock_now_us() - (int64_t)days * 86400 * 1000000, out); }
+
+static bool tidy_jobs(struct store *s, struct arena *a, struct slices *uploads, int64_t *deleted, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "DELETE FROM job WHERE n IN (SELECT n FROM job WHERE state IN (2, 3, 4) AND ended_at < $1"
+        " AND (kind NOT IN ('judge', 'draft') OR ended_at < $2) ORDER BY ended_at LIMIT $3) RETURNING kind = 'import', id", e);
+    char jobs[CLOCK_TEXT], judges[CLOCK_TEXT];
+    days_ago(JOB_DAYS, jobs);
+    days_ago(JUDGE_JOB_DAYS, judges);
+    bind_text(q, slice_str(jobs));
+    bind_text(q, slice_str(judges));
+    bind_int(q, TIDY_JOBS);
+    enum step step;
+    for (*deleted = 0; (step = stmt_step(q, e)) == STEP_ROW; ++*deleted)
+        if (take_int(q)) {
+            uploads->items = arena_grow(a, uploads->items, uploads->n, &uploads->cap, sizeof *uploads->items);
+            uploads->items[uploads->n++] = take_text(q, a);
+        }
+    return step == STEP_DONE;
+}
+
+/* Its rows come in the order of time. */
+static bool tidy_changes(struct store *s, int64_t *deleted, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "DELETE FROM audit WHERE n IN (SELECT n FROM (SELECT n, at FROM audit ORDER BY n LIMIT $1) WHERE at < $2)", e);
+    bind_int(q, TIDY_CHANGES);
+    bind_int(q, clock_now_us() - (int64_t)AUDIT_DAYS * 86400 * 1000000);
+    bool ok = stmt_run(q, e);
+    *deleted = db_changes(s->db);
+    return ok;
+}
+
+static bool tidy(struct store *s, struct arena *a, struct slices *uploads, bool *more, struct err *e)
+{
+    int64_t jobs, changes;
+    if (!tidy_jobs(s, a, uploads, &jobs, e) || !tidy_changes(s, &changes, e))
+        return false;
+    *more = jobs == TIDY_JOBS || changes == TIDY_CHANGES;
+    return true;
+}
+
+bool store_tidy(struct store *s, struct arena *a, struct slices *uploads, bool *more, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, tidy(s, a, uploads, more, e), e);
 }
 
 /* ---- vacuum -------------------------------------------------------------------------------------------------------------- */

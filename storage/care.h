@@ -7,6 +7,7 @@
 struct store_sizes {
     int64_t bytes, free_bytes;   /* of the file; of them in pages that hold nothing */
     int64_t collections, runs;
+    bool fixed;                  /* its pages cannot move yet: to give room back it is written anew as a whole, once */
 };
 bool store_sizes(struct store *s, struct store_sizes *out, struct err *e);
 
@@ -57,6 +58,11 @@ struct prune_wish {
 bool store_prune(struct store *s, const struct prune_wish *wish, struct pruned *out, struct err *e);
 /* Adds a job of kind "prune", unless one waits or runs, or (`always` false) no collection has a `keep` of its own. */
 bool store_prune_queue(struct store *s, bool always, struct err *e);
+
+/* What a server that runs for years would gather: jobs that ended (JOB_DAYS ago, those of judges JUDGE_JOB_DAYS ago; `uploads` gets the ids of those whose
+ * bytes may still wait in the spool), and rows of the log of changes (AUDIT_DAYS old). A few hundred in one transaction; *more: there are more. */
+enum { JOB_DAYS = 90, JUDGE_JOB_DAYS = 365, AUDIT_DAYS = 730 };
+bool store_tidy(struct store *s, struct arena *a, struct slices *uploads, bool *more, struct err *e);
 
 /* Gives the room that deleting left back to the disk, at most `pages` pages of it in one transaction; *more: there is more to give. A
  * database of an older program is written anew as a whole first, which takes its size again on the disk for a while. */

@@ -29,6 +29,9 @@ struct stmt;
 /* ":memory:" is a database of this connection alone. With `write` the file is made where it is missing. */
 bool db_open(const char *path, bool write, struct db **out, struct err *e);
 void db_close(struct db *db);
+/* For store_has_log and store_leave (store.h). */
+bool db_has_log(const char *path);
+void db_leave(const char *path);
 const char *db_path(const struct db *db);
 struct sqlite3 *db_raw(struct db *db); /* for query.c, which lets users write SQL, and backup.c */
 /* Was it for want of room, on the disk or in a quota, that SQLite just ended with `rc` on this thread? */

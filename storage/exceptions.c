@@ -47,7 +47,7 @@ void exceptions_free(struct exceptions *all)
 
 static bool read_all(struct store *s, struct exceptions *all, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT n, coalesce(collection, 0), id, detector, condition FROM exception ORDER BY n", e);
+    struct stmt *q = db_prepare(s->db, "SELECT n, coalesce(collection, 0), id, detector, condition FROM exception WHERE NOT going ORDER BY n", e);
     enum step step;
     struct err none = {0};
     while ((step = stmt_step(q, e)) == STEP_ROW) {
@@ -66,7 +66,7 @@ static bool read_all(struct store *s, struct exceptions *all, struct err *e)
 /* Those that stand in the transaction. */
 static bool current(struct store *s, struct exceptions **out, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT count(*), coalesce(max(n), 0) FROM exception", e);
+    struct stmt *q = db_prepare(s->db, "SELECT count(*), coalesce(max(n), 0) FROM exception WHERE NOT going", e);
     if (stmt_step(q, e) != STEP_ROW)
         return false;
     int64_t count = take_int(q), highest = take_int(q);
@@ -471,32 +471,48 @@ static bool reopen(struct store *s, int64_t key, struct err *e)
     return stmt_run(q, e) && counts_findings_changed(s, &subject, kinds, e);
 }
 
-static bool take_back(struct store *s, struct slice id, uint64_t *findings, struct err *e)
+/* It holds of nothing from now on. */
+static bool begin_to_go(struct store *s, struct slice id, int64_t *n, struct err *e)
+{
+    if (!find(s, id, n, e))
+        return false;
+    if (!*n)
+        return err_set(e, ERR_NOT_FOUND, "there is no exception %.*s", SLICE_ARG(slice_cut(id, 100)));
+    struct stmt *q = db_prepare(s->db, "UPDATE exception SET going = 1 WHERE n = $1", e);
+    bind_int(q, *n);
+    return stmt_run(q, e);
+}
+
+/* A few of its findings; with the last of them it goes. */
+static bool take_back(struct store *s, int64_t n, uint64_t *findings, bool *gone, struct err *e)
 {
     struct arena a = {0};
     struct ids keys = {0};
-    int64_t n;
-    bool ok = find(s, id, &n, e) && (n || err_set(e, ERR_NOT_FOUND, "there is no exception %.*s", SLICE_ARG(slice_cut(id, 100))));
-    if (ok) {
-        struct stmt *q = db_prepare(s->db, "SELECT n FROM finding WHERE exception = $1", e);
-        bind_int(q, n);
-        ok = keys_of(q, &a, &keys, e);
-    }
+    uint64_t others = 0; /* of which another exception holds as well */
+    struct stmt *q = db_prepare(s->db, "SELECT n FROM finding WHERE exception = $1 LIMIT $2", e);
+    bind_int(q, n);
+    bind_int(q, BATCH);
+    bool ok = keys_of(q, &a, &keys, e);
     for (size_t i = 0; i < keys.n && ok; i++)
         ok = reopen(s, keys.items[i], e);
-    if (ok) {
-        struct stmt *q = db_prepare(s->db, "DELETE FROM exception WHERE n = $1", e);
+    ok = ok && update_all(s, &keys, &others, e);
+    *gone = keys.n < BATCH;
+    if (ok && *gone) {
+        q = db_prepare(s->db, "DELETE FROM exception WHERE n = $1", e);
         bind_int(q, n);
-        uint64_t others = 0; /* of which another exception holds as well */
-        ok = stmt_run(q, e) && update_all(s, &keys, &others, e);
-        *findings = keys.n - others;
+        ok = stmt_run(q, e);
     }
+    *findings += keys.n - others;
     arena_free(&a);
     return ok;
 }
 
 bool store_exception_delete(struct store *s, struct slice id, uint64_t *findings, struct err *e)
 {
+    int64_t n;
+    bool ok = db_write(s->db, e) && db_end(s->db, begin_to_go(s, id, &n, e), e);
     *findings = 0;
-    return db_write(s->db, e) && db_end(s->db, take_back(s, id, findings, e), e);
+    for (bool gone = false; ok && !gone;)
+        ok = db_write(s->db, e) && db_end(s->db, take_back(s, n, findings, &gone, e), e);
+    return ok;
 }

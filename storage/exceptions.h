@@ -23,7 +23,8 @@ bool store_exceptions(struct store *s, struct slice collection, struct slice det
 bool store_exception_add(struct store *s, const struct exception_row *row, struct arena *a, struct exception_row *out, struct err *e);
 /* How many findings it would set aside; nothing is written. */
 bool store_exception_try(struct store *s, const struct exception_row *row, uint64_t *findings, struct err *e);
-/* Takes one back: what it alone set aside is open again. */
+/* Takes one back: what it alone set aside is open again. In several transactions, so that others write in between: cut short, it holds of nothing any
+ * more, is listed with what it still sets aside, and the same again does the rest. */
 bool store_exception_delete(struct store *s, struct slice id, uint64_t *findings, struct err *e);
 /* One that an export carries, into the collection of that id. What is there already stays as it is. */
 bool store_exception_carry(struct store *s, const struct exception_row *row, struct err *e);

@@ -1,9 +1,12 @@
 #include "storage/db.h"
 
 #include "base/embed.h"
+#include "base/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* "TELL": what `file` and other programs know the database by. Set by the first migration. */
 enum { APPLICATION_ID = 0x54454c4c };
@@ -68,6 +71,21 @@ static bool apply_missing(struct db *db, struct err *e)
     return true;
 }
 
+/* Older programs made it as everybody's files are made. Once, as it is brought up to date: what somebody allows others later is theirs to allow. */
+static void close_to_others(struct db *db)
+{
+    static const char *const files[] = {"", "-wal", "-shm", ".lock"};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[4096];
+        struct stat st;
+        if (snprintf(path, sizeof path, "%s%s", db_path(db), files[i]) >= (int)sizeof path || lstat(path, &st) != 0 || !S_ISREG(st.st_mode) ||
+            st.st_uid != geteuid() || !(st.st_mode & 077))
+            continue;
+        if (chmod(path, 0600) == 0)
+            log_warn("%s was open to others; it is for its owner alone now", path);
+    }
+}
+
 bool db_migrate(struct db *db, bool write, struct err *e)
 {
     int64_t version;
@@ -82,5 +100,7 @@ bool db_migrate(struct db *db, bool write, struct err *e)
         return false;
     bool ok = db_format(db, e);
     db_unlock(db);
+    if (ok && version)
+        close_to_others(db);
     return ok && db_write(db, e) && db_end(db, apply_missing(db, e), e);
 }

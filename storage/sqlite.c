@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -269,6 +270,35 @@ static int is_stopped(void *ctx)
 {
     const struct db *db = ctx;
     return db->depth && !db->writing && atomic_load_explicit(db->stop, memory_order_relaxed);
+}
+
+static bool log_of(const char *path, struct stat *st)
+{
+    char log[4096];
+    return snprintf(log, sizeof log, "%s-wal", path) < (int)sizeof log && stat(log, st) == 0;
+}
+
+bool db_has_log(const char *path)
+{
+    struct stat st;
+    return log_of(path, &st);
+}
+
+/* SQLite takes it away with the last connection that may write. Under the lock where there is one; a log with anything in it stays for a writer. */
+void db_leave(const char *path)
+{
+    char lock[4096];
+    struct stat st;
+    sqlite3 *raw = NULL;
+    int fd = snprintf(lock, sizeof lock, "%s.lock", path) < (int)sizeof lock ? open(lock, O_RDWR | O_CLOEXEC) : -1;
+    bool busy = fd >= 0 ? flock(fd, LOCK_EX | LOCK_NB) != 0 : errno != ENOENT;
+    if (!busy && log_of(path, &st) && st.st_size == 0) {
+        if (sqlite3_open_v2(path, &raw, SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE, NULL) == SQLITE_OK)
+            sqlite3_exec(raw, "SELECT count(*) FROM sqlite_schema", NULL, NULL, NULL);
+        sqlite3_close(raw);
+    }
+    if (fd >= 0)
+        close(fd);
 }
 
 void db_break_off(struct db *db, const atomic_bool *stop)

@@ -8,10 +8,19 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
-bool store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
+static const char *path_of(const char *url)
 {
     static const char scheme[] = "sqlite:";
-    const char *path = strncmp(url, scheme, sizeof scheme - 1) == 0 ? url + sizeof scheme - 1 : url;
+    return strncmp(url, scheme, sizeof scheme - 1) == 0 ? url + sizeof scheme - 1 : url;
+}
+
+bool store_has_log(const char *url) { return db_has_log(path_of(url)); }
+
+void store_leave(const char *url) { db_leave(path_of(url)); }
+
+bool store_open(const char *url, enum store_mode mode, struct store **out, struct err *e)
+{
+    const char *path = path_of(url);
     *out = NULL;
     if (!*path)
         return err_set(e, ERR_USAGE, "the name of the database is empty");

@@ -29,6 +29,10 @@ enum store_mode {
 /* `url`: a path, sqlite:PATH, or ":memory:" (tests). A database newer than the program is refused with ERR_NEWER. */
 bool store_open(const char *url, enum store_mode mode, struct store **out, struct err *e);
 void store_close(struct store *s);
+/* A reader of a database that nobody has open makes a log beside it (-wal, -shm), and cannot take it away: is there one, and, once the reader is
+ * closed, away with it where nobody else has begun to use the database. */
+bool store_has_log(const char *url);
+void store_leave(const char *url);
 const char *store_path(const struct store *s);
 /* From now on what reads ends soon after *stop is set: searches as at their deadline, all else with ERR_LIMIT. What writes is not broken
  * off. NULL: nothing ends it early. */

@@ -125,7 +125,9 @@ int cmd_check(struct cli *cli)
     const struct check_sink sink = {check_progress, check_problem, &l};
     struct check_rows rows = {0};
     bool repair = cli_flag(cli, "repair");
-    bool ok = cli_open(cli, repair ? STORE_WRITE : STORE_READ, &store, &e);
+    bool alone = !repair && !store_has_log(cli->db), ok = cli_open(cli, repair ? STORE_WRITE : STORE_READ, &store, &e);
+    if (ok && repair && !cli->quiet)
+        fprintf(stderr, "what is found wrong is repaired in one go: others can read meanwhile, and not write\n");
     if (l.json) {
         jsonw_object(&l.out);
         jsonw_key(&l.out, "problems");
@@ -138,6 +140,8 @@ int cmd_check(struct cli *cli)
         line_clear(&l.line);
     }
     store_close(store);
+    if (alone)
+        store_leave(cli->db);
     if (ok && l.json) {
         check_json(&l.out, &rows);
         printf("%.*s\n", SLICE_ARG(str_slice(&text)));

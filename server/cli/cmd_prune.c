@@ -44,6 +44,8 @@ int cmd_vacuum(struct cli *cli)
     struct store *store = NULL;
     struct store_sizes before, after;
     bool more = true, ok = cli_open(cli, STORE_WRITE, &store, &e) && store_sizes(store, &before, &e);
+    if (ok && before.fixed && !cli->quiet)
+        fprintf(stderr, "writing the database anew, %.1f MB, once: others can read meanwhile, and not write\n", (double)before.bytes / (1 << 20));
     while (ok && more && !atomic_load(&cli_stop))
         ok = store_vacuum(store, VACUUM_PAGES, &more, &e);
     ok = ok && store_sizes(store, &after, &e);

@@ -360,13 +360,20 @@ static void mind_the_clock(struct jobs *jobs, int64_t *ahead)
 static void *keep(void *arg)
 {
     struct jobs *jobs = arg;
+    struct err e = {0};
+    bool untidy = false;
     int64_t prune_at = clock_monotonic_us() + PRUNE_FIRST_US;
     int64_t ahead = clock_now_us() - clock_monotonic_us();
     while (!ending(jobs)) {
         mind_the_clock(jobs, &ahead);
         if (clock_monotonic_us() >= prune_at) {
             room_prune(jobs->keeper_store, jobs->o->limits);
+            untidy = true;
             prune_at = clock_monotonic_us() + PRUNE_EVERY_US;
+        }
+        if (untidy && !room_tidy(jobs->keeper_store, jobs->o->spool, &untidy, &e)) { /* some at a time: leases wait */
+            log_warn("cannot delete what ended long ago: %s", e.text);
+            untidy = false;
         }
         room_look(jobs->keeper_store, jobs->o->spool, jobs->o->limits);
         for (int i = 0; i < WORKERS; i++)

@@ -219,6 +219,15 @@ static bool give_back(struct store *s, const atomic_bool *stop, struct err *e)
     return true;
 }
 
+static bool tidy(struct job *job, struct store *s, struct err *e)
+{
+    bool more = true;
+    while (more && !atomic_load(job->stop))
+        if (!room_tidy(s, job->options->spool, &more, e))
+            return false;
+    return true;
+}
+
 static bool prune_run(struct job *job, struct str *result, struct err *e)
 {
     const struct limits *limits = job->options->limits;
@@ -230,7 +239,7 @@ static bool prune_run(struct job *job, struct str *result, struct err *e)
     store_act_as(s, job->actor);
     bool ok = store_prune(s, &wish, &pruned, e);
     store_act_as(s, NULL);
-    ok = ok && give_back(s, job->stop, e);
+    ok = ok && tidy(job, s, e) && give_back(s, job->stop, e);
     store_close(s);
     if (!ok)
         return false;

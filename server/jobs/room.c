@@ -10,6 +10,17 @@ void room_prune(struct store *s, const struct limits *limits)
         log_warn("cannot look for runs that are past their time: %s", e.text);
 }
 
+bool room_tidy(struct store *s, const struct spool *spool, bool *more, struct err *e)
+{
+    struct arena a = {0};
+    struct slices uploads = {0};
+    bool ok = store_tidy(s, &a, &uploads, more, e);
+    for (size_t i = 0; i < uploads.n && ok; i++)
+        spool_remove(spool, arena_strdup(&a, uploads.items[i]));
+    arena_free(&a);
+    return ok;
+}
+
 static void add_bytes(void *ctx, const char *id, uint64_t bytes)
 {
     (void)id;

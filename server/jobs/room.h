@@ -20,6 +20,8 @@ struct limits {
 
 /* Adds a job that prunes, where anything says how long runs are kept. What goes wrong is logged. */
 void room_prune(struct store *s, const struct limits *limits);
+/* Deletes some of what a server gathers in years (store_tidy), with the bytes of uploads that failed; *more: there are more. */
+bool room_tidy(struct store *s, const struct spool *spool, bool *more, struct err *e);
 /* Is there room for more? */
 void room_look(struct store *s, const struct spool *spool, struct limits *limits);
 

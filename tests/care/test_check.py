@@ -1,5 +1,6 @@
 """`telltale check`: each kind of damage is named, and what can be derived again is."""
 import os
+import sqlite3
 
 from database import Database, run
 
@@ -45,6 +46,21 @@ def test_all_is_good():
         assert all(looked[c] > 0 for c in CHECKS if c != "uploads"), looked
         text = d.run("check").stdout.decode()
         assert text.count("good") == len(CHECKS), text
+
+
+def test_what_was_only_read_is_alone_again():
+    with Database() as d:
+        alone = lambda: [f for f in os.listdir(os.path.dirname(d.path)) if f.startswith(os.path.basename(d.path)) and f.endswith(("-wal", "-shm"))]
+        assert not alone(), alone()
+        d.check()
+        assert not alone(), alone()
+        # A log that somebody uses stays.
+        held = sqlite3.connect(d.path)
+        held.execute("SELECT count(*) FROM run").fetchone()
+        d.check()
+        assert len(alone()) == 2
+        held.close()
+        assert b"others can read meanwhile, and not write" in d.run("check", "--repair").stderr
 
 
 def test_each_damage_is_seen():

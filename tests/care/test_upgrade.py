@@ -49,9 +49,14 @@ def test_from_each_schema():
         for version in range(1, len(MIGRATIONS)):
             path = d.file(f"v{version}.db")
             of_schema(version, d.path, path)
-            report = json.loads(run(path, "check", "--repair", "--json").stdout) # opens it to write, as serve and import do
+            os.chmod(path, 0o644)
+            done = run(path, "check", "--repair", "--json") # opens it to write, as serve and import do
+            report = json.loads(done.stdout)
             assert report["ok"] and not report["problems"], (version, report)
+            assert os.stat(path).st_mode & 0o777 == 0o600 and b"for its owner alone now" in done.stderr, (version, done.stderr)
             assert run(path, "export", "-c", "sample").stdout == wanted, version
+        os.chmod(path, 0o640) # allowed by somebody who knows why
+        assert run(path, "check", "--repair").stderr and os.stat(path).st_mode & 0o777 == 0o640
 
 
 def test_an_upgrade_that_is_cut_off():

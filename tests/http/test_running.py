@@ -194,6 +194,35 @@ def test_old_runs_go_and_those_that_somebody_works_with_stay():
         assert {r["external_id"] for r in s.all("collections/own/runs")} == {f"n{i}" for i in range(3, 7)}, [r["external_id"] for r in s.all("collections/own/runs")]
 
 
+def test_what_ended_long_ago_is_forgotten():
+    """Nothing grows without end: jobs, uploads that failed, the log of changes."""
+    with Server() as s:
+        s.collection()
+        now = time.time()
+        ended = {"young": ("import", 3, 80), "old": ("import", 2, 100), "failed": ("import", 3, 100), "judged": ("judge", 2, 100), "old-judged": ("judge", 2, 400),
+                 "waits": ("import", 0, 400)}
+        ids = {name: f"{i:08d}-1111-8111-8111-111111111111" for i, name in enumerate(ended)}
+        s.stop()
+        with sqlite3.connect(s.db) as db:
+            for name, (kind, state, days) in ended.items():
+                at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(now - days * 86400))
+                db.execute("INSERT INTO job (id, kind, collection, state, created_at, ended_at, begin_at, payload) SELECT ?, ?, id, ?, ?, ?, ?, '{}' FROM collection",
+                           (ids[name], kind, state, at, None if state == 0 else at, int((now + 1e6) * 1e6) if state == 0 else 0))
+                with open(os.path.join(s.db + ".spool", ids[name]), "w") as f:
+                    f.write("{}")
+            db.execute("DELETE FROM audit")
+            for days in (800, 700):
+                db.execute("INSERT INTO audit (at, actor, action) VALUES (?, 'ann', 'did it')", (int((now - days * 86400) * 1e6),))
+        db.close()
+        s.start()
+        s.send("POST", "prune", {}, 202)
+        job = next(j for j in s.all("jobs") if j["kind"] == "prune")
+        assert s.get(f"jobs/{job['id']}", wait=30)["state"] == "done"
+        assert {j["id"] for j in s.all("jobs")} - {job["id"]} == {ids[name] for name in ("young", "judged", "waits")}
+        assert {ids["young"], ids["waits"]} <= set(s.spool()) and not {ids["old"], ids["failed"]} & set(s.spool()), s.spool()
+        assert len(s.get("audit", actor="ann")["items"]) == 1
+
+
 def test_a_collection_at_its_quota_takes_no_new_runs():
     with Server() as s:
         s.collection()
