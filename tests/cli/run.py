@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -122,18 +123,24 @@ def pattern_rules(patterns):
         for i, p in enumerate(patterns))
 
 
+def processor_time():
+    """Seconds that programs which have ended worked: what else the machine does counts for nothing."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_pattern_without_an_end_ends_and_is_listed():
     h = Home()
     rules = h.file("slow.yaml", pattern_rules(HOSTILE[:2]))
     texts = {"spaces": " " * 50000 + "b", "as": "a" * 50000 + "b", "short": "no   " + "a" * 30}
     files = {name: h.file(name + ".jsonl", jsonl([chat(name, text)])) for name, text in texts.items()}
-    began = time.monotonic()
+    began = processor_time()
     h.run("scan", "--rules", rules, "--only", "slow-0", files["short"])
-    start = time.monotonic() - began
+    start = processor_time() - began
     for name, rule in (("spaces", "slow-0"), ("as", "slow-1"), ("spaces", "slow-1"), ("as", "slow-0")):
-        began = time.monotonic()
+        began = processor_time()
         got = h.json("scan", "--rules", rules, "--only", rule, files[name])
-        took = time.monotonic() - began - start
+        took = processor_time() - began - start
         assert took < 0.3, (name, rule, took)
         assert got["items"] == [], got
         for row in got["incomplete"]:

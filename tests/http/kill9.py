@@ -13,7 +13,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from server import PROGRAM, Server, chat, jsonl
+from server import COST, PROGRAM, Server, chat, jsonl
 
 CLIENTS = 50
 UPLOADS = 2  # each
@@ -47,9 +47,10 @@ def main():
             for t in threads:
                 t.join()
             s.start()
-        until = time.monotonic() + 400
+        until = time.monotonic() + max(400, 20 * kills) * COST
         while time.monotonic() < until:
-            states = collections.Counter(job["state"] for job in s.all("jobs", limit=1000))
+            jobs = s.all("jobs", limit=1000)
+            states = collections.Counter(job["state"] for job in jobs)
             if not states["queued"] and not states["running"]:
                 break
             time.sleep(0.5)
@@ -61,6 +62,9 @@ def main():
     strange = [name for name, n in stored.items() if name not in sent or n != RUNS]
     print(f"{kills} kills, {len(acknowledged)} uploads acknowledged of {len(sent)} begun, {len(stored)} stored, jobs {dict(+states)}, {len(left)} files left in the spool")
     if lost or strange or left or integrity != 200 or checked.returncode or set(+states) != {"done"}:
+        for job in jobs:
+            if job["state"] == "failed":
+                print("FAILED", job["id"], job["error"])
         print(f"{checked.stdout[-2000:]}{checked.stderr}LOST {lost[:10]} STRANGE {[(n, stored[n]) for n in strange[:10]]}")
         return 1
     return 0
