@@ -210,10 +210,10 @@ static bool change(struct redacting *x, struct put **put, int64_t key, bool *cha
     struct rewording w;
     bool there;
     *changed = false;
-    if (!load(s, key, &x->arena, &w, &there, e) || !there)
-        return !there;
-    if (!reword(&x->done, &w, changed, e) || !*changed)
-        return !*changed;
+    if (!load(s, key, &x->arena, &w, &there, e) || (there && !reword(&x->done, &w, changed, e)))
+        return false;
+    if (!*changed)
+        return true;
     run_content_hash(&w.run, w.name.content_hash);
     if (!*put)
         *put = store_put_new(s, &(struct put_target){.collection = w.collection});
@@ -239,14 +239,26 @@ static bool redact_run(struct redacting *x, struct put **put, int64_t key, struc
     return ok;
 }
 
-static struct slice id_of(struct store *s, int64_t key, struct arena *a)
+static struct slice run_called(struct store *s, int64_t key, struct arena *a)
 {
     struct stmt *q = db_prepare(s->db, "SELECT id FROM run WHERE n = $1", NULL);
-    struct slice id = SLICE_NONE;
+    struct slice name = SLICE_NONE;
     bind_int(q, key);
-    while (stmt_step(q, NULL) == STEP_ROW)
-        id = take_text(q, a);
-    return id;
+    while (stmt_step(q, NULL) == STEP_ROW) {
+        struct slice id = take_bytes(q);
+        name = arena_printf(a, "run %.*s", SLICE_ARG(id));
+    }
+    return name;
+}
+
+bool redact_refused(const struct redacting *x, struct slice what, const struct err *why, struct err *e)
+{
+    if (why->code != ERR_LIMIT)
+        return err_set(e, why->code, "%s", why->text);
+    x->out->refused++;
+    if (x->wish->refused)
+        x->wish->refused(x->wish->ctx, what, why);
+    return true;
 }
 
 static bool list_keys(struct store *s, const char *sql, int64_t parameter, struct arena *a, int64_t **out, size_t *n, struct err *e)
@@ -274,12 +286,8 @@ static bool redact_runs(struct redacting *x, int64_t collection, uint64_t of, st
         struct err why = {0};
         if (!(ok = !redact_stopped(x, e)))
             break;
-        if (!redact_run(x, &put, keys[i], &why)) {
-            ok = why.code == ERR_LIMIT || err_set(e, why.code, "%s", why.text);
-            x->out->refused++;
-            if (ok && x->wish->refused)
-                x->wish->refused(x->wish->ctx, id_of(s, keys[i], &x->arena), &why);
-        }
+        if (!redact_run(x, &put, keys[i], &why))
+            ok = redact_refused(x, run_called(s, keys[i], &x->arena), &why, e);
         if (x->wish->progress)
             x->wish->progress(x->wish->ctx, x->out->runs, of);
     }

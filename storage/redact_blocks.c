@@ -3,14 +3,15 @@
 #include "storage/redact_in.h"
 #include "storage/uses.h"
 
-/* Is it one that redaction would change, as text or as JSON? */
+/* Is it one that redaction would change, as text or as JSON, or that it could not look through? */
 static bool holds_secret(struct redacting *x, struct slice text, bool *holds, struct err *e)
 {
     uint64_t before = x->look.replaced;
     arena_reset(&x->arena);
-    bool ok = redact_json(&x->look, &text, e) && redact_text(&x->look, &text, e);
-    *holds = x->look.replaced != before;
-    return ok;
+    struct err why = {0};
+    bool ok = redact_json(&x->look, &text, &why) && redact_text(&x->look, &text, &why);
+    *holds = !ok || x->look.replaced != before;
+    return ok || why.code == ERR_LIMIT || err_set(e, why.code, "%s", why.text);
 }
 
 /* What a message says: the block's own list of uses knows. */

@@ -19,6 +19,8 @@ static inline bool redact_stopped(const struct redacting *x, struct err *e)
            !err_set(e, ERR_CANCELLED, "stopped; what was redacted until now stays so, and the same again does the rest");
 }
 
+/* What could not be looked through (ERR_LIMIT) is counted and told of, and stays; anything else ends it all: false. `what` names it. */
+bool redact_refused(const struct redacting *x, struct slice what, const struct err *why, struct err *e);
 /* The columns of other tables than those of runs, of a collection (key), or of no collection (0). */
 bool redact_values(struct redacting *x, int64_t collection, struct err *e);
 /* Texts with secrets that nobody says any more, in blocks that are there for others. */

@@ -95,9 +95,12 @@ static bool collect(struct redacting *x, struct redaction *r, const struct colum
         uint64_t before = r->replaced;
         arena_reset(&words);
         r->arena = &words;
-        ok = c->redact(r, &value.now, e);
+        struct err why = {0};
+        bool looked = c->redact(r, &value.now, &why);
         r->arena = &x->arena;
-        if (!ok || r->replaced == before)
+        if (!looked)
+            ok = redact_refused(x, arena_printf(&words, "%s.%s %lld", c->table, c->name, (long long)key), &why, e);
+        if (!looked || r->replaced == before)
             continue;
         if (x->wish->dry_run || c->kept) {
             x->out->rules += c->kept;

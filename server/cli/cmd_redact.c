@@ -26,10 +26,10 @@ static void show_progress(void *ctx, uint64_t done, uint64_t of)
     fprintf(stderr, "%" PRIu64 " of %" PRIu64 " runs\033[K\r", done, of);
 }
 
-static void show_refused(void *ctx, struct slice run, const struct err *why)
+static void show_refused(void *ctx, struct slice what, const struct err *why)
 {
     (void)ctx;
-    fprintf(stderr, "run %.*s stays as it was: %s\n", SLICE_ARG(run), why->text);
+    fprintf(stderr, "%.*s stays as it was: %s\n", SLICE_ARG(what), why->text);
 }
 
 /* How many of a kind, whatever its forms; 0 but for the first of them. */
@@ -87,7 +87,8 @@ static void print_text(const struct secrets *secrets, const struct redacted *don
         printf("%" PRIu64 " rule%s or rubric%s of your own hold one and stay as they are, as other words would be other rules: edit them\n", done->rules,
                plural(done->rules), plural(done->rules));
     if (done->refused)
-        printf("%" PRIu64 " run%s could not be looked through and stay%s as they were\n", done->refused, plural(done->refused), done->refused == 1 ? "s" : "");
+        printf("%" PRIu64 " run%s or value%s could not be looked through and stay%s as they were\n", done->refused, plural(done->refused),
+               plural(done->refused), done->refused == 1 ? "s" : "");
 }
 
 static bool rewrite(const struct cli *cli, struct store *store, struct err *e)

@@ -325,6 +325,35 @@ def test_redacted_in_place_is_as_at_import():
         assert tell(old, "audit").count("telltale redact") == 2
 
 
+def test_what_cannot_be_looked_through_stays_and_the_rest_does_not():
+    with tempfile.TemporaryDirectory() as folder:
+        source, db, config = (os.path.join(folder, name) for name in ("a.jsonl", "a.db", "telltale.yaml"))
+        endless = "x" + "ab" * 500000 + "!z"
+        with open(source, "w") as f:
+            f.write(jsonl([chat("bad", endless), chat("good", ALL)]))
+        with open(config, "w") as f:
+            f.write("redact: { card: 'x(?:a|b)+z' }\n")
+
+        def tell(*command, status=0):
+            ran = subprocess.run([PROGRAM, "--db", db, *command], capture_output=True, timeout=60, text=True)
+            assert ran.returncode == status, (command, ran)
+            return ran
+
+        tell("import", "-c", "c", "--no-detect", source)
+        with sqlite3.connect(db) as con:
+            con.execute("INSERT INTO label (run, label_set, value, who, created_at) SELECT n, 'l', '\"v\"', ?, '2026-01-01T00:00:00Z' FROM run", [endless])
+        con.close()
+        ran = tell("redact", "--config", config, "--json", status=1)
+        report, (bad,) = json.loads(ran.stdout), [i for i, in rows(db, "SELECT id FROM run WHERE external_id = 'bad'")]
+        assert (report["changed"], report["refused"]) == (1, 3) and f"run {bad} stays" in ran.stderr and "label.who 1 stays" in ran.stderr, ran
+        for where, data in values_of(db):
+            assert not [x for x in NOWHERE if x.encode() in data], where
+        with open(db, "rb") as f:
+            data = f.read()
+        assert not [x for x in NOWHERE if x.encode() in data]
+        tell("check")
+
+
 def test_nobody_else_reads_an_upload():
     with Server("--redact", "--workers", "1") as s:
         s.collection()
