@@ -61,15 +61,16 @@ static bool load(struct access *access, struct err *e)
 {
     struct passes *passes, *before;
     uint64_t stamp = store_passes_stamp(access->store);
-    bool ok = store_commits(access->store, &access->version, e) && store_passes(access->store, &passes, e);
-    atomic_store(&access->stale, !ok);
-    if (!ok)
+    if (!store_commits(access->store, &access->version, e) || !store_passes(access->store, &passes, e)) {
+        atomic_store(&access->stale, true);
         return false;
+    }
     pthread_mutex_lock(&access->lock);
     before = access->passes;
     access->passes = passes;
     pthread_mutex_unlock(&access->lock);
-    atomic_store(&access->stamp, stamp);
+    atomic_store(&access->stamp, stamp); /* only now: who sees it takes what is there for what it is of */
+    atomic_store(&access->stale, false);
     passes_free(before);
     return true;
 }
