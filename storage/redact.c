@@ -29,14 +29,18 @@ struct rewording {
 
 #define TEXTUAL "(media_type LIKE 'text/%' OR media_type LIKE '%json%' OR media_type LIKE '%xml%' OR media_type LIKE '%yaml%')"
 
+/* Those that were put into the run's collection: of what it only names, it has nothing to write. */
 static bool load_attachments(struct store *s, struct arena *a, struct rewording *w, struct err *e)
 {
     for (size_t t = 0; t < w->run.ntranscripts; t++)
         for (size_t m = 0; m < w->run.transcripts[t].nmessages; m++)
             for (size_t b = 0; b < w->run.transcripts[t].messages[m].nblobs; b++) {
                 struct blob *blob = &w->run.transcripts[t].messages[m].blobs[b];
-                struct stmt *q = db_prepare(s->db, "SELECT bytes FROM blob WHERE sha256 = $1 AND " TEXTUAL, e);
+                struct stmt *q = db_prepare(s->db,
+                    "SELECT b.bytes FROM blob b JOIN blob_collection c ON c.blob = b.n WHERE b.sha256 = $1 AND " TEXTUAL
+                    " AND c.collection = (SELECT collection FROM run WHERE n = $2)", e);
                 bind_blob(q, slice_of((const char *)blob->sha256, SHA256_SIZE));
+                bind_int(q, w->key);
                 enum step step;
                 while ((step = stmt_step(q, e)) == STEP_ROW) {
                     blob->bytes = take_text(q, a);
@@ -174,11 +178,12 @@ static bool write_judgments(struct store *s, struct arena *a, const struct rewor
     return ok;
 }
 
-/* The bytes of attachments that say something else now go with the last run that has them. */
+/* The bytes of attachments that say something else now go with the last run that has them; one that only names them keeps none. */
 static bool drop_attachments(struct store *s, const struct rewording *w, struct err *e)
 {
     for (size_t i = 0; i < w->nblobs; i++) {
-        struct stmt *q = db_prepare(s->db, "DELETE FROM blob WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM message_blob WHERE sha256 = $1)", e);
+        struct stmt *q = db_prepare(s->db, "DELETE FROM blob AS b WHERE sha256 = $1 AND NOT EXISTS (SELECT 1 FROM message_blob m JOIN run r ON r.n = m.id >> 26"
+                                           " JOIN blob_collection c ON c.blob = b.n AND c.collection = r.collection WHERE m.sha256 = $1)", e);
         bind_blob(q, slice_of((const char *)w->blobs[i], SHA256_SIZE));
         if (!stmt_run(q, e))
             return false;

@@ -2,6 +2,7 @@
 import base64
 import ctypes
 import ctypes.util
+import hashlib
 import json
 import os
 import re
@@ -323,6 +324,34 @@ def test_redacted_in_place_is_as_at_import():
         assert json.loads(tell(old, "search", "what they all say", "-c", "c", "--json"))["items"]
         assert json.loads(tell(old, "import", "--redact", "-c", "c", source, "--json"))["runs"]["duplicate"] == len(SAYS) + 2
         assert tell(old, "audit").count("telltale redact") == 2
+
+
+def test_redaction_brings_nobody_the_attachment_of_another_collection():
+    """Who only names an attachment by its hash has it neither before nor after, and keeps it for nobody."""
+    with tempfile.TemporaryDirectory() as folder:
+        db = os.path.join(folder, "a.db")
+
+        def tell(*command):
+            ran = subprocess.run([PROGRAM, "--db", db, *command], capture_output=True, timeout=60, text=True)
+            assert ran.returncode == 0, (command, ran)
+
+        def say(collection, name, user):
+            with open(os.path.join(folder, name), "w") as f:
+                json.dump({"id": name, "messages": [user, {"role": "assistant", "content": "seen"}]}, f)
+            tell("import", "-c", collection, "--no-detect", f.name)
+
+        for name, text in (("clean", b"nothing to hide"), ("secret", ALL.encode())):
+            url = "data:text/plain;base64," + base64.b64encode(text).decode()
+            say("theirs", name, {"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}}]})
+            named = {"sha256": hashlib.sha256(text).hexdigest(), "media_type": "text/plain", "size": len(text)}
+            say("mine", "named " + name, {"role": "user", "content": ALL, "blobs": [named]})
+        whose = "SELECT count(*) FROM blob_collection b JOIN collection c ON c.n = b.collection WHERE c.name = "
+        assert rows(db, whose + "'theirs'") == [(2,)] and rows(db, whose + "'mine'") == [(0,)]
+        tell("redact")
+        assert rows(db, whose + "'theirs'") == [(2,)] and rows(db, whose + "'mine'") == [(0,)], rows(db, "SELECT * FROM blob_collection")
+        for where, data in values_of(db):
+            assert not [x for x in NOWHERE if x.encode() in data], where
+        tell("check")
 
 
 def test_what_cannot_be_looked_through_stays_and_the_rest_does_not():
