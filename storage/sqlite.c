@@ -338,6 +338,19 @@ static bool can_move(struct db *db, bool *out, struct err *e)
     return true;
 }
 
+/* All of it anew, gathered in a file beside it: in memory, where everything else is that is for a while, it would take as much of that. Under the
+ * lock: nothing else looks at where temporary files are. */
+static bool write_anew(struct db *db, struct err *e)
+{
+    const char *slash = strrchr(db->path, '/');
+    char *before = sqlite3_temp_directory, *folder = slash ? sqlite3_mprintf("%.*s", (int)(slash - db->path) + 1, db->path) : sqlite3_mprintf(".");
+    sqlite3_temp_directory = folder;
+    bool ok = db_script(db, "PRAGMA temp_store = FILE; PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e);
+    sqlite3_temp_directory = before;
+    sqlite3_free(folder);
+    return db_script(db, "PRAGMA temp_store = MEMORY", ok ? e : NULL) && ok;
+}
+
 bool db_vacuum(struct db *db, int64_t pages, struct err *e)
 {
     char pragma[64];
@@ -346,7 +359,7 @@ bool db_vacuum(struct db *db, int64_t pages, struct err *e)
     if (!can_move(db, &movable, e) || !db_lock(db, e))
         return false;
     db->wrote = true;
-    bool ok = db_script(db, movable ? pragma : "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e);
+    bool ok = movable ? db_script(db, pragma, e) : write_anew(db, e);
     if (ok)
         checkpoint(db);
     db_unlock(db);
@@ -384,7 +397,7 @@ bool db_rewrite(struct db *db, struct err *e)
         return false;
     drop_idle(db);
     db->wrote = true;
-    bool ok = db_script(db, "PRAGMA auto_vacuum = INCREMENTAL; VACUUM", e) && (db->memory || empty_wal(db, e));
+    bool ok = write_anew(db, e) && (db->memory || empty_wal(db, e));
     db_unlock(db);
     return ok;
 }

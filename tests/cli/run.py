@@ -1517,6 +1517,17 @@ def test_tools_of_ever_new_names_are_bounded():
     assert len(names) == 16385 and names[0].startswith("tool_") and names[-1] == "other", names[-3:]
 
 
+def test_a_database_is_written_anew_beside_it_and_not_in_memory():
+    h = Home()
+    h.run("import", h.file("a.jsonl", jsonl([{"id": "r", "messages": [{"role": "user", "content": "q"}]}])), "-c", "c")
+    with sqlite3.connect(h.db) as db:
+        db.execute("INSERT INTO blob (sha256, media_type, bytes) WITH n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 160)"
+                   " SELECT randomblob(32), 'image/png', zeroblob(1000000) FROM n")
+    db.close()
+    h.run_within(30, 150, "redact")
+    assert not [name for name in os.listdir(h.path) if name.startswith("etilqs")], "what it was gathered in is still there"
+
+
 def test_more_unfinished_than_a_buffer_holds_is_whole_or_refused():
     h = Home()
     h.run("import", h.file("a.jsonl", jsonl([chat("r")])), "-c", "c")
