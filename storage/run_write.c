@@ -251,11 +251,12 @@ static bool run_statement(struct store *s, const char *sql, int64_t parameter, s
     return stmt_run(q, e);
 }
 
-/* The bytes of images that no other run has. */
+/* The bytes of images that no other run has; one of a collection into which they were never put only names them. */
 static bool drop_blobs(struct store *s, int64_t run, struct err *e)
 {
     return run_statement(s, "DELETE FROM blob WHERE sha256 IN (SELECT sha256 FROM message_blob WHERE id BETWEEN $1 << 26 AND $1 << 26 | 67108863)"
-                            " AND NOT EXISTS (SELECT 1 FROM message_blob m WHERE m.sha256 = blob.sha256 AND m.id >> 26 <> $1)", run, e);
+                            " AND NOT EXISTS (SELECT 1 FROM message_blob m JOIN run r ON r.n = m.id >> 26 JOIN blob_collection c ON c.blob = blob.n"
+                            " AND c.collection = r.collection WHERE m.sha256 = blob.sha256 AND m.id >> 26 <> $1)", run, e);
 }
 
 static bool run_all(struct store *s, const char *const *statements, int64_t run, struct err *e)

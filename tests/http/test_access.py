@@ -1,6 +1,8 @@
 """Who may do what: every route of openapi.json with no token, with every scope, and with a token for another collection; and what a token for one
 collection can find out about others by names, ids, lists, filters and bodies."""
+import base64
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -377,6 +379,25 @@ def test_what_is_brought_reaches_no_other_collection():
     finding = {**s.ask("GET", f"findings/{b['finding']}").json(), "id": "00000009-1111-4111-8111-111111111111", "scope": "task", "run": None, "task_id": "t", "evidence": [evidence]}
     put(s, "bbb", [lines[0], {"finding": finding}], "into b")
     assert b"planted" not in s.ask("GET", f"runs/{a['runs'][0]}/messages").body and a["runs"][0].encode() not in s.ask("GET", f"collections/bbb/findings", token="into b").body
+
+
+def test_who_names_an_image_keeps_it_for_nobody():
+    """Deleted with the last run of those into whose collection it was put."""
+    with Server() as s:
+        pixel = b"\x89PNG and so on"
+        image = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + base64.b64encode(pixel).decode()}}
+        named = {"sha256": hashlib.sha256(pixel).hexdigest(), "media_type": "image/png", "size": len(pixel)}
+        say = lambda name, **user: {"id": name, "messages": [{"role": "user", "content": "see", **user}, {"role": "assistant", "content": "ok"}]}
+        for name, runs in (("theirs", [say("a", content=[image]), say("b", blobs=[named])]), ("mine", [say("c", blobs=[named])])):
+            s.collection(name)
+            s.upload(jsonl(runs), collection=name)
+        runs = {r["external_id"]: r["id"] for c in ("theirs", "mine") for r in s.all(f"collections/{c}/runs")}
+        for name, there in (("a", 1), ("b", 0)): # b's is its collection's too
+            s.send("DELETE", f"runs/{runs[name]}", status=204)
+            with sqlite3.connect(s.db) as db:
+                assert db.execute("SELECT count(*) FROM blob").fetchone() == (there,), name
+            db.close()
+        assert subprocess.run([PROGRAM, "--db", s.db, "check"], capture_output=True, timeout=60).returncode == 0
 
 
 def test_strangers_hold_little_and_sessions_count():
