@@ -392,15 +392,31 @@ bool store_prune_queue(struct store *s, bool always, struct err *e)
 
 /* ---- what ended --------------------------------------------------------------------------------------------------------- */
 
-enum { TIDY_JOBS = 200, TIDY_CHANGES = 1000 };
+enum { TIDY_JOBS = 200, TIDY_ITEMS = 10000, TIDY_CHANGES = 1000 };
 
 static void days_ago(int days, char out[CLOCK_TEXT]) { clock_text(clock_now_us() - (int64_t)days * 86400 * 1000000, out); }
+
+/* The runs that a job judged may be a hundred thousand: they go before it. */
+static bool tidy_items(struct store *s, int64_t *deleted, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "DELETE FROM judge_item WHERE n IN (SELECT i.n FROM job j CROSS JOIN judge_item i ON i.job = j.n"
+        " WHERE j.state IN (2, 3, 4) AND j.ended_at < $1 AND j.kind = 'judge' LIMIT $2)", e);
+    char judges[CLOCK_TEXT];
+    days_ago(JUDGE_JOB_DAYS, judges);
+    bind_text(q, slice_str(judges));
+    bind_int(q, TIDY_ITEMS);
+    bool ok = stmt_run(q, e);
+    *deleted = db_changes(s->db);
+    return ok;
+}
 
 static bool tidy_jobs(struct store *s, struct arena *a, struct slices *uploads, int64_t *deleted, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
         "DELETE FROM job WHERE n IN (SELECT n FROM job WHERE state IN (2, 3, 4) AND ended_at < $1"
-        " AND (kind NOT IN ('judge', 'draft') OR ended_at < $2) ORDER BY ended_at LIMIT $3) RETURNING kind = 'import', id", e);
+        " AND (kind NOT IN ('judge', 'draft') OR ended_at < $2) AND NOT EXISTS (SELECT 1 FROM judge_item WHERE job = job.n)"
+        " ORDER BY ended_at LIMIT $3) RETURNING kind = 'import', id", e);
     char jobs[CLOCK_TEXT], judges[CLOCK_TEXT];
     days_ago(JOB_DAYS, jobs);
     days_ago(JUDGE_JOB_DAYS, judges);
@@ -429,10 +445,10 @@ static bool tidy_changes(struct store *s, int64_t *deleted, struct err *e)
 
 static bool tidy(struct store *s, struct arena *a, struct slices *uploads, bool *more, struct err *e)
 {
-    int64_t jobs, changes;
-    if (!tidy_jobs(s, a, uploads, &jobs, e) || !tidy_changes(s, &changes, e))
+    int64_t items, jobs, changes;
+    if (!tidy_items(s, &items, e) || !tidy_jobs(s, a, uploads, &jobs, e) || !tidy_changes(s, &changes, e))
         return false;
-    *more = jobs == TIDY_JOBS || changes == TIDY_CHANGES;
+    *more = items == TIDY_ITEMS || jobs == TIDY_JOBS || changes == TIDY_CHANGES;
     return true;
 }
 

@@ -7,8 +7,9 @@
 enum { PAGE = 500, ROW_BYTES = 256 << 20 };
 
 static const struct column collection_columns[] = {
-    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"bytes", "bytes", 0, true}, {"quota", "quota", 0, false}, {"keep", "keep", CSV_ONLY, false}, {"passed", "passed", 0, true}, {"failed", "failed", 0, true},
-    {"flagged", "flagged", 0, true}, {"tasks", "tasks", 0, true}, {"broken", "broken_tasks", 0, true}, {"findings", "findings", 0, true},
+    {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"bytes", "bytes", 0, true}, {"quota", "quota", 0, false}, {"keep", "keep", 0, false},
+    {"passed", "passed", 0, true}, {"failed", "failed", 0, true}, {"flagged", "flagged", 0, true},
+    {"tasks", "tasks", 0, true}, {"broken", "broken_tasks", 0, true}, {"findings", "findings", 0, true},
     {"imported", "imported_at", 20, false}, {"id", "id", 0, false}, {0},
 };
 static const struct column run_columns[] = {

@@ -109,8 +109,9 @@ static bool read_all(struct edition *d, const struct rulebook_options *o, struct
     pack_add_shipped(&d->arena, &d->files, false);
     for (size_t i = 0; i < d->settings.npacks; i++) {
         const struct settings_pack *p = &d->settings.packs[i];
-        if (!pack_add_path(&d->arena, &d->files, p->path, e))
-            return err_prefix(e, "%.*s:%d:%d: rules", SLICE_ARG(d->settings.file), p->node->line, p->node->column);
+        struct err why = {0};
+        if (!pack_add_path(&d->arena, &d->files, p->path, &why)) /* whoever asked did not name it: nothing that they wanted is "not found" */
+            return err_set(e, ERR_FORMAT, "%.*s:%d:%d: rules: %s", SLICE_ARG(d->settings.file), p->node->line, p->node->column, why.text);
     }
     for (size_t i = 0; i < o->npaths; i++)
         if (!pack_add_path(&d->arena, &d->files, o->paths[i], e))

@@ -1,6 +1,8 @@
 /* The store shared: by threads that claim jobs, by processes that write, by one that is killed; and files that are not ours. */
 #include "store_fixture.h"
 
+#include "storage/care.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -481,6 +483,25 @@ static void a_database_is_one_file_when_all_have_closed_it(void **state)
     store_close(store);
 }
 
+/* In no transaction for which others wait long: a job may have judged every run. */
+static void an_old_judge_job_goes_in_parts(void **state)
+{
+    struct fixture *f = *state;
+    put_run(f, simple_run(f, S("a"), S("yes")), "/x/a", 0, false, NULL);
+    OK(db_script(f->store->db, "INSERT INTO job (id, kind, state, created_at, ended_at) VALUES ('j', 'judge', 2, '2000-01-01T00:00:00Z', '2000-01-01T00:00:00Z');"
+                               "INSERT INTO judge_item (job, stage, run) WITH s (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM s WHERE i < 25000)"
+                               " SELECT job.n, i, run.n FROM s, job, run", &e));
+    int64_t left = 25000;
+    for (bool more = true; more;) {
+        struct slices uploads = {0};
+        OK(store_tidy(f->store, &f->a, &uploads, &more, &e));
+        int64_t now = number(f, "SELECT count(*) FROM judge_item");
+        assert_true(left - now <= 10000);
+        left = now;
+    }
+    assert_int_equal(number(f, "SELECT count(*) FROM job") + left, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -496,6 +517,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(readers_do_not_wait_for_the_lock, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_files_are_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_database_is_one_file_when_all_have_closed_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_old_judge_job_goes_in_parts, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
