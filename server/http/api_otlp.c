@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "ingest/otlp_proto.h"
 #include "jobs/jobs.h"
+#include "storage/care.h"
 #include "text/jread.h"
 
 #include <ctype.h>
@@ -100,6 +101,7 @@ struct export {
     size_t bytes;
     int64_t rejected;
     const char *reason;        /* of the first */
+    const char *warning;       /* where nothing was rejected; NULL: none */
 };
 
 static void reject(struct export *x, size_t n, const char *reason)
@@ -286,18 +288,21 @@ static bool store(struct export *x, struct err *e)
             return false;
         for (size_t k = 0; k < t->n; k++)
             reject(x, t->items[k].refused, "the trace has as much as a trace may have, 256 MB");
+        struct err full = {0};
+        if (!x->warning && !store_collection_has_room(r->store, collection.id, &full) && full.code == ERR_QUOTA)
+            x->warning = arena_printf(&r->arena, "taken, but new traces become no runs: %s", full.text).ptr;
     }
     jobs_wake(r->server->jobs);
     return true;
 }
 
-/* ExportTraceServiceResponse, ExportLogsServiceResponse */
+/* ExportTraceServiceResponse, ExportLogsServiceResponse. A partial success that rejects nothing is a warning. */
 static void write_response(const struct export *x, struct answer *a)
 {
-    struct slice reason = slice_str(x->reason);
+    struct slice reason = slice_str(x->rejected ? x->reason : x->warning);
     if (is_protobuf(x->r)) {
         a->type = "application/x-protobuf";
-        if (!x->rejected)
+        if (!reason.ptr)
             return;
         struct str partial = STR_INIT(1 << 10);
         add_number_and_text(&partial, (uint64_t)x->rejected, reason);
@@ -309,7 +314,7 @@ static void write_response(const struct export *x, struct answer *a)
     }
     struct jsonw j = jsonw_to(&a->body);
     jsonw_object(&j);
-    if (x->rejected) {
+    if (reason.ptr) {
         jsonw_key(&j, "partialSuccess");
         jsonw_object(&j);
         jsonw_key(&j, x->names->rejected);

@@ -240,8 +240,9 @@ def test_a_collection_at_its_quota_takes_no_new_runs():
                 "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
                                {"key": "gen_ai.prompt.0.role", "value": {"stringValue": "user"}},
                                {"key": "gen_ai.prompt.0.content", "value": {"stringValue": "hello"}}]}
-        s.send("POST", "collections/c/otlp/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]},
-               headers={"Content-Type": "application/json"})
+        taken = s.send("POST", "collections/c/otlp/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]},
+                       headers={"Content-Type": "application/json"})["partialSuccess"]
+        assert taken["rejectedSpans"] == "0" and "quota allows, 3" in taken["errorMessage"], taken # a warning: the span is kept
         until = time.monotonic() + 20
         while not (built := [j for j in s.all("jobs") if j["kind"] == "build" and j["state"] == "done"]) and time.monotonic() < until:
             time.sleep(0.1)
