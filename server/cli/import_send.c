@@ -21,6 +21,7 @@ struct upload {
 struct sender {
     struct cli *cli;
     struct client *client;
+    const char *token;             /* NULL: none */
     struct slice collection, name; /* id; the other as people see it */
     const char *query;             /* what every upload asks for besides its filename */
     struct ingest_report *report;
@@ -110,6 +111,10 @@ static bool call(struct sender *s, const char *method, const char *path, const c
     struct slice answer;
     *out = NULL;
     bool ok = client_call(s->client, method, path, key, body, &a, status, &answer, e);
+    if (!ok && *status == 401 && s->token) /* the server's own words are for every kind of client */
+        err_prefix(e, "TELLTALE_TOKEN");
+    else if (!ok && *status == 401)
+        err_set(e, ERR_FORBIDDEN, "the server answered 401: it asks for a token, which the variable TELLTALE_TOKEN is to hold; `telltale token create` on its machine makes one");
     if (ok && !(*out = json_loadb(answer.ptr, answer.len, 0, NULL)))
         ok = err_set(e, ERR_IO, "that is no Telltale server: its answer is not JSON");
     arena_free(&a);
@@ -336,8 +341,9 @@ bool import_send(struct cli *cli, const char *url, struct slice collection, stru
     struct sender s = {.cli = cli, .name = collection, .report = report, .started = clock_monotonic_us()};
     struct arena *a = &cli->arena;
     const char *format = cli_option(cli, "format"), *map = cli_option(cli, "map"), *token = getenv("TELLTALE_TOKEN");
+    s.token = token && *token ? token : NULL;
     *report = (struct ingest_report){.format_runs = arena_array(a, uint64_t, format_count)};
-    if (!client_open(url, token && *token ? token : NULL, cli_option(cli, "cacert"), &cli_stop, say_waiting, &s, &s.client, e))
+    if (!client_open(url, s.token, cli_option(cli, "cacert"), &cli_stop, say_waiting, &s, &s.client, e))
         return false;
     progress_begin(&s.progress, cli->quiet);
     s.query = arena_printf(a, "%s%s%s%s%s", replace && may_replace(&s) ? "&replace=1" : "", format ? "&format=" : "", format ? client_escape(s.client, a, slice_str(format)) : "",

@@ -300,6 +300,8 @@ static struct slice place_of(struct request *r)
                                                                                       : r->client.address;
 }
 
+uint64_t access_actor(struct request *r) { return hash_short(r->who.token.n ? r->who.token.id : place_of(r)) | 1; }
+
 /* A token that is not known: 0, or the status where too many came from there. */
 static int count_failure(struct access *access, struct request *r, struct answer *a, struct err *e)
 {

@@ -24,6 +24,8 @@ int access_may(const struct request *r, struct err *e);
 int access_count(struct request *r, struct answer *a, size_t n, struct err *e);
 /* Before a body that brings runs is read: may the collection of the path have more? 0, or the status. */
 int access_has_room(struct access *access, const struct request *r, struct err *e);
+/* Whoever asks, as a number other than 0: their token, or where there is none the address they come from. */
+uint64_t access_actor(struct request *r);
 /* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */
 void access_act(struct request *r);
 void access_acted(struct request *r);

@@ -183,7 +183,7 @@ static void add_headers(struct exchange *x, struct MHD_Response *response, bool 
         if (!has_header(a, always[i].name) && (i > 0 || a->status != 204))
             MHD_add_response_header(response, always[i].name, always[i].value);
     MHD_add_response_header(response, "X-Request-Id", x->errand.request.id.ptr);
-    if (a->status == 503)
+    if ((a->status == 503 || a->status == 429) && !has_header(a, "Retry-After"))
         MHD_add_response_header(response, "Retry-After", "2");
     if (close_after || atomic_load(&x->http->server->stopping))
         MHD_add_response_header(response, "Connection", "close");
@@ -426,8 +426,8 @@ static enum MHD_Result hand_over(struct exchange *x)
     x->errand.done = answer_ready;
     watch_phase(x->watched, WATCH_WORK);
     MHD_suspend_connection(x->connection);
-    if (!lanes_submit(x->http->lanes, &x->errand)) {
-        err_set(&e, ERR_BUSY, "too many requests at one time");
+    x->errand.actor = access_actor(r);
+    if (!lanes_submit(x->http->lanes, &x->errand, &e)) {
         answer_problem(&x->errand.answer, &x->errand.request, 0, &e);
         MHD_resume_connection(x->connection);
     }

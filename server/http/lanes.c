@@ -8,16 +8,17 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-/* Threads of a lane, and how many errands may wait for them. */
+/* Threads of a lane, all but one of which an actor may have, and how many errands may wait for them, half of them of one actor. */
 static const struct {
     int threads;
     size_t queue;
-} lane_sizes[LANES] = {[LANE_READ] = {4, 512}, [LANE_WRITE] = {2, 256}, [LANE_LONG] = {2, 64}, [LANE_CALL] = {2, 16}};
-enum { MOST_THREADS = 10, PARKED_MOST = 512, LOOK_US = 2000000 };
+} lane_sizes[LANES] = {[LANE_READ] = {5, 512}, [LANE_WRITE] = {3, 256}, [LANE_LONG] = {3, 64}, [LANE_CALL] = {3, 16}};
+enum { MOST_THREADS = 14, PARKED_MOST = 512, LOOK_US = 2000000 };
 
-struct queue {
-    struct errand *first, **last;
+struct queue { /* by rounds: in each of them an actor has one errand */
+    struct errand *first;
     size_t n;
+    uint64_t round; /* that goes on */
     pthread_cond_t filled;
 };
 
@@ -26,13 +27,14 @@ struct worker {
     enum lane lane;
     struct store *store;
     pthread_t thread;
+    uint64_t actor; /* whom it serves; 0: nobody */
 };
 
 struct lanes {
     pthread_mutex_t lock; /* all below */
     struct queue queues[LANES];
     struct errand *parked;
-    size_t nparked, running;
+    size_t nparked;
     uint64_t wakes; /* how often lanes_wake was called for a job: an errand that missed one is asked again, not parked */
     bool draining, ending;
     struct worker workers[MOST_THREADS];
@@ -62,23 +64,51 @@ void errand_run(struct errand *errand)
     }
 }
 
+/* How many threads of the lane work for that actor. */
+static int working(const struct lanes *lanes, int lane, uint64_t actor)
+{
+    int n = 0;
+    for (int i = 0; i < lanes->nworkers; i++)
+        n += (int)lanes->workers[i].lane == lane && lanes->workers[i].actor == actor;
+    return n;
+}
+
+/* Who has much running or waiting comes behind who has little. */
 static void push(struct lanes *lanes, struct errand *errand)
 {
     struct queue *q = &lanes->queues[errand->request.lane];
-    errand->next = NULL;
-    *q->last = errand;
-    q->last = &errand->next;
+    struct errand **link = &q->first;
+    errand->round = q->round + (uint64_t)working(lanes, errand->request.lane, errand->actor);
+    for (const struct errand *other = q->first; other; other = other->next)
+        if (other->actor == errand->actor && other->round >= errand->round)
+            errand->round = other->round + 1;
+    while (*link && (*link)->round <= errand->round)
+        link = &(*link)->next;
+    errand->next = *link;
+    *link = errand;
     q->n++;
     pthread_cond_signal(&q->filled);
 }
 
-static struct errand *pop(struct queue *q)
+/* No actor has all threads of a lane, even while nobody else is there: who comes next finds one. */
+static bool may_run(const struct lanes *lanes, enum lane lane, const struct errand *errand)
 {
-    struct errand *errand = q->first;
-    q->first = errand->next;
-    if (!q->first)
-        q->last = &q->first;
+    return working(lanes, lane, errand->actor) < lane_sizes[lane].threads - 1 || lanes->ending;
+}
+
+/* NULL: there is none that may run. */
+static struct errand *take(struct lanes *lanes, enum lane lane)
+{
+    struct queue *q = &lanes->queues[lane];
+    struct errand **link = &q->first, *errand;
+    while ((errand = *link) && !may_run(lanes, lane, errand))
+        link = &errand->next;
+    if (!errand)
+        return NULL;
+    *link = errand->next;
     q->n--;
+    if (errand->round > q->round)
+        q->round = errand->round;
     return errand;
 }
 
@@ -133,16 +163,16 @@ static void *work(void *arg)
     struct queue *q = &lanes->queues[w->lane];
     pthread_mutex_lock(&lanes->lock);
     for (;;) {
-        while (!q->first && !lanes->ending)
+        struct errand *errand;
+        while (!(errand = take(lanes, w->lane)) && !lanes->ending)
             pthread_cond_wait(&q->filled, &lanes->lock);
-        if (!q->first)
+        if (!errand)
             break;
-        struct errand *errand = pop(q);
-        lanes->running++;
+        w->actor = errand->actor;
         pthread_mutex_unlock(&lanes->lock);
         serve(w, errand);
         pthread_mutex_lock(&lanes->lock);
-        lanes->running--;
+        w->actor = 0;
     }
     pthread_mutex_unlock(&lanes->lock);
     return NULL;
@@ -168,10 +198,8 @@ bool lanes_start(const char *db, struct lanes **out, struct err *e)
     if (!lanes)
         return err_set(e, ERR_IO, "out of memory");
     pthread_mutex_init(&lanes->lock, NULL);
-    for (int lane = 0; lane < LANES; lane++) {
-        lanes->queues[lane].last = &lanes->queues[lane].first;
+    for (int lane = 0; lane < LANES; lane++)
         pthread_cond_init(&lanes->queues[lane].filled, NULL);
-    }
     bool ok = true;
     for (int lane = 0; lane < LANES; lane++)
         for (int i = 0; ok && i < lane_sizes[lane].threads; i++)
@@ -185,15 +213,22 @@ bool lanes_start(const char *db, struct lanes **out, struct err *e)
     return ok;
 }
 
-bool lanes_submit(struct lanes *lanes, struct errand *errand)
+bool lanes_submit(struct lanes *lanes, struct errand *errand, struct err *e)
 {
     int lane = errand->request.lane;
+    const struct queue *q = &lanes->queues[lane];
+    size_t own = 0;
     pthread_mutex_lock(&lanes->lock);
-    bool room = lanes->queues[lane].n < lane_sizes[lane].queue && !lanes->ending;
-    if (room)
+    bool room = q->n < lane_sizes[lane].queue && !lanes->ending;
+    for (const struct errand *other = q->first; other; other = other->next)
+        own += other->actor == errand->actor;
+    bool share = own < lane_sizes[lane].queue / 2;
+    if (room && share)
         push(lanes, errand);
     pthread_mutex_unlock(&lanes->lock);
-    return room;
+    if (!room)
+        return err_set(e, ERR_BUSY, "too many requests at one time");
+    return share || err_set(e, ERR_TOO_MANY, "%zu requests of yours wait already; try again when some of them are answered", own);
 }
 
 void lanes_wake(struct lanes *lanes, struct slice job)

@@ -11,14 +11,17 @@ struct errand {
     struct request request;
     struct answer answer;
     void (*done)(struct errand *errand);
+    uint64_t actor;      /* access_actor(): whose it is. Threads are shared out between actors */
     struct errand *next; /* the lanes' own, */
-    int64_t parked_at;   /* as is this */
+    int64_t parked_at;   /* as are this */
+    uint64_t round;      /* and this */
 };
 
 /* Opens the stores and starts the threads. */
 bool lanes_start(const char *db, struct lanes **out, struct err *e);
-/* Hands an errand to the lane of its request. False: that lane's queue is full, and nothing was taken. */
-bool lanes_submit(struct lanes *lanes, struct errand *errand);
+/* Hands an errand to the lane of its request, where actors take turns. Nothing was taken with ERR_BUSY: that lane's queue is full; ERR_TOO_MANY:
+ * half of it is this actor's. */
+bool lanes_submit(struct lanes *lanes, struct errand *errand, struct err *e);
 /* Asks the handlers of parked errands again: of those that wait for this job (SLICE_NONE: none), of those whose time is up, and of
  * those that have not been asked for two seconds, since another server may have done the job. */
 void lanes_wake(struct lanes *lanes, struct slice job);

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MOST = 32 }; /* times what is gathered in memory a trace may take while it is made a run of */
+enum {
+    MOST = 32,        /* times what is gathered in memory a trace may take while it is made a run of */
+    OPEN_BYTES = 256, /* of the limit for each trace that waits for more: what is known of it stays in memory, about three times that */
+};
 
 struct piece { /* of the temporary file */
     uint64_t at, length;
@@ -30,8 +33,8 @@ struct gathered {
 struct traces {
     void (*read)(struct trace *t, const struct raw_span *raw);
     size_t limit, held;            /* bytes */
-    struct gathered **items;       /* in order of appearance; some of them done */
-    size_t n, cap, begun;
+    struct gathered **items;       /* in order of appearance; some of them done, as all before `first` are */
+    size_t n, cap, begun, first, open;
     struct gathered **slots;       /* by hash; size is a power of two */
     size_t size;
     struct gathered *oldest, *newest; /* of those in memory */
@@ -99,6 +102,7 @@ static void reserve_slots(struct traces *all)
         else
             all->items[n++] = all->items[i];
     all->n = n;
+    all->first = 0;
     while (all->size < 256 || all->size / 4 <= n)
         all->size = all->size ? 2 * all->size : 256;
     free(all->slots);
@@ -125,6 +129,7 @@ static struct gathered *find_trace(struct traces *all, struct slice id, struct s
     memcpy(g->hash, hash, HASH_SIZE);
     all->items = grow(all->items, all->n, &all->cap, sizeof *all->items);
     all->items[all->n++] = g;
+    all->open++;
     *slot = g;
     return g;
 }
@@ -274,6 +279,7 @@ static bool finish(struct traces *all, struct gathered *g, const struct sink *si
     if (g->a)
         forget_spans(all, g);
     g->done = true;
+    all->open--;
     if (is_too_much(all, &had, a, sink)) {
         fmt_discard(a);
         return true;
@@ -313,8 +319,20 @@ static bool looks_whole(const struct gathered *g)
     return root && parents && !g->npieces;
 }
 
+/* The first that has spans; NULL: none. */
+static struct gathered *first_open(struct traces *all)
+{
+    while (all->first < all->n && all->items[all->first]->done)
+        all->first++;
+    struct gathered *g = all->first < all->n ? all->items[all->first] : NULL;
+    return g && (g->a || g->npieces) ? g : NULL;
+}
+
 static bool make_room(struct traces *all, const struct sink *sink, struct err *e)
 {
+    for (struct gathered *g; all->open > all->limit / OPEN_BYTES && (g = first_open(all));)
+        if (!finish(all, g, sink, e))
+            return false;
     if (all->held <= all->limit)
         return true;
     while (all->oldest && all->oldest != all->newest && all->held > all->limit / 2)

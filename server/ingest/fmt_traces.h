@@ -2,8 +2,8 @@
  *
  * What is gathered is kept up to a limit. Past it the traces that were added to longest ago go: those that look whole (they have a
  * root, and every parent that is named) as runs, the others to a temporary file, from which they are read back at the end, joined
- * with what came later. A span that comes after its trace looked whole and tens of megabytes of others came is a run of its own, of
- * the same name. A trace of more than RUN_ITEMS spans, or that takes more than 32 times the limit when it is made a run of, is refused. */
+ * with what came later. Where very many wait (131,072 with the limit of 32 MB), the first of them goes as it is. A span that comes after
+ * its trace went is a run of its own, of the same name. A trace of more than RUN_ITEMS spans, or that takes more than 32 times the limit when it is made a run of, is refused. */
 #ifndef INGEST_FMT_TRACES_H
 #define INGEST_FMT_TRACES_H
 

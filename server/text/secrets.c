@@ -13,10 +13,15 @@
 #define START "(?:\\b|(?<=\\\\[nrtbf]|\\\\u00[0-9a-f]{2}|\\[[0-9]m|\\[[0-9]{2}m|%[0-9A-Fa-f]{2}))"
 #define NOT_BLANK "(?![\\w.+/=-]{0,40}?" BLANK ")"
 #define MIXED "(?=[\\w-]{0,40}?(?:[A-Za-z]\\d|\\d[A-Za-z]))" NOT_BLANK
-/* The user and the password of a URL; passwords that everybody writes into examples are none. */
-#define LOGIN_AT "[\\w.%+-]{2,64}:(?!(?i:pass|password|pwd|passwd|secret|postgres|root|admin|user|test|example|changeme|token|\\*+|x+|\\.\\.\\.|your)\\w{0,40}@)([^\\s:@/'\"<>${}\\[\\]\\\\]{6,200})@"
-#define NOT_HERE "(?!(?:localhost|127\\.0\\.0\\.1|db|host|example|postgres|mysql|redis|mongo)\\b)[\\w.-]+"
-#define SLASHES ":(?:\\\\?/){2}"
+/* The user, who may be nobody, and the password of a URL. The password alone decides, wherever it leads: one that is left to fill in, as
+ * "<password>", "$PASSWORD", "***" or a row of the words that stand in examples, is none, nor is a port before an @ further on. */
+#define WORD_OF_EXAMPLES \
+    "(?>passphrase|p[a4]ssw[o0]rd|passwort|passwd|pass|pwd|pw|s[e3]cret|hunter2|token|api|key|credentials|changeme|change|replace|insert|enter|hidden|redacted|" \
+    "masked|placeholder|example|sample|dummy|fake|testing|test|default|guest|admin|root|username|user|login|database|postgresql|postgres|" \
+    "mysql|mongodb|mongo|redis|rabbitmq|db|pg|your|my|some|the|this|here|me|foo|bar|baz|x+|\\*+|\\.+|123456\\d*)[_.-]*+"
+#define TO_FILL_IN "(?![$(]|%\\(|\\d{1,5}[?#,:;)]|[^\\s@]{0,64}?(?:\\*{3}|\\.{3})|(?i:[_.-]*+(?:" WORD_OF_EXAMPLES ")++\\d{0,4}@))"
+#define LOGIN_AT "[\\w.%+${}@~-]{0,64}:" TO_FILL_IN "([^\\s/'\"`<>{}\\[\\]\\\\]{6,200})@"
+#define SLASHES "(?:\\\\?/){2}"
 
 const struct secret_form secret_forms[] = {
     {"aws-key", START "(?:AKIA|ASIA)(?!\\w{0,16}EXAMPLE)[0-9A-Z]{16}\\b", true, "AWS access key id", "AKIA*16A"},
@@ -60,9 +65,9 @@ const struct secret_form secret_forms[] = {
      "(?:[^-]{0,4000}+(?:-{1,4}+[^-]{1,4000}+){0,6}+-----END (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
      "|(?:(?:\\\\[nr]|[\\s\"'+>|,])*+[A-Za-z0-9+/]{20,}+={0,2})++)",
      true, "private key in PEM", "-----BEGIN RSA PRIVATE KEY-----\nMIIE*60\n*64\n*30==\n-----END RSA PRIVATE KEY-----"},
-    {"database-password", START "(?:postgres(?:ql)?|mysql|mongodb(?:\\+srv)?|redis|amqps?|ftp)" SLASHES LOGIN_AT NOT_HERE, true,
+    {"database-password", START "(?:(?:postgres(?:ql)?|mysql|mariadb|mssql|mongodb)(?:\\+\\w{1,20})?:|(?:rediss?|amqps?|s?ftp):)" SLASHES LOGIN_AT, true,
      "password in the URL of a database", "postgres://shop:*10@pg.shop.internal/main"},
-    {"url-password", START "https?" SLASHES LOGIN_AT NOT_HERE, false, "password or token in a web address", "https://deploy:*20@git.shop.internal/a.git"},
+    {"url-password", START "https?:" SLASHES LOGIN_AT, false, "password or token in a web address", "https://deploy:*20@git.shop.internal/a.git"},
     {"jwt", START "eyJ[A-Za-z0-9_-]{10,2000}\\.eyJ[A-Za-z0-9_-]{10,4000}\\.[A-Za-z0-9_-]{10,1000}", false, "JSON web token",
      "eyJhbGciOiJIUzI1NiJ9.eyJzdWIi*30.*43"},
     {"bearer-token", "(?i:" START "bearer|" START "basic|authorization[\"']?\\s?[:=]\\s?[\"']?token)\\s{1,3}" "(?=[A-Za-z_.~+/-]{0,80}+\\d)" NOT_BLANK "([A-Za-z0-9._~+/-]{20,2000}={0,2})", false,

@@ -762,7 +762,10 @@ def test_files_are_sent_with_a_token():
     file, url = os.path.join(s.path, "sent.jsonl"), f"http://127.0.0.1:{s.port}"
     with open(file, "w", encoding="utf-8") as f:
         f.write(jsonl([chat("sent-1"), chat("sent-2", "other words")]))
-    telltale("unused.db", "import", "--to", url, "-c", "bbb", file, status=3, TELLTALE_TOKEN="")
+    send = [PROGRAM, "import", "--to", url, "-c", "bbb", file]
+    for token, words in (("", "TELLTALE_TOKEN is to hold"), ("tt_unknown", "TELLTALE_TOKEN: the server answered 401: the token is not known")):
+        said = subprocess.run(send, env={**os.environ, "TELLTALE_TOKEN": token}, capture_output=True, timeout=60)
+        assert said.returncode == 3 and words in said.stderr.decode() and "sign in" not in said.stderr.decode(), said
     telltale("unused.db", "import", "--to", url, "-c", "bbb", file, status=1, TELLTALE_TOKEN=s.tokens["read"]) # the file is refused
     for name in ("bbb", "made by sending"):
         telltale("unused.db", "import", "--to", url, "-c", name, file, TELLTALE_TOKEN=s.tokens["ingest"]) # it may not even look whether it is there

@@ -289,11 +289,32 @@ static void a_trace_without_end(void **state)
     str_free(&h.ids);
 }
 
+/* What is known of a trace that waits stays in memory: so many may wait, and the first goes. */
+static void very_many_without_a_root(void **state)
+{
+    (void)state;
+    enum { WITHIN = 25600, WAIT = WITHIN / 256, TRACES = 3 * WAIT };
+    struct heard h = {.ids = STR_INIT(1 << 20)};
+    struct traces *all = otlp_new_within(WITHIN);
+    for (int i = 1; i <= TRACES; i++) {
+        add_span(all, &h, i, 2, 1, "its parent is to come");
+        assert_int_equal(h.runs, i > WAIT ? i - WAIT : 0);
+    }
+    add_span(all, &h, TRACES, 1, 0, "the last one's root");
+    assert_int_equal(h.runs, TRACES - WAIT);
+    add_span(all, &h, 1, 1, 0, "the root of one that went");
+    end(all, &h);
+    assert_int_equal(h.runs, TRACES + 1);
+    assert_int_equal(h.refused, 0);
+    str_free(&h.ids);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(come_apart), cmocka_unit_test(whole_ones_go), cmocka_unit_test(a_sink_that_stops), cmocka_unit_test(from_memory), cmocka_unit_test(many),
         cmocka_unit_test(one_export_of_many_traces), cmocka_unit_test(many_spans_of_one_resource), cmocka_unit_test(a_trace_without_end),
+        cmocka_unit_test(very_many_without_a_root),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
