@@ -116,7 +116,7 @@ function Row({ token, names, revoke }: { token: Token; names: Map<string, string
             </td>
             <td data-l="may">{token.scopes.join(', ')}</td>
             <td data-l="collections" title={bound?.join(', ')}>
-                {!bound ? 'all' : bound.length > 2 ? count(bound.length, 'collection') : visible(bound.join(', '))}
+                {!bound ? 'all' : !bound.length ? 'none (deleted)' : bound.length > 2 ? count(bound.length, 'collection') : visible(bound.join(', '))}
             </td>
             <td data-l="last used">{token.used_at ? time(token.used_at) : DASH}</td>
             <td data-l="ends">
