@@ -159,6 +159,8 @@ static bool change(struct store *s, struct slice id_or_name, const struct collec
         ok = err_set(e, ERR_CONFLICT, "the collection has runs: its id and date stay as they are");
     if (ok && row->name.ptr && store_is_bound(s) && !slice_eq(row->name, old.name)) /* whether a name is free is not for them to know */
         ok = err_set(e, ERR_FORBIDDEN, "a collection is renamed with a token for all collections");
+    if (ok && (row->keep.ptr || row->quota.ptr) && store_is_bound(s))
+        ok = err_set(e, ERR_FORBIDDEN, "how much a collection may have and keep is set with a token for all collections");
     if (ok && row->name.ptr && !row->name.len)
         ok = err_set(e, ERR_USAGE, "a collection needs a name");
     if (ok && (ok = is_free(s, "name", row->name, n, e) && is_free(s, "id", row->id, n, e))) {

@@ -1,5 +1,6 @@
 /* The list commands: the filters and pages of the REST calls, all rows unless --limit. */
 #include "cli/report.h"
+#include "view/access.h"
 #include "view/view.h"
 
 #include <stdio.h>
@@ -149,6 +150,7 @@ int cmd_findings(struct cli *cli)
 static bool add_collection(struct cli *cli, struct store *store, struct collection_row *out, struct err *e)
 {
     const struct collection_row wanted = {.name = slice_trim(slice_str(cli->args[1]))};
+    cli->actor.target = wanted.name;
     return store_collection_add(store, &wanted, &cli->arena, out, e);
 }
 
@@ -160,6 +162,8 @@ static bool set_limit(struct cli *cli, struct store *store, struct collection_ro
     else
         wanted.keep = slice_str(strcmp(cli->args[2], "server") == 0 ? "" : cli->args[2]);
     struct slice name = slice_str(cli->args[1]);
+    cli->actor.target = name;
+    cli->actor.detail = view_collection_detail(&cli->arena, &wanted);
     return store_collection_change(store, name, &wanted, e) && store_collection(store, name, &cli->arena, out, e);
 }
 

@@ -47,9 +47,11 @@ static struct slice scope_list(struct arena *a, unsigned scopes)
     return words(a, list);
 }
 
-/* People know collections by their names, programs by their ids. */
+/* People know collections by their names, programs by their ids. Absent: it is for all of them; empty: those that it was for are gone. */
 static struct slice collection_names(struct cli *cli, struct store *store, const struct token_row *token)
 {
+    if (token->bound && !token->collections.n)
+        return slice_str(cli->output == OUTPUT_TABLE ? "none (deleted)" : "");
     struct slices names = {.items = arena_array(&cli->arena, struct slice, token->collections.n + 1)};
     for (size_t i = 0; i < token->collections.n; i++) {
         struct collection_row row;
@@ -125,7 +127,7 @@ static bool create(struct cli *cli, struct store *store, struct err *e)
         return err_set(e, ERR_USAGE, "--rate 0 would let nothing in; without --rate there is no limit");
     wish.upload_max = megabytes < INT64_C(1) << 30 ? megabytes << 20 : 0;
     cli->actor.target = wish.name;
-    cli->actor.detail = arena_printf(&cli->arena, "{\"scopes\":\"%.*s\"}", SLICE_ARG(scope_list(&cli->arena, wish.scopes)));
+    cli->actor.detail = view_token_detail(&cli->arena, &wish);
     if (!store_token_add(store, &wish, &cli->arena, text, &row, e))
         return false;
     if (cli->output == OUTPUT_TABLE) { /* alone, so that a script can take it */

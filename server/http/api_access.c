@@ -5,17 +5,7 @@
 #include "base/clock.h"
 #include "view/access.h"
 
-static void scopes(struct jsonw *j, unsigned set)
-{
-    jsonw_key(j, "scopes");
-    jsonw_array(j);
-    for (int i = 0; i < SCOPES; i++)
-        if (set >> i & 1)
-            jsonw_strz(j, scope_names[i]);
-    jsonw_end(j);
-}
-
-/* null: all of them. */
+/* null: all of them; an empty list: all that it was for are gone. */
 static void collections(struct jsonw *j, const struct token_row *token)
 {
     jsonw_key(j, "collections");
@@ -46,7 +36,7 @@ static void view_session(struct jsonw *j, const struct request *r, const struct 
     jsonw_kbool(j, "signed_in", !closed || who->token.n);
     jsonw_kstr(j, "name", who->name);
     jsonw_kstr(j, "token", who->token.id);
-    scopes(j, who->scopes);
+    view_scopes(j, who->scopes);
     collections(j, &who->token);
     jsonw_kstr(j, "csrf", who->has_session ? who->session.csrf : SLICE_NONE);
     view_time(j, "expires_at", who->has_session ? session_end(&who->session) : who->token.expires);
@@ -93,7 +83,7 @@ static void token_members(struct jsonw *j, const struct token_row *token)
 {
     jsonw_kstr(j, "id", token->id);
     jsonw_kstr(j, "name", token->name);
-    scopes(j, token->scopes);
+    view_scopes(j, token->scopes);
     collections(j, token);
     jsonw_key(j, "rate");
     if (token->rate)
@@ -150,19 +140,6 @@ static bool read_wish(struct request *r, struct token_row *out, struct err *e)
            err_set(e, ERR_USAGE, "\"expires_at\" is a time such as 2027-01-31T00:00:00Z");
 }
 
-/* What a token may is what one looks for in the log of changes: an admin's is another thing than a reader's. */
-static struct slice scopes_detail(struct request *r, unsigned may)
-{
-    struct str text = STR_INIT(1000);
-    struct jsonw j = jsonw_to(&text);
-    jsonw_object(&j);
-    scopes(&j, may);
-    jsonw_end(&j);
-    struct slice detail = arena_dup(&r->arena, str_slice(&text));
-    str_free(&text);
-    return detail;
-}
-
 bool api_token_add(struct request *r, struct answer *a, struct err *e)
 {
     struct token_row wish, row;
@@ -170,7 +147,7 @@ bool api_token_add(struct request *r, struct answer *a, struct err *e)
     if (!read_wish(r, &wish, e))
         return false;
     r->who.actor.target = wish.name;
-    r->who.actor.detail = scopes_detail(r, wish.scopes);
+    r->who.actor.detail = view_token_detail(&r->arena, &wish);
     if (!store_token_add(r->store, &wish, &r->arena, text, &row, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);

@@ -2,6 +2,7 @@
 #include "http/held.h"
 #include "http/kept.h"
 
+#include "view/access.h"
 #include "view/export.h"
 
 #include <errno.h>
@@ -55,7 +56,11 @@ bool api_collection(struct request *r, struct answer *a, struct err *e) { return
 bool api_collection_change(struct request *r, struct answer *a, struct err *e)
 {
     struct collection_row old, row = collection_args(r);
-    return api_path_collection(r, &old, e) && store_collection_change(r->store, old.id, &row, e) && answer_collection(r, a, old.id, e);
+    if (!api_path_collection(r, &old, e))
+        return false;
+    r->who.actor.target = old.name;
+    r->who.actor.detail = view_collection_detail(&r->arena, &row);
+    return store_collection_change(r->store, old.id, &row, e) && answer_collection(r, a, old.id, e);
 }
 
 bool api_collection_delete(struct request *r, struct answer *a, struct err *e)

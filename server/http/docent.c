@@ -9,6 +9,7 @@
 
 #include "base/hash.h"
 #include "text/jread.h"
+#include "view/access.h"
 
 /* Under an SDK's own time limit (30 s), after which it would believe the runs lost. */
 enum { WAIT_S = 10 };
@@ -172,7 +173,11 @@ bool docent_change(struct request *r, struct answer *a, struct err *e)
 {
     struct collection_row old, row = {
         .name = arg_text(&r->args, "name"), .description = arg_text(&r->args, "description"), .metadata = arg_text(&r->args, "metadata")};
-    return api_path_collection(r, &old, e) && store_collection_change(r->store, old.id, &row, e) && docent_collection(r, a, e);
+    if (!api_path_collection(r, &old, e))
+        return false;
+    r->who.actor.target = old.name;
+    r->who.actor.detail = view_collection_detail(&r->arena, &row);
+    return store_collection_change(r->store, old.id, &row, e) && docent_collection(r, a, e);
 }
 
 bool docent_delete(struct request *r, struct answer *a, struct err *e)

@@ -22,6 +22,9 @@ static struct slice place(struct arena *a, const struct reading *r, struct slice
     return all.len ? all : inside;
 }
 
+/* The file's path, or of an archive of files the entry's: a folder says the same packed as unpacked. */
+static struct slice path_of(const struct reading *r) { return r->member.ptr ? r->member : r->file->name; }
+
 /* A thought without words is none, so that a run is the same run when it comes back from an export. */
 static void drop_empty_reasoning(struct run *run)
 {
@@ -145,7 +148,7 @@ static void next_step(const struct reading *r, struct split *s, struct step *ste
     struct jvalue *value = NULL;
     step->result = split_next(s, step->arena, &value, &step->err);
     step->record = (struct record){
-        .file = r->file->name,
+        .file = path_of(r),
         .name = r->base,
         .location = location_of(s, step->arena),
         .value = value,
@@ -252,7 +255,7 @@ static struct sample sample_of(const struct reading *r, const struct split *s, c
         if (b->steps[i].result == SPLIT_VALUE)
             records[n++] = b->steps[i].record;
     return (struct sample){
-        .file = r->file->name,
+        .file = path_of(r),
         .records = records,
         .n = n,
         .whole = b->ended,
@@ -350,8 +353,8 @@ static bool find_text(const struct reading *r, struct split *s, struct err *e)
         return false;
     if (!head.len || is_binary(slice_sub(head, 0, 4096)))
         return true;
-    struct record record = {.file = r->file->name, .name = r->base, .line = s->next_line, .map = r->options->map, .value = jstring(&a, head, &ignored)};
-    const struct sample sample = {.file = r->file->name, .records = &record, .n = 1, .whole = s->eof, .text = true};
+    struct record record = {.file = path_of(r), .name = r->base, .line = s->next_line, .map = r->options->map, .value = jstring(&a, head, &ignored)};
+    const struct sample sample = {.file = path_of(r), .records = &record, .n = 1, .whole = s->eof, .text = true};
     struct slice why;
     const struct format *wanted = r->options->format;
     if (wanted ? wanted->probe(&sample) > 0 : format_recognize(&sample, &a, &why) != NULL)

@@ -26,7 +26,7 @@ struct companion_rule {
 
 /* One JSON value of a file, as split.h cuts it; of a text file some whole lines, as a J_STRING. */
 struct record {
-    struct slice file;        /* the file's path as people see it */
+    struct slice file;        /* the file's path as people see it; of an archive of files, the entry's in it */
     struct slice name;        /* the file's or the archive entry's own name, without folders: what a single run without an id is called */
     struct slice member;      /* of an archive that is one log (an .eval): the entry's name; else absent */
     struct slice location;    /* "", "line 12", "[3]", the entry's name */

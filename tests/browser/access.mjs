@@ -199,6 +199,16 @@ export async function accessChecks(browser, binary) {
                 equal(other.wrongs.join('\n'), '', 'console');
                 await other.context().close();
             }
+            await fetch(base + '/api/v1/collections/beside%20the%20sample', { method: 'DELETE', headers: { authorization: `Bearer ${made.admin}` } });
+            const admin = await newPage(browser, base, {});
+            await admin.goto(base + '/settings#tokens');
+            await signIn(admin, made.admin);
+            const row = admin.locator('.tokens tr', { hasText: 'reviewer of one' });
+            await row.waitFor();
+            assert((await row.innerText()).includes('none (deleted)'), await row.innerText());
+            await row.scrollIntoViewIfNeeded();
+            await shots(admin, 'token-of-none-light');
+            await admin.context().close();
         });
 
         await check('access: a token that only sends runs is told so in words, and the way to another', async () => {

@@ -669,7 +669,7 @@ def test_tokens_on_the_command_line():
         telltale(s.db, "token", "revoke", "no-such", status=3)
         telltale(s.db, "token", "create", "a reader", "--scope", "read", USER="")
         last = lambda: s.get("audit")["items"][0]
-        assert last()["target"] == "a reader" and last()["detail"] == {"scopes": "read"} and not last()["actor"][4:].isdigit(), last()
+        assert last()["target"] == "a reader" and last()["detail"] == {"scopes": ["read"]} and not last()["actor"][4:].isdigit(), last()
         s.send("POST", "tokens", {"name": "rest", "scopes": ["admin"]}, 201)
         assert last()["target"] == "rest" and last()["detail"] == {"scopes": ["admin"]}, last()
         s.send("POST", "collections", {"name": "k9b"}, 201)
@@ -686,6 +686,50 @@ def test_tokens_on_the_command_line():
         assert last()["target"] == "https://example.org", last()
         for file in ("t.db", "t.db-wal", "t.db-shm", "t.db.lock", "t.db.key"): # nobody else on the machine reads along
             assert os.stat(os.path.join(s.path, file)).st_mode & 0o077 == 0, file
+
+
+def test_the_log_says_what_was_changed():
+    with Server() as s:
+        last = lambda: [s.get("audit")["items"][0][k] for k in ("target", "detail")]
+        telltale(s.db, "collections", "add", "k")
+        assert last()[0] == "k", last()
+        telltale(s.db, "collections", "quota", "k", "3runs")
+        assert last() == ["k", {"quota": "3runs"}], last()
+        telltale(s.db, "collections", "keep", "k", "90d")
+        assert last() == ["k", {"keep": "90d"}], last()
+        s.send("PATCH", "collections/k", {"quota": "none", "keep": "12h", "description": "a word nobody logs", "name": "l"})
+        assert last() == ["k", {"name": "l", "description": "changed", "keep": "12h", "quota": "none"}], last()
+        telltale(s.db, "token", "create", "t", "-c", "l", "--scope", "admin", "--expires", "2999-01-01T00:00:00Z", "--rate", "5", "--max-upload", "7")
+        said = {"scopes": ["admin"], "collections": ["l"], "rate": 5, "max_upload_mb": 7}
+        target, detail = last()
+        assert target == "t" and detail.pop("expires_at").startswith("2999-01-01T00:00:00") and detail == said, detail
+        s.send("POST", "tokens", {"name": "t", "scopes": ["admin"], "collections": ["l"], "expires_at": "2999-01-01T00:00:00Z", "rate": 5, "max_upload_mb": 7}, 201)
+        target, detail = last()
+        assert target == "t" and detail.pop("expires_at").startswith("2999-01-01T00:00:00") and detail == said, detail
+
+
+def test_a_token_whose_collections_are_gone_is_for_none():
+    with Server() as s:
+        telltale(s.db, "token", "create", "of all")
+        s.collection("short")
+        telltale(s.db, "token", "create", "of one", "-c", "short")
+        s.ask("DELETE", "collections/short")
+        assert {t["name"]: t["collections"] for t in s.get("tokens")["items"]} == {"of all": None, "of one": []}
+        assert {t["name"]: t["collections"] for t in json.loads(telltale(s.db, "--json", "token", "list"))["items"]} == {"of all": None, "of one": ""}
+        rows = {name: line for line in telltale(s.db, "token", "list").splitlines() for name in ("of all", "of one") if name in line}
+        assert "none (deleted)" in rows["of one"] and "none" not in rows["of all"], rows
+
+
+def test_a_bound_token_does_not_lift_its_limits():
+    with Closed() as s:
+        s.as_admin("POST", "collections", {"name": "mine"}, 201)
+        s.as_admin("PATCH", "collections/mine", {"quota": "3runs"})
+        s.bind("bound", "mine")
+        for change in ({"quota": "none"}, {"quota": "9runs", "description": "x"}, {"keep": "forever"}):
+            s.ask("PATCH", "collections/mine", change, token="bound").problem(403, "for all collections")
+        assert s.ask("PATCH", "collections/mine", {"description": "y"}, token="bound").status == 200
+        c = s.as_admin("GET", "collections/mine")
+        assert (c["quota"], c["keep"], c["description"]) == ("3runs", None, "y"), c
 
 
 def test_a_server_others_reach_does_not_start_open():

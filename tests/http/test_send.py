@@ -1,9 +1,11 @@
 """import --to: the command line sends to a server; a broken one goes on."""
 import contextlib
+import io
 import json
 import os
 import socket
 import subprocess
+import tarfile
 import tempfile
 import threading
 import time
@@ -46,6 +48,24 @@ def test_what_is_sent_is_there_and_is_not_sent_again():
         uploads = [j for j in s.get("jobs", limit=100)["items"] if j["kind"] == "import"]
         names = [os.path.basename(j["filename"]) for j in uploads]
         assert names.count("x.json") == 1 and names.count("bad.jsonl") == 2, names
+
+
+def test_a_folder_that_is_sent_is_what_it_is_here():
+    """What a format takes from the path of a file: WebVoyager's task."""
+    chat = open(os.path.join(os.path.dirname(__file__), "..", "fixtures", "webvoyager", "good", "input.json"), encoding="utf-8").read()
+    folder = folder_of({"taskShop--4/interact_messages.json": chat, "taskShop--4/agent.log": "INFO - Total cost: 0.5\n"})
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        tar.add(folder.name, "results")
+    with Server() as s, tempfile.TemporaryDirectory() as here:
+        db = os.path.join(here, "here.db")
+        subprocess.run([PROGRAM, "-q", "--db", db, "import", folder.name, "-c", "here"], check=True, capture_output=True, timeout=60)
+        unpacked = json.loads(subprocess.run([PROGRAM, "--db", db, "runs", "--output", "jsonl"], check=True, capture_output=True, timeout=60).stdout)
+        send(folder, f"{s.host}:{s.port}")
+        s.upload(packed.getvalue(), "results.tar", "sent")
+        runs = s.get("collections/sent/runs")["items"]
+    assert (unpacked["name"], unpacked["task_id"]) == ("taskShop--4", "Shop--4"), unpacked
+    assert [run["content_hash"] for run in runs] == [unpacked["content_hash"]] * 2, runs
 
 
 def lose_an_answer(listener, server):

@@ -123,7 +123,7 @@ function Row({ token, names, revoke }: { token: Token; names: Map<string, string
                 {limits.length > 0 && <span class="dim">, at most {limits.join(', ')}</span>}
             </td>
             <td data-l="collections" title={bound?.join(', ')}>
-                {!bound ? 'all' : bound.length > 2 ? count(bound.length, 'collection') : visible(bound.join(', '))}
+                {!bound ? 'all' : !bound.length ? 'none (deleted)' : bound.length > 2 ? count(bound.length, 'collection') : visible(bound.join(', '))}
             </td>
             <td data-l="last used">{token.used_at ? time(token.used_at) : DASH}</td>
             <td data-l="ends">
