@@ -35,6 +35,7 @@ static void view_session(struct jsonw *j, const struct request *r, const struct 
     jsonw_kstrz(j, "mode", closed ? "closed" : "open");
     jsonw_kbool(j, "signed_in", !closed || who->token.n);
     jsonw_kstr(j, "name", who->name);
+    jsonw_kstr(j, "token", who->token.id);
     view_scopes(j, who->scopes);
     collections(j, &who->token);
     jsonw_kstr(j, "csrf", who->has_session ? who->session.csrf : SLICE_NONE);

@@ -38,7 +38,7 @@ const struct schema schemas[] = {
     {"Deleted", "{deleted: integer}"},
     {"System", "{version: string, database: string, database_bytes: integer, log_bytes: integer, waiting: integer, waiting_bytes: integer, "
                "free_bytes: integer?}"},
-    {"Session", "{mode: string, signed_in: boolean, name: string?, scopes: [string], collections: [uuid]?, csrf: string?, expires_at: time?}"},
+    {"Session", "{mode: string, signed_in: boolean, name: string?, token: string?, scopes: [string], collections: [uuid]?, csrf: string?, expires_at: time?}"},
     {"Token", "{" TOKEN "}"},
     {"NewToken", "{" TOKEN ", token: string}"},
     {"Change", "{id: integer, at: time, actor: string, token: string?, address: string?, action: string, target: string?, detail: object?}"},

@@ -12,11 +12,11 @@ export async function accessChecks(browser, binary) {
     writeFileSync(config, 'serve: { require-token: true, sample: true, private-webhooks: true }\n');
     const made = {};
     const server = await startServer(binary, { TELLTALE_CONFIG: config }, db => {
-        for (const scope of ['admin', 'read'])
+        for (const [scope, ...limits] of [['admin'], ['read'], ['ingest', '--rate', '1', '--max-upload', '20']])
             made[scope] = /tt_[\w-]+/.exec(
-                execFileSync(binary, ['--db', db, 'token', 'create', scope + ' person', '--scope', scope], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+                execFileSync(binary, ['--db', db, 'token', 'create', scope + ' person', '--scope', scope, ...limits], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
             )?.[0];
-        for (const scope of ['admin', 'read']) assert(made[scope], `no token for ${scope}`);
+        for (const scope of ['admin', 'read', 'ingest']) assert(made[scope], `no token for ${scope}`);
     });
     const { base } = server;
     const heard = [];
@@ -42,6 +42,8 @@ export async function accessChecks(browser, binary) {
             await signIn(page, 'tt_nonsense');
             await page.waitForSelector('.sign-in [role=alert]');
             assert((await page.locator('.sign-in [role=alert]').innerText()).length > 10, 'says why');
+            const after = await page.locator('.sign-in code').evaluate(code => code.nextSibling?.textContent ?? '');
+            equal(after.trim(), '', 'what would be copied with the command');
             await shots(page, 'sign-in-light-1440');
             equal((await axe(page)).join('\n'), '', 'axe of the card');
             await signIn(page, made.admin);
@@ -74,6 +76,9 @@ export async function accessChecks(browser, binary) {
             const row = page.locator('.tokens tr', { hasText: 'the nightly job' });
             await row.waitFor();
             assert((await row.innerText()).includes('ingest, read'), await row.innerText());
+            const limits = await page.locator('.tokens tr', { hasText: 'ingest person' }).locator('[data-l=may]').innerText();
+            equal([limits, await row.locator('[data-l=may]').innerText()].join('; '), 'ingest, at most 1 request a second, 20 MB an upload; ingest, read', 'limits');
+            await shots(page, 'tokens-limits-light-1440');
             assert(!(await page.content()).includes(fresh.slice(20)), 'it is shown once');
             equal((await fetch(base + '/api/v1/collections', { headers: { authorization: `Bearer ${fresh}` } })).status, 200, 'it works');
             await page.click('[aria-label="Revoke the nightly job"]');
@@ -185,6 +190,11 @@ export async function accessChecks(browser, binary) {
                 await other.waitForSelector('[aria-label="The result"] td:has-text("0")');
                 await other.goto(base + '/query?q=' + encodeURIComponent('SELECT id FROM main.run'));
                 await other.waitForSelector('[aria-label="The result"]:has-text("no such table")');
+                await other.goto(base + '/settings');
+                for (const panel of ['models', 'tokens', 'webhooks', 'storage']) await other.waitForSelector(`#${panel}:has-text("Only a token with the scope")`);
+                await settled(other);
+                equal(await other.locator('[role=alert], main button:has-text("Try again")').count(), 0, 'what looks like a failure in the settings');
+                await shots(other, `settings-bound-${look.colorScheme ?? 'light'}`);
                 other.wrongs = other.wrongs.filter(wrong => !/status of 40[013]/.test(wrong));
                 equal(other.wrongs.join('\n'), '', 'console');
                 await other.context().close();
@@ -199,6 +209,90 @@ export async function accessChecks(browser, binary) {
             await row.scrollIntoViewIfNeeded();
             await shots(admin, 'token-of-none-light');
             await admin.context().close();
+        });
+
+        await check('access: a token that only sends runs is told so in words, and the way to another', async () => {
+            for (const look of [{}, { colorScheme: 'dark', viewport: { width: 390, height: 844 } }]) {
+                const other = await newPage(browser, base, look);
+                await other.goto(base + '/');
+                await signIn(other, made.ingest);
+                await other.waitForSelector('h1:has-text("This token only sends runs")');
+                const words = await other.locator('main').innerText();
+                assert(words.includes('scope read') && words.includes(`--to ${base}`) && !words.includes('Try again'), words);
+                const wide = await other.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+                assert(wide <= 0, `it is ${wide} px too wide`);
+                equal((await axe(other)).join('\n'), '', 'axe');
+                await shots(other, `sends-only-${look.colorScheme ?? 'light'}`);
+                await other.click('button:has-text("another token")');
+                await signIn(other, made.read);
+                await other.waitForSelector('a[href^="/c/"]');
+                other.wrongs = other.wrongs.filter(wrong => !refusals.test(wrong));
+                equal(other.wrongs.join('\n'), '', 'console');
+                await other.context().close();
+            }
+        });
+
+        await check('access: what the browser keeps of somebody is gone when they sign out, or another token signs in', async () => {
+            const one = await newPage(browser, base);
+            const two = await one.context().newPage();
+            const asked = base + '/query?' + new URLSearchParams({ q: "SELECT 'words of a collection' AS w" });
+            const answered = '[aria-label="The result"] td:has-text("words of a collection")';
+            const kept = on => on.evaluate(() => [localStorage, sessionStorage].map(store => Object.keys(store).sort().join()).join(' | '));
+            const fill = on =>
+                on.evaluate(() => {
+                    localStorage.setItem('telltale.theme', 'dark');
+                    localStorage.setItem('telltale.rubric.draft', JSON.stringify({ text: 'words', base: 0, note: '', when: '' }));
+                    for (const store of [localStorage, sessionStorage]) store.setItem('telltale.labelling', JSON.stringify({ who: 'admin person' }));
+                });
+            const endSession = () =>
+                one.evaluate(async () => {
+                    const { csrf } = await (await fetch('/api/v1/session')).json();
+                    await fetch('/api/v1/session', { method: 'DELETE', headers: { 'x-telltale-csrf': csrf } });
+                });
+            await one.goto(asked);
+            await signIn(one, made.admin);
+            await one.waitForSelector(answered);
+            await fill(one);
+            await two.goto(asked);
+            await two.waitForSelector(answered);
+
+            // The session ends by itself: the same token goes on where it was.
+            await endSession();
+            await one.click('.run-bar .btn-main');
+            await signIn(one, made.admin);
+            await one.waitForSelector(answered);
+            equal(one.url(), asked, 'address');
+            assert((await kept(one)).includes('telltale.queries,telltale.rubric.draft,telltale.theme'), await kept(one));
+            // Another token does not.
+            await endSession();
+            await one.click('.run-bar .btn-main');
+            await signIn(one, made.read);
+            await one.waitForURL(base + '/');
+            await one.waitForSelector('a[href^="/c/"]');
+            equal(await kept(one), 'telltale.theme,telltale.whose | telltale.whose', 'kept for another token');
+            await one.goto(base + '/query');
+            await one.waitForSelector('.cm-content');
+            assert(!(await one.content()).includes('words of a collection'), 'the query of somebody else');
+
+            // Nor does what is left behind by signing out, in this tab or another.
+            await one.goto(asked);
+            await one.waitForSelector(answered);
+            await fill(one);
+            await two.goto(asked);
+            await two.waitForSelector(answered);
+            await one.click('.account summary');
+            await one.click('.account-box button');
+            await one.waitForURL(base + '/');
+            await one.waitForSelector('.sign-in');
+            equal(await kept(one), 'telltale.theme | ', 'kept after signing out');
+            await two.waitForSelector('.sign-in');
+            await signIn(two, made.admin);
+            await two.waitForURL(base + '/');
+            await two.waitForSelector('a[href^="/c/"]');
+            equal(await kept(two), 'telltale.theme,telltale.whose | telltale.whose', 'kept in the other tab');
+            one.wrongs = one.wrongs.filter(wrong => !refusals.test(wrong));
+            equal(one.wrongs.join('\n'), '', 'console');
+            await one.context().close();
         });
 
         await check('access: signing out by the keyboard ends it, and the documentation stays open', async () => {

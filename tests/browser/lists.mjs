@@ -125,6 +125,25 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await page.screenshot({ path: `${SHOTS}/story-took.png`, fullPage: true });
         equal((await axe(page)).join('\n'), '', 'axe');
     });
+    await check('how often something is found over time says what is true of few dates, and of none', async () => {
+        const dated = await datedCollection(base);
+        const often = page.getByRole('region', { name: 'Findings by model or day', exact: true });
+        const told = async () => (await often.innerText()).replaceAll(/\s+/g, ' ');
+        await page.goto(`${base}/c/dated?found=day`);
+        await often.getByText('Nothing was found in the 2 runs with a date. 3 of 5 runs have no date.').waitFor();
+        assert(!(await told()).includes('%') && !(await often.locator('svg[role=img]').count()), await told());
+        await page.screenshot({ path: `${SHOTS}/story-dated.png`, fullPage: true });
+        await dated.add('late', '2026-01-02T09:00:00Z', true);
+        await page.reload();
+        await often.getByText('3 of 6 runs have no date.').waitFor();
+        assert(/repeated-action 50\.0 % 50\.0 % 4\b/.test(await told()), await told());
+        await dated.add('later', '2026-01-03T09:00:00Z', false);
+        await page.reload();
+        await often.getByText('3 of 7 runs have no date.').waitFor();
+        assert(/repeated-action 50\.0 % 0\.0 % 4\b/.test(await told()), await told());
+        await page.screenshot({ path: `${SHOTS}/story-dated-found.png`, fullPage: true });
+        await api(base, '/collections/dated', { method: 'DELETE' }).catch(() => undefined);
+    });
     await check('while a filter is not answered, or refused, nothing can be done with the rows of the one before', async () => {
         const failed = runs.filter(run => run.success === false).length;
         await page.goto(`${base}${path}/runs`);
@@ -235,6 +254,20 @@ export async function listChecks(browser, base, { collection, path, runs }) {
     // A refused name is a refusal that the browser reports too.
     equal(page.wrongs.filter(w => !w.includes('409') && !w.includes(`400 (Bad Request) ${base}/api/v1/collections/${small.id}`)).join('\n'), '', 'console of the lists');
     await page.context().close();
+}
+
+/** Two dated runs in which nothing is found, and three without a date that repeat themselves. */
+async function datedCollection(base) {
+    await api(base, '/collections', { method: 'POST', body: JSON.stringify({ name: 'dated' }), headers: { 'content-type': 'application/json' } });
+    const repeated = Array.from({ length: 8 }, (_, i) => [
+        { role: 'assistant', content: '', tool_calls: [{ id: `c${i}`, type: 'function', function: { name: 'read', arguments: '{"path":"a"}' } }] },
+        { role: 'tool', tool_call_id: `c${i}`, content: 'Error: no such file' },
+    ]).flat();
+    const run = (id, started_at, repeats) =>
+        JSON.stringify({ id, model: 'one', ...(started_at && { started_at }), messages: [{ role: 'user', content: 'Read it.' }, ...(repeats ? repeated : []), { role: 'assistant', content: 'Done.' }] });
+    const send = lines => api(base, '/collections/dated/uploads?filename=dated.jsonl&wait=30', { method: 'POST', body: lines.join('\n') });
+    await send([run('a', '2026-01-01T00:00:00Z'), run('b', '2026-01-02T00:00:00Z'), ...['c', 'd', 'e'].map(id => run(id, null, true))]);
+    return { add: (...what) => send([run(...what)]) };
 }
 
 /** Six runs in a collection of their own. */

@@ -473,6 +473,7 @@ def test_a_browser_signs_in_and_out():
     s.ask("POST", "session", {"token": "tt_nobody"}, token=None).problem(401)
     cookie, session = sign_in(s, s.tokens["admin"])
     assert session["signed_in"] and session["scopes"] == list(SCOPES) and session["collections"] is None and session["name"] == "admin"
+    assert s.tokens["admin"].startswith(f"tt_{session['token']}") and open_["token"] is None
     head = {"Cookie": cookie}
     assert s.ask("GET", "session", token=None, headers=head).json()["csrf"] == session["csrf"]
     assert s.ask("GET", "collections", token=None, headers=head).status == 200

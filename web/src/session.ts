@@ -1,6 +1,7 @@
 // Who uses the page: on an open server anybody, on a closed one whoever signed in with a token.
 import { useEffect, useState } from 'preact/hooks';
 import { call, get, onRefused, setCsrf } from './api';
+import { keepFor, onOwner } from './kept';
 
 export type Scope = 'ingest' | 'read' | 'review' | 'admin';
 
@@ -8,6 +9,8 @@ export interface Session {
     mode: 'open' | 'closed';
     signed_in: boolean;
     name: string | null;
+    /** The id of the token; null on an open server. */
+    token: string | null;
     scopes: Scope[];
     /** Ids; null: all collections. */
     collections: string[] | null;
@@ -15,29 +18,55 @@ export interface Session {
     expires_at: string | null;
 }
 
-const NOBODY: Session = { mode: 'closed', signed_in: false, name: null, scopes: [], collections: null, csrf: null, expires_at: null };
+const NOBODY: Session = { mode: 'closed', signed_in: false, name: null, token: null, scopes: [], collections: null, csrf: null, expires_at: null };
 
 /* undefined until the server said it: the page is drawn meanwhile. */
 let session: Session | undefined;
 const listeners = new Set<() => void>();
 
 function set(next: Session): Session {
-    // Whoever comes next sees nothing of what was loaded for somebody else.
-    if (session?.name != null && session.name !== next.name) location.reload();
-    session = next;
-    setCsrf(next.csrf);
+    session = isFresh(next) ? next : NOBODY;
+    setCsrf(session.csrf);
     // What the token may not do is not offered: [data-need] in the style sheet.
-    document.documentElement.dataset.may = [...next.scopes, ...(next.collections ? [] : ['all'])].join(' ');
+    document.documentElement.dataset.may = [...session.scopes, ...(session.collections ? [] : ['all'])].join(' ');
     for (const listener of [...listeners]) listener();
     return next;
+}
+
+/** Whether the page, its address and what the browser keeps hold nothing of somebody else; else it is loaded anew, and asks again. */
+function isFresh(next: Session): boolean {
+    const entry = history.state as { left?: string } | null;
+    if (session?.token != null && session.token !== next.token) {
+        // The same person, signed in again, goes on here; whoever else does, begins anew.
+        history.replaceState({ ...entry, left: session.token }, '');
+        location.reload();
+        return false;
+    }
+    if (next.token == null) return true;
+    const others = keepFor(next.token);
+    if (entry?.left != null && entry.left !== next.token) {
+        beginAnew();
+        return false;
+    }
+    if (others) location.reload();
+    return !others;
+}
+
+function beginAnew(): void {
+    history.replaceState(null, '');
+    location.replace('/');
 }
 
 export const askSession = (signal?: AbortSignal) => get<Session>('/session', undefined, signal).then(set);
 export const signIn = (token: string) => call<Session>('POST', '/session', { body: { token } }).then(set);
 export async function signOut(): Promise<void> {
     await call<null>('DELETE', '/session');
-    await askSession();
+    keepFor(null);
+    beginAnew();
 }
+
+/* Another tab is no longer theirs either. */
+onOwner(() => void askSession().catch(() => undefined));
 
 /* The first question of a page tells that nobody is signed in; a later one, that the session ended: its token was revoked, its time is over,
  * somebody signed out in another tab. A write may also be refused as the server was started anew, and then what it asks for is other. */

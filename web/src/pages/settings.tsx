@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { api } from '../api';
-import { useSession } from '../session';
+import { useMay } from '../session';
 import { bytes, count, num } from '../format';
 import { ModelsPanel } from '../parts/models';
 import { Failure } from '../parts/say';
@@ -37,10 +37,11 @@ export function SettingsPage(): JSX.Element {
 
 /** What the data takes, where it is, and which program keeps it. */
 function Storage({ onReady }: { onReady: () => void }): JSX.Element {
-    const session = useSession();
-    const { data, error, again } = useAsk('system', signal => api.system(signal));
-    const collections = useAsk('collections of storage', signal => api.collections({ limit: 1000 }, signal));
-    useEffect(() => void (data && onReady()), [!data]);
+    const may = useMay('read', 'all');
+    const mayLog = useMay('admin', 'all');
+    const { data, error, again } = useAsk(may === false ? null : 'system', signal => api.system(signal));
+    const collections = useAsk(may === false ? null : 'collections of storage', signal => api.collections({ limit: 1000 }, signal));
+    useEffect(() => void ((data || may === false) && onReady()), [!data, may]);
     const rows: [string, JSX.Element | string][] = data
         ? [
               ['database', <span class="mono">{visible(data.database)}</span>],
@@ -55,9 +56,7 @@ function Storage({ onReady }: { onReady: () => void }): JSX.Element {
               ['free on the disk', data.free_bytes == null ? num(null) : bytes(data.free_bytes)],
               ['version', `Telltale ${data.version}`],
               ['for programs', <><a href="/docs/rest">REST</a>, <a href="/openapi.json">openapi.json</a></>],
-              ...(session?.scopes.includes('admin') && !session.collections
-                  ? [['who changed what', <a href="/audit">log of changes</a>] as [string, JSX.Element]]
-                  : []),
+              ...(mayLog ? [['who changed what', <a href="/audit">log of changes</a>] as [string, JSX.Element]] : []),
           ]
         : [];
     return (
@@ -66,19 +65,22 @@ function Storage({ onReady }: { onReady: () => void }): JSX.Element {
                 <h2>Storage and version</h2>
                 <span class="dim">everything is in one file of this machine</span>
             </header>
+            {may === false && <p class="none-yet">Only a token with the scope read, for all collections, sees what is stored where.</p>}
             {error && (
                 <div class="pad">
                     <Failure error={error} again={again} what="What the files take could not be asked." />
                 </div>
             )}
-            <dl class="pad kept">
-                {rows.map(([name, value]) => (
-                    <div key={name}>
-                        <dt>{name}</dt>
-                        <dd>{value}</dd>
-                    </div>
-                ))}
-            </dl>
+            {!!rows.length && (
+                <dl class="pad kept">
+                    {rows.map(([name, value]) => (
+                        <div key={name}>
+                            <dt>{name}</dt>
+                            <dd>{value}</dd>
+                        </div>
+                    ))}
+                </dl>
+            )}
         </section>
     );
 }

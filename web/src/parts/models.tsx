@@ -13,6 +13,7 @@ import {
     type Models,
     type Probe,
 } from '../judging';
+import { useMay } from '../session';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
 import { ActionsHead, AskedTable } from './asked';
@@ -40,11 +41,12 @@ export function ConnectOne({ here }: { here?: boolean }): JSX.Element {
 }
 
 export function ModelsPanel({ onReady }: { onReady: () => void }): JSX.Element {
-    const asked = useAsk('models', signal => judging.models(signal));
+    const may = useMay('read', 'all');
+    const asked = useAsk(may === false ? null : 'models', signal => judging.models(signal));
     const { data, again } = asked;
     const [form, setForm] = useState<Model | 'new' | null>(null);
     const [probes, setProbes] = useState<Record<string, Probe | ApiError | 'asking'>>({});
-    useEffect(() => void (data && onReady()), [!data]);
+    useEffect(() => void ((data || may === false) && onReady()), [!data, may]);
     const test = (name: string) => {
         const put = (probe: Probe | ApiError | 'asking') => setProbes(before => ({ ...before, [name]: probe }));
         put('asking');
@@ -70,6 +72,7 @@ export function ModelsPanel({ onReady }: { onReady: () => void }): JSX.Element {
                     </button>
                 )}
             </header>
+            {may === false && <p class="none-yet">Only a token with the scope read, for all collections, sees the connections.</p>}
             <AskedTable
                 asked={asked}
                 none={

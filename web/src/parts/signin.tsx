@@ -1,9 +1,10 @@
 // Before the page of a closed server: one card. The address stays, so that a link that was sent leads on to where it points.
 import type { ComponentChildren, JSX } from 'preact';
 import { useState } from 'preact/hooks';
-import type { ApiError } from '../api';
+import { importCommand, type ApiError } from '../api';
 import { usePlace } from '../router';
-import { askSession, signIn, useSession } from '../session';
+import { askSession, signIn, signOut, useSession, type Session } from '../session';
+import { visible } from '../text';
 import { asApiError, useAsk, useTitle } from '../use';
 import { Field } from './field';
 import { Logo } from './shell';
@@ -13,8 +14,43 @@ export function Gate({ children }: { children: ComponentChildren }): JSX.Element
     const session = useSession();
     const { path } = usePlace();
     useAsk('session', askSession);
-    const open = !session || session.signed_in || path === '/docs' || path.startsWith('/docs/');
-    return open ? <>{children}</> : <SignIn />;
+    const open = !session || path === '/docs' || path.startsWith('/docs/');
+    if (open || session.scopes.includes('read')) return <>{children}</>;
+    return session.signed_in ? <SendsOnly session={session} /> : <SignIn />;
+}
+
+/** A token that puts runs in is not one to look at them with. */
+function SendsOnly({ session }: { session: Session }): JSX.Element {
+    useTitle('This token sends runs');
+    const [error, setError] = useState<ApiError | null>(null);
+    const leave = () => void signOut().catch((e: unknown) => setError(asApiError(e)));
+    return (
+        <main id="main" class="sign-in">
+            <section class="panel sends-only">
+                <Logo />
+                <h1>This token only sends runs</h1>
+                <p>
+                    <b>{visible(session.name ?? '')}</b> puts runs into {session.collections ? 'its collections' : 'every collection'}, and shows
+                    nothing of them. A script sends with it:
+                </p>
+                <pre class="cmd" tabIndex={0}>
+                    {importCommand('COLLECTION')}
+                </pre>
+                <p>To look at runs, sign in with a token that has the scope read.</p>
+                {error && (
+                    <p class="bad" role="alert">
+                        {error.message}
+                    </p>
+                )}
+                <button class="btn btn-main" type="button" onClick={leave}>
+                    Sign in with another token
+                </button>
+                <p class="dim">
+                    <a href="/docs/access">About access</a>
+                </p>
+            </section>
+        </main>
+    );
 }
 
 function SignIn(): JSX.Element {
@@ -61,7 +97,7 @@ function SignIn(): JSX.Element {
                     Sign in
                 </button>
                 <p class="dim">
-                    On the server: <code>telltale token create NAME --scope review</code>. <a href="/docs/access">About access</a>
+                    <a href="/docs/access">About access</a>. On the server: <code>telltale token create NAME --scope review</code>
                 </p>
             </form>
         </main>

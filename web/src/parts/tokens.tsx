@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { access, type Token } from '../access';
 import { api, type ApiError, type Collection } from '../api';
-import { DASH, count, time } from '../format';
+import { DASH, count, num, time } from '../format';
 import { useMay, useSession, type Scope } from '../session';
 import { visible } from '../text';
 import { asApiError, useAsk } from '../use';
@@ -108,13 +108,20 @@ const isOver = (token: Token) => token.expires_at != null && Date.parse(token.ex
 
 function Row({ token, names, revoke }: { token: Token; names: Map<string, string>; revoke: () => void }): JSX.Element {
     const usable = !token.revoked_at && !isOver(token);
+    const limits = [
+        ...(token.rate == null ? [] : [`${count(token.rate, 'request')} a second`]),
+        ...(token.max_upload_mb == null ? [] : [`${num(token.max_upload_mb)} MB an upload`]),
+    ];
     const bound = token.collections?.map(id => names.get(id) ?? id.slice(0, 8));
     return (
         <tr class={usable ? undefined : 'over'}>
             <td>
                 <b class="name">{visible(token.name)}</b> <span class="mono dim">tt_{token.id}</span>
             </td>
-            <td data-l="may">{token.scopes.join(', ')}</td>
+            <td data-l="may">
+                {token.scopes.join(', ')}
+                {limits.length > 0 && <span class="dim">, at most {limits.join(', ')}</span>}
+            </td>
             <td data-l="collections" title={bound?.join(', ')}>
                 {!bound ? 'all' : !bound.length ? 'none (deleted)' : bound.length > 2 ? count(bound.length, 'collection') : visible(bound.join(', '))}
             </td>

@@ -25,6 +25,8 @@ interface Trend {
 interface Trends {
     /** How many runs there are of each model, or day. */
     groups: Map<string, number>;
+    /** Runs that say none. */
+    unsaid: number;
     rows: Trend[];
 }
 
@@ -40,16 +42,19 @@ async function ask(collection: string, by: By, signal: AbortSignal): Promise<Tre
         ),
     ]);
     const groups = new Map<string, number>();
-    for (const [name, n] of all.rows) if (typeof name === 'string' && name) groups.set(name, Number(n));
+    let unsaid = 0;
+    for (const [name, n] of all.rows)
+        if (typeof name === 'string' && name) groups.set(name, Number(n));
+        else unsaid += Number(n);
     const rows = new Map<string, Trend>();
     for (const [behavior, kind, name, n] of found.rows) {
         const key = `${kind} ${behavior}`;
         const row = rows.get(key) ?? { behavior: String(behavior), kind: kind as Kind, runs: 0, by: new Map<string, number>() };
         rows.set(key, row);
         row.runs += Number(n);
-        if (typeof name === 'string') row.by.set(name, Number(n));
+        if (typeof name === 'string' && name) row.by.set(name, Number(n));
     }
-    return { groups, rows: [...rows.values()].sort((a, b) => b.runs - a.runs) };
+    return { groups, unsaid, rows: [...rows.values()].sort((a, b) => b.runs - a.runs) };
 }
 
 export function Trends({
@@ -67,8 +72,9 @@ export function Trends({
     const by: By = chosen === 'day' || (chosen !== 'model' && models < 2) ? 'day' : 'model';
     const { data } = useAsk(`trends ${collection} ${by}`, signal => ask(collection, by, signal));
     const kept = useKept(data && { by, ...data });
-    if (!kept || !kept.rows.length || (!kept.groups.size && models < 2)) return null;
+    if (!kept || !kept.rows.length) return null;
     const rows = kept.rows.slice(0, MOST_ROWS);
+    const Table = kept.by === 'model' ? ByModel : ByDay;
     return (
         <section class="panel trends" aria-label="Findings by model or day">
             <header>
@@ -85,8 +91,25 @@ export function Trends({
                     ))}
                 </div>
             </header>
-            {kept.by === 'model' ? <ByModel groups={kept.groups} rows={rows} href={href} /> : <ByDay groups={kept.groups} rows={rows} href={href} />}
+            {kept.rows.some(row => row.by.size) && <Table groups={kept.groups} rows={rows} href={href} />}
+            <Unsaid {...kept} />
         </section>
+    );
+}
+
+const WORD: Record<By, string> = { model: 'model', day: 'date' };
+
+/** Of how many runs all this tells nothing. */
+function Unsaid({ by, groups, unsaid, rows }: Trends & { by: By }): JSX.Element | null {
+    if (!groups.size) return <p class="none-yet">No run has a {WORD[by]}.</p>;
+    const said = [...groups.values()].reduce((sum, n) => sum + n, 0);
+    const none = !rows.some(row => row.by.size);
+    if (!none && !unsaid) return null;
+    return (
+        <p class="none-yet">
+            {none && `Nothing was found in the ${count(said, 'run')} with a ${WORD[by]}. `}
+            {unsaid > 0 && `${num(unsaid)} of ${count(said + unsaid, 'run')} ${unsaid === 1 ? 'has' : 'have'} no ${WORD[by]}.`}
+        </p>
     );
 }
 
@@ -107,7 +130,7 @@ function Name({ row, href }: { row: Trend; href: Href }): JSX.Element {
 
 function ByModel({ groups, rows, href }: { groups: Map<string, number>; rows: Trend[]; href: Href }): JSX.Element {
     const models = [...groups].sort((a, b) => b[1] - a[1]).slice(0, MOST_MODELS);
-    const most = Math.max(...rows.flatMap(row => models.map(([model, n]) => (row.by.get(model) ?? 0) / n)), 0.001);
+    const most = Math.max(...rows.flatMap(row => models.map(([model, n]) => (row.by.get(model) ?? 0) / n)));
     return (
         <div class="scroll" tabIndex={0} role="region" aria-label="Findings by model, as a table">
             <table class="grid-t">
@@ -138,7 +161,7 @@ function ByModel({ groups, rows, href }: { groups: Map<string, number>; rows: Tr
                                             <span class="dim">0</span>
                                         )}
                                         <svg viewBox="0 0 100 6" preserveAspectRatio="none" aria-hidden="true">
-                                            <rect class="v" width={(found / n / most) * 100} height="6" />
+                                            <rect class="v" width={(found / n / (most || 1)) * 100} height="6" />
                                         </svg>
                                     </td>
                                 );
@@ -155,7 +178,6 @@ function ByModel({ groups, rows, href }: { groups: Map<string, number>; rows: Tr
 
 function ByDay({ groups, rows, href }: { groups: Map<string, number>; rows: Trend[]; href: Href }): JSX.Element {
     const days = [...groups].sort((a, b) => (a[0] < b[0] ? -1 : 1)).slice(-MOST_DAYS);
-    if (!days.length) return <p class="none-yet">No run says when it began.</p>;
     const first = days[0]![0];
     const last = days[days.length - 1]![0];
     const width = 100 / days.length;
@@ -177,7 +199,8 @@ function ByDay({ groups, rows, href }: { groups: Map<string, number>; rows: Tren
                 <tbody>
                     {rows.map(row => {
                         const shares = days.map(([day, n]) => (row.by.get(day) ?? 0) / n);
-                        const most = Math.max(...shares, 0.001);
+                        const most = Math.max(...shares);
+                        const height = (share: number) => (share / (most || 1)) * 21;
                         return (
                             <tr key={row.kind + row.behavior}>
                                 <Name row={row} href={href} />
@@ -189,7 +212,7 @@ function ByDay({ groups, rows, href }: { groups: Map<string, number>; rows: Tren
                                         aria-label={`${row.behavior}: ${percent(shares[0])} % of the runs of ${first}, ${percent(shares[shares.length - 1])} % of ${last}, at most ${percent(most)} %`}
                                     >
                                         {shares.map((share, i) => (
-                                            <rect key={i} x={i * width + width * 0.1} width={width * 0.8} y={22 - (share / most) * 21} height={(share / most) * 21}>
+                                            <rect key={i} x={i * width + width * 0.1} width={width * 0.8} y={22 - height(share)} height={height(share)}>
                                                 <title>{`${days[i]![0]}: ${percent(share)} %, ${num(row.by.get(days[i]![0]) ?? 0)} of ${count(days[i]![1], 'run')}`}</title>
                                             </rect>
                                         ))}
