@@ -5,21 +5,13 @@
 set -u
 cd "$(dirname "$0")/../.."
 O=$(realpath "$1")
-passed=0
-failed=0
-check() {
-	what=$1
-	shift
-	if said=$("$@" 2>&1); then passed=$((passed + 1)); else failed=$((failed + 1)); printf 'FAILED %s\n%s\n' "$what" "$said" | tail -n 30; fi
-}
-[ "$(id -u)" = 0 ] || { echo "NOT RUN: make test-deb wants to be root: it makes a root of its own"; exit 1; }
+. tests/deploy/base.sh
 
 package=$(sh deploy/deb.sh "$O") || exit 1
 newer=$(VERSION=99.0 sh deploy/deb.sh "$O") || exit 1
 check "two builds give the same bytes" sh -c 'cp "$1" "$1.first" && sh deploy/deb.sh "$2" >/dev/null && cmp "$1" "$1.first"; s=$?; rm -f "$1.first"; exit $s' sh "$package" "$O"
 check "lintian has nothing to say" sh -c 'out=$(lintian --allow-root "$1") && [ -z "$out" ] || { echo "$out"; exit 1; }' sh "$package"
 
-. tests/deploy/base.sh
 root=$O/deb-root
 rm -rf "$root"
 cp -a "$base" "$root"

@@ -5,14 +5,6 @@
 set -u
 cd "$(dirname "$0")/../.."
 O=$(realpath "$1")
-passed=0
-failed=0
-check() {
-	what=$1
-	shift
-	if said=$("$@" 2>&1); then passed=$((passed + 1)); else failed=$((failed + 1)); printf 'FAILED %s\n%s\n' "$what" "$said" | tail -n 30; fi
-}
-[ "$(id -u)" = 0 ] || { echo "NOT RUN: make test-image wants to be root: it makes roots of its own"; exit 1; }
 . tests/deploy/base.sh
 
 debian=docker.io/library/debian:bookworm-slim
