@@ -61,6 +61,8 @@ struct stmt *db_prepare(struct db *db, const char *sql, struct err *e);
 enum step { STEP_ERROR, STEP_ROW, STEP_DONE };
 /* STEP_DONE and STEP_ERROR give the statement back. */
 enum step stmt_step(struct stmt *q, struct err *e);
+/* The first row's first column, an integer; the statement is given back. STEP_DONE: there is no row, and *out is as it was. */
+enum step stmt_int(struct stmt *q, int64_t *out, struct err *e);
 /* Steps to the end, past any rows. */
 bool stmt_run(struct stmt *q, struct err *e);
 /* Gives back a statement that has rows left. */

@@ -31,11 +31,7 @@ static int64_t latest(void)
 static bool ask(struct db *db, const char *sql, int64_t *out, struct err *e)
 {
     struct stmt *q = db_prepare(db, sql, e);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *out = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, out, e) == STEP_ROW;
 }
 
 /* The version of the database; refuses what is not ours and what is ahead of us. */
