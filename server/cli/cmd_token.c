@@ -16,7 +16,7 @@
 static const struct column token_columns[] = {
     {"id", "id", 0, false}, {"name", "name", 32, false}, {"state", "state", 0, false}, {"scopes", "scopes", 28, false}, {"collections", "collections", 40, false},
     {"made", "created_at", CSV_ONLY, false}, {"by", "made_by", 20, false}, {"expires", "expires_at", 20, false}, {"used", "used_at", 20, false},
-    {"revoked", "revoked_at", 20, false}, {"rate", "rate", CSV_ONLY, true}, {"max upload (MB)", "max_upload_mb", CSV_ONLY, true}, {0},
+    {"revoked", "revoked_at", 20, false}, {"rate", "rate", 0, true}, {"max upload (MB)", "max_upload_mb", 0, true}, {0},
 };
 
 static void number(struct jsonw *j, const char *name, int64_t n)
