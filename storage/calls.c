@@ -20,12 +20,8 @@ bool judge_job_find(struct store *s, struct slice job, int64_t *n, struct err *e
 {
     struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1", e);
     bind_text(q, job);
-    enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(job));
-    *n = take_int(q);
-    stmt_reset(q);
-    return true;
+    enum step step = stmt_int(q, n, e);
+    return step == STEP_ROW || (step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(job)));
 }
 
 bool judge_job_open(struct store *s, struct slice job, int64_t *n, struct err *e)

@@ -40,11 +40,7 @@ bool check_query(struct check *c, const char *sql, struct err *e)
 bool check_number(struct store *s, const char *sql, int64_t *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, sql, e);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *out = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, out, e) == STEP_ROW;
 }
 
 /* ---- pages ----------------------------------------------------------------------------------------------------------- */

@@ -15,13 +15,9 @@ bool collection_find(struct store *s, struct slice id_or_name, int64_t *n, struc
 {
     struct stmt *q = db_prepare(s->db, "SELECT n FROM collection WHERE id = $1 OR name = $1 ORDER BY id = $1 DESC LIMIT 1", e);
     bind_text(q, id_or_name);
-    enum step step = stmt_step(q, e);
+    enum step step = stmt_int(q, n, e);
     if (step == STEP_ERROR)
         return false;
-    if (step == STEP_ROW) {
-        *n = take_int(q);
-        stmt_reset(q);
-    }
     return (step == STEP_ROW && store_sees(s, *n)) || err_set(e, ERR_NOT_FOUND, "there is no collection \"%.*s\"", SLICE_ARG(id_or_name));
 }
 

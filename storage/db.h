@@ -26,6 +26,9 @@
 struct db;
 struct stmt;
 
+/* "TELL": what `file` and other programs know the database by. Set by the first migration. */
+enum { DB_APPLICATION_ID = 0x54454c4c };
+
 /* ":memory:" is a database of this connection alone. With `write` the file is made where it is missing. */
 bool db_open(const char *path, bool write, struct db **out, struct err *e);
 void db_close(struct db *db);
@@ -61,6 +64,8 @@ struct stmt *db_prepare(struct db *db, const char *sql, struct err *e);
 enum step { STEP_ERROR, STEP_ROW, STEP_DONE };
 /* STEP_DONE and STEP_ERROR give the statement back. */
 enum step stmt_step(struct stmt *q, struct err *e);
+/* The first row's first column, an integer; the statement is given back. STEP_DONE: there is no row, and *out is as it was. */
+enum step stmt_int(struct stmt *q, int64_t *out, struct err *e);
 /* Steps to the end, past any rows. */
 bool stmt_run(struct stmt *q, struct err *e);
 /* Gives back a statement that has rows left. */

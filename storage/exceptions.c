@@ -256,10 +256,9 @@ static bool check(const struct exception_row *row, struct except **out, struct e
 static bool has_room(struct store *s, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT count(*) FROM exception", e);
-    if (stmt_step(q, e) != STEP_ROW)
+    int64_t n;
+    if (stmt_int(q, &n, e) != STEP_ROW)
         return false;
-    int64_t n = take_int(q);
-    stmt_reset(q);
     return n < EXCEPTIONS_MAX || err_set(e, ERR_LIMIT, "there are %d exceptions, as many as are kept; take some back, or change the rule", EXCEPTIONS_MAX);
 }
 
@@ -276,10 +275,8 @@ static bool find(struct store *s, struct slice id, int64_t *n, struct err *e)
     struct stmt *q = db_prepare(s->db, "SELECT n FROM exception WHERE id = $1 AND ($2 OR mine(collection))", e);
     bind_text(q, id);
     bind_int(q, !store_is_bound(s)); /* one that holds everywhere is nobody's in particular */
-    enum step step = stmt_step(q, e);
-    *n = step == STEP_ROW ? take_int(q) : 0;
-    stmt_reset(q);
-    return step != STEP_ERROR;
+    *n = 0;
+    return stmt_int(q, n, e) != STEP_ERROR;
 }
 
 static bool insert(struct store *s, const struct exception_row *row, int64_t collection, struct slice id, struct err *e)

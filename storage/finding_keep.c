@@ -12,11 +12,10 @@ static bool find_message(struct store *s, int64_t run, const struct evidence *ev
     struct stmt *q = db_prepare(s->db, "SELECT first + $1 FROM transcript WHERE id = $2 AND $1 < messages", e);
     bind_int(q, ev->message);
     bind_int(q, child_id(run, ev->transcript));
-    enum step step = stmt_step(q, e);
+    int64_t place;
+    enum step step = stmt_int(q, &place, e);
     if (step != STEP_ROW)
         return step == STEP_DONE;
-    int64_t place = take_int(q);
-    stmt_reset(q);
     return messages_load(s, run, place, 1, a, out, e);
 }
 

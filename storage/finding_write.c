@@ -503,11 +503,10 @@ bool findings_forget_run(struct store *s, int64_t run, struct err *e)
     for (;;) { /* one at a time: each takes away the rows that named it */
         struct stmt *q = db_prepare(s->db, "SELECT id >> 26 FROM span WHERE run = $1 LIMIT 1", e);
         bind_int(q, run);
-        enum step step = stmt_step(q, e);
+        int64_t key;
+        enum step step = stmt_int(q, &key, e);
         if (step != STEP_ROW)
             return step == STEP_DONE;
-        int64_t key = take_int(q);
-        stmt_reset(q);
         if (!forget_in(s, key, run, e))
             return false;
     }

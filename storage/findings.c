@@ -55,11 +55,10 @@ static bool find_and_load(struct store *s, struct slice id, struct arena *a, str
 {
     struct stmt *q = db_prepare(s->db, "SELECT n FROM finding WHERE id = $1 AND mine(collection)", e);
     bind_text(q, id);
-    enum step step = stmt_step(q, e);
+    int64_t n;
+    enum step step = stmt_int(q, &n, e);
     if (step != STEP_ROW)
         return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no finding \"%.*s\"", SLICE_ARG(id));
-    int64_t n = take_int(q);
-    stmt_reset(q);
     return finding_row_load(s, n, a, out, e);
 }
 

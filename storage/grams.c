@@ -322,11 +322,10 @@ bool grams_reword(struct store *s, int64_t block, const struct slice *texts, siz
         grams_mark(texts[i], bits);
     struct stmt *q = db_prepare(s->db, "SELECT id FROM gram_segment WHERE $1 BETWEEN first AND last", e);
     bind_int(q, block);
-    enum step step = stmt_step(q, e);
+    int64_t id;
+    enum step step = stmt_int(q, &id, e);
     if (step != STEP_ROW)
         return step == STEP_DONE;
-    int64_t id = take_int(q);
-    stmt_reset(q);
     return reword_segment(s, id, block, bits, e);
 }
 

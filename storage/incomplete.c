@@ -141,11 +141,7 @@ static bool read_total(struct store *s, const struct range *range, int64_t *tota
 {
     struct stmt *q = db_prepare(s->db, "SELECT count(*)" WHERE, e);
     bind_range(q, range);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *total = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, total, e) == STEP_ROW;
 }
 
 static bool load_page(struct store *s, const struct filter *f, const struct page *page, struct arena *a, struct incomplete_rows *out,

@@ -66,12 +66,8 @@ static bool find(struct store *s, struct slice id, int64_t *n, struct err *e)
     struct stmt *q = db_prepare(s->db, "SELECT n FROM job WHERE id = $1 AND ($2 OR mine((SELECT n FROM collection WHERE id = job.collection)))", e);
     bind_text(q, id);
     bind_int(q, !store_is_bound(s));
-    enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(id));
-    *n = take_int(q);
-    stmt_reset(q);
-    return true;
+    enum step step = stmt_int(q, n, e);
+    return step == STEP_ROW || (step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no job \"%.*s\"", SLICE_ARG(id)));
 }
 
 static bool find_and_load(struct store *s, struct slice id, struct arena *a, struct job_row *out, struct err *e)
@@ -342,10 +338,10 @@ static bool is_build(struct store *s, int64_t n, bool *build, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT kind = 'build' FROM job WHERE n = $1", e);
     bind_int(q, n);
-    if (stmt_step(q, e) != STEP_ROW)
+    int64_t is;
+    if (stmt_int(q, &is, e) != STEP_ROW)
         return false;
-    *build = take_int(q);
-    stmt_reset(q);
+    *build = is;
     return true;
 }
 

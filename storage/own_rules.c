@@ -32,11 +32,7 @@ static bool take_rows(struct stmt *q, struct arena *a, struct own_rule_rows *out
 static bool read_stamp(struct store *s, int64_t *stamp, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT coalesce(max(n), 0) FROM own_rule", e);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *stamp = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, stamp, e) == STEP_ROW;
 }
 
 bool store_own_rules_stamp(struct store *s, int64_t *stamp, struct err *e)

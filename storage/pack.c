@@ -278,11 +278,7 @@ bool pack_settle(struct pack *p, struct err *e)
     for (int i = 0; i < 2; i++)
         close_block(p, &p->filling[i]);
     struct stmt *q = db_prepare(p->store->db, "SELECT coalesce(max(seq), 0) + 1 FROM sqlite_sequence WHERE name = 'block'", e);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    p->first_block = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, &p->first_block, e) == STEP_ROW;
 }
 
 int64_t pack_text(struct pack *p, int64_t waiting)

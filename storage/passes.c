@@ -47,11 +47,7 @@ void passes_changed(struct store *s)
 bool store_commits(struct store *s, int64_t *out, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "PRAGMA data_version", e);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *out = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, out, e) == STEP_ROW;
 }
 
 /* ---- reading them ---------------------------------------------------------------------------------------------------- */

@@ -200,11 +200,7 @@ static bool next_due(struct store *s, int64_t collection, int64_t *due, struct e
         "SELECT coalesce(min(due), 0) FROM piece_group WHERE collection = $1 AND due IS NOT NULL AND attempts < $2", e);
     bind_int(q, collection);
     bind_int(q, ATTEMPTS_MAX);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *due = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, due, e) == STEP_ROW;
 }
 
 /* Each collection has one job that builds; it goes back to the queue when there is something to do, to begin `earliest` then. One that
@@ -271,11 +267,7 @@ static bool next_collection(struct store *s, int64_t last, int64_t *next, struct
         "SELECT coalesce(min(collection), 0) FROM piece_group WHERE collection > $1 AND due IS NOT NULL AND attempts < $2", e);
     bind_int(q, last);
     bind_int(q, ATTEMPTS_MAX);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *next = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, next, e) == STEP_ROW;
 }
 
 bool pieces_wake_all(struct store *s, struct err *e)

@@ -475,11 +475,7 @@ static bool subject_of(struct put *p, int64_t run, struct subject *out, struct e
     *out = (struct subject){.collection = p->collection, .run = run};
     struct stmt *q = db_prepare(p->store->db, "SELECT coalesce(task, 0) FROM run WHERE n = $1", e);
     bind_int(q, run);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    out->task = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, &out->task, e) == STEP_ROW;
 }
 
 /* What is said of a run that is here as it stands: labels, and what judges said and found. */

@@ -102,11 +102,7 @@ static bool next_version(struct store *s, struct slice name, int64_t *out, struc
 {
     struct stmt *q = db_prepare(s->db, "SELECT coalesce(max(version), 0) + 1 FROM rubric WHERE name = $1", e);
     bind_text(q, name);
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *out = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, out, e) == STEP_ROW;
 }
 
 static bool put(struct store *s, const struct rubric_row *row, int64_t base, struct arena *a, struct rubric_row *out, bool *added, struct err *e)

@@ -12,12 +12,8 @@ bool run_find(struct store *s, struct slice id, int64_t *n, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT n FROM run WHERE id = $1 AND mine(collection)", e);
     bind_text(q, id);
-    enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no run \"%.*s\"", SLICE_ARG(id));
-    *n = take_int(q);
-    stmt_reset(q);
-    return true;
+    enum step step = stmt_int(q, n, e);
+    return step == STEP_ROW || (step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "there is no run \"%.*s\"", SLICE_ARG(id)));
 }
 
 /* ---- one row --------------------------------------------------------------------------------------------------------- */
@@ -135,11 +131,10 @@ static bool load_first_finding(struct store *s, int64_t n, struct arena *a, stru
     struct stmt *q = db_prepare(s->db,
         "SELECT n FROM finding WHERE run = $1 AND status <> 2 ORDER BY severity DESC, confidence DESC, n LIMIT 1", e);
     bind_int(q, n);
-    enum step step = stmt_step(q, e);
+    int64_t finding;
+    enum step step = stmt_int(q, &finding, e);
     if (step != STEP_ROW)
         return step == STEP_DONE;
-    int64_t finding = take_int(q);
-    stmt_reset(q);
     if (!finding_load(s, finding, a, &out->first, e))
         return false;
     out->has_first = true;

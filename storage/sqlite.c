@@ -534,6 +534,16 @@ enum step stmt_step(struct stmt *q, struct err *e)
     return rc == SQLITE_DONE ? STEP_DONE : STEP_ERROR;
 }
 
+enum step stmt_int(struct stmt *q, int64_t *out, struct err *e)
+{
+    enum step step = stmt_step(q, e);
+    if (step == STEP_ROW) {
+        *out = take_int(q);
+        stmt_reset(q);
+    }
+    return step;
+}
+
 bool stmt_run(struct stmt *q, struct err *e)
 {
     enum step step;

@@ -463,12 +463,8 @@ static bool load_version(struct store *s, struct slice collection, int64_t *out,
 {
     struct stmt *q = db_prepare(s->db, "SELECT version FROM collection WHERE id = $1", e);
     bind_text(q, collection);
-    enum step step = stmt_step(q, e);
-    if (step != STEP_ROW)
-        return step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "the collection was deleted");
-    *out = take_int(q);
-    stmt_reset(q);
-    return true;
+    enum step step = stmt_int(q, out, e);
+    return step == STEP_ROW || (step == STEP_DONE && err_set(e, ERR_NOT_FOUND, "the collection was deleted"));
 }
 
 bool store_version(struct store *s, struct slice collection, int64_t *out, struct err *e)

@@ -108,11 +108,10 @@ static bool load_best(struct store *s, int64_t n, struct arena *a, struct task_r
     struct stmt *q = db_prepare(s->db,
         "SELECT n FROM finding WHERE task = $1 AND status <> 2 ORDER BY scope DESC, severity DESC, status DESC, confidence DESC, n LIMIT 1", e);
     bind_int(q, n);
-    enum step step = stmt_step(q, e);
+    int64_t finding;
+    enum step step = stmt_int(q, &finding, e);
     if (step != STEP_ROW)
         return step == STEP_DONE;
-    int64_t finding = take_int(q);
-    stmt_reset(q);
     out->has_best = true;
     return finding_row_load(s, finding, a, &out->best, e);
 }

@@ -91,11 +91,7 @@ static bool count_usable(struct store *s, int64_t *n, struct err *e)
 {
     struct stmt *q = db_prepare(s->db, "SELECT count(*) FROM token WHERE revoked_at IS NULL AND coalesce(expires_at, $1 + 1) > $1", e);
     bind_int(q, clock_now_us());
-    if (stmt_step(q, e) != STEP_ROW)
-        return false;
-    *n = take_int(q);
-    stmt_reset(q);
-    return true;
+    return stmt_int(q, n, e) == STEP_ROW;
 }
 
 /* Tokens are counted before the key is looked for: whoever makes the first one makes its key before. */

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/jsonw.h"
 #include "base/version.h"
 #include "detect/rulebook.h"
 #include "storage/access.h"
@@ -112,15 +113,20 @@ struct column {
     bool right;
 };
 
-/* Writes rows as --output says; each is the JSON text of one object. */
+/* Writes rows as --output says. */
 struct rows {
     enum output output;
     const struct column *columns; /* ends with a NULL title */
     size_t count;
     json_t *held;                 /* a table's rows, until its widths are known */
+    struct str text;              /* of the row under way */
+    struct jsonw writer;          /* of that text */
 };
 struct rows rows_start(const struct cli *cli, const struct column *columns);
-void rows_add(struct rows *rows, struct slice object);
+/* A row is one object of JSON: it is written between these two, or there already. */
+struct jsonw *rows_next(struct rows *rows);
+void rows_add(struct rows *rows);
+void rows_add_text(struct rows *rows, struct slice object);
 /* `more`: further members of the one object that --json prints ('"a":1'), or absent. */
 void rows_end(struct rows *rows, struct slice more);
 void rows_drop(struct rows *rows); /* instead, where an error comes before their end */

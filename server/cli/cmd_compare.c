@@ -66,7 +66,7 @@ static bool print_rows(struct cli *cli, struct slice text, struct err *e)
         char *one = json_dumps(row, JSON_COMPACT);
         if (!one)
             abort();
-        rows_add(&rows, slice_str(one));
+        rows_add_text(&rows, slice_str(one));
         free(one);
     }
     if (cli->output != OUTPUT_TABLE || rows.count)
@@ -109,7 +109,7 @@ static void add_step(struct rows *rows, json_t *row, bool parts)
     char *one = json_dumps(row, JSON_COMPACT);
     if (!one)
         abort();
-    rows_add(rows, slice_str(one));
+    rows_add_text(rows, slice_str(one));
     free(one);
 }
 

@@ -4,36 +4,30 @@
 
 #include <stdio.h>
 
-enum { ROW_BYTES = 1 << 16 };
-
 static void print_pages(struct cli *cli)
 {
     static const struct column columns[] = {{"page", "name", 0, false}, {"group", "group", 0, false}, {"what it says", "summary", 90, false}, {0}};
     struct rows rows = rows_start(cli, columns);
-    struct str text = STR_INIT(ROW_BYTES);
     for (const struct docs_page *page = docs_pages; page->name; page++) {
         struct slice body;
         if (!docs_text(slice_str(page->name), &body, NULL))
             continue;
-        str_reset(&text);
-        struct jsonw j = jsonw_to(&text);
-        jsonw_object(&j);
-        jsonw_kstrz(&j, "name", page->name);
-        jsonw_kstrz(&j, "group", page->group);
-        jsonw_kstr(&j, "title", docs_title(body));
-        jsonw_kstr(&j, "summary", docs_summary(body, &cli->arena));
-        jsonw_end(&j);
-        rows_add(&rows, str_slice(&text));
+        struct jsonw *j = rows_next(&rows);
+        jsonw_object(j);
+        jsonw_kstrz(j, "name", page->name);
+        jsonw_kstrz(j, "group", page->group);
+        jsonw_kstr(j, "title", docs_title(body));
+        jsonw_kstr(j, "summary", docs_summary(body, &cli->arena));
+        jsonw_end(j);
+        rows_add(&rows);
     }
     rows_end(&rows, SLICE_NONE);
-    str_free(&text);
 }
 
 static void find(struct cli *cli, const char *words)
 {
     static const struct column columns[] = {{"page", "name", 0, false}, {"under", "heading", 40, false}, {"line", "line", 0, false}, {0}};
     struct rows rows = rows_start(cli, columns);
-    struct str text = STR_INIT(ROW_BYTES);
     for (const struct docs_page *page = docs_pages; page->name; page++) {
         struct slice body;
         struct docs_hit hits[DOCS_HITS];
@@ -41,18 +35,16 @@ static void find(struct cli *cli, const char *words)
         if (docs_text(slice_str(page->name), &body, NULL))
             docs_find(body, slice_str(words), hits, &n);
         for (size_t i = 0; i < n && i < DOCS_HITS; i++) {
-            str_reset(&text);
-            struct jsonw j = jsonw_to(&text);
-            jsonw_object(&j);
-            jsonw_kstrz(&j, "name", page->name);
-            jsonw_kstr(&j, "heading", hits[i].heading);
-            jsonw_kstr(&j, "line", hits[i].line);
-            jsonw_end(&j);
-            rows_add(&rows, str_slice(&text));
+            struct jsonw *j = rows_next(&rows);
+            jsonw_object(j);
+            jsonw_kstrz(j, "name", page->name);
+            jsonw_kstr(j, "heading", hits[i].heading);
+            jsonw_kstr(j, "line", hits[i].line);
+            jsonw_end(j);
+            rows_add(&rows);
         }
     }
     rows_end(&rows, SLICE_NONE);
-    str_free(&text);
 }
 
 int cmd_docs(struct cli *cli)

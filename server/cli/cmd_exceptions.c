@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROW_BYTES = 4 << 20 };
-
 /* Who reviews: --reviewer, else $USER; absent: nobody is named. */
 static struct slice reviewer(const struct cli *cli)
 {
@@ -71,15 +69,11 @@ static bool collection_of(struct cli *cli, struct store *store, struct slice *id
 static void print_rows(struct cli *cli, const struct exception_row *items, size_t n)
 {
     struct rows rows = rows_start(cli, columns);
-    struct str text = STR_INIT(ROW_BYTES);
     for (size_t i = 0; i < n; i++) {
-        str_reset(&text);
-        struct jsonw j = jsonw_to(&text);
-        view_exception(&j, &items[i]);
-        rows_add(&rows, str_slice(&text));
+        view_exception(rows_next(&rows), &items[i]);
+        rows_add(&rows);
     }
     rows_end(&rows, SLICE_NONE);
-    str_free(&text);
 }
 
 static bool list(struct cli *cli, struct store *store, struct err *e)

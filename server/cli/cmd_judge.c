@@ -157,7 +157,6 @@ static int list(struct cli *cli)
     struct store *store;
     struct rubric_rows page_rows;
     struct page page = {.limit = 500};
-    struct str text = STR_INIT(TEXT_BYTES);
     bool ok = judge_open(cli, &store, &e);
     struct rows rows = {0};
     if (ok)
@@ -165,10 +164,8 @@ static int list(struct cli *cli)
     for (bool more = ok; more; more = ok && page.after.ptr) {
         ok = store_rubrics(store, cli->nargs > 1 ? slice_str(cli->args[1]) : SLICE_NONE, &page, &cli->arena, &page_rows, &e);
         for (size_t i = 0; ok && i < page_rows.n; i++) {
-            struct jsonw j = jsonw_to(&text);
-            view_rubric_row(&j, &page_rows.items[i]);
-            rows_add(&rows, str_slice(&text));
-            str_reset(&text);
+            view_rubric_row(rows_next(&rows), &page_rows.items[i]);
+            rows_add(&rows);
         }
         page.after = ok ? page_rows.end.next : SLICE_NONE;
     }
@@ -176,7 +173,6 @@ static int list(struct cli *cli)
         rows_end(&rows, SLICE_NONE);
     else
         rows_drop(&rows);
-    str_free(&text);
     store_close(store);
     return ok ? 0 : cli_fail(&e);
 }
@@ -213,16 +209,16 @@ static int show_rubric(struct cli *cli)
 
 static void add_model(struct cli *cli, struct rows *rows, const struct models *models, size_t i)
 {
-    struct str text = STR_INIT(TEXT_BYTES);
-    model_write(&text, &models->items[i].model, models->items[i].origin);
-    if (text.len && text.ptr[text.len - 1] == '}') {
-        text.len--;
-        str_printf(&text, ",\"key_there\":%s,\"default\":%s}",
+    rows_next(rows);
+    struct str *text = &rows->text;
+    model_write(text, &models->items[i].model, models->items[i].origin);
+    if (text->len && text->ptr[text->len - 1] == '}') {
+        text->len--;
+        str_printf(text, ",\"key_there\":%s,\"default\":%s}",
                    !models->items[i].model.key.ptr ? "null" : models_key_is_there(models, &models->items[i].model, &cli->arena) ? "true" : "false",
                    slice_eq(models->items[i].model.name, models->fallback) ? "true" : "false");
     }
-    rows_add(rows, str_slice(&text));
-    str_free(&text);
+    rows_add(rows);
 }
 
 static int list_models(struct cli *cli)
@@ -320,19 +316,16 @@ static bool list_jobs(struct cli *cli, struct store *store, struct err *e)
     struct rows rows = rows_start(cli, columns);
     struct page page = {.limit = 500};
     struct job_rows jobs;
-    struct str text = STR_INIT(TEXT_BYTES);
     bool ok = true;
     for (bool more = true; more; more = ok && page.after.ptr) {
         ok = store_jobs(store, SLICE_NONE, &page, &cli->arena, &jobs, e);
         for (size_t i = 0; ok && i < jobs.n; i++) {
             if (!is_judging(&jobs.items[i]))
                 continue;
-            struct jsonw j = jsonw_to(&text);
-            str_reset(&text);
-            view_job(&j, &jobs.items[i]);
-            text.len--; /* one member more */
-            add_now(&text, &jobs.items[i]);
-            rows_add(&rows, str_slice(&text));
+            view_job(rows_next(&rows), &jobs.items[i]);
+            rows.text.len--; /* one member more */
+            add_now(&rows.text, &jobs.items[i]);
+            rows_add(&rows);
         }
         page.after = ok ? jobs.end.next : SLICE_NONE;
     }
@@ -340,7 +333,6 @@ static bool list_jobs(struct cli *cli, struct store *store, struct err *e)
         rows_end(&rows, SLICE_NONE);
     else
         rows_drop(&rows);
-    str_free(&text);
     return ok;
 }
 

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TEXT_MAX = 256 << 20, ROW_BYTES = 4 << 20, ENOUGH = 5 /* clear labels, for a behaviour to count in the mean */ };
+enum { TEXT_MAX = 256 << 20, ENOUGH = 5 /* clear labels, for a behaviour to count in the mean */ };
 
 static bool collection_of(struct cli *cli, struct store *store, struct slice *id, struct err *e)
 {
@@ -29,23 +29,19 @@ static bool sets(struct cli *cli, struct err *e)
     struct store *store = NULL;
     struct slice collection = SLICE_NONE;
     struct label_sets list = {0};
-    struct str text = STR_INIT(ROW_BYTES);
     bool ok = cli_open(cli, STORE_READ, &store, e) && (!cli_option(cli, "collection") || collection_of(cli, store, &collection, e)) &&
               store_label_sets(store, collection, &cli->arena, &list, e);
     struct rows rows = {0};
     if (ok)
         rows = rows_start(cli, columns);
     for (size_t i = 0; i < list.n; i++) {
-        str_reset(&text);
-        struct jsonw j = jsonw_to(&text);
-        view_label_set(&j, &list.items[i]);
-        rows_add(&rows, str_slice(&text));
+        view_label_set(rows_next(&rows), &list.items[i]);
+        rows_add(&rows);
     }
     if (ok)
         rows_end(&rows, SLICE_NONE);
     else
         rows_drop(&rows);
-    str_free(&text);
     store_close(store);
     return ok;
 }
@@ -77,7 +73,7 @@ static bool read_file(const char *path, struct str *out, struct err *e)
 static void say_done(const struct cli *cli, const char *path, const struct labels_done *done)
 {
     if (cli->output == OUTPUT_JSON || cli->output == OUTPUT_JSONL) {
-        struct str text = STR_INIT(ROW_BYTES);
+        struct str text = STR_INIT(TEXT_MAX);
         struct jsonw j = jsonw_to(&text);
         view_labels_done(&j, done);
         printf("%.*s\n", SLICE_ARG(str_slice(&text)));
@@ -168,31 +164,29 @@ static void kestimate(struct jsonw *j, const char *key, struct estimate x)
 }
 
 /* Of the value that is looked for; of a field without one, of them all together. */
-static void score_row(struct str *out, struct slice name, const struct compared *c)
+static void score_row(struct jsonw *j, struct slice name, const struct compared *c)
 {
     static const struct class_score none = {
         .precision = {NAN, NAN, NAN}, .recall = {NAN, NAN, NAN}, .f1 = {NAN, NAN, NAN}, .always = {NAN, NAN, NAN}};
     const struct class_score *is = c->of_positive ? c->of_positive : &none;
-    str_reset(out);
-    struct jsonw j = jsonw_to(out);
-    jsonw_object(&j);
-    jsonw_kstr(&j, "measured", name);
-    jsonw_kint(&j, "n", (int64_t)c->confusion.n);
-    jsonw_kstr(&j, "positive", c->positive);
-    jsonw_kint(&j, "labelled", (int64_t)is->reference);
-    jsonw_kint(&j, "tp", (int64_t)is->both);
-    jsonw_kint(&j, "fp", (int64_t)(is->measured - is->both));
-    jsonw_kint(&j, "fn", (int64_t)(is->reference - is->both));
-    kestimate(&j, "precision", is->precision);
-    kestimate(&j, "recall", is->recall);
-    kestimate(&j, "f1", c->of_positive ? is->f1 : c->figures.macro_f1);
-    kestimate(&j, "kappa", c->figures.kappa);
-    kestimate(&j, "accuracy", c->figures.accuracy);
-    jsonw_knum(&j, "constant_f1", is->always.f1);
-    jsonw_knum(&j, "constant_accuracy", c->figures.constant_accuracy);
-    jsonw_kint(&j, "undecided", (int64_t)c->undecided);
-    jsonw_kint(&j, "failed", (int64_t)c->failed);
-    jsonw_end(&j);
+    jsonw_object(j);
+    jsonw_kstr(j, "measured", name);
+    jsonw_kint(j, "n", (int64_t)c->confusion.n);
+    jsonw_kstr(j, "positive", c->positive);
+    jsonw_kint(j, "labelled", (int64_t)is->reference);
+    jsonw_kint(j, "tp", (int64_t)is->both);
+    jsonw_kint(j, "fp", (int64_t)(is->measured - is->both));
+    jsonw_kint(j, "fn", (int64_t)(is->reference - is->both));
+    kestimate(j, "precision", is->precision);
+    kestimate(j, "recall", is->recall);
+    kestimate(j, "f1", c->of_positive ? is->f1 : c->figures.macro_f1);
+    kestimate(j, "kappa", c->figures.kappa);
+    kestimate(j, "accuracy", c->figures.accuracy);
+    jsonw_knum(j, "constant_f1", is->always.f1);
+    jsonw_knum(j, "constant_accuracy", c->figures.constant_accuracy);
+    jsonw_kint(j, "undecided", (int64_t)c->undecided);
+    jsonw_kint(j, "failed", (int64_t)c->failed);
+    jsonw_end(j);
 }
 
 struct mean { double sum; size_t n; };
@@ -201,17 +195,15 @@ static bool score_one(struct store *store, struct agreement_ask *ask, struct sli
 {
     struct arena a = {0};
     struct compared c;
-    struct str text = STR_INIT(ROW_BYTES);
     bool ok = agreement_compare(store, ask, &a, &c, e);
     if (ok) {
-        score_row(&text, name, &c);
-        rows_add(rows, str_slice(&text));
+        score_row(rows_next(rows), name, &c);
+        rows_add(rows);
         if (c.of_positive && c.of_positive->reference >= ENOUGH) {
             mean->sum += c.of_positive->f1.value;
             mean->n++;
         }
     }
-    str_free(&text);
     arena_free(&a);
     return ok;
 }
@@ -315,18 +307,16 @@ static bool score(struct cli *cli, struct err *e)
 
 static void figure(struct rows *rows, const char *name, struct slice of, struct estimate x, double constant)
 {
-    struct str text = STR_INIT(ROW_BYTES);
-    struct jsonw j = jsonw_to(&text);
-    jsonw_object(&j);
-    jsonw_kstrz(&j, "figure", name);
-    jsonw_kstr(&j, "of", of);
-    jsonw_knum(&j, "value", x.value);
-    jsonw_knum(&j, "low", x.low);
-    jsonw_knum(&j, "high", x.high);
-    jsonw_knum(&j, "constant", constant);
-    jsonw_end(&j);
-    rows_add(rows, str_slice(&text));
-    str_free(&text);
+    struct jsonw *j = rows_next(rows);
+    jsonw_object(j);
+    jsonw_kstrz(j, "figure", name);
+    jsonw_kstr(j, "of", of);
+    jsonw_knum(j, "value", x.value);
+    jsonw_knum(j, "low", x.low);
+    jsonw_knum(j, "high", x.high);
+    jsonw_knum(j, "constant", constant);
+    jsonw_end(j);
+    rows_add(rows);
 }
 
 static void figures(struct cli *cli, const struct compared *c)

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { PAGE = 500, ROW_BYTES = 256 << 20 };
+enum { PAGE = 500 };
 
 static const struct column collection_columns[] = {
     {"name", "name", 40, false}, {"runs", "runs", 0, true}, {"bytes", "bytes", 0, true}, {"quota", "quota", 0, false}, {"keep", "keep", 0, false},
@@ -73,7 +73,6 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
     struct rows rows = rows_start(cli, list->columns);
     struct arena arenas[2] = {{0}, {0}}; /* a page's cursor must outlive it by one page */
     struct page page = {.sort = slice_str(cli_option(cli, "sort"))};
-    struct str text = STR_INIT(ROW_BYTES);
     bool ok = true;
     for (int turn = 0; ok && left > 0 && !atomic_load(&cli_stop); turn ^= 1) {
         page.limit = left < PAGE ? (uint32_t)left : PAGE;
@@ -82,10 +81,8 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
             break;
         size_t n = list->count(&page_rows);
         for (size_t i = 0; i < n; i++) {
-            str_reset(&text);
-            struct jsonw j = jsonw_to(&text);
-            list->view(&j, &page_rows, i);
-            rows_add(&rows, str_slice(&text));
+            list->view(rows_next(&rows), &page_rows, i);
+            rows_add(&rows);
         }
         left -= (int64_t)n;
         page.after = list->end(&page_rows)->next;
@@ -98,7 +95,6 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
         rows_end(&rows, more);
     else
         rows_drop(&rows);
-    str_free(&text);
     arena_free(&arenas[0]);
     arena_free(&arenas[1]);
     return ok;
@@ -176,12 +172,9 @@ static int change_collection(struct cli *cli, bool (*change)(struct cli *cli, st
     store_close(store);
     if (ok) {
         struct rows rows = rows_start(cli, collection_columns);
-        struct str text = STR_INIT(ROW_BYTES);
-        struct jsonw j = jsonw_to(&text);
-        view_collection(&j, &row);
-        rows_add(&rows, str_slice(&text));
+        view_collection(rows_next(&rows), &row);
+        rows_add(&rows);
         rows_end(&rows, SLICE_NONE);
-        str_free(&text);
     }
     return ok ? 0 : cli_fail(&e);
 }

@@ -17,17 +17,13 @@ static int list(struct cli *cli, const struct ruleset *rules)
         {"scope", "scope", 0, false}, {"on", "enabled", 0, false}, {"title", "title", 72, false}, {0},
     };
     struct rows rows = rows_start(cli, columns);
-    struct str text = STR_INIT(RULE_FILE_BYTES);
     for (size_t i = 0; i < ruleset_count(rules); i++) {
         struct detector_info info;
         ruleset_info(rules, i, &info);
-        str_reset(&text);
-        struct jsonw j = jsonw_to(&text);
-        view_detector(&j, &info);
-        rows_add(&rows, str_slice(&text));
+        view_detector(rows_next(&rows), &info);
+        rows_add(&rows);
     }
     rows_end(&rows, SLICE_NONE);
-    str_free(&text);
     return 0;
 }
 

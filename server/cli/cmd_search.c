@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
-enum { PAGE = 500, ROW_BYTES = 16 << 20, SEARCH_SECONDS = 600 };
+enum { PAGE = 500, SEARCH_SECONDS = 600 };
 
 static const struct column columns[] = {
     {"run", "external_id", 28, false}, {"task", "task_id", 20, false}, {"message", "message", 0, true}, {"role", "role", 0, false},
@@ -21,7 +21,6 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
         return false;
     struct rows rows = rows_start(cli, columns);
     struct arena arenas[2] = {{0}, {0}};
-    struct str text = STR_INIT(ROW_BYTES);
     struct search_hits hits;
     bool ok = true;
     for (int turn = 0; ok && left > 0 && !atomic_load(&cli_stop); turn ^= 1) {
@@ -30,10 +29,8 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
         if (!(ok = store_search(store, q, &arenas[turn], &hits, e)))
             break;
         for (size_t i = 0; i < hits.n; i++) {
-            str_reset(&text);
-            struct jsonw j = jsonw_to(&text);
-            view_search_hit(&j, &hits.items[i]);
-            rows_add(&rows, str_slice(&text));
+            view_search_hit(rows_next(&rows), &hits.items[i]);
+            rows_add(&rows);
         }
         left -= (int64_t)hits.n;
         q->after = hits.end.next;
@@ -50,7 +47,6 @@ static bool search(struct cli *cli, struct store *store, struct search_query *q,
         rows_end(&rows, SLICE_NONE);
     else
         rows_drop(&rows);
-    str_free(&text);
     arena_free(&arenas[0]);
     arena_free(&arenas[1]);
     return ok;
@@ -63,22 +59,19 @@ static bool count(struct cli *cli, struct store *store, const struct search_quer
     if (!store_search_facets(store, q, &cli->arena, &facets, e))
         return false;
     struct rows rows = rows_start(cli, facet_columns);
-    struct str text = STR_INIT(ROW_BYTES);
     for (enum search_field f = 0; f < SEARCH_FIELDS; f++)
         for (size_t i = 0; i < facets.fields[f].n; i++) {
-            str_reset(&text);
-            struct jsonw j = jsonw_to(&text);
-            jsonw_object(&j);
-            jsonw_kstrz(&j, "field", search_field_name(f));
-            jsonw_kstr(&j, "value", facets.fields[f].values[i].value);
-            jsonw_kint(&j, "hits", facets.fields[f].values[i].hits);
-            jsonw_end(&j);
-            rows_add(&rows, str_slice(&text));
+            struct jsonw *j = rows_next(&rows);
+            jsonw_object(j);
+            jsonw_kstrz(j, "field", search_field_name(f));
+            jsonw_kstr(j, "value", facets.fields[f].values[i].value);
+            jsonw_kint(j, "hits", facets.fields[f].values[i].hits);
+            jsonw_end(j);
+            rows_add(&rows);
         }
     rows_end(&rows, arena_printf(&cli->arena, "\"total\":%lld,\"complete\":%s", (long long)facets.total, facets.complete ? "true" : "false"));
     if (!facets.complete)
         fprintf(stderr, "telltale: the count is incomplete: %.*s\n", SLICE_ARG(facets.reason));
-    str_free(&text);
     return true;
 }
 

@@ -44,7 +44,7 @@ static bool print_rows(struct cli *cli, const struct str *answer, struct err *e)
         }
         char *text = json_dumps(object ? object : row, JSON_COMPACT);
         if (text)
-            rows_add(&rows, slice_str(text));
+            rows_add_text(&rows, slice_str(text));
         free(text);
         json_decref(object);
     }

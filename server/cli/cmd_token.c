@@ -10,14 +10,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ROW_BYTES = 1 << 20 };
 
 /* ---- tokens ------------------------------------------------------------------------------------------------------------ */
 
 static const struct column token_columns[] = {
     {"id", "id", 0, false}, {"name", "name", 32, false}, {"state", "state", 0, false}, {"scopes", "scopes", 28, false}, {"collections", "collections", 40, false},
     {"made", "created_at", CSV_ONLY, false}, {"by", "made_by", 20, false}, {"expires", "expires_at", 20, false}, {"used", "used_at", 20, false},
-    {"revoked", "revoked_at", 20, false}, {"rate", "rate", CSV_ONLY, true}, {"max upload (MB)", "max_upload_mb", CSV_ONLY, true}, {0},
+    {"revoked", "revoked_at", 20, false}, {"rate", "rate", 0, true}, {"max upload (MB)", "max_upload_mb", 0, true}, {0},
 };
 
 static void number(struct jsonw *j, const char *name, int64_t n)
@@ -69,26 +68,24 @@ static const char *state_of(const struct token_row *token)
 /* `text`: what its owner sends, or NULL. */
 static void add_row(struct cli *cli, struct store *store, struct rows *rows, const struct token_row *token, const char *text)
 {
-    struct str out = STR_INIT(ROW_BYTES);
-    struct jsonw j = jsonw_to(&out);
-    jsonw_object(&j);
-    jsonw_kstr(&j, "id", token->id);
-    jsonw_kstr(&j, "name", token->name);
-    jsonw_kstr(&j, "scopes", scope_list(&cli->arena, token->scopes));
-    jsonw_kstr(&j, "collections", collection_names(cli, store, token));
-    jsonw_kstrz(&j, "state", state_of(token));
-    number(&j, "rate", token->rate);
-    number(&j, "max_upload_mb", token->upload_max >> 20);
-    jsonw_kstr(&j, "made_by", token->made_by);
-    view_time(&j, "created_at", token->created);
-    view_time(&j, "expires_at", token->expires);
-    view_time(&j, "used_at", token->used);
-    view_time(&j, "revoked_at", token->revoked);
+    struct jsonw *j = rows_next(rows);
+    jsonw_object(j);
+    jsonw_kstr(j, "id", token->id);
+    jsonw_kstr(j, "name", token->name);
+    jsonw_kstr(j, "scopes", scope_list(&cli->arena, token->scopes));
+    jsonw_kstr(j, "collections", collection_names(cli, store, token));
+    jsonw_kstrz(j, "state", state_of(token));
+    number(j, "rate", token->rate);
+    number(j, "max_upload_mb", token->upload_max >> 20);
+    jsonw_kstr(j, "made_by", token->made_by);
+    view_time(j, "created_at", token->created);
+    view_time(j, "expires_at", token->expires);
+    view_time(j, "used_at", token->used);
+    view_time(j, "revoked_at", token->revoked);
     if (text)
-        jsonw_kstrz(&j, "token", text);
-    jsonw_end(&j);
-    rows_add(rows, str_slice(&out));
-    str_free(&out);
+        jsonw_kstrz(j, "token", text);
+    jsonw_end(j);
+    rows_add(rows);
 }
 
 /* "90d", "12h", "30m", or a time. */
@@ -204,13 +201,11 @@ static const struct column audit_columns[] = {
 
 static void add_change(struct rows *rows, const struct audit_row *row)
 {
-    struct str out = STR_INIT(ROW_BYTES);
-    struct jsonw j = jsonw_to(&out);
-    jsonw_object(&j);
-    view_change_members(&j, row);
-    jsonw_end(&j);
-    rows_add(rows, str_slice(&out));
-    str_free(&out);
+    struct jsonw *j = rows_next(rows);
+    jsonw_object(j);
+    view_change_members(j, row);
+    jsonw_end(j);
+    rows_add(rows);
 }
 
 int cmd_audit(struct cli *cli)

@@ -4,8 +4,6 @@
 
 #include <stdio.h>
 
-enum { ROW_BYTES = 2 << 20 };
-
 static const struct column columns[] = {
     {"id", "id", 0, false}, {"url", "url", 60, false}, {"events", "events", 60, false}, {"collection", "collection.name", 24, false},
     {"paused", "paused", 0, false}, {"waiting", "waiting", 0, true}, {"told", "delivered", 0, true}, {"given up", "failed", 0, true},
@@ -19,29 +17,21 @@ static const struct column delivery_columns[] = {
 static void print_webhooks(struct cli *cli, const struct webhook_row *items, size_t n, struct slice secret)
 {
     struct rows rows = rows_start(cli, columns);
-    struct str text = STR_INIT(ROW_BYTES);
     for (size_t i = 0; i < n; i++) {
-        str_reset(&text);
-        struct jsonw j = jsonw_to(&text);
-        view_webhook(&j, &items[i], secret);
-        rows_add(&rows, str_slice(&text));
+        view_webhook(rows_next(&rows), &items[i], secret);
+        rows_add(&rows);
     }
     rows_end(&rows, SLICE_NONE);
-    str_free(&text);
 }
 
 static void print_deliveries(struct cli *cli, const struct delivery_row *items, size_t n)
 {
     struct rows rows = rows_start(cli, delivery_columns);
-    struct str text = STR_INIT(ROW_BYTES);
     for (size_t i = 0; i < n; i++) {
-        str_reset(&text);
-        struct jsonw j = jsonw_to(&text);
-        view_delivery(&j, &items[i]);
-        rows_add(&rows, str_slice(&text));
+        view_delivery(rows_next(&rows), &items[i]);
+        rows_add(&rows);
     }
     rows_end(&rows, SLICE_NONE);
-    str_free(&text);
 }
 
 static bool list(struct cli *cli, struct store *store, struct err *e)

@@ -368,7 +368,8 @@ const struct command commands[] = {
      "cannot be derived: restore a backup (telltale backup).", check_options, 0, 0, cmd_check},
     {"backup", "FILE", "copy the database as it is at this moment, while a server runs",
      "FILE is a database like the one it was made of, with the uploads that were accepted and not read yet in FILE.spool and the key of the access\n"
-     "tokens in FILE.key: keep the three together. FILE appears when it is whole and on the disk.\n\n"
+     "tokens in FILE.key: keep the three together. FILE appears when it is whole and on the disk. It takes the place of an earlier backup of that name;\n"
+     "anything else that stands there is left alone, and the backup refused.\n\n"
      "To restore: stop the server, move its database away with the files beside it (-wal, -shm, .spool, .key), move the backup's into their place, and\n"
      "start it again. telltale --db FILE check looks whether a backup is whole.", no_options, 1, 1, cmd_backup},
     {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},

@@ -198,16 +198,13 @@ static bool print_judgments(struct cli *cli, struct store *store, const struct j
     const struct judgment_filter filter = {.collection = row->collection, .job = row->id, .flagged = -1, .all = true};
     struct page page = {.limit = 500};
     struct judgment_rows found;
-    struct str text = STR_INIT(TEXT_BYTES);
     struct rows rows = rows_start(cli, judgment_columns);
     bool ok = true;
     for (bool more = true; more; more = ok && page.after.ptr) {
         ok = store_judgments(store, &filter, &page, &cli->arena, &found, e);
         for (size_t i = 0; ok && i < found.n; i++) {
-            struct jsonw j = jsonw_to(&text);
-            str_reset(&text);
-            view_judgment(&j, &found.items[i], false);
-            rows_add(&rows, str_slice(&text));
+            view_judgment(rows_next(&rows), &found.items[i], false);
+            rows_add(&rows);
         }
         page.after = ok ? found.end.next : SLICE_NONE;
     }
@@ -215,7 +212,6 @@ static bool print_judgments(struct cli *cli, struct store *store, const struct j
         rows_end(&rows, job_member(cli, row));
     else
         rows_drop(&rows);
-    str_free(&text);
     return ok;
 }
 
@@ -273,7 +269,7 @@ static bool print_trials(struct cli *cli, const struct job_row *row, struct err 
     }
     struct rows rows = rows_start(cli, judgment_columns);
     for (uint32_t i = 0; i < n; i++)
-        rows_add(&rows, jraw(&cli->arena, &judgments->items[i]));
+        rows_add_text(&rows, jraw(&cli->arena, &judgments->items[i]));
     rows_end(&rows, job_member(cli, row));
     return true;
 }

@@ -12,29 +12,26 @@ bool report_rows(struct report *r, struct err *e)
     if (r->has_baseline)
         columns[n] = (struct column){"baseline", "baseline", 0, false};
     struct rows rows = rows_start(r->cli, columns);
-    struct str text = STR_INIT(REPORT_TEXT);
     struct arena a = {0};
     struct finding_row row;
     bool ok = true;
     for (size_t i = 0; ok && i < r->n; i++) {
         struct reported *item = &r->items[i];
         arena_reset(&a);
-        str_reset(&text);
         if (!(ok = report_load(r, item, &a, &row, e)))
             break;
-        struct jsonw j = jsonw_to(&text);
-        jsonw_object(&j);
-        view_finding_row_members(&j, &row);
-        jsonw_kstrz(&j, "fingerprint", item->fingerprint);
-        jsonw_kstrz(&j, "baseline", !r->has_baseline ? NULL : item->known ? "unchanged" : "new");
-        jsonw_end(&j);
-        rows_add(&rows, str_slice(&text));
+        struct jsonw *j = rows_next(&rows);
+        jsonw_object(j);
+        view_finding_row_members(j, &row);
+        jsonw_kstrz(j, "fingerprint", item->fingerprint);
+        jsonw_kstrz(j, "baseline", !r->has_baseline ? NULL : item->known ? "unchanged" : "new");
+        jsonw_end(j);
+        rows_add(&rows);
     }
     if (ok)
         rows_end(&rows, r->more);
     else
         rows_drop(&rows);
-    str_free(&text);
     arena_free(&a);
     return ok;
 }

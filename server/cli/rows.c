@@ -7,13 +7,13 @@
 #include <unistd.h>
 #include <wchar.h>
 
-enum { CSV_LINE_BYTES = 256 << 20 };
+enum { ROW_BYTES = 256 << 20 };
 
 #define JSON_HEAD "{\"items\":[" /* written with the first row: an error before it leaves nothing on stdout */
 
 struct rows rows_start(const struct cli *cli, const struct column *columns)
 {
-    struct rows rows = {.output = cli->output, .columns = columns};
+    struct rows rows = {.output = cli->output, .columns = columns, .text = STR_INIT(ROW_BYTES)};
     switch (rows.output) {
     case OUTPUT_CSV:
         for (const struct column *c = columns; c->title; c++)
@@ -67,7 +67,16 @@ static char *cell_text(const json_t *object, const char *path, int digits, size_
 
 enum { DIGITS_EXACT = 17, DIGITS_SHOWN = 4 };
 
-void rows_add(struct rows *rows, struct slice object)
+struct jsonw *rows_next(struct rows *rows)
+{
+    str_reset(&rows->text);
+    rows->writer = jsonw_to(&rows->text);
+    return &rows->writer;
+}
+
+void rows_add(struct rows *rows) { rows_add_text(rows, str_slice(&rows->text)); }
+
+void rows_add_text(struct rows *rows, struct slice object)
 {
     rows->count++;
     if (rows->output == OUTPUT_JSON || rows->output == OUTPUT_JSONL) {
@@ -83,7 +92,7 @@ void rows_add(struct rows *rows, struct slice object)
         json_array_append_new(rows->held, row ? row : json_object());
         return;
     }
-    struct str line = STR_INIT(CSV_LINE_BYTES);
+    struct str line = STR_INIT(ROW_BYTES);
     for (const struct column *c = rows->columns; c->title; c++) {
         size_t len;
         char *text = cell_text(row, c->path, DIGITS_EXACT, &len);
@@ -197,4 +206,8 @@ void rows_end(struct rows *rows, struct slice more)
     rows_drop(rows);
 }
 
-void rows_drop(struct rows *rows) { json_decref(rows->held); }
+void rows_drop(struct rows *rows)
+{
+    json_decref(rows->held);
+    str_free(&rows->text);
+}

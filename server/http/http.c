@@ -207,7 +207,10 @@ static enum MHD_Result send_answer(struct exchange *x, bool close_after)
 
 static enum MHD_Result send_problem(struct exchange *x, int status, const struct err *e, bool close_after)
 {
-    answer_problem(&x->errand.answer, &x->errand.request, status, e);
+    struct request *r = &x->errand.request;
+    bool nowhere = status == 404 && !r->route;
+    if (!nowhere || !page_nowhere(r, &x->errand.answer))
+        answer_problem(&x->errand.answer, r, status, e);
     return send_answer(x, close_after);
 }
 
@@ -242,7 +245,7 @@ static void keep_headers(struct request *r, const struct head *head)
         [HEADER_COLLECTION] = "X-Telltale-Collection",  [HEADER_REQUEST_ID] = "X-Request-Id",
         [HEADER_HOST] = "Host",                         [HEADER_MCP_REVISION] = "MCP-Protocol-Version",
         [HEADER_COOKIE] = "Cookie",                     [HEADER_ORIGIN] = "Origin",
-        [HEADER_CSRF] = "X-Telltale-CSRF",
+        [HEADER_CSRF] = "X-Telltale-CSRF",              [HEADER_ACCEPT] = "Accept",
     };
     for (size_t i = 0; i < head->n; i++)
         for (int name = 0; name < HEADER_NAMES; name++)

@@ -55,22 +55,30 @@ static bool load(struct request *r, struct slice name, struct answer *a)
     return true;
 }
 
-/* A name with a hash in it never changes its content, and may be kept for ever. */
-static bool send_file(struct request *r, struct answer *a, struct slice name, bool hashed, struct err *e)
+/* The file in the answer, packed where the client takes that. */
+static bool put_file(struct request *r, struct answer *a, struct slice name)
 {
     struct slice packed = arena_printf(&r->arena, "%.*s.gz", SLICE_ARG(name));
     bool gzip = slice_find(r->header[HEADER_ACCEPT_ENCODING], slice_str("gzip")) >= 0 && load(r, packed, a);
     if (!gzip && !load(r, name, a))
+        return false;
+    a->type = media_type(name);
+    if (gzip)
+        answer_header(a, "Content-Encoding", slice_str("gzip"));
+    answer_header(a, "Vary", slice_str("Accept-Encoding"));
+    return true;
+}
+
+/* A name with a hash in it never changes its content, and may be kept for ever. */
+static bool send_file(struct request *r, struct answer *a, struct slice name, bool hashed, struct err *e)
+{
+    if (!put_file(r, a, name))
         return err_set(e, ERR_NOT_FOUND, "there is nothing at %.*s", SLICE_ARG(slice_cut(r->target, 200)));
     unsigned char hash[HASH_SIZE];
     char hex[2 * HASH_SIZE + 1];
     hash_of(a->fixed.ptr ? a->fixed : str_slice(&a->body), hash);
     hash_hex(hash, HASH_SIZE, hex);
     struct slice tag = arena_printf(&r->arena, "\"%s\"", hex);
-    a->type = media_type(name);
-    if (gzip)
-        answer_header(a, "Content-Encoding", slice_str("gzip"));
-    answer_header(a, "Vary", slice_str("Accept-Encoding"));
     answer_header(a, "ETag", tag);
     answer_header(a, "Cache-Control", slice_str(hashed ? "public, max-age=31536000, immutable" : "no-cache"));
     if (r->header[HEADER_IF_NONE_MATCH].ptr && slice_find(r->header[HEADER_IF_NONE_MATCH], tag) >= 0) {
@@ -85,6 +93,35 @@ bool page_index(struct request *r, struct answer *a, struct err *e)
 {
     a->page = true;
     return send_file(r, a, slice_str("index.html"), false, e);
+}
+
+/* Does what programs ask stand below the path's first part? */
+static bool is_of_programs(const struct request *r)
+{
+    for (size_t i = 0; i < route_count; i++) {
+        struct slice rest = slice_str(routes[i].path + 1);
+        if (routes[i].summary && slice_eq(r->segment[0], slice_take(&rest, '/')))
+            return true;
+    }
+    return false;
+}
+
+static bool wants_html(struct slice accept)
+{
+    while (accept.len)
+        if (media_is(slice_take(&accept, ','), slice_str("text/html")))
+            return true;
+    return false;
+}
+
+bool page_nowhere(struct request *r, struct answer *a)
+{
+    bool reads = slice_is(r->method, "GET") || slice_is(r->method, "HEAD");
+    if (!reads || !r->nsegments || is_of_programs(r) || !wants_html(r->header[HEADER_ACCEPT]) || !put_file(r, a, slice_str("index.html")))
+        return false;
+    a->page = true;
+    a->status = 404;
+    return true;
 }
 
 bool page_icon(struct request *r, struct answer *a, struct err *e) { return send_file(r, a, slice_str("favicon.svg"), false, e); }

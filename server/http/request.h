@@ -99,8 +99,8 @@ bool args_complete(const struct args *args, const struct param *const *lists, st
 /* The headers that handlers ask for; the rest is the gate's affair. */
 enum header_name { HEADER_IF_NONE_MATCH, HEADER_ACCEPT_ENCODING, HEADER_CONTENT_ENCODING, HEADER_CONTENT_TYPE, HEADER_IDEMPOTENCY_KEY,
                    HEADER_AUTHORIZATION, HEADER_COLLECTION, HEADER_REQUEST_ID, HEADER_HOST, HEADER_MCP_REVISION,
-                   HEADER_COOKIE, HEADER_ORIGIN, HEADER_CSRF };
-enum { HEADER_NAMES = 13, PATH_SEGMENTS = 8 };
+                   HEADER_COOKIE, HEADER_ORIGIN, HEADER_CSRF, HEADER_ACCEPT };
+enum { HEADER_NAMES = 14, PATH_SEGMENTS = 8 };
 
 /* Who asks, and by what right (access.h). */
 struct who {

@@ -68,6 +68,8 @@ export async function accessChecks(browser, binary) {
             await page.click('.token-form label:has-text("ingest") input');
             await page.click('.token-form label:has-text("these alone")');
             await page.click('.token-form .choose label >> nth=0');
+            await page.getByLabel('Requests a second').fill('20');
+            await page.getByLabel('MB an upload').fill('500');
             await shots(page, 'token-form-light-1440');
             await page.click('text=Make the token');
             fresh = (await page.locator('.secret').innerText()).match(/tt_[\w-]+/)[0];
@@ -77,7 +79,7 @@ export async function accessChecks(browser, binary) {
             await row.waitFor();
             assert((await row.innerText()).includes('ingest, read'), await row.innerText());
             const limits = await page.locator('.tokens tr', { hasText: 'ingest person' }).locator('[data-l=may]').innerText();
-            equal([limits, await row.locator('[data-l=may]').innerText()].join('; '), 'ingest, at most 1 request a second, 20 MB an upload; ingest, read', 'limits');
+            equal([limits, await row.locator('[data-l=may]').innerText()].join('; '), 'ingest, at most 1 request a second, 20 MB an upload; ingest, read, at most 20 requests a second, 500 MB an upload', 'limits');
             await shots(page, 'tokens-limits-light-1440');
             assert(!(await page.content()).includes(fresh.slice(20)), 'it is shown once');
             equal((await fetch(base + '/api/v1/collections', { headers: { authorization: `Bearer ${fresh}` } })).status, 200, 'it works');

@@ -62,6 +62,7 @@ export async function lookChecks(browser, base, { path, collection, findings, su
         settings: '/settings',
         jobs: '/jobs',
         unknown: '/runs/00000000-0000-0000-0000-000000000000',
+        nowhere: '/detectors',
     };
     for (const colorScheme of ['light', 'dark']) {
         for (const width of [1440, 390]) {
@@ -78,8 +79,9 @@ export async function lookChecks(browser, base, { path, collection, findings, su
                     const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
                     assert(over <= 0, `wider than the window by ${over} px`);
                     equal((await axe(page)).join('\n'), '', 'axe');
-                    // A run that is not there is a refusal that the browser reports too.
-                    equal(page.wrongs.filter(w => name !== 'unknown' || !w.includes('404')).join('\n'), '', 'console');
+                    // What is not there is a refusal that the browser reports too.
+                    const missing = name === 'unknown' || name === 'nowhere';
+                    equal(page.wrongs.filter(w => !missing || !w.includes('404')).join('\n'), '', 'console');
                 });
             }
             await page.context().close();
@@ -147,6 +149,14 @@ export async function lookChecks(browser, base, { path, collection, findings, su
     await check('an address that is no page is 404', async () => {
         for (const address of ['/nothing', '/c', '/runs', '/c/x/y', '/assets/none.js'])
             equal((await fetch(base + address)).status, 404, address);
+    });
+    await check('a mistyped address is answered by the page, with a way on', async () => {
+        const answer = await page.goto(base + '/collections/sample');
+        equal(answer.status(), 404, 'status');
+        await page.getByRole('heading', { level: 1, name: 'There is nothing here' }).waitFor();
+        assert((await page.locator('#main').innerText()).includes('/collections/sample'), 'the address is named');
+        await page.locator('#main').getByRole('link', { name: 'All collections' }).click();
+        await page.waitForURL(base + '/');
     });
     await check('the theme is chosen, kept, and set before the first paint', async () => {
         await page.goto(base + '/');

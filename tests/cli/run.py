@@ -690,11 +690,13 @@ def test_an_interrupted_import_ends_cleanly_and_resumes():
     h = Home()
     path = h.file("big.jsonl", jsonl([chat(str(i), "some words that differ %d " % i * 200) for i in range(6000)]))
     p = subprocess.Popen([PROGRAM, "--db", h.db, "import", path, "-c", "big"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    time.sleep(0.12)
+    while not os.path.exists(h.db): # the signals are looked at from before that on
+        time.sleep(0.02)
+    time.sleep(0.1)
     p.send_signal(signal.SIGINT)
     started = time.time()
-    p.communicate(timeout=20)
-    assert time.time() - started < 10 and p.returncode in (0, 3), p.returncode
+    p.communicate(timeout=20 * COST)
+    assert time.time() - started < 10 * COST and p.returncode in (0, 3), p.returncode
     h.run("import", path, "-c", "big")
     rows = h.json("sql", "SELECT count(*), count(DISTINCT external_id) FROM runs")["rows"]
     assert rows == [[6000, 6000]], rows

@@ -659,10 +659,10 @@ def test_tokens_on_the_command_line():
     with Server() as s:
         c = s.collection("nightly")
         make = lambda *args, **how: telltale(s.db, "token", "create", *args, **how)
-        make("ci", "-c", "nightly"), make("twice"), make("twice", "--expires", "2999-01-01T00:00:00Z")
+        make("ci", "-c", "nightly", "--rate", "20", "--max-upload", "500"), make("twice"), make("twice", "--expires", "2999-01-01T00:00:00Z")
         make("x", "--rate", "0", status=2)
         row = next(line for line in telltale(s.db, "token", "list").splitlines() if " ci " in line)
-        assert "nightly" in row and "usable" in row and c["id"] not in row, row
+        assert "nightly" in row and "usable" in row and c["id"] not in row and row.split()[-2:] == ["20", "500"], row
         telltale(s.db, "token", "revoke", "twice", status=3)
         telltale(s.db, "token", "revoke", "ci")
         assert "revoked" in next(line for line in telltale(s.db, "token", "list").splitlines() if " ci " in line)

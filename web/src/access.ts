@@ -23,6 +23,8 @@ export interface TokenWish {
     scopes: Scope[];
     collections?: string[];
     expires_at?: string;
+    rate?: number;
+    max_upload_mb?: number;
 }
 
 /** A line of the log. */

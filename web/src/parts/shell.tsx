@@ -5,11 +5,11 @@ import { api, type Collection } from '../api';
 import { count, num, time } from '../format';
 import { keyLabel, listKeys, useKeys } from '../keys';
 import { PLACES, type Tab } from '../places';
-import { go } from '../router';
+import { decode, usePlace } from '../router';
 import { nextTheme, setTheme, theme } from '../theme';
 import { signOut, useSession } from '../session';
 import { visible } from '../text';
-import { asApiError, useAsk } from '../use';
+import { asApiError, useAsk, useTitle } from '../use';
 import { DropAnywhere } from './upload';
 import { Palette } from './palette';
 import { Popover } from './popover';
@@ -247,18 +247,21 @@ function KeyList({ onClose }: { onClose: () => void }): JSX.Element {
 }
 
 export function UnknownPage(): JSX.Element {
+    useTitle('Nothing here');
+    const { path } = usePlace();
     return (
         <Shell>
             <main id="main" class="lone">
                 <section class="panel pad">
-                    <p>
-                        <b>There is no such page.</b> <span class="sub">The address may be cut short.</span>
+                    <h1>There is nothing here</h1>
+                    <p class="sub">
+                        No page has the address <code>{visible(decode(path))}</code>. It may be cut short or mistyped.
                     </p>
-                    <p class="back">
-                        <button class="btn" type="button" onClick={() => go('/')}>
+                    <div class="back">
+                        <a class="btn" href="/">
                             All collections
-                        </button>
-                    </p>
+                        </a>
+                    </div>
                 </section>
             </main>
         </Shell>

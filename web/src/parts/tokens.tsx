@@ -155,6 +155,8 @@ function NewToken({
     const [bound, setBound] = useState(false);
     const [chosen, setChosen] = useState<string[]>([]);
     const [days, setDays] = useState<number | null>(90);
+    const [rate, setRate] = useState('');
+    const [upload, setUpload] = useState('');
     const [made, setMade] = useState<string | null>(null);
     const [error, setError] = useState<ApiError | null>(null);
     const toggle = <T,>(list: T[], item: T) => (list.includes(item) ? list.filter(x => x !== item) : [...list, item]);
@@ -167,6 +169,8 @@ function NewToken({
                 scopes,
                 ...(bound && { collections: chosen }),
                 ...(days != null && { expires_at: new Date(Date.now() + days * DAY_MS).toISOString() }),
+                ...(rate && { rate: Number(rate) }),
+                ...(upload && { max_upload_mb: Number(upload) }),
             });
             setMade(token.token);
             onMade();
@@ -242,6 +246,14 @@ function NewToken({
                         ))}
                     </div>
                 </fieldset>
+                <div class="pair">
+                    <Field label="Requests a second" help="At most; ten seconds’ worth may come at once.">
+                        <input type="number" min={1} max={1e6} placeholder="any" value={rate} onInput={event => setRate(event.currentTarget.value)} />
+                    </Field>
+                    <Field label="MB an upload" help="At most; the server’s own limit holds too.">
+                        <input type="number" min={1} max={1e6} placeholder="any" value={upload} onInput={event => setUpload(event.currentTarget.value)} />
+                    </Field>
+                </div>
                 {error && <Failure error={error} what="The token was not made." />}
                 <div class="dialog-acts">
                     <button class="btn btn-main" type="submit" disabled={!ready}>
