@@ -1,11 +1,13 @@
 #include "storage/backup.h"
 
+#include "storage/access.h"
 #include "storage/inside.h"
 
 #include "base/folder.h"
 #include "base/hash.h"
 
 #include <dirent.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -171,15 +173,81 @@ static bool write_copy(struct backup *b, void (*progress)(void *ctx, int64_t don
 
 static bool is_file(const char *name, struct stat *st) { return stat(name, st) == 0 && S_ISREG(st->st_mode); }
 
+/* The first bytes of a file, at most `size`; 0 where it cannot be read. */
+static size_t file_head(const char *name, unsigned char *out, size_t size)
+{
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t n = fd < 0 ? 0 : read(fd, out, size);
+    if (fd >= 0)
+        close(fd);
+    return n > 0 ? (size_t)n : 0;
+}
+
+/* By its first page: at byte 68 stands whose database it is (sqlite.org/fileformat2.html, "The Database Header"). */
+static bool is_ours(const char *name)
+{
+    unsigned char head[72];
+    uint32_t application;
+    if (file_head(name, head, sizeof head) != sizeof head || memcmp(head, "SQLite format 3", 16) != 0)
+        return false;
+    memcpy(&application, head + 68, sizeof application);
+    return be32toh(application) == DB_APPLICATION_ID;
+}
+
+static bool same_bytes(const char *a, const char *b)
+{
+    unsigned char one[SECRET_SIZE + 1], other[sizeof one];
+    size_t n = file_head(a, one, sizeof one);
+    return n == file_head(b, other, sizeof other) && memcmp(one, other, n) == 0;
+}
+
+/* The name with the true path of its folder; as it is where there is no such folder. */
+static struct slice true_name(struct backup *b, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    struct slice folder = slash ? slice_of(name, (size_t)(slash - name) + 1) : slice_str(".");
+    char *real = realpath(arena_strdup(&b->arena, folder), NULL);
+    struct slice out = real ? arena_printf(&b->arena, "%s/%s", real, slash ? slash + 1 : name) : slice_str(name);
+    free(real);
+    return out;
+}
+
+/* What the backup writes or clears is not the database, and its name none that the database needs, be it there now or not. */
+static bool is_apart(struct backup *b, struct err *e)
+{
+    static const char *const written[] = {"", ".part", ".key", ".key.part", "-wal", "-shm"}, *const needed[] = {"-wal", "-shm", "-journal", ".lock", ".key", ".spool"};
+    struct stat from, to;
+    bool there = is_file(db_path(b->store->db), &from);
+    for (size_t i = 0; there && i < sizeof written / sizeof *written; i++) {
+        const char *name = path(b, b->to, written[i]);
+        if (is_file(name, &to) && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
+            return err_set(e, ERR_USAGE, "%s is the database itself; name another file", name);
+    }
+    char *real = realpath(db_path(b->store->db), NULL);
+    struct slice name = true_name(b, b->to), database = slice_str(real ? arena_strdup(&b->arena, slice_str(real)) : db_path(b->store->db));
+    free(real);
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (slice_eq(name, arena_printf(&b->arena, "%.*s%s", SLICE_ARG(database), needed[i])))
+            return err_set(e, ERR_USAGE, "%s belongs to the database itself; name another file", b->to);
+    return true;
+}
+
+/* Only an earlier backup is replaced. */
 static bool may_write(struct backup *b, struct err *e)
 {
-    struct stat from, to;
-    if (stat(b->to, &to) == 0 && !S_ISREG(to.st_mode))
+    const char *key = path(b, b->to, ".key");
+    struct stat to, beside;
+    bool there = stat(b->to, &to) == 0;
+    if (there && !S_ISREG(to.st_mode))
         return err_set(e, ERR_USAGE, "%s is no file; name the file that the backup is to be", b->to);
-    if (is_file(b->to, &to) && is_file(db_path(b->store->db), &from) && to.st_dev == from.st_dev && to.st_ino == from.st_ino)
-        return err_set(e, ERR_USAGE, "%s is the database itself; name another file", b->to);
-    if ((is_file(path(b, b->to, "-wal"), &to) && to.st_size) || is_file(path(b, b->to, ".lock"), &to))
+    if (!is_apart(b, e))
+        return false;
+    if ((is_file(path(b, b->to, "-wal"), &beside) && beside.st_size) || is_file(path(b, b->to, ".lock"), &beside))
         return err_set(e, ERR_CONFLICT, "%s is, or was, in use as a database; name another file", b->to);
+    if (there && !is_ours(b->to))
+        return err_set(e, ERR_USAGE, "%s is there already and is no Telltale database, so it is not replaced; name another file", b->to);
+    if (!there && stat(key, &beside) == 0 && !same_bytes(key, path(b, db_path(b->store->db), ".key")))
+        return err_set(e, ERR_USAGE, "%s is there already and is of something else, so it is not replaced; name another file for the backup", key);
     return true;
 }
 
@@ -222,7 +290,8 @@ static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, 
     if (!may_write(b, e) || !begin(b, e) || !db_end(b->store->db, write_copy(b, progress, ctx, out, e), e))
         return false;
     out->uploads = b->uploads.n;
-    if (!copy_file(b, path(b, db_path(b->store->db), ".key"), path(b, b->to, ".key"), &no_key, e))
+    out->replaced = access(b->to, F_OK) == 0;
+    if (!may_write(b, e) /* as it is by now */ || !copy_file(b, path(b, db_path(b->store->db), ".key"), path(b, b->to, ".key"), &no_key, e))
         return false;
     if (rename(b->part, b->to) != 0)
         return err_errno(e, "cannot name the backup %s", b->to);

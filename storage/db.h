@@ -26,6 +26,9 @@
 struct db;
 struct stmt;
 
+/* "TELL": what `file` and other programs know the database by. Set by the first migration. */
+enum { DB_APPLICATION_ID = 0x54454c4c };
+
 /* ":memory:" is a database of this connection alone. With `write` the file is made where it is missing. */
 bool db_open(const char *path, bool write, struct db **out, struct err *e);
 void db_close(struct db *db);

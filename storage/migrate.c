@@ -8,9 +8,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* "TELL": what `file` and other programs know the database by. Set by the first migration. */
-enum { APPLICATION_ID = 0x54454c4c };
-
 static const char folder[] = "migrations/";
 
 /* The number that a migration's name begins with; 0: this file is none. */
@@ -41,7 +38,7 @@ static bool version_of(struct db *db, int64_t *version, struct err *e)
     if (!ask(db, "PRAGMA user_version", version, e) || !ask(db, "PRAGMA application_id", &application, e) ||
         !ask(db, "SELECT count(*) FROM sqlite_schema", &tables, e))
         return false;
-    if (tables && application != APPLICATION_ID)
+    if (tables && application != DB_APPLICATION_ID)
         return err_set(e, ERR_CONFLICT, "%s is a SQLite database of another program; name another file", db_path(db));
     if (*version > latest())
         return err_set(e, ERR_NEWER, "%s was made by a newer telltale (its version is %lld, this program knows up to %lld); use that program",

@@ -384,7 +384,7 @@ static bool load(struct store *s, struct piece_group *group, struct arena *a, st
     struct loaded *items = NULL;
     size_t n = 0, cap = 0;
     struct stmt *q = db_prepare(s->db,
-        "SELECT g.path, g.bytes, p.n, p.data FROM piece_group g JOIN piece p ON p.piece_group = g.n WHERE g.n = $1 ORDER BY p.n", e);
+        "SELECT g.path, g.bytes, g.redacted, p.n, p.data FROM piece_group g JOIN piece p ON p.piece_group = g.n WHERE g.n = $1 ORDER BY p.n", e);
     bind_int(q, group->n);
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
@@ -394,6 +394,7 @@ static bool load(struct store *s, struct piece_group *group, struct arena *a, st
         else
             take_bytes(q);
         group->bytes = (uint64_t)take_int(q);
+        group->redacted = take_int(q);
         group->last = take_int(q);
         if (!unpack(a, take_bytes(q), &raw, e))
             return false;
@@ -472,8 +473,34 @@ struct packed { /* of a group without pieces: none */
     uint64_t bytes;
 };
 
+static bool is_still(struct store *s, const struct piece_group *group, bool *still, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT redacted <> $1 FROM piece_group WHERE n = $2", e);
+    bind_int(q, group->redacted);
+    bind_int(q, group->n);
+    enum step step;
+    *still = true;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *still = !take_int(q);
+    return step == STEP_DONE;
+}
+
+bool pieces_still(struct store *s, const struct piece_groups *groups, struct err *e)
+{
+    bool still = true;
+    for (size_t i = 0; i < groups->n && still; i++)
+        if (!is_still(s, &groups->items[i], &still, e))
+            return false;
+    return still || err_set(e, ERR_BUSY, "secrets were taken out of what these runs are built of: they are built again");
+}
+
 static bool end(struct store *s, const struct piece_group *group, const struct packed *packed, struct err *e)
 {
+    bool still;
+    if (!is_still(s, group, &still, e))
+        return false;
+    if (!still) /* what was loaded would bring the secrets back */
+        packed = NULL;
     struct stmt *q = db_prepare(s->db, "UPDATE piece_group SET attempts = 0, bytes = bytes - $1 + $2 WHERE n = $3", e);
     bind_int(q, packed ? (int64_t)group->bytes : 0);
     bind_int(q, packed ? (int64_t)packed->bytes : 0);
@@ -535,4 +562,11 @@ bool pieces_redact(struct redaction *r, struct slice *packed, struct err *e)
     }
     str_free(&out);
     return ok;
+}
+
+bool pieces_changed(struct store *s, int64_t piece, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "UPDATE piece_group SET redacted = redacted + 1 WHERE n = (SELECT piece_group FROM piece WHERE n = $1)", e);
+    bind_int(q, piece);
+    return stmt_run(q, e);
 }

@@ -2,6 +2,7 @@
 #include "storage/judgment_write.h"
 #include "storage/labels.h"
 #include "storage/look.h"
+#include "storage/pieces.h"
 #include "storage/run_write.h"
 
 #include "base/clock.h"
@@ -39,6 +40,7 @@ struct put *store_put_new(struct store *s, const struct put_target *target)
     p->target.replace = target->replace;
     p->target.over = target->over;
     p->target.ctx = target->ctx;
+    p->target.made_of = target->made_of;
     p->imported = target->imported ? target->imported : clock_now_us();
     p->pack = pack_new(s);
     collection_find(s, target->collection, &p->collection, &p->error);
@@ -529,7 +531,7 @@ static bool take_room(struct put *p, const struct prepared *run, const struct id
 
 static bool write_all(struct put *p, uint64_t counts[PUT_OUTCOMES], struct arena *a, struct slices *tasks, struct err *e)
 {
-    if ((p->append && !append_check(p->store, p->append, e)) || !pack_settle(p->pack, e) ||
+    if ((p->append && !append_check(p->store, p->append, e)) || (p->target.made_of && !pieces_still(p->store, p->target.made_of, e)) || !pack_settle(p->pack, e) ||
         !quota_look(p->store, p->collection, &p->quota, e))
         return false;
     p->over = arena_array(&p->arena, size_t, p->nruns);

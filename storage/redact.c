@@ -303,12 +303,14 @@ static bool redact_runs(struct redacting *x, int64_t collection, uint64_t of, st
 
 /* ---- uploads ------------------------------------------------------------------------------------------------------------ */
 
-/* The bytes of a failed one wait for another try; nobody knows what is in them. */
+/* The bytes of a failed one wait for another try; nobody knows what is in them. What was under way when we began may have put runs in behind us. */
 static bool give_up_uploads(struct redacting *x, struct arena *a, struct slices *ids, struct err *e)
 {
     struct store *s = x->store;
-    struct stmt *q = db_prepare(s->db, "SELECT state, id FROM job WHERE kind = 'import' AND state IN (0, 1, 3) AND ($1 IS NULL OR collection = $1)", e);
+    struct stmt *q = db_prepare(s->db, "SELECT state, id FROM job WHERE kind = 'import' AND ($1 IS NULL OR collection = $1)"
+                                       " AND (state IN (0, 1, 3) OR (created_at < $2 AND ended_at >= $2))", e);
     bind_text(q, x->wish->collection);
+    bind_text(q, slice_str(x->began));
     enum step step;
     while ((step = stmt_step(q, e)) == STEP_ROW) {
         if (take_int(q) != JOB_FAILED) {
@@ -369,7 +371,7 @@ static bool redact_all(struct redacting *x, struct arena *a, struct err *e)
     uint64_t of = 0;
     bool ok = db_read(s->db, e) && db_end(s->db, list_collections(x, a, &collections, &n, &of, e), e);
     for (size_t i = 0; i < n && ok; i++)
-        ok = redact_runs(x, collections[i], of, e) && redact_values(x, collections[i], e);
+        ok = redact_pieces(x, collections[i], e) && redact_runs(x, collections[i], of, e) && redact_values(x, collections[i], e);
     return ok && redact_values(x, 0, e) && redact_uploads(x, e) && (x->wish->dry_run || redact_blocks(x, e));
 }
 
@@ -380,6 +382,7 @@ bool store_redact(struct store *s, const struct redact_wish *wish, struct arena 
     struct redacting x = {.store = s, .wish = wish, .out = out};
     x.look = x.done = (struct redaction){.secrets = wish->secrets, .scratch = scratch, .arena = &x.arena};
     x.done.kinds = out->kinds;
+    clock_text(clock_now_us(), x.began);
     bool ok = redact_all(&x, a, e);
     out->secrets = x.done.replaced;
     arena_free(&x.arena);

@@ -51,7 +51,6 @@ static const struct column columns[] = {
     {"judgment_detail", "judgment", "paired", redact_json, OF_JUDGMENT, 0, 0},
     {"judgment_detail", "judgment", "raw", redact_text, OF_JUDGMENT, 0, 0},
     {"judgment_detail", "judgment", "error", redact_text, OF_JUDGMENT, 0, 0},
-    {"piece", "n", "data", pieces_redact, "piece_group IN (SELECT n FROM piece_group WHERE collection = $2)", 1, 0},
     {"job", "n", "payload", redact_json, OF_JOB, 0, 0},
     {"job", "n", "progress", redact_json, OF_JOB, 0, 0},
     {"job", "n", "result", redact_json, OF_JOB, 0, 0},
@@ -70,6 +69,8 @@ static const struct column columns[] = {
     {"rubric", "n", "body", redact_json, OF_NOBODY, 0, 1},
     {"own_rule", "n", "text", redact_text, OF_NOBODY, 0, 1},
 };
+
+static const struct column pieces = {"piece", "n", "data", pieces_redact, "piece_group IN (SELECT n FROM piece_group WHERE collection = $2)", 1, 0};
 
 struct value { int64_t key; struct slice was, now; };
 struct values { struct value items[BATCH]; size_t n; };
@@ -130,7 +131,7 @@ static bool set(struct store *s, const struct column *c, const struct value *v, 
     if (!stmt_run(q, e))
         return false;
     *done = db_changes(s->db) > 0;
-    return true;
+    return !*done || c != &pieces || pieces_changed(s, v->key, e);
 }
 
 /* Names that are unique and were told apart by their secrets alone are numbered. */
@@ -165,6 +166,12 @@ static bool redact_column(struct redacting *x, const struct column *c, int64_t c
         more &= any;
     }
     return true;
+}
+
+bool redact_pieces(struct redacting *x, int64_t collection, struct err *e)
+{
+    bool changed = false;
+    return redact_column(x, &pieces, collection, &changed, e);
 }
 
 bool redact_values(struct redacting *x, int64_t collection, struct err *e)

@@ -125,6 +125,7 @@ struct put_target {
     int64_t imported;          /* microseconds since 1970, one time for all that belongs to an import; 0: now */
     void (*over)(void *ctx, const struct put_over *over, const struct err *why); /* after a commit, for each; NULL: nobody asks */
     void *ctx;
+    const struct piece_groups *made_of; /* that the runs are built of: a commit is ERR_BUSY once redaction has changed one since it was loaded; NULL: none */
 };
 struct put; /* runs that were prepared (ids, compressed blocks, grams) and wait for their transaction */
 
@@ -206,9 +207,11 @@ struct piece_group {
     int64_t n, last;     /* keys; last: of the newest piece that was loaded */
     struct slice path;
     uint64_t bytes;
+    int64_t redacted;    /* how often redaction in place had changed it */
     struct piece *items; /* in the order in which they first came, each id once */
     size_t nitems;
 };
+struct piece_groups { struct piece_group *items; size_t n, cap; };
 /* Groups of a collection that are due: at most `limit`, and after the first at most `bytes` together; one whose last attempt came to no end
  * (store_piece_groups_end) comes alone. Each counts an attempt; after three that came to no end it is given up until more of it comes, so
  * that one poisoned group cannot loop. */
@@ -222,7 +225,8 @@ bool store_piece_group_load(struct store *s, struct piece_group *group, struct a
 bool store_piece_group_find(struct store *s, struct slice collection, struct slice path, struct piece_group *out, struct err *e);
 /* It is to be built again, if there is one: something that it is built with has changed. */
 bool store_piece_group_wake(struct store *s, struct slice collection, struct slice path, struct err *e);
-/* The runs are built of what was loaded, or (`built` false) are not, for a reason that is no group's fault: the attempt then does not count. */
+/* The runs are built of what was loaded, or (`built` false) are not, for a reason that is no group's fault: the attempt then does not count. One
+ * that redaction has changed meanwhile is to be built again. */
 bool store_piece_groups_end(struct store *s, const struct piece_group *groups, size_t n, bool built, struct err *e);
 
 /* ---- detecting again, and over tasks -------------------------------------------------------------------------------- */

@@ -54,19 +54,49 @@ struct slices cli_options(struct cli *cli, const char *name)
     return list;
 }
 
-bool cli_number(const struct cli *cli, const char *name, int64_t otherwise, int64_t *out, struct err *e)
+/* The options that are numbers, by name: whole ones and others. */
+static const struct { const char *option; int64_t least, most; } wholes[] = {
+    {"workers", 1, INT32_MAX},   {"jobs", 1, INT32_MAX}, {"limit", 1, INT64_MAX}, {"timeout", 0, INT64_MAX},
+    {"max-upload", 1, 1000000},  {"rate", 1, 1000000},   {"samples", 1, 64},      {"max-tokens", 1, 1000000},
+    {"max-calls", 1, INT64_MAX}, {"paired", 0, 64},      {"seed", 0, INT64_MAX},
+}, decimals[] = {
+    {"temperature", 0, 2}, {"max-usd", 0, 1000000},
+};
+
+static bool check_whole(const char *name, const char *value, long long least, long long most, struct err *e)
 {
-    const char *text = cli_option(cli, name);
-    *out = otherwise;
-    if (!text)
-        return true;
     char *end;
     errno = 0;
-    long long n = strtoll(text, &end, 10);
-    if (errno || *end || end == text || n < 0)
-        return err_set(e, ERR_USAGE, "--%s takes a whole number, not '%s'", name, text);
-    *out = n;
+    long long n = strtoll(value, &end, 10);
+    if (!errno && !*end && end != value && n >= least && n <= most)
+        return true;
+    return most >= INT32_MAX ? err_set(e, ERR_USAGE, "%s takes a whole number, %lld or more, not '%s'", name, least, value)
+                             : err_set(e, ERR_USAGE, "%s takes a whole number from %lld to %lld, not '%s'", name, least, most, value);
+}
+
+static bool check_decimal(const char *name, const char *value, long long least, long long most, struct err *e)
+{
+    char *end;
+    double x = strtod(value, &end);
+    return (!*end && end != value && x >= (double)least && x <= (double)most) ||
+           err_set(e, ERR_USAGE, "%s takes a number from %lld to %lld, such as 0.75, not '%s'", name, least, most, value);
+}
+
+bool cli_option_check(const struct option_row *row, const char *value, struct err *e)
+{
+    for (size_t i = 0; i < sizeof wholes / sizeof *wholes; i++)
+        if (strcmp(wholes[i].option, row->name) == 0)
+            return check_whole(row->name, value, wholes[i].least, wholes[i].most, e);
+    for (size_t i = 0; i < sizeof decimals / sizeof *decimals; i++)
+        if (strcmp(decimals[i].option, row->name) == 0)
+            return check_decimal(row->name, value, decimals[i].least, decimals[i].most, e);
     return true;
+}
+
+int64_t cli_number(const struct cli *cli, const char *name, int64_t otherwise)
+{
+    const char *text = cli_option(cli, name);
+    return text ? strtoll(text, NULL, 10) : otherwise;
 }
 
 int cli_fail(const struct err *e)

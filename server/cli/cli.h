@@ -69,8 +69,10 @@ bool cli_flag(const struct cli *cli, const char *name);
 struct slices cli_options(struct cli *cli, const char *name);
 /* The arguments from `first` on, with blanks between them. */
 struct slice cli_arguments(struct cli *cli, size_t first);
-/* A number ≥ 0, or `otherwise` when the option was not given. */
-bool cli_number(const struct cli *cli, const char *name, int64_t otherwise, int64_t *out, struct err *e);
+/* Is that a value for this option, where it is a number? ERR_USAGE names what it takes. Asked wherever options are read. */
+bool cli_option_check(const struct option_row *row, const char *value, struct err *e);
+/* The number that an option gives, or `otherwise` when it was not given. */
+int64_t cli_number(const struct cli *cli, const char *name, int64_t otherwise);
 
 /* Takes the options that telltale.yaml has under the command's name (serve: {listen: "0.0.0.0:8787", workers: 4}): keys are the names of options,
  * a flag is true or false, a list is an option given more than once, and a path is seen from the folder of the file. What the command line

@@ -185,12 +185,13 @@ int cmd_backup(struct cli *cli)
         jsonw_kstrz(&j, "file", cli->args[0]);
         jsonw_kint(&j, "bytes", (int64_t)report.bytes);
         jsonw_kint(&j, "uploads", (int64_t)report.uploads);
+        jsonw_kbool(&j, "replaced", report.replaced);
         jsonw_knum(&j, "seconds", seconds);
         jsonw_end(&j);
         printf("%.*s\n", SLICE_ARG(str_slice(&text)));
         str_free(&text);
     } else {
-        printf("%s: %.1f MB in %.1f s", cli->args[0], (double)report.bytes / 1e6, seconds);
+        printf("%s: %.1f MB in %.1f s%s", cli->args[0], (double)report.bytes / 1e6, seconds, report.replaced ? ", in place of an earlier backup" : "");
         if (report.uploads)
             printf(", and %" PRIu64 " upload%s that wait%s in %s.spool", report.uploads, report.uploads == 1 ? "" : "s", report.uploads == 1 ? "s" : "",
                    cli->args[0]);

@@ -228,12 +228,9 @@ static bool check_options(struct importing *x, struct err *e)
 {
     struct cli *cli = x->cli;
     const char *format = cli_option(cli, "format"), *most = cli_option(cli, "max-db");
-    int64_t jobs = 0;
     if (most && !max_db_parse(slice_str(most), &x->options.database_max, e))
         return false;
-    if (!cli_number(cli, "jobs", 0, &jobs, e))
-        return false;
-    x->options.jobs = jobs > 16 ? 16 : (int)jobs;
+    x->options.jobs = (int)cli_number(cli, "jobs", 0);
     x->options.map = cli_option(cli, "map") ? slice_str(cli_option(cli, "map")) : SLICE_NONE;
     if (x->options.map.ptr && !csv_check_map(x->options.map, e))
         return false;

@@ -27,21 +27,14 @@ const char *judge_config(struct cli *cli)
     return rulebook_config(&o);
 }
 
-bool judge_caps(struct cli *cli, struct jsonw *j, struct err *e)
+void judge_caps(struct cli *cli, struct jsonw *j)
 {
     const char *usd = cli_option(cli, "max-usd");
-    char *end;
-    int64_t calls;
-    double x = usd ? strtod(usd, &end) : 0;
-    if (usd && (end == usd || *end || !isfinite(x) || x < 0))
-        return err_set(e, ERR_USAGE, "--max-usd takes a sum such as 2.50, not '%s'", usd);
-    if (!cli_number(cli, "max-calls", -1, &calls, e))
-        return false;
+    int64_t calls = cli_number(cli, "max-calls", 0);
     if (usd)
-        jsonw_knum(j, "max_usd", x);
-    if (calls >= 0)
+        jsonw_knum(j, "max_usd", strtod(usd, NULL));
+    if (calls)
         jsonw_kint(j, "max_calls", calls);
-    return true;
 }
 
 void judge_print(FILE *to, struct slice words)

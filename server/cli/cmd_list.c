@@ -67,9 +67,7 @@ static bool print_pages(struct cli *cli, struct store *store, const struct list 
                         struct err *e)
 {
     union { struct collection_rows c; struct run_rows r; struct task_rows t; struct finding_rows f; struct incomplete_rows i; } page_rows;
-    int64_t left;
-    if (!cli_number(cli, "limit", INT64_MAX, &left, e))
-        return false;
+    int64_t left = cli_number(cli, "limit", INT64_MAX);
     struct rows rows = rows_start(cli, list->columns);
     struct arena arenas[2] = {{0}, {0}}; /* a page's cursor must outlive it by one page */
     struct page page = {.sort = slice_str(cli_option(cli, "sort"))};
@@ -106,8 +104,7 @@ static int list_rows(struct cli *cli, const struct list *list)
     struct store *store = NULL;
     struct filter filter = FILTER_ANY;
     struct collection_row collection;
-    int64_t limit; /* what is wrong with the options is said before the database is looked for */
-    bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_open(cli, STORE_READ, &store, &e);
+    bool ok = cli_open(cli, STORE_READ, &store, &e);
     if (ok && list != &collection_list)
         ok = cli_collection(cli, store, &collection, &e) && cli_filter(cli, collection.id, &filter, &e);
     ok = ok && print_pages(cli, store, list, &filter, SLICE_NONE, &e);
@@ -119,9 +116,10 @@ static int list_rows(struct cli *cli, const struct list *list)
 static bool report_findings(struct cli *cli, struct store *store, const struct collection_row *collection, const struct filter *filter, struct err *e)
 {
     struct report report = {.cli = cli, .store = store, .collection = *collection};
-    struct report_request request = {.filter = filter, .partial = true, .sort = slice_str(cli_option(cli, "sort"))};
+    struct report_request request = {
+        .filter = filter, .partial = true, .sort = slice_str(cli_option(cli, "sort")), .limit = cli_number(cli, "limit", INT64_MAX)};
     struct ruleset *rules = NULL;
-    bool ok = cli_number(cli, "limit", INT64_MAX, &request.limit, e) && cli_rules(cli, store, collection->name, &rules, e);
+    bool ok = cli_rules(cli, store, collection->name, &rules, e);
     report.rules = rules;
     ok = ok && report_gather(&report, &request, e) && report_write(&report, e);
     ruleset_unref(rules);

@@ -82,7 +82,7 @@ static void print_text(const struct secrets *secrets, const struct redacted *don
     if (done->uploads)
         printf("%" PRIu64 " upload%s that failed, kept for another try, %sdeleted\n", done->uploads, plural(done->uploads), dry_run ? "would be " : "");
     if (done->waiting)
-        printf("%" PRIu64 " upload%s waiting to be read are as they came: do this again when they are done\n", done->waiting, plural(done->waiting));
+        printf("%" PRIu64 " upload%s waiting or being read meanwhile may be as they came: do this again when they are done\n", done->waiting, plural(done->waiting));
     if (done->rules)
         printf("%" PRIu64 " rule%s or rubric%s of your own hold one and stay as they are, as other words would be other rules: edit them\n", done->rules,
                plural(done->rules), plural(done->rules));

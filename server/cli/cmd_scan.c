@@ -162,10 +162,9 @@ int cmd_scan(struct cli *cli)
     const char *fail_on = cli_option(cli, "fail-on"), *db = cli->db;
     char *folder = NULL;
     enum severity level;
-    int64_t jobs = 0;
-    bool failed = false, refused = false;
-    bool ok = cli_number(cli, "jobs", 0, &jobs, &e);
-    if (ok && cli_option(cli, "only") && !only_list(cli, &only))
+    int jobs = (int)cli_number(cli, "jobs", 0);
+    bool failed = false, refused = false, ok = true;
+    if (cli_option(cli, "only") && !only_list(cli, &only))
         ok = err_set(&e, ERR_USAGE, "--only names no detector; telltale rules list names them");
     if (ok && fail_on && !severity_parse(slice_str(fail_on), &level))
         ok = err_set(&e, ERR_USAGE, "--fail-on is low, medium or high, not '%s'", fail_on);
@@ -189,9 +188,9 @@ int cmd_scan(struct cli *cli)
         folder = arena_strdup(&cli->arena, arena_printf(&cli->arena, "%s/telltale-scan-XXXXXX", tmp && *tmp ? tmp : "/tmp"));
         ok = mkdtemp(folder) || err_errno(&e, "cannot make a temporary folder %s", folder);
         db = arena_printf(&cli->arena, "%s/scan.db", folder).ptr;
-        ok = ok && import_paths(cli, db, rules, (int)jobs, &collection, &refused, &e);
+        ok = ok && import_paths(cli, db, rules, jobs, &collection, &refused, &e);
     } else if (ok) {
-        ok = rescan(cli, db, rules, &only, (int)jobs, &collection, &e);
+        ok = rescan(cli, db, rules, &only, jobs, &collection, &e);
     }
     filter.collection = ok ? collection.id : SLICE_NONE;
     for (size_t i = 0; i < only.n; i++)

@@ -16,9 +16,7 @@ static const struct column facet_columns[] = {{"field", "field", 0, false}, {"va
 
 static bool search(struct cli *cli, struct store *store, struct search_query *q, struct err *e)
 {
-    int64_t left;
-    if (!cli_number(cli, "limit", INT64_MAX, &left, e))
-        return false;
+    int64_t left = cli_number(cli, "limit", INT64_MAX);
     struct rows rows = rows_start(cli, columns);
     struct arena arenas[2] = {{0}, {0}};
     struct search_hits hits;

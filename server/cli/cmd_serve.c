@@ -169,17 +169,15 @@ int cmd_serve(struct cli *cli)
         .tls_key = cli_option(cli, "tls-key"),
         .private_webhooks = cli_flag(cli, "private-webhooks"),
         .web_dir = cli_option(cli, "web-dir"),
+        .upload_max = (uint64_t)cli_number(cli, "max-upload", 0) << 20,
+        .workers = (int)cli_number(cli, "workers", 0),
     };
-    int64_t workers, megabytes;
     struct store *store;
-    if (!live_options(cli, &options, &e) || !cli_number(cli, "workers", 0, &workers, &e) || !cli_number(cli, "max-upload", 0, &megabytes, &e) ||
-        (cli_flag(cli, "sample") && !load_sample(cli, &e)))
+    if (!live_options(cli, &options, &e) || (cli_flag(cli, "sample") && !load_sample(cli, &e)))
         return cli_fail(&e);
     if (!cli_open(cli, STORE_WRITE, &store, &e)) /* makes its folder, and says early what is wrong with it */
         return cli_fail(&e);
     store_close(store);
-    options.upload_max = megabytes < INT64_C(1) << 40 ? (uint64_t)megabytes << 20 : 0;
-    options.workers = workers > 16 ? 16 : (int)workers;
     struct serving serving = {.cli = cli, .lock = PTHREAD_MUTEX_INITIALIZER};
     size_t n = 0;
     for (const struct option_row *row = cli->command->options; row->name && n < CLI_OPTIONS; row++)

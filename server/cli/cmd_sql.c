@@ -61,9 +61,8 @@ int cmd_sql(struct cli *cli)
     struct store *store = NULL;
     atomic_store(&cli_stop_at_once, true);
     struct str answer = STR_INIT(SIZE_MAX / 2);
-    int64_t limit, seconds;
-    bool ok = cli_number(cli, "limit", 0, &limit, &e) && cli_number(cli, "timeout", SQL_SECONDS, &seconds, &e) &&
-              cli_open(cli, STORE_READ, &store, &e);
+    int64_t limit = cli_number(cli, "limit", 0), seconds = cli_number(cli, "timeout", SQL_SECONDS);
+    bool ok = cli_open(cli, STORE_READ, &store, &e);
     if (ok) {
         int64_t now = clock_monotonic_us(), most = (INT64_MAX - now) / US;
         int64_t deadline = seconds && seconds < most ? now + US * seconds : INT64_MAX;

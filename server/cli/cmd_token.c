@@ -113,16 +113,13 @@ static bool create(struct cli *cli, struct store *store, struct err *e)
     const char *scopes = cli_option(cli, "scope");
     char text[TOKEN_TEXT + 1];
     struct token_row row, wish = {.collections = cli_options(cli, "collection")};
-    int64_t megabytes;
     wish.name = slice_str(cli->args[1]);
     wish.made_by = cli->actor.name;
     wish.bound = wish.collections.n > 0;
-    if (!scopes_parse(slice_str(scopes ? scopes : "read"), &wish.scopes, e) || !expiry(cli, &wish.expires, e) ||
-        !cli_number(cli, "rate", 0, &wish.rate, e) || !cli_number(cli, "max-upload", 0, &megabytes, e))
+    if (!scopes_parse(slice_str(scopes ? scopes : "read"), &wish.scopes, e) || !expiry(cli, &wish.expires, e))
         return false;
-    if (cli_option(cli, "rate") && !wish.rate)
-        return err_set(e, ERR_USAGE, "--rate 0 would let nothing in; without --rate there is no limit");
-    wish.upload_max = megabytes < INT64_C(1) << 30 ? megabytes << 20 : 0;
+    wish.rate = cli_number(cli, "rate", 0);
+    wish.upload_max = cli_number(cli, "max-upload", 0) << 20;
     cli->actor.target = wish.name;
     cli->actor.detail = view_token_detail(&cli->arena, &wish);
     if (!store_token_add(store, &wish, &cli->arena, text, &row, e))
@@ -212,8 +209,8 @@ int cmd_audit(struct cli *cli)
 {
     struct err e = {0};
     struct store *store = NULL;
-    int64_t limit, shown = 0;
-    if (!cli_number(cli, "limit", INT64_MAX, &limit, &e) || !cli_open(cli, STORE_READ, &store, &e))
+    int64_t limit = cli_number(cli, "limit", INT64_MAX), shown = 0;
+    if (!cli_open(cli, STORE_READ, &store, &e))
         return cli_fail(&e);
     struct rows rows = rows_start(cli, audit_columns);
     struct page page = {.limit = 1000};

@@ -12,7 +12,7 @@ static const struct option_row serve_options[] = {
     {0, "behind-proxy", "PEER", "believe X-Forwarded-For and -Proto of this reverse proxy: loopback, an address or a network; may repeat"},
     {0, "require-token", NULL, "ask for tokens on loopback too, as is always done elsewhere, behind a proxy and with --host"},
     {0, "insecure", NULL, "ask for none, wherever it listens: everybody who reaches it may do everything"},
-    {0, "workers", "N", "threads for imports and scans (default: one a processor)"},
+    {0, "workers", "N", "threads for imports and scans, 16 at most (default: one a processor)"},
     {0, "max-upload", "MB", "largest upload that is taken (default 8192)"},
     {0, "keep", "TIME|SIZE", "delete runs older than 90d or 12h, or the oldest while the database uses more than 100GB; not those that somebody works with"},
     {0, "max-db", "SIZE", "take nothing more in while the database uses 100GB or more; reading goes on"},
@@ -29,7 +29,7 @@ static const struct option_row import_options[] = {
     {'c', "collection", "NAME", "the collection to import into; made if missing"},
     {0, "format", "NAME", "read every file as this format (telltale formats lists them)"},
     {0, "map", "FIELD=COL,...", "which column of a CSV or TSV table is what: content=text,role=speaker,run=chat_id"},
-    {0, "jobs", "N", "threads (default: one a processor)"},
+    {0, "jobs", "N", "threads, 16 at most (default: one a processor)"},
     RULES_OPTIONS,
     {0, "redact", NULL, "replace secrets (keys, tokens, passwords) by [redacted:KIND] before anything is stored"},
     {0, "max-db", "SIZE", "end when the database uses 100GB or more, as a server with --max-db does; what was stored until then stays"},
@@ -51,7 +51,7 @@ static const struct option_row scan_options[] = {
     {0, "write-baseline", "FILE", "write all current findings to FILE, for --baseline"},
     {0, "changed-since", "RUN", "only findings of runs newer than RUN (an id or external id) or than a time; see above"},
     {0, "output", "FORM", "table, json, jsonl, csv; sarif, junit, github (workflow commands), html"},
-    {0, "jobs", "N", "threads (default: one a processor)"},
+    {0, "jobs", "N", "threads, 16 at most (default: one a processor)"},
     {0},
 };
 static const struct option_row collections_options[] = {
@@ -368,7 +368,8 @@ const struct command commands[] = {
      "cannot be derived: restore a backup (telltale backup).", check_options, 0, 0, cmd_check},
     {"backup", "FILE", "copy the database as it is at this moment, while a server runs",
      "FILE is a database like the one it was made of, with the uploads that were accepted and not read yet in FILE.spool and the key of the access\n"
-     "tokens in FILE.key: keep the three together. FILE appears when it is whole and on the disk.\n\n"
+     "tokens in FILE.key: keep the three together. FILE appears when it is whole and on the disk. It takes the place of an earlier backup of that name;\n"
+     "anything else that stands there is left alone, and the backup refused.\n\n"
      "To restore: stop the server, move its database away with the files beside it (-wal, -shm, .spool, .key), move the backup's into their place, and\n"
      "start it again. telltale --db FILE check looks whether a backup is whole.", no_options, 1, 1, cmd_backup},
     {"docs", "[PAGE]", "read the documentation: the list of its pages, or one of them", NULL, docs_options, 0, 1, cmd_docs},

@@ -16,7 +16,7 @@ const char *judge_config(struct cli *cli);
 /* Adds a job and does it here, with a live bar on stderr. ERR_CANCELLED: by Ctrl-C. The job may have failed: its row says so. */
 bool judge_job(struct cli *cli, struct store *s, const struct job_row *job, struct job_row *out, struct err *e);
 /* Adds --max-usd and --max-calls, where they were given, to the JSON of a wish. */
-bool judge_caps(struct cli *cli, struct jsonw *j, struct err *e);
+void judge_caps(struct cli *cli, struct jsonw *j);
 /* A stranger's words on a terminal: one line, nothing in it moves the cursor. */
 void judge_print(FILE *to, struct slice words);
 

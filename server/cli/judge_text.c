@@ -324,11 +324,11 @@ static bool draft_wish_of(struct cli *cli, struct draft_wish *out, struct err *e
     jsonw_kstr(&j, "sentence", slice_str(cli->args[1]));
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         jsonw_kstr(&j, texts[i].member, slice_str(cli_option(cli, texts[i].option)));
-    bool ok = judge_caps(cli, &j, e);
+    judge_caps(cli, &j);
     jsonw_end(&j);
     struct slice json = arena_dup(&cli->arena, str_slice(&text));
     str_free(&text);
-    return ok && jread(&cli->arena, json, NULL, NULL, &body, e) && draft_wish_parse(body, &cli->arena, out, e);
+    return jread(&cli->arena, json, NULL, NULL, &body, e) && draft_wish_parse(body, &cli->arena, out, e);
 }
 
 static bool show_draft(struct cli *cli, const struct job_row *row, struct err *e)

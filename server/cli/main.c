@@ -150,6 +150,11 @@ static enum parsed parse(struct cli *cli, int argc, char **argv, int *status)
             }
             value = argv[++i];
         }
+        struct err e = {0};
+        if (value && !cli_option_check(row, value, &e)) {
+            *status = usage(cli->command, "--%s", e.text);
+            return PARSED_WRONG;
+        }
         if (strcmp(row->name, "version") == 0)
             return PARSED_VERSION;
         if (strcmp(row->name, "help") == 0) {

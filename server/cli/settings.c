@@ -33,11 +33,15 @@ static bool add(struct cli *cli, struct reader *r, const struct option_row *row,
         return false;
     if (memchr(text.ptr, '\0', text.len))
         return node_problem(r, value, "%s has a NUL character in it", row->name);
+    struct err e = {0};
+    const char *given = row->value ? value_of(r, row, text) : NULL;
+    if (given && !cli_option_check(row, given, &e))
+        return node_problem(r, value, "%s", e.text);
     if (cli->noptions == CLI_OPTIONS)
         return node_problem(r, value, "more than %d options", CLI_OPTIONS);
     if (row->value || value->boolean) {
         cli->options[cli->noptions].row = row;
-        cli->options[cli->noptions++].value = row->value ? value_of(r, row, text) : NULL;
+        cli->options[cli->noptions++].value = given;
     }
     return true;
 }

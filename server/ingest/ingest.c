@@ -308,13 +308,14 @@ static int by_bytes(const void *a, const void *b) { return slice_cmp(*(const str
 
 static bool open_worker(struct pipeline *p, struct worker *w, struct err *e)
 {
-    const struct put_target target = {.collection = p->options->collection, .replace = p->options->replace, .imported = p->imported, .over = take_back, .ctx = w};
+    const struct ingest_options *o = p->options;
+    const struct put_target target = {.collection = o->collection, .replace = o->replace, .imported = p->imported, .over = take_back, .ctx = w, .made_of = o->made_of};
     w->p = p;
     w->scratch = detect_scratch_new();
-    w->regex = p->options->secrets ? regex_scratch_new() : NULL;
-    if (p->options->dry_run)
+    w->regex = o->secrets ? regex_scratch_new() : NULL;
+    if (o->dry_run)
         return true;
-    if (!store_open(p->options->db, STORE_WRITE, &w->store, e))
+    if (!store_open(o->db, STORE_WRITE, &w->store, e))
         return false;
     w->put = store_put_new(w->store, &target);
     return true;

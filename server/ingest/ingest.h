@@ -48,6 +48,7 @@ struct ingest_options {
     const struct secrets *secrets;  /* what is redacted, before anything is stored, looked at or told; NULL: nothing */
     bool dry_run;                   /* read and detect, store nothing */
     bool replace;                   /* store.h, put_target */
+    const struct piece_groups *made_of; /* likewise */
     bool runs_only;                 /* of an export nothing that holds beyond its runs: its rules, rubrics, label sets and exceptions are refused */
     bool unreviewed;                /* of an import the runs alone: labels, findings and judgments that come with them are refused, and detectors look at them here */
     bool may_wait;                  /* a job of a server: rules over the whole collection may look at it later, in a job of their own */

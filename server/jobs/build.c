@@ -27,8 +27,19 @@ struct writing {
     struct slice collection;
     const struct piece_group *group;
     struct slice trace;              /* what follows the prefix of the group's path */
+    struct arena *arena;             /* of the job */
+    struct piece_groups *read;       /* all that were loaded */
     struct str *out;
 };
+
+static bool load(const struct writing *w, struct piece_group *group, struct arena *a, struct err *e)
+{
+    if (!store_piece_group_load(w->store, group, a, e))
+        return false;
+    w->read->items = arena_grow(w->arena, w->read->items, w->read->n, &w->read->cap, sizeof *group);
+    w->read->items[w->read->n++] = (struct piece_group){.n = group->n, .redacted = group->redacted};
+    return true;
+}
 
 /* A span a line, as a collector writes them; and the scores that Langfuse's SDK sent for the same trace. */
 static bool write_otlp(const struct writing *w, struct err *e)
@@ -40,7 +51,7 @@ static bool write_otlp(const struct writing *w, struct err *e)
         str_addc(w->out, '\n');
     }
     bool ok = store_piece_group_find(w->store, w->collection, arena_printf(&a, "langfuse:%.*s", SLICE_ARG(w->trace)), &scores, e);
-    if (ok && scores.n && (ok = store_piece_group_load(w->store, &scores, &a, e)))
+    if (ok && scores.n && (ok = load(w, &scores, &a, e)))
         langfuse_scores(w->trace, bodies_of(&a, &scores), scores.nitems, w->out);
     arena_free(&a);
     return ok;
@@ -87,14 +98,15 @@ static bool write_text(int fd, struct slice text, struct err *e)
 }
 
 /* The group's pieces stay in the job's arena, for the end. `text`: nothing where it makes no file of its own. */
-static bool read_group(struct store *s, const struct job *job, struct piece_group *group, struct str *text, struct err *e)
+static bool read_group(struct store *s, const struct job *job, struct piece_group *group, struct piece_groups *read, struct str *text, struct err *e)
 {
-    if (!store_piece_group_load(s, group, job->arena, e))
+    struct writing w = {.store = s, .collection = job->row->collection, .group = group, .arena = job->arena, .read = read, .out = text};
+    if (!load(&w, group, job->arena, e))
         return false;
     const struct piece_kind *kind = kind_of(group->path);
     if (!kind)
         return true;
-    const struct writing w = {s, job->row->collection, group, slice_sub(group->path, strlen(kind->prefix), group->path.len), text};
+    w.trace = slice_sub(group->path, strlen(kind->prefix), group->path.len);
     return kind->write(&w, e) &&
            (!text->full || err_set(e, ERR_TOO_LARGE, "%.*s is over %d bytes", SLICE_ARG(group->path), TEXT_MAX_BYTES));
 }
@@ -104,6 +116,7 @@ static bool read_group(struct store *s, const struct job *job, struct piece_grou
 /* What a job builds: the groups that make a file, and those that only add to another. */
 struct building {
     struct piece_group *groups, *others;
+    struct piece_groups read;            /* these, and what was read with them */
     size_t ngroups, nothers;
     struct source_files files;
     struct ingest_error *errors;         /* groups that were not built */
@@ -140,7 +153,7 @@ static bool write_groups(struct store *s, const struct job *job, int fd, struct 
     for (size_t i = 0; i < n && ok; i++) {
         struct str text = STR_INIT(TEXT_MAX_BYTES);
         struct err why = {0};
-        if (!read_group(s, job, &all[i], &text, &why)) {
+        if (!read_group(s, job, &all[i], &b->read, &text, &why)) {
             ok = is_its_own(&why);
             if (ok)
                 not_built(job, b, all[i].path, why.code, arena_dup(job->arena, slice_str(why.text)));
@@ -190,7 +203,7 @@ static bool build(struct job *job, struct store *s, int fd, const struct ruleset
     struct piece_group *all = NULL;
     size_t n = 0;
     struct secrets *secrets = rulebook_secrets(o->rules);
-    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .secrets = secrets, .replace = true, .may_wait = true, .jobs = o->threads,
+    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .secrets = secrets, .replace = true, .made_of = &b.read, .may_wait = true, .jobs = o->threads,
                                            .cancel = job->stop, .progress = import_progress, .ctx = job};
     bool begun = tell_given_up(s, job, &b, e) && store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e);
     bool ok = begun && write_groups(s, job, fd, all, n, &b, e) && ingest_files(&options, &b.files, job->arena, report, e) &&

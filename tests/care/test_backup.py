@@ -1,6 +1,7 @@
 """`telltale backup`: a database like the one it was made of, while others write."""
 import json
 import os
+import shutil
 import threading
 import time
 
@@ -19,9 +20,10 @@ def test_the_same_rows():
         with connect(to, readonly=True) as db:
             assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
         assert run(to, "export", "-c", "sample").stdout == d.run("export", "-c", "sample").stdout
+        assert said["replaced"] is False
         d.run("tag", "seen", "-c", "sample")
         before = rows(to)
-        d.run("backup", to) # looked at, which leaves an empty log beside it, and made again
+        assert b"in place of an earlier backup" in d.run("backup", to).stdout # looked at, which leaves an empty log beside it, and made again
         assert rows(to) == rows(d.path) and json.loads(run(to, "check", "--json").stdout)["ok"]
         d.run("tag", "again", "-c", "sample")
         before = rows(to)
@@ -46,6 +48,23 @@ def test_what_it_will_not_write():
         kept = open(other, "rb").read()
         assert b"in use" in d.run("backup", other, status=3).stderr and open(other, "rb").read() == kept
         assert d.run("backup", d.file("no/such/folder"), status=3).stderr
+        # Another program's files stay, byte by byte, and so does what belongs to the database.
+        with connect(d.file("foreign.db")) as foreign:
+            foreign.execute("CREATE TABLE t (x)")
+        for name, text in {"notes.txt": "a text", "empty": "", "short.db": "SQLite format 3\0", "server.key": "-----BEGIN PRIVATE KEY-----"}.items():
+            with open(d.file(name), "w") as out:
+                out.write(text)
+        files = lambda: {f: open(d.file(f), "rb").read() for f in os.listdir(d.folder.name) if os.path.isfile(d.file(f)) and not f.startswith("t.db-")}
+        before = files()
+        for name in ("notes.txt", "empty", "short.db", "foreign.db"):
+            assert b"no Telltale database" in d.run("backup", d.file(name), status=2).stderr, name
+        assert b"server.key is there already" in d.run("backup", d.file("server"), status=2).stderr # its key would be named so
+        for beside in ("-wal", "-shm", "-journal", ".lock", ".key", ".spool"):
+            assert d.run("backup", d.path + beside, status=2).stderr, beside
+            assert d.run("backup", os.path.join(d.folder.name, "..", os.path.basename(d.folder.name), "t.db" + beside), status=2).stderr, beside
+        assert files() == before, [f for f in files() if files()[f] != before.get(f)]
+        shutil.copy(d.path, d.file("live.part")) # under the name that the copy has until it is whole
+        assert b"live.part is the database itself" in run(d.file("live.part"), "backup", d.file("live"), status=2).stderr
         assert d.check()["ok"]
 
 

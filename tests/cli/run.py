@@ -103,6 +103,27 @@ def test_wrong_usage_is_2_and_says_what():
         assert word in h.stderr, (args, h.stderr)
 
 
+def test_numbers_that_are_none_are_refused_before_anything_is_done():
+    """Every option that takes a number, as --help has it, on the command line and in telltale.yaml."""
+    h = Home()
+    beyond = {"--max-upload": "1000001", "--rate": "1000001", "--samples": "65", "--paired": "65", "--max-tokens": "1000001", "--temperature": "2.1", "--max-usd": "1e7"}
+    may_be_0, parts, seen = ("--timeout", "--paired", "--seed", "--temperature", "--max-usd"), ("--temperature", "--max-usd"), set()
+    for command in re.findall(r"(?m)^  (\w+) ", h.run("--help").partition("Try it")[0]):
+        for option in re.findall(r"(--\S+) (?:N|MB|S|T|USD)\s", h.run(command, "--help")):
+            wrong = ["5x"]
+            if option not in seen:
+                wrong += ["-1", "", "nan", "9" * 30, *([] if option in may_be_0 else ["0"]), *([] if option in parts else ["1e9", "2.5"]), *([beyond[option]] if option in beyond else [])]
+            seen.add(option)
+            for value in wrong:
+                h.run(command, f"{option}={value}", status=2)
+                assert f"{option} takes a" in h.stderr and f"'{value}'" in h.stderr, (command, option, value, h.stderr)
+    assert len(seen) == 13 and not os.path.exists(h.db), seen
+    for text, word in (("workers: 0", "workers takes a whole number, 1 or more, not '0'"), ("max-upload: 1e9", "max-upload takes a whole number from 1 to 1000000")):
+        config = h.file("telltale.yaml", f"serve:\n  {text}\n")
+        h.run("serve", "--listen", "127.0.0.1:0", "--config", config, status=2)
+        assert f"{config}:2:" in h.stderr and word in h.stderr, h.stderr
+
+
 def test_what_is_not_there_is_3():
     h = Home()
     h.run("import", os.path.join(h.path, "nothing"), "-c", "x", status=3)

@@ -2,13 +2,16 @@
 import base64
 import ctypes
 import ctypes.util
+import fcntl
 import hashlib
 import json
 import os
 import re
+import signal
 import sqlite3
 import subprocess
 import tempfile
+import time
 
 from server import PROGRAM, ROOT, Server, chat, jsonl
 from test_docent import Client
@@ -289,6 +292,62 @@ def test_redacted_in_place():
             assert ran.returncode == 0, ran
         with open(own) as a, open(own + "2") as b:
             assert a.read() == b.read()
+
+
+def written_out(s):
+    """Does a build hold what it read, in a file without a name?"""
+    folder = f"/proc/{s.process.pid}/fd"
+    for fd in os.listdir(folder):
+        try:
+            if "/t.db.spool/#" in os.readlink(f"{folder}/{fd}") and os.stat(f"{folder}/{fd}").st_size:
+                return True
+        except FileNotFoundError:
+            pass
+    return False
+
+
+def stopped_in_a_build(s):
+    """The server held where a build has read its pieces and not stored a run."""
+    until = time.monotonic() + 30
+    while not written_out(s):
+        assert time.monotonic() < until, s.said()
+    s.process.send_signal(signal.SIGSTOP)
+    time.sleep(0.05)
+    with open(s.db + ".lock") as lock:
+        try: # else it writes or reads right now, and the file cannot be written anew
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        con = sqlite3.connect(s.db, timeout=0)
+        busy = con.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+        con.close()
+        if busy:
+            return False
+    return rows(s.db, "SELECT count(*) FROM piece_group WHERE attempts > 0") == [(1,)] and rows(s.db, "SELECT count(*) FROM run") == [(0,)]
+
+
+def test_what_a_build_has_read_does_not_come_back():
+    with Server("--workers", "1") as s:
+        says = [f"{i} " + "words " * 500 for i in range(400)]
+        for n in range(10):
+            t = trace_id(n)
+            send(s, export(root(t, "00000000000000ff"), *(model_call(t, f"{i + 1:016x}", 0, [("user", says[i])], ALL if i == 7 else "done", "00000000000000ff") for i in range(400)),
+                           service__name=f"c{n}"))
+            held = stopped_in_a_build(s)
+            if held:
+                break
+            s.process.send_signal(signal.SIGCONT)
+            settle(s)
+            s.send("DELETE", f"collections/c{n}", status=204)
+        assert held, "no build was met between its reading and its writing"
+        report = json.loads(told(s, "redact", "--json"))
+        assert report["secrets"] >= len(PLANTED) and report["runs"] == 0, report
+        s.process.send_signal(signal.SIGCONT)
+        until = time.monotonic() + 30
+        while "secrets were taken out of what these runs are built of" not in s.said() and not rows(s.db, "SELECT 1 FROM run"):
+            assert time.monotonic() < until, s.said()
+            time.sleep(0.01)
+        assert not (found := seen_in(s, NOWHERE)), found
 
 
 def test_redacted_in_place_is_as_at_import():

@@ -2,6 +2,7 @@
 #include "store_fixture.h"
 
 #include "base/clock.h"
+#include "storage/redact_in.h"
 
 static struct piece piece_of(const char *path, const char *id, int64_t rank, const char *body)
 {
@@ -246,6 +247,56 @@ static void test_a_busy_group_is_built_all_the_same(void **state)
     assert_in_range(number(f, "SELECT due FROM piece_group") - now, 10900000, 20000000);
 }
 
+#define SECRET "glpat-q7Kr2Xm9Dw4Hj8TbLs6V"
+
+static void redact(struct fixture *f)
+{
+    struct secrets *secrets;
+    struct redacted out = {0};
+    OK(secrets_compile(NULL, 0, &secrets, &e));
+    struct regex_scratch *scratch = regex_scratch_new();
+    const struct redact_wish wish = {.secrets = secrets};
+    struct redacting x = {.store = f->store, .wish = &wish, .out = &out};
+    x.look = x.done = (struct redaction){.secrets = secrets, .scratch = scratch, .arena = &x.arena};
+    OK(redact_pieces(&x, number(f, "SELECT n FROM collection"), &e));
+    assert_int_equal(x.done.replaced, 1);
+    arena_free(&x.arena);
+    regex_scratch_free(scratch);
+    secrets_unref(secrets);
+}
+
+/* A build that has read its pieces does not bring back what redaction has taken out of them meanwhile. */
+static void test_what_is_redacted_during_a_build_is_built_after_it(void **state)
+{
+    struct fixture *f = *state;
+    struct piece_group *groups;
+    uint64_t counts[PUT_OUTCOMES] = {0};
+    add(f, "p:1", "a", 0, "\"" SECRET "\"");
+    add(f, "p:1", "b", 0, "\"b\"");
+    add(f, "p:2", "c", 0, "\"c\"");
+    make_due(f);
+    assert_int_equal(begin(f, 9, 1 << 20, &groups), 2);
+    assert_string_equal(bodies(f, &groups[0]), "\"" SECRET "\" \"b\" ");
+    bodies(f, &groups[1]);
+    redact(f);
+    const struct piece_groups first = {.items = groups, .n = 1}, second = {.items = groups + 1, .n = 1};
+    struct put *put = store_put_new(f->store, &(struct put_target){.collection = f->collection, .replace = true, .made_of = &first});
+    store_put_file(put, &(struct file_row){.name = S("a"), .format = S("f")});
+    FAILS(ERR_BUSY, store_put_commit(put, counts, NULL, NULL, &e));
+    store_put_free(put);
+    put = store_put_new(f->store, &(struct put_target){.collection = f->collection, .replace = true, .made_of = &second});
+    store_put_file(put, &(struct file_row){.name = S("a"), .format = S("f")});
+    OK(store_put_commit(put, counts, NULL, NULL, &e));
+    store_put_free(put);
+    OK(store_piece_groups_end(f->store, groups, 2, true, &e));
+    assert_int_equal(number(f, "SELECT count(*) FROM piece_group WHERE due IS NOT NULL"), 1);
+    make_due(f);
+    assert_int_equal(begin(f, 9, 1 << 20, &groups), 1);
+    assert_string_equal(bodies(f, &groups[0]), "\"[redacted:gitlab-token]\" \"b\" ");
+    OK(store_piece_groups_end(f->store, groups, 1, true, &e));
+    assert_int_equal(number(f, "SELECT count(*) FROM piece_group WHERE due IS NOT NULL OR attempts > 0"), 0);
+}
+
 static void test_pieces_go_with_their_collection(void **state)
 {
     struct fixture *f = *state;
@@ -284,6 +335,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_group_has_a_measure, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_one_job_waits_until_it_is_quiet, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_busy_group_is_built_all_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_what_is_redacted_during_a_build_is_built_after_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_pieces_go_with_their_collection, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_a_collection_is_found_or_made, set_up, tear_down),
     };
