@@ -33,6 +33,17 @@ bool judge_job_open(struct store *s, struct slice job, int64_t *n, struct err *e
     return stmt_run(q, e);
 }
 
+bool judge_job_redacted(struct store *s, int64_t job, bool *redacted, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "SELECT redacted FROM job WHERE n = $1", e);
+    bind_int(q, job);
+    *redacted = false;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *redacted = take_int(q) != 0;
+    return step == STEP_DONE;
+}
+
 /* ---- replies ----------------------------------------------------------------------------------------------------------- */
 
 static bool pack(struct arena *a, struct slice raw, struct slice *out, struct err *e)
@@ -232,13 +243,14 @@ static bool end(struct store *s, struct slice id, const struct call_row *calls, 
 {
     struct entry entry = {0};
     int64_t job;
-    if (!judge_job_open(s, id, &job, e))
+    bool redacted;
+    if (!judge_job_open(s, id, &job, e) || !judge_job_redacted(s, job, &redacted, e))
         return false;
     for (size_t i = 0; i < n; i++) {
         const struct call_row *call = &calls[i];
         int64_t reserved;
         bool was_open;
-        if (!close_one(s, job, call, &reserved, &was_open, e) || (call->reply.ptr && !keep_reply(s, call, packed[i], e)))
+        if (!close_one(s, job, call, &reserved, &was_open, e) || (call->reply.ptr && !redacted && !keep_reply(s, call, packed[i], e)))
             return false;
         entry.open -= reserved;
         entry.answered += call->reply.ptr != NULL;

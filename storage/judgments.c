@@ -233,11 +233,25 @@ static bool is_open(struct store *s, int64_t job, int64_t item, bool *open, stru
     return step == STEP_DONE;
 }
 
-static bool put_one(struct store *s, int64_t job, const struct judgment_put *put, struct err *e)
+/* What is left of one of words that are not to be seen any more: that it was asked for, and what it cost. */
+static struct judgment wordless(const struct judgment *from)
+{
+    struct judgment to = *from;
+    to.state = JUDGMENT_FAILED;
+    to.flagged = false;
+    to.evidence = NULL;
+    to.nevidence = 0;
+    to.answer = to.decision = to.explanation = to.distribution = to.paired = to.raw = to.content_hash = SLICE_NONE;
+    to.error = slice_str("secrets were taken out of the run while it was judged: judge it again");
+    return to;
+}
+
+static bool put_one(struct store *s, int64_t job, const struct judgment_put *put, bool redacted, struct err *e)
 {
     static const enum item_state states[] = {[JUDGMENT_ANSWERED] = ITEM_ANSWERED, [JUDGMENT_UNSUPPORTED] = ITEM_UNSUPPORTED,
                                              [JUDGMENT_FAILED] = ITEM_FAILED};
     const struct judgment *judgment = &put->judgment;
+    struct judgment left;
     struct subject subject;
     bool stale = false, open = true;
     if (job && put->item && !is_open(s, job, put->item, &open, e))
@@ -246,6 +260,10 @@ static bool put_one(struct store *s, int64_t job, const struct judgment_put *put
         return true;
     if (!find_run(s, judgment, &subject, &stale, e))
         return false;
+    if (stale && redacted) {
+        left = wordless(judgment);
+        judgment = &left;
+    }
     if (subject.run && !judgment_insert(s, subject.run, subject.collection, judgment, e))
         return false;
     if (subject.run && !stale && judgment->state != JUDGMENT_FAILED && !put_finding(s, &subject, put, e))
@@ -256,10 +274,11 @@ static bool put_one(struct store *s, int64_t job, const struct judgment_put *put
 static bool put_all(struct store *s, struct slice id, const struct judgment_put *items, size_t n, struct err *e)
 {
     int64_t job = 0;
-    if (id.ptr && !judge_job_find(s, id, &job, e))
+    bool redacted = false;
+    if (id.ptr && (!judge_job_find(s, id, &job, e) || !judge_job_redacted(s, job, &redacted, e)))
         return false;
     for (size_t i = 0; i < n; i++)
-        if (!put_one(s, job, &items[i], e))
+        if (!put_one(s, job, &items[i], redacted, e))
             return false;
     struct stmt *q = db_prepare(s->db, "UPDATE job SET attempts = 1 WHERE n = $1 AND attempts > 1", e);
     bind_int(q, job);

@@ -208,6 +208,12 @@ static bool look(struct redacting *x, int64_t key, struct redaction *r, bool *ch
     return load(x->store, key, &x->arena, &w, &there, e) && (!there || reword(r, &w, changed, e));
 }
 
+/* Whoever runs now may have read what the run said. */
+static bool mark_jobs(struct store *s, struct err *e)
+{
+    return stmt_run(db_prepare(s->db, "UPDATE job SET redacted = 1 WHERE state = 1 AND redacted = 0", e), e);
+}
+
 /* Loaded and redacted again under the lock: nobody adds a message or a review in between. */
 static bool change(struct redacting *x, struct put **put, int64_t key, bool *changed, struct err *e)
 {
@@ -223,7 +229,7 @@ static bool change(struct redacting *x, struct put **put, int64_t key, bool *cha
     if (!*put)
         *put = store_put_new(s, &(struct put_target){.collection = w.collection});
     return rename_task(s, &w, e) && run_reword(*put, key, w.imported, &w.name, &w.run, e) && write_spans(s, &w, e) &&
-           write_judgments(s, &x->arena, &w, e) && drop_attachments(s, &w, e);
+           write_judgments(s, &x->arena, &w, e) && drop_attachments(s, &w, e) && mark_jobs(s, e);
 }
 
 static bool redact_run(struct redacting *x, struct put **put, int64_t key, struct err *e)

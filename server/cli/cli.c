@@ -174,11 +174,8 @@ static bool open_book(struct cli *cli, struct err *e)
 {
     const struct rulebook_options o = cli_rulebook_options(cli);
     struct problems problems = {0};
-    if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e)) {
-        if (e->code == ERR_FORMAT) /* of settings, not of what was to be read: nothing was done */
-            e->code = ERR_USAGE;
+    if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e))
         return false;
-    }
     cli->nproblems = problems.n;
     for (size_t i = 0; i < problems.n; i++) {
         const struct problem *p = &problems.items[i];

@@ -116,7 +116,8 @@ static bool read_all(struct edition *d, const struct rulebook_options *o, struct
     for (size_t i = 0; i < o->npaths; i++)
         if (!pack_add_path(&d->arena, &d->files, o->paths[i], e))
             return false;
-    return !(o->redact || d->settings.redact) || secrets_compile(d->settings.own, d->settings.nown, &d->secrets, e);
+    return !(o->redact || d->settings.redact) || secrets_compile(d->settings.own, d->settings.nown, &d->secrets, e) ||
+           err_prefix(e, "%.*s", SLICE_ARG(d->settings.file)); /* the shipped ones compile */
 }
 
 /* `all`: the set of collections that no block of the settings names. */
@@ -152,8 +153,11 @@ bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct pro
 {
     struct edition *d;
     struct ruleset *all;
-    if (!edition_read(o, a, problems, &d, &all, e))
+    if (!edition_read(o, a, problems, &d, &all, e)) {
+        if (e->code == ERR_FORMAT) /* of settings, not of what was to be read: nothing was done */
+            e->code = ERR_USAGE;
         return false;
+    }
     struct rulebook *b = calloc(1, sizeof *b);
     if (!b)
         abort(); /* out of memory */

@@ -14,7 +14,8 @@ struct rulebook_options {
 
 /* The path of telltale.yaml: what `config` says, or stands for it where that says nothing; NULL: there is none. */
 const char *rulebook_config(const struct rulebook_options *o);
-/* Problems in rules and settings are listed in `a`, never fatal; false only for what cannot be read. */
+/* Problems in rules and settings are listed in `a`, never fatal; false only for what cannot be read, ERR_USAGE where the settings do not say
+ * what holds. */
 bool rulebook_load(const struct rulebook_options *o, struct arena *a, struct problems *problems, struct rulebook **out, struct err *e);
 void rulebook_free(struct rulebook *b);
 /* Reads all files anew; sets made from now on are of them. ERR_FORMAT names the first problem in rules or settings: with one, or with a file

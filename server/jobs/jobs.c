@@ -226,6 +226,15 @@ static void count(struct job_figures *figures, int change)
         atomic_fetch_add(&figures->running, change);
 }
 
+/* What a job read may have been redacted since. */
+static bool redact_result(const struct worker *w, struct arena *a, struct slice *result, struct err *e)
+{
+    struct secrets *secrets = rulebook_secrets(w->jobs->o->rules);
+    bool ok = redact_once(secrets, a, result, e);
+    secrets_unref(secrets);
+    return ok;
+}
+
 /* Nobody but the job itself: whoever asked for it has a row of their own, and its token tells who that was. */
 static struct actor actor_of(const struct job_row *row, const struct job_kind *kind, struct arena *a)
 {
@@ -246,11 +255,12 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     const struct actor actor = actor_of(row, kind, a);
     bool ok = attempt(w, row, kind, &actor, a, &result, &e);
     redact_error(w, a, &e);
-    ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20));
+    struct slice report = str_slice(&result);
+    ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20)) && redact_result(w, a, &report, &e);
     enum job_state state = outcome(w, ok, &e);
     if (kind && kind->logged && state != JOB_QUEUED)
         store_act_as(w->store, &actor);
-    bool noted = finish(w, row, state, str_slice(&result), &e);
+    bool noted = finish(w, row, state, report, &e);
     store_act_as(w->store, NULL);
     if (noted) {
         if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */

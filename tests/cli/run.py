@@ -971,6 +971,11 @@ def test_a_gate_with_broken_rules_or_settings_does_not_scan():
     for command in ("scan", runs), ("scan", runs, "--fail-on", "high"), ("import", runs, "-c", "none"):
         assert h.run(*command, "--config", mistyped, status=2) == ""
         assert "mistyped.yaml:1:1:" in h.stderr and "did you mean 'detectors'?" in h.stderr, h.stderr
+    for text in ("detecors: {}", "redact: yes please", "redact: {x: '('}", "redact: [unclosed", "rules: nowhere.yaml"): # a server and MCP do not begin with them either
+        for command in ("import", runs, "-c", "none"), ("redact", "--dry-run"), ("serve", "--listen", "127.0.0.1:0"), ("mcp",):
+            if "redact" in text or command[0] != "redact":
+                h.run(*command, "--config", h.file("wrong.yaml", text), status=2)
+                assert "wrong.yaml" in h.stderr, (command, text, h.stderr)
     broken = {"--config": ["- a\n- list\n", b"disable: caf\xe9", "disable: no-such-detector", "detectors: {no-such: {severity: low}}",
                            "collections: {other: {disable: no-such}}", "disable: [unclosed"],
               "--rules": [RULE.replace("on: user", "on: usr"), RULE.replace("hello'}", "(hello'}"), b"id: caf\xe9"]}

@@ -37,7 +37,7 @@ def test_what_is_wrong_in_the_settings_of_serve_stops_it():
                             ("serve: {sample: 3}", "1:17: sample is true or false"),
                             ("serve: {workers: {a: 1}}", "1:18: workers must be a text"),
                             ("serve: [listen]", "1:8: serve: a map of options was expected"),
-                            ("serve: {workers: two}", "--workers takes a whole number, not 'two'"),
+                            ("serve: {workers: two}", "telltale.yaml:1:18: workers takes a whole number, 1 or more, not 'two'"),
                             ("serve: {config: other.yaml}", "serve has no key 'config'")):
         with folder_with(settings) as folder:
             done = subprocess.run([PROGRAM, "--db", "t.db", "serve", "--listen", "127.0.0.1:0"], cwd=folder, capture_output=True, timeout=20)

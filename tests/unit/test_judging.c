@@ -2,6 +2,7 @@
 #include "judging_fixture.h"
 
 #include "base/embed.h"
+#include "storage/redact.h"
 
 #include <pthread.h>
 
@@ -263,6 +264,58 @@ static void test_items_are_done_with_their_judgments(void **state)
     OK(store_run_delete(f->store, items[0].run, &e));
     items_of(f, job, 1, 0, &count);
     assert_int_equal(count, 0);
+}
+
+/* What a job has read and redaction has taken out since: neither its judgment nor the reply bring it back. */
+static void test_what_was_redacted_meanwhile_is_judged_again(void **state)
+{
+    struct fixture *f = *state;
+    put_three(f);
+    struct slice job = add_job(f, "judge").id;
+    uint64_t n;
+    size_t count;
+    struct job_row row;
+    bool got;
+    OK(store_judge_select(f->store, job, f->collection, &(struct judge_selection){0}, &n, &e));
+    OK(store_job_claim(f->store, LANE_MODELS, 60, &f->a, &row, &got, &e));
+    struct judge_item *items = items_of(f, job, 0, 0, &count);
+    size_t first = 0;
+    while (!slice_eq(items[first].run, run_id(f, "r1")))
+        first++;
+    struct judgment_put put = judge(f, items[first].run, "yes", 12); /* quotes "I ran the te" */
+    put.item = items[first].n;
+    put.judgment.explanation = put.judgment.raw = S("it said that it ran the te");
+    struct call_row one = call(1, 0.1), after = call(2, 0.1);
+    OK(store_calls_begin(f->store, job, &one, 1, &e));
+    const struct secret_own own = {S("claim"), S("I ran the te")};
+    struct redact_wish wish = {0};
+    struct redacted out;
+    struct secrets *secrets;
+    OK(secrets_compile(&own, 1, &secrets, &e));
+    wish.secrets = secrets;
+    OK(store_redact(f->store, &wish, &f->a, &out, &e));
+    secrets_unref(secrets);
+    assert_int_equal(out.runs_changed, 1);
+    OK(store_judgments_put(f->store, job, &put, 1, &e));
+    assert_int_equal(number(f, "SELECT count(*) FROM judgment WHERE state = 2 AND flagged = 0 AND decision IS NULL"), 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM judgment_detail WHERE coalesce(answer, explanation, evidence, raw) IS NULL AND error LIKE '%judge it again%'"), 1);
+    assert_int_equal(judge_findings(f).n, 0);
+    assert_int_equal(number(f, "SELECT count(*) FROM judge_item WHERE state = 3"), 1);
+    one = answered(1, "{\"text\":\"it ran the te\"}", 0.07);
+    OK(store_calls_end(f->store, job, &one, 1, &e));
+    assert_int_equal(number(f, "SELECT count(*) FROM model_call"), 0);
+    assert_true(spend_of(f, job).cost == 0.07);
+    /* What it reads from now on is what stands there. */
+    put = judge(f, items[!first].run, "yes", 12);
+    put.item = items[!first].n;
+    OK(store_judgments_put(f->store, job, &put, 1, &e));
+    assert_int_equal(number(f, "SELECT count(*) FROM judgment WHERE state = 0"), 1);
+    /* A job that began later keeps its replies. */
+    struct slice later = add_job(f, "judge").id;
+    OK(store_calls_begin(f->store, later, &after, 1, &e));
+    after = answered(2, "{}", 0.07);
+    OK(store_calls_end(f->store, later, &after, 1, &e));
+    assert_int_equal(number(f, "SELECT count(*) FROM model_call"), 1);
 }
 
 /* ---- judgments ------------------------------------------------------------------------------------------------------------------ */
@@ -752,6 +805,7 @@ static void test_a_database_of_before_keeps_its_labels(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_what_was_redacted_meanwhile_is_judged_again),
         TEST(test_rubrics_are_versions), TEST(test_what_ships_gives_way_to_an_edit), TEST(test_models_are_kept), TEST(test_money_comes_out_even),
         TEST(test_a_call_that_a_crash_cut_is_not_forgotten), TEST(test_many_small_sums_are_exact), TEST(test_a_selection_is_fixed_once),
         TEST(test_items_are_done_with_their_judgments), TEST(test_the_newest_judgment_counts), TEST(test_a_judgment_of_another_text_is_stale),

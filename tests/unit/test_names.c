@@ -241,7 +241,7 @@ static void wrong_settings_are_told(void **state)
     const struct rulebook_options missing = {.config = write_file("telltale.yaml", "disable: refused\nrules: [nowhere/]\n")};
     assert_false(rulebook_load(&missing, &arena, &told, &rest, &e));
     assert_non_null(strstr(e.text, "telltale.yaml:2:9: rules: "));
-    assert_int_equal(e.code, ERR_FORMAT);
+    assert_int_equal(e.code, ERR_USAGE);
     /* Of two problems neither hides the other, whichever block of settings it stands in. */
     write_file("mine.yaml", "id: mine\ntitle: t\nbehavior: gave-up\nparameters: {w: x}\nevents: {e: {on: user, text: '${w}'}}\nfind: e\n");
     struct problems problems = {0};
