@@ -200,7 +200,7 @@ def test_many_slow_patterns_stop_and_the_others_go_on():
     got = h.json("scan", "--rules", rules, "--only", only, "--jobs", "1", log)
     took = time.monotonic() - began
     # 2 s for all patterns of the run, one look of 120 ms more, 20 ms for each from then on, and what the bytes add
-    assert took < 6, took
+    assert took < 6 * COST, took
     slow = {r["detector"] for r in got["incomplete"]}
     assert len(slow) > 5 and "quick" not in slow, slow
     assert [f["captures"] for f in got["items"] if f["detector"] == "quick"] == [{}], got["items"]
@@ -595,9 +595,10 @@ def test_a_watched_folder_stays_imported():
     log = os.path.join(folder, "b.jsonl")
     watcher = subprocess.Popen([PROGRAM, "--db", home.db, "import", log, "-c", "live", "--watch"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     try:
-        time.sleep(1.5)
+        time.sleep(1.5 * min(COST, 4))
         os.rename(log, log + ".1") # rotated away
-        time.sleep(2.5)
+        said = watcher.stderr.readline()
+        time.sleep(1)
         assert watcher.poll() is None
         write("b.jsonl", line("user", "again") + line("assistant", "yes") + line("user", "bye"))
         wait_for({"a": 2, "b.jsonl": 3})
@@ -605,8 +606,8 @@ def test_a_watched_folder_stays_imported():
         assert watcher.wait(10) == 0
     finally:
         watcher.kill()
-        said = watcher.communicate()[1].decode()
-    assert said.count("cannot open") == 1, said
+        said += watcher.communicate()[1]
+    assert said.count(b"cannot open") == 1, said
     home.run("import", "-", "-c", "x", "--watch", status=2)
     home.run("import", folder, "--watch", "--json", status=2)
 
