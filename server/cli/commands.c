@@ -197,7 +197,7 @@ static const struct option_row exceptions_options[] = {
 static const struct option_row webhook_options[] = {
     {'c', "collection", "NAME", "add: only of this collection"},
     {0, "event", "NAME", "add: import.done, findings.new, judge.done or job.failed; may repeat (default: all of them)"},
-    {0, "page", "URL", "add: where people open the page, for links (default http://127.0.0.1:8787)"},
+    {0, "page", "URL", "add: where people open the page, which is what links begin with (default http://127.0.0.1:8787)"},
     {0},
 };
 static const struct option_row token_options[] = {
