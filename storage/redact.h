@@ -11,7 +11,7 @@ struct redact_wish {
     bool dry_run;                  /* only counts */
     const atomic_bool *stop;       /* looked at between runs; may be NULL */
     void (*progress)(void *ctx, uint64_t done, uint64_t of); /* runs; may be NULL */
-    void (*refused)(void *ctx, struct slice what, const struct err *why); /* a run or a value that could not be looked through stays as it was */
+    void (*refused)(void *ctx, struct slice what, const struct err *why); /* a run or a value that could not be looked through, or set, stays as it was */
     void *ctx;
 };
 struct redacted {

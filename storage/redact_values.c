@@ -75,48 +75,59 @@ static const struct column pieces = {"piece", "n", "data", pieces_redact, "piece
 struct value { int64_t key; struct slice was, now; };
 struct values { struct value items[BATCH]; size_t n; };
 
-/* The next values from `*from` on that hold a secret; *from becomes where to go on, `*more` whether there. */
-static bool collect(struct redacting *x, struct redaction *r, const struct column *c, int64_t collection, int64_t *from, struct values *out, bool *more, struct err *e)
+/* How far one column is looked through. Several rows may have one key: those that could not be set come again, before what is new. */
+struct walk { int64_t from; size_t unset; bool more; };
+
+/* The next values that hold a secret; `walk` becomes where to go on. */
+static bool collect(struct redacting *x, struct redaction *r, const struct column *c, int64_t collection, struct walk *walk, struct values *out, struct err *e)
 {
     char sql[512];
     struct store *s = x->store;
+    int64_t first = walk->from;
+    size_t again = walk->unset;
     snprintf(sql, sizeof sql, "SELECT %s, %s FROM %s WHERE %s >= $1 AND %s IS NOT NULL AND (%s) ORDER BY %s", c->key, c->name, c->table, c->key, c->name, c->of,
              c->key);
     struct stmt *q = db_prepare(s->db, sql, e);
-    bind_int(q, *from);
+    bind_int(q, first);
     bind_int(q, collection);
     enum step step;
     struct arena words = {0};
     bool ok = true;
-    *more = false;
+    walk->more = false;
     while (ok && (step = stmt_step(q, e)) == STEP_ROW) {
         int64_t key = take_int(q);
         struct value value = {.key = key, .now = take_bytes(q)};
         value.was = value.now;
+        bool known = again && key == first;
         uint64_t before = r->replaced;
         arena_reset(&words);
         r->arena = &words;
         struct err why = {0};
         bool looked = c->redact(r, &value.now, &why);
         r->arena = &x->arena;
-        if (!looked)
+        if (!looked && !known)
             ok = redact_refused(x, arena_printf(&words, "%s.%s %lld", c->table, c->name, (long long)key), &why, e);
         if (!looked || r->replaced == before)
             continue;
+        if (known) {
+            again--;
+            continue;
+        }
         if (x->wish->dry_run || c->kept) {
             x->out->rules += c->kept;
             continue;
         }
         out->items[out->n++] = (struct value){key, arena_dup(&x->arena, value.was), arena_dup(&x->arena, value.now)};
-        *from = key;
+        if (key != walk->from)
+            *walk = (struct walk){.from = key};
         if (out->n == BATCH || x->arena.total > BATCH_BYTES) {
-            *more = true;
+            walk->more = true;
             stmt_reset(q);
             break;
         }
     }
     arena_free(&words);
-    return ok && (*more || step == STEP_DONE);
+    return ok && (walk->more || step == STEP_DONE);
 }
 
 static bool set(struct store *s, const struct column *c, const struct value *v, struct slice now, bool *done, struct err *e)
@@ -134,18 +145,45 @@ static bool set(struct store *s, const struct column *c, const struct value *v, 
     return !*done || c != &pieces || pieces_changed(s, v->key, e);
 }
 
+static bool is_there(struct store *s, const struct column *c, const struct value *v, bool *there, struct err *e)
+{
+    char sql[256];
+    snprintf(sql, sizeof sql, "SELECT 1 FROM %s WHERE %s = $1 AND %s = $2", c->table, c->key, c->name);
+    struct stmt *q = db_prepare(s->db, sql, e);
+    bind_int(q, v->key);
+    (c->packed ? bind_blob : bind_text)(q, v->was);
+    *there = false;
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW)
+        *there = true;
+    return step == STEP_DONE;
+}
+
+static bool tell_unset(struct redacting *x, const struct column *c, const struct value *v, struct err *e)
+{
+    struct err why = {0};
+    err_set(&why, ERR_LIMIT, "it changed meanwhile, or too many are called the same without their secrets; do it again");
+    return redact_refused(x, arena_printf(&x->arena, "%s.%s %lld", c->table, c->name, (long long)v->key), &why, e);
+}
+
 /* Names that are unique and were told apart by their secrets alone are numbered. */
-static bool set_all(struct redacting *x, const struct column *c, const struct values *values, bool *any, struct err *e)
+static bool set_all(struct redacting *x, const struct column *c, const struct values *values, struct walk *walk, bool *any, struct err *e)
 {
     for (size_t i = 0; i < values->n; i++) {
         const struct value *v = &values->items[i];
-        bool done = false;
-        if (!set(x->store, c, v, v->now, &done, e))
+        bool done = false, there = true;
+        if (!set(x->store, c, v, v->now, &done, e) || (!done && !is_there(x->store, c, v, &there, e)))
             return false;
-        for (int n = 2; !done && !c->packed && n < NAMES_MOST; n++)
+        for (int n = 2; !done && there && !c->packed && n < NAMES_MOST; n++)
             if (!set(x->store, c, v, arena_printf(&x->arena, "%.*s (%d)", SLICE_ARG(v->now), n), &done, e))
                 return false;
+        struct slice counted = v->was;
+        if (done && !c->redact(&x->done, &counted, e))
+            return false;
         *any |= done;
+        walk->unset += !done && there && v->key == walk->from;
+        if (!done && !tell_unset(x, c, v, e))
+            return false;
     }
     return true;
 }
@@ -153,17 +191,14 @@ static bool set_all(struct redacting *x, const struct column *c, const struct va
 static bool redact_column(struct redacting *x, const struct column *c, int64_t collection, bool *changed, struct err *e)
 {
     struct store *s = x->store;
-    int64_t from = 0;
-    for (bool more = true; more;) {
+    struct walk walk = {.more = true};
+    while (walk.more) {
         struct values values = {.n = 0};
-        bool any = false;
         arena_free(&x->arena);
         if (redact_stopped(x, e) || !db_read(s->db, e) ||
-            !db_end(s->db, collect(x, c->kept ? &x->look : &x->done, c, collection, &from, &values, &more, e), e) ||
-            (values.n && (!db_write(s->db, e) || !db_end(s->db, set_all(x, c, &values, &any, e), e))))
+            !db_end(s->db, collect(x, x->wish->dry_run && !c->kept ? &x->done : &x->look, c, collection, &walk, &values, e), e) ||
+            (values.n && (!db_write(s->db, e) || !db_end(s->db, set_all(x, c, &values, &walk, changed, e), e))))
             return err_prefix(e, "%s.%s", c->table, c->name);
-        *changed |= any;
-        more &= any;
     }
     return true;
 }

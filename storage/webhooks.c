@@ -116,16 +116,13 @@ static bool add(struct store *s, const struct webhook_row *wish, struct slice id
 {
     int64_t collection = 0;
     char now[CLOCK_TEXT];
-    struct slice page = not_null(wish->page); /* paths are put behind it */
-    while (slice_ends(page, "/"))
-        page.len--;
     clock_text(clock_now_us(), now);
     if (!has_room(s, e) || (wish->collection.ptr && !collection_find(s, wish->collection, &collection, e)))
         return false;
     struct stmt *q = db_prepare(s->db, "INSERT INTO webhook (id, url, page, events, collection, created_at) VALUES ($1, $2, $3, $4, nullif($5, 0), $6)", e);
     bind_text(q, id);
     bind_text(q, wish->url);
-    bind_text(q, page);
+    bind_text(q, not_null(wish->page));
     bind_int(q, wish->events ? wish->events : WEBHOOK_ALL);
     bind_int(q, collection);
     bind_text(q, slice_str(now));

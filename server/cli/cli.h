@@ -33,6 +33,13 @@ struct command {
 };
 extern const struct command commands[]; /* ends with a NULL name */
 extern const struct option_row global_options[]; /* those that every command takes */
+/* The next of what a command does when its arguments are alternatives, "list | show ID | lint FILE...": the words of one, the first of them (which
+ * is in lower case: the user types it) and what it does. `rest` begins as the command's arguments; false: there are no more. */
+struct way {
+    struct slice text, word;
+    const char *about;
+};
+bool cli_way(const struct command *c, struct slice *rest, struct way *out);
 /* The row of that name, or, with a letter (else 0), of that letter; NULL: none. `rows` may be NULL. */
 const struct option_row *cli_option_row(const struct option_row *rows, const char *name, size_t len, char letter);
 

@@ -95,25 +95,18 @@ static void offer_values(struct cli *cli, const struct completed *c, const struc
     }
 }
 
-/* The arguments of a command are alternatives, "list | show ID | lint FILE...": the first word is offered, then what follows it. */
+/* Of arguments that are alternatives the first words are offered, then what follows the one that was typed. */
 static void offer_arguments(struct cli *cli, const struct completed *c, const struct command *command, const char *first)
 {
+    struct slice rest = slice_str(command->arguments);
+    struct way way;
     bool has_words = false;
-    for (struct slice rest = slice_str(command->arguments); rest.len;) {
-        struct slice way = slice_trim(slice_take(&rest, '|'));
-        if (slice_starts(way, "["))
-            way = slice_sub(way, 1, SIZE_MAX);
-        struct slice tail = way, word = slice_take(&tail, ' ');
-        if (slice_ends(word, "]"))
-            word.len--;
-        if (!word.len || !islower((unsigned char)*word.ptr))
-            continue;
-        has_words = true;
+    for (; cli_way(command, &rest, &way); has_words = true) {
         if (!first)
-            offer(c, word, command->about);
-        else if (slice_is(word, first) && slice_is(way, "collection ID"))
+            offer(c, way.word, way.about);
+        else if (slice_is(way.word, first) && slice_is(way.text, "collection ID"))
             offer_collections(cli, c);
-        else if (slice_is(word, first) && offer_paths(tail))
+        else if (slice_is(way.word, first) && offer_paths(slice_sub(way.text, way.word.len, SIZE_MAX)))
             return;
     }
     if (!has_words)

@@ -105,6 +105,21 @@ static void add_options(struct str *out, const struct option_row *rows)
     str_addz(out, ".El\n");
 }
 
+static void add_ways(struct str *out, const struct command *c)
+{
+    struct slice rest = slice_str(c->arguments);
+    struct way way;
+    bool any = false;
+    for (; cli_way(c, &rest, &way); any = true) {
+        str_printf(out, "%s.It Cm %.*s", any ? "" : ".Bl -tag -width Ds\n", SLICE_ARG(way.word));
+        if (way.text.len > way.word.len)
+            str_printf(out, " Ar \\&%.*s", SLICE_ARG(slice_sub(way.text, way.word.len + 1, SIZE_MAX)));
+        str_addc(out, '\n');
+        add_text(out, slice_str(way.about));
+    }
+    str_addz(out, any ? ".El\n" : "");
+}
+
 static void add_commands(struct str *out)
 {
     for (const struct command *c = commands; c->name; c++) {
@@ -116,6 +131,7 @@ static void add_commands(struct str *out)
         str_printf(&about, "%c%s.", toupper((unsigned char)*c->about), c->about + 1);
         add_text(out, str_slice(&about));
         str_free(&about);
+        add_ways(out, c);
         if (c->details) {
             str_addz(out, ".Pp\n");
             add_paragraphs(out, slice_str(c->details));

@@ -1,6 +1,7 @@
 /* The Model Context Protocol on stdin and stdout: a message a line. */
 #include "cli/cli.h"
 #include "http/mcp.h"
+#include "llm/address.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -85,8 +86,12 @@ int cmd_mcp(struct cli *cli)
     struct problems problems = {0};
     struct session session = {.server = {.db = cli->db}, .page = slice_str(page ? page : "http://127.0.0.1:8787"),
                               .who = {.name = cli->actor.name, .scopes = MAY_ALL}, .writes = !cli_flag(cli, "read-only")};
-    while (slice_ends(session.page, "/"))
-        session.page.len--;
+    struct address where;
+    if (!address_parse(session.page, &cli->arena, &where, &e)) {
+        err_prefix(&e, "--page");
+        return cli_fail(&e);
+    }
+    session.page = where.base;
     bool ok = cli_open(cli, session.writes ? STORE_WRITE : STORE_READ, &session.store, &e) &&
               rulebook_load(&rules, &cli->arena, &problems, &session.server.rules, &e);
     ok = ok && serve(&session, &e);

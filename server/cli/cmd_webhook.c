@@ -1,12 +1,13 @@
 #include "cli/cli.h"
 #include "jobs/hooks.h"
+#include "llm/address.h"
 #include "view/webhooks.h"
 
 #include <stdio.h>
 
 static const struct column columns[] = {
     {"id", "id", 0, false}, {"url", "url", 60, false}, {"events", "events", 60, false}, {"collection", "collection.name", 24, false},
-    {"paused", "paused", 0, false}, {"waiting", "waiting", 0, true}, {"told", "delivered", 0, true}, {"given up", "failed", 0, true},
+    {"links to", "page", 40, false}, {"paused", "paused", 0, false}, {"waiting", "waiting", 0, true}, {"told", "delivered", 0, true}, {"given up", "failed", 0, true},
     {"last", "last_at", 27, false}, {"status", "last_status", 0, true}, {"error", "last_error", 60, false}, {0},
 };
 static const struct column delivery_columns[] = {
@@ -50,10 +51,14 @@ static bool add(struct cli *cli, struct store *store, struct err *e)
     struct webhook_row row, wish = {.url = slice_str(cli->args[1]), .collection = slice_str(cli_option(cli, "collection")),
                                     .page = slice_str(page ? page : "http://127.0.0.1:8787")};
     struct slice secret;
+    struct address where;
     const char *inside;
     for (size_t i = 0; i < events.n; i++)
         if (!webhook_event_parse(events.items[i], &wish.events, e))
             return false;
+    if (!address_parse(wish.page, &cli->arena, &where, e))
+        return err_prefix(e, "--page");
+    wish.page = where.base;
     if (!hooks_url(wish.url, &cli->arena, &inside, e))
         return false;
     struct slice rest = wish.url, scheme = slice_take(&rest, '/');
@@ -65,6 +70,8 @@ static bool add(struct cli *cli, struct store *store, struct err *e)
     print_webhooks(cli, &row, 1, secret);
     if (inside && !cli->quiet)
         fprintf(stderr, "telltale: that is %s: a server tells nothing there unless it is started with --private-webhooks\n", inside);
+    if (!page && !cli->quiet)
+        fprintf(stderr, "telltale: its links begin with %.*s: where people open the page at another address, that is said with --page URL\n", SLICE_ARG(row.page));
     if (cli->output != OUTPUT_JSON && cli->output != OUTPUT_JSONL)
         printf("\nsecret: %.*s\nIt is shown this once: whoever answers at the URL checks signatures with it.\n", SLICE_ARG(secret));
     return true;

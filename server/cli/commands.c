@@ -197,7 +197,7 @@ static const struct option_row exceptions_options[] = {
 static const struct option_row webhook_options[] = {
     {'c', "collection", "NAME", "add: only of this collection"},
     {0, "event", "NAME", "add: import.done, findings.new, judge.done or job.failed; may repeat (default: all of them)"},
-    {0, "page", "URL", "add: where people open the page, for links (default http://127.0.0.1:8787)"},
+    {0, "page", "URL", "add: where people open the page, which is what links begin with (default http://127.0.0.1:8787)"},
     {0},
 };
 static const struct option_row token_options[] = {
@@ -250,6 +250,84 @@ const struct option_row global_options[] = {
     {0, "version", NULL, "the version"},
     {0},
 };
+
+/* What each of the alternatives that a command takes does; all of them stand here. */
+static const struct {
+    const char *command, *word, *about;
+} ways[] = {
+    {"collections", "add", "make an empty collection"},
+    {"collections", "quota", "say how much a collection may have"},
+    {"collections", "keep", "say how long a collection keeps its runs"},
+    {"rules", "list", "all detectors, with what they look for"},
+    {"rules", "show", "one detector as it is written"},
+    {"rules", "lint", "look for mistakes in files of rules"},
+    {"rules", "test", "run the tests that rules bring along: those of files, or of all that are shipped"},
+    {"rules", "new", "a rule to begin with: a template, or a copy of another"},
+    {"rules", "save", "keep rules in the database, for every later import and scan"},
+    {"rules", "remove", "take rules away that were saved"},
+    {"rules", "own", "all rules that were saved, as one pack"},
+    {"rules", "docs", "the catalogue of all detectors"},
+    {"rules", "schema", "JSON Schema of the rule language"},
+    {"judge", "list", "the rubrics, or the versions of one"},
+    {"judge", "show", "a rubric as YAML"},
+    {"judge", "new", "write a rubric in an editor"},
+    {"judge", "edit", "write the next version of a rubric in an editor"},
+    {"judge", "check", "look for mistakes in the text of a rubric"},
+    {"judge", "draft", "have a model write a rubric from a sentence"},
+    {"judge", "try", "ask about a few runs, and store nothing"},
+    {"judge", "run", "judge runs, with a cap on what that costs"},
+    {"judge", "status", "how judging goes, or went"},
+    {"judge", "cancel", "end judging that goes on"},
+    {"judge", "models", "the connections to models"},
+    {"judge", "test", "ask a model one small question"},
+    {"labels", "sets", "the label sets, and how many labels each has"},
+    {"labels", "import", "read labels from tables, lists and benchmarks"},
+    {"labels", "export", "write all labels of a set"},
+    {"labels", "score", "how well judges or rules agree with the people of a set"},
+    {"labels", "agreement", "how far any two raters agree"},
+    {"review", "open", "take back what was said of findings"},
+    {"review", "confirmed", "say that findings are right"},
+    {"review", "dismissed", "say that findings are wrong"},
+    {"exceptions", "list", "the exceptions, and how many findings each sets aside"},
+    {"exceptions", "add", "set findings of a detector aside, now and later"},
+    {"exceptions", "delete", "take exceptions back: their findings are open again"},
+    {"webhook", "list", "whom a server tells"},
+    {"webhook", "add", "have a server tell an address what its jobs ended with"},
+    {"webhook", "delete", "tell an address nothing any more"},
+    {"webhook", "pause", "tell an address nothing until it is resumed"},
+    {"webhook", "resume", "tell a paused address again"},
+    {"webhook", "test", "have a running server send a test"},
+    {"webhook", "deliveries", "what was sent to an address, and what it answered"},
+    {"token", "create", "make a token, and print it this once"},
+    {"token", "list", "the tokens, what each may, and when it was last used"},
+    {"token", "revoke", "refuse a token from the next request on"},
+    {"delete", "run", "delete one run"},
+    {"delete", "runs", "delete all runs that the filters name"},
+    {"delete", "collection", "delete a collection and all in it"},
+    {"completion", "bash", "the script for bash"},
+    {"completion", "zsh", "the script for zsh"},
+    {"completion", "fish", "the script for fish"},
+    {"completion", "words", "what the last word may become"},
+};
+
+bool cli_way(const struct command *c, struct slice *rest, struct way *out)
+{
+    while (rest->len) {
+        struct slice text = slice_trim(slice_take(rest, '|'));
+        if (slice_starts(text, "[")) /* the alternatives may be left out: "[add NAME | keep NAME TIME]" */
+            text = slice_sub(text, 1, SIZE_MAX);
+        if (!rest->len && c->arguments[0] == '[')
+            text.len--;
+        out->text = text;
+        out->word = slice_take(&text, ' ');
+        for (size_t i = 0; i < sizeof ways / sizeof *ways; i++)
+            if (strcmp(ways[i].command, c->name) == 0 && slice_is(out->word, ways[i].word)) {
+                out->about = ways[i].about;
+                return true;
+            }
+    }
+    return false;
+}
 
 const struct command commands[] = {
     {"serve", "", "run the server and its page",
@@ -326,7 +404,7 @@ const struct command commands[] = {
      "The native form has with the runs what they were judged by and labelled in, the rules of one's own that found something in them, and the\n"
      "exceptions that set findings aside. Import takes all of it over; a rule whose id the database has, or had, stays as it is there.", export_options, 0, 0, cmd_export},
     {"tag", "TAG", "tag all runs that the filters name", NULL, tag_options, 1, 1, cmd_tag},
-    {"review", "open|confirmed|dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
+    {"review", "open [FINDING...] | confirmed [FINDING...] | dismissed [FINDING...]", "say of findings that they are right or wrong: those named, or all that the filters name", NULL,
      review_options, 1, -1, cmd_review},
     {"exceptions", "[list | add DETECTOR [FIELD=VALUE...] | delete ID...]", "what detectors are not to find",
      "An exception sets aside the findings of a detector that it holds of, those that there are and those of every later import and scan. They\n"

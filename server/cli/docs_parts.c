@@ -28,12 +28,24 @@ static void add_options(struct str *out, const struct option_row *rows)
     }
 }
 
+static void add_ways(struct str *out, const struct command *c)
+{
+    struct slice rest = slice_str(c->arguments);
+    struct way way;
+    for (const char *head = "\n| | what it does |\n|---|---|\n"; cli_way(c, &rest, &way); head = "") {
+        str_printf(out, "%s| `%.*s` | ", head, SLICE_ARG(way.text));
+        docs_plain(out, slice_str(way.about));
+        str_addz(out, " |\n");
+    }
+}
+
 /* The details of a command are written for a terminal: lines as they are, in a block. */
 static void add_command(struct str *out, const struct command *c)
 {
     str_printf(out, "\n## telltale %s\n\n", c->name);
     docs_plain(out, slice_str(c->about));
     str_printf(out, "\n\n```text\ntelltale %s%s%s\n```\n", c->name, *c->arguments ? " " : "", c->arguments);
+    add_ways(out, c);
     if (c->details)
         str_printf(out, "\n```text\n%s\n```\n", c->details);
     add_options(out, c->options);

@@ -31,6 +31,14 @@ static void print_options(const char *title, const struct option_row *rows, cons
             print_option(rows);
 }
 
+static void print_ways(const struct command *command)
+{
+    struct slice rest = slice_str(command->arguments);
+    struct way way;
+    for (const char *before = "\n"; cli_way(command, &rest, &way); before = "")
+        printf("%s  %-26.*s %s\n", before, SLICE_ARG(way.text), way.about);
+}
+
 static int help(const struct command *command)
 {
     if (!command) {
@@ -42,6 +50,7 @@ static int help(const struct command *command)
                "         telltale import FOLDER       then  telltale findings\n");
     } else {
         printf("usage: telltale %s%s%s\n\n%s\n", command->name, *command->arguments ? " " : "", command->arguments, command->about);
+        print_ways(command);
         if (command->details)
             printf("\n%s\n", command->details);
         print_options("options:", command->options, NULL);

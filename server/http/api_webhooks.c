@@ -1,5 +1,6 @@
 #include "http/api.h"
 #include "jobs/hooks.h"
+#include "llm/address.h"
 #include "view/webhooks.h"
 
 bool api_webhooks(struct request *r, struct answer *a, struct err *e)
@@ -27,9 +28,13 @@ static bool events_of(const struct request *r, unsigned *out, struct err *e)
 
 bool api_webhook_add(struct request *r, struct answer *a, struct err *e)
 {
-    struct webhook_row row, wish = {.url = arg_text(&r->args, "url"), .collection = arg_text(&r->args, "collection"), .page = api_page_address(r)};
+    struct webhook_row row, wish = {.url = arg_text(&r->args, "url"), .collection = arg_text(&r->args, "collection"), .page = arg_text(&r->args, "page")};
     struct slice secret;
     const char *inside;
+    struct address page;
+    if (wish.page.ptr && !address_parse(wish.page, &r->arena, &page, e))
+        return err_prefix(e, "\"page\"");
+    wish.page = wish.page.ptr ? page.base : api_page_address(r);
     if (!events_of(r, &wish.events, e) || !hooks_url(wish.url, &r->arena, &inside, e) || !store_webhook_add(r->store, &wish, &r->arena, &row, &secret, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);

@@ -306,6 +306,7 @@ const struct param webhook_fields[] = {
     {"url", ARG_TEXT, 1, 2000, .required = true, .about = "where to POST to: http or https"},
     {"events", ARG_LIST, 1, 10, .about = "import.done, findings.new, judge.done, job.failed (default: all)"},
     {"collection", ARG_TEXT, 1, 200, .about = "id or name: only of that collection"},
+    {"page", ARG_TEXT, 1, 2000, .about = "where people open the page, which is what links begin with (default: the address of this call)"},
     {0},
 };
 const struct param webhook_change_fields[] = {

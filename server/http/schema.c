@@ -24,7 +24,7 @@
     "note: string?, created_at: time?, shipped: boolean, judgments: integer, flagged: integer"
 
 #define WEBHOOK_MEMBERS \
-    "id: uuid, url: string, events: [string], collection: {id: uuid, name: string}?, paused: boolean, created_at: time, waiting: integer, " \
+    "id: uuid, url: string, page: string, events: [string], collection: {id: uuid, name: string}?, paused: boolean, created_at: time, waiting: integer, " \
     "delivered: integer, failed: integer, last_at: time?, last_status: integer?, last_error: string?"
 const struct schema schemas[] = {
     {"Object", "object"},

@@ -7,6 +7,7 @@ void view_webhook(struct jsonw *j, const struct webhook_row *row, struct slice s
     jsonw_object(j);
     jsonw_kstr(j, "id", row->id);
     jsonw_kstr(j, "url", row->url);
+    jsonw_kstr(j, "page", row->page);
     jsonw_key(j, "events");
     jsonw_array(j);
     for (int i = 0; i < WEBHOOK_EVENTS; i++)

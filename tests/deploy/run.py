@@ -92,6 +92,9 @@ def test_completion_knows_commands_options_values_and_files():
     assert first(words("scan", "--fail-on=h")) == ["--fail-on=high"]
     assert "sarif" in first(words("scan", "--output", "")) and "sarif" not in first(words("runs", "--output", ""))
     assert first(words("rules", "")) == ["list", "show", "lint", "test", "new", "save", "remove", "own", "docs", "schema"]
+    for command in ("collections", "rules", "judge", "labels", "review", "exceptions", "webhook", "token", "delete", "completion"):
+        said = [line.split("\t")[1] for line in words(command, "")] # each does something else
+        assert len(said) > 2 and len(set(said)) == len(said), (command, said)
     assert words("rules", "lint", "") == words("import", "") == words("import", "--config", "") == [":files"]
     assert words("serve", "--web-dir", "") == [":folders"]
     assert words("nonsense", "") == words("rules", "show", "") == words("scan", "--only", "") == []

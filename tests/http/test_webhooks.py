@@ -144,12 +144,23 @@ def test_webhooks_are_told_and_signed():
 
 def test_addresses_in_what_is_told_begin_with_the_page():
     ear = Listener()
-    with Server("--private-webhooks") as s:
-        subprocess.run([PROGRAM, "--db", s.db, "webhook", "add", ear.url, "--page", "https://telltale.example.org/t//"], check=True, capture_output=True, timeout=60)
+    with Server("--private-webhooks", "--host", "telltale.example.net", "--behind-proxy", "loopback", "--insecure") as s:
+        add = lambda *args: subprocess.run([PROGRAM, "--db", s.db, "webhook", "add", ear.url, *args], capture_output=True, timeout=60)
+        assert b"--page" not in add("--page", "https://telltale.example.org/t//").stderr
+        said = add().stderr.decode() # where the server is reached is not known to it
+        assert "links begin with http://127.0.0.1:8787" in said and "--page URL" in said, said
+        for wrong in ("telltale.example.org", "ftp://x", "https://", "https://x/?y"):
+            assert add("--page", wrong).returncode == 2, wrong
+            s.ask("POST", "webhooks", {"url": ear.url, "page": wrong}).problem(400, "page")
+        there = {"Host": "telltale.example.net", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"} # as a proxy with TLS passes it on
+        assert s.ask("POST", "webhooks", {"url": ear.url}, there).json()["page"] == "https://telltale.example.net"
+        assert s.send("POST", "webhooks", {"url": ear.url, "page": "https://a.example/b/"}, 201)["page"] == "https://a.example/b"
+        pages = [w["page"] for w in s.get("webhooks")["items"]]
+        assert "telltale.example.org/t " in subprocess.run([PROGRAM, "--db", s.db, "webhook"], capture_output=True, text=True, timeout=60).stdout
         s.collection()
         s.upload(jsonl([chat("a")]))
-        (_, _, body), = ear.wait(1)[:1]
-        assert json.loads(body)["data"]["url"].startswith("https://telltale.example.org/t/c/"), body
+        told = {json.loads(body)["data"]["url"].partition("/c/")[0] for _, _, body in ear.wait(4)}
+        assert told == set(pages) == {"https://telltale.example.org/t", "http://127.0.0.1:8787", "https://telltale.example.net", "https://a.example/b"}, told
     ear.close()
 
 

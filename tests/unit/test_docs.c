@@ -79,6 +79,11 @@ static void what_the_tables_hold_is_in_the_pages(void **state)
         assert_in("commands", "## telltale %s\n", c->name);
         for (const struct option_row *o = c->options; o->name; o++)
             assert_in("commands", "--%s", o->name);
+        for (const char *at = c->arguments; at; at = strchr(at, '|')) { /* each alternative, for they begin with a word to type */
+            at += strspn(at, "|[ ");
+            if (*at >= 'a' && *at <= 'z')
+                assert_in("commands", "| `%.*s", (int)strspn(at, "abcdefghijklmnopqrstuvwxyz"), at);
+        }
     }
     for (const struct option_row *o = global_options; o->name; o++)
         assert_in("commands", "--%s", o->name);

@@ -1,6 +1,8 @@
 /* Runs into the store and out again: what comes back, which run is which, what is stored once, what is left of what was deleted. */
 #include "store_fixture.h"
 
+#include "storage/redact.h"
+
 /* ---- the same again -------------------------------------------------------------------------------------------------- */
 
 #define same(x, y)                                               \
@@ -640,6 +642,29 @@ static void the_views_read_as_the_data_model(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM tasks WHERE attempts = 1 AND successes = 1 AND pass_rate = 1.0 AND models = '[\"model-a\"]' AND verdict = 'sound' AND findings = 1"), 1);
 }
 
+/* A value that cannot be set is counted, and those after it are looked through all the same. */
+static void redaction_goes_on_behind_what_it_cannot_set(void **state)
+{
+    struct fixture *f = *state;
+    struct secrets *secrets;
+    struct redacted out;
+    struct run first = {.external_id = S("a")}, second = {.external_id = S("b")};
+    put_run(f, &first, "/a", 0, false, NULL);
+    put_run(f, &second, "/b", 0, false, NULL);
+    /* More than go at once, of which most may not change. */
+    OK(db_script(f->store->db, "INSERT INTO run_tag (run, tag, position, by_hand) WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i LIMIT 250)"
+                               " SELECT 1, printf('SECRET-%03d%s', n, iif(n % 2 OR n < 210, ' kept', '')), 0, 1 FROM i;"
+                               "INSERT INTO run_tag (run, tag, position, by_hand) VALUES (2, 'SECRET-000', 0, 1);"
+                               "CREATE TEMP TRIGGER kept BEFORE UPDATE ON run_tag WHEN old.tag LIKE '%kept' BEGIN SELECT RAISE(IGNORE); END", &e));
+    OK(secrets_compile(&(struct secret_own){S("word"), S("SECRET-[0-9]{3}")}, 1, &secrets, &e));
+    OK(store_redact(f->store, &(struct redact_wish){.secrets = secrets}, &f->a, &out, &e));
+    secrets_unref(secrets);
+    assert_int_equal(out.refused, 230);
+    assert_int_equal(number(f, "SELECT count(*) FROM run_tag WHERE run = 1 AND tag LIKE '[redacted:word]%'"), 20);
+    assert_int_equal(number(f, "SELECT count(*) FROM run_tag WHERE run = 2 AND tag = '[redacted:word]'"), 1);
+    assert_int_equal(out.secrets, 21);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -659,6 +684,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_left_of_a_deleted_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_collection_goes_with_all_that_is_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_text_that_goes_meanwhile_is_stored_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(redaction_goes_on_behind_what_it_cannot_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_views_read_as_the_data_model, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

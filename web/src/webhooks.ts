@@ -7,6 +7,8 @@ export type WebhookEvent = (typeof EVENTS)[number];
 export interface Webhook {
     id: string;
     url: string;
+    /** What links in what is told begin with. */
+    page: string;
     events: WebhookEvent[];
     /** null: of all. */
     collection: { id: string; name: string } | null;
