@@ -24,8 +24,9 @@ struct webhook_row {
 };
 struct webhook_rows { struct webhook_row *items; size_t n; };
 
-/* Of `wish` count url (http or https), page (no slash at its end: paths are put behind it), events (0: all) and collection (an id or a name). `secret`: "whsec_…" as Standard Webhooks has
- * it, for whoever is to check signatures. ERR_USAGE, ERR_NOT_FOUND; ERR_LIMIT: there are WEBHOOKS_MOST. */
+/* Of `wish` count url (http or https), page (no slash at its end: paths are put behind it), events (0: all) and collection (an id or a
+ * name). `secret`: "whsec_…" as Standard Webhooks has it, for whoever is to check signatures. ERR_USAGE, ERR_NOT_FOUND; ERR_LIMIT: there
+ * are WEBHOOKS_MOST. */
 bool store_webhook_add(struct store *s, const struct webhook_row *wish, struct arena *a, struct webhook_row *out, struct slice *secret,
                        struct err *e);
 /* All, the newest first. */

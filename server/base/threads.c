@@ -51,6 +51,12 @@ int threads_count(int wanted)
     return n < 1 ? 1 : n > THREADS_MAX ? THREADS_MAX : (int)n;
 }
 
+#ifdef __SANITIZE_THREAD__
+/* What the sanitizer is to say nothing of: the C library does this under a lock of its own, which is unknown to it. */
+const char *__tsan_default_suppressions(void);
+const char *__tsan_default_suppressions(void) { return "race:tzset_internal\n"; }
+#endif
+
 static struct timespec time_of(int64_t us) { return (struct timespec){.tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000}; }
 
 bool thread_join_until(pthread_t thread, int64_t deadline_us)

@@ -285,8 +285,12 @@ static bool identify(struct access *access, struct request *r, struct err *e)
 
 int access_has_room(struct access *access, const struct request *r, struct err *e)
 {
+    const struct token_row *token = &r->who.token;
+    const struct actor asks = {.bound = token->bound, .collections = token->keys, .ncollections = token->collections.n};
     pthread_mutex_lock(&access->asking);
+    store_act_as(access->quotas, &asks);
     bool ok = store_collection_has_room(access->quotas, r->path[0], e);
+    store_act_as(access->quotas, NULL);
     pthread_mutex_unlock(&access->asking);
     return ok ? 0 : err_http_status(e->code);
 }

@@ -33,14 +33,12 @@ enum { ROOM_BYTES = 1 << 20 };
 
 /* Some bytes where uploads go: what a disk says of its room is not always what it takes. A file system that reserves no room is asked for those
  * alone. */
-static bool can_write(const struct spool *spool, struct arena *a, struct err *e)
+static bool can_write(const struct spool *spool, struct err *e)
 {
     static const char block[4096] = {0};
-    char *path = arena_strdup(a, arena_printf(a, "%s/ready.XXXXXX", spool->dir));
-    int fd = mkostemp(path, O_CLOEXEC);
+    int fd = spool_scratch(spool, e);
     if (fd < 0)
-        return err_errno(e, "cannot write to %s", spool->dir);
-    unlink(path);
+        return false;
     bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block && (fallocate(fd, 0, 0, ROOM_BYTES) == 0 || errno == EOPNOTSUPP);
     ok = ok || err_errno(e, "cannot write to %s", spool->dir);
     close(fd);
@@ -53,7 +51,7 @@ bool api_ready(struct request *r, struct answer *a, struct err *e)
     struct collection_rows rows;
     if (atomic_load(&r->server->stopping))
         return err_set(e, ERR_BUSY, "the server stops");
-    if (!store_collections(r->store, &page, &r->arena, &rows, e) || !can_write(&r->server->spool, &r->arena, e)) {
+    if (!store_collections(r->store, &page, &r->arena, &rows, e) || !can_write(&r->server->spool, e)) {
         e->code = ERR_BUSY; /* whatever it is, it is no reason to give up on the server */
         return false;
     }

@@ -732,6 +732,19 @@ def test_a_bound_token_does_not_lift_its_limits():
         assert (c["quota"], c["keep"], c["description"]) == ("3runs", None, "y"), c
 
 
+def test_a_full_collection_of_others_is_not_there():
+    with Closed() as s:
+        for name in ("mine", "theirs"):
+            s.as_admin("POST", "collections", {"name": name}, 201)
+        s.as_admin("PATCH", "collections/theirs", {"quota": "1runs"})
+        id = s.as_admin("GET", "collections/theirs")["id"]
+        s.upload(jsonl([chat("a"), chat("b")]), "a.jsonl", "theirs")
+        s.ask("POST", f"collections/{id}/uploads?filename=b", b"{}").problem(507, "quota")
+        s.bind("bound", "mine")
+        for path in ("collections/theirs/uploads?filename=b", f"collections/{id}/uploads?filename=b", f"/rest/{id}/agent_runs"):
+            s.ask("POST", path, b"{}", token="bound").problem(404)
+
+
 def test_a_server_others_reach_does_not_start_open():
     with Server() as s:
         s.stop()

@@ -1,7 +1,7 @@
 /* Detecting: evidence is byte-exact, limits are told, the work does not grow with rules that cannot match, and the detectors in C. */
 #include "detect/match.h"
 
-#include "base/clock.h"
+#include "cpu.h"
 
 #include <pthread.h>
 #include <setjmp.h>
@@ -381,9 +381,9 @@ static void many_results_of_one_id_are_paired_in_time(void **state)
     for (size_t i = 1; i <= RESULTS; i++)
         t->messages[i] = (struct message){.role = ROLE_TOOL, .tool_call_id = slice_str("c")};
     t->nmessages = RESULTS + 1;
-    int64_t began = clock_monotonic_us();
+    int64_t began = cpu_us();
     const struct pairs *p = pairs_make(&arena, run);
-    assert_true(clock_monotonic_us() - began < 5000000);
+    assert_true(cpu_us() - began < 5000000);
     assert_int_equal(p->results[0], 1);
     assert_int_equal(p->results[CALLS - 1], CALLS);
     assert_int_equal(p->answers[RESULTS].message, -1);
@@ -402,9 +402,9 @@ static void a_limit_is_told(void **state)
     memcpy(hostile + 100000, "b", 2);
     for (int i = 0; i < 50; i++)
         say(run, ROLE_ASSISTANT, hostile);
-    int64_t began = clock_monotonic_us();
+    int64_t began = cpu_us();
     struct detect_result r = detect(rs, run);
-    assert_true(clock_monotonic_us() - began < 20 * INT64_C(1000000)); /* not once for each message */
+    assert_true(cpu_us() - began < 20 * INT64_C(1000000)); /* not once for each message */
     assert_int_equal(r.nincomplete, 1);
     assert_true(slice_is(r.incomplete[0].detector, "evil"));
     assert_true(slice_find(r.incomplete[0].reason, slice_str("limit")) >= 0);
@@ -453,9 +453,9 @@ static void what_is_denied_is_asked_within_bounds(void **state)
                  "  b: {on: user, text: 'beta(?P<k>\\d+) '}\n  c: {on: user, text: 'beta(?P<n>\\d+) '}\n"
                  "find: {and: [{any: a}, {not: {count: {of: %s, at_least: 60000}}}]}\n", denied[i]);
         struct ruleset *rs = rules(text);
-        int64_t began = clock_monotonic_us();
+        int64_t began = cpu_us();
         struct detect_result r = detect(rs, run);
-        assert_true(clock_monotonic_us() - began < 5000000);
+        assert_true(cpu_us() - began < 5000000);
         assert_true(scratch->arena.total < 60 << 20);
         assert_int_equal(r.findings.n, i == 0 ? 50 : 0);
         assert_int_equal(r.nincomplete, 1);

@@ -1,7 +1,7 @@
 /* Replies of models: what is taken out of them, what is wrong with them, which of their quotes stand, and how pieces become one. */
 #include "judge/answer.h"
 
-#include "base/clock.h"
+#include "cpu.h"
 #include "base/jsonw.h"
 #include "judge/quote.h"
 
@@ -312,7 +312,7 @@ static void hostile_replies_end_soon(void **state)
 {
     (void)state;
     struct rubric r = yes_no();
-    int64_t from = clock_monotonic_us();
+    int64_t from = cpu_us();
     struct str s = STR_INIT(64 << 20);
     static const struct { const char *piece; size_t n; } floods[] = {
         {"{", 10 << 20}, {"{\"a\":", 2 << 20}, {"[", 10 << 20}, {"{}", 4 << 20}, {"\"", 7 << 20}, {"{\"", 3 << 20}, {"{\\", 3 << 20}, {"\xFF", 5 << 20},
@@ -363,7 +363,7 @@ static void hostile_replies_end_soon(void **state)
     str_free(&quote);
     str_free(&s);
     rubric_free(&r);
-    assert_true(clock_monotonic_us() - from < 60 * 1000 * 1000);
+    assert_true(cpu_us() - from < 60 * 1000 * 1000);
 }
 
 /* Every reply that differs from a good one by a byte, a gap or a doubled piece ends in an answer or an error. */

@@ -2,7 +2,7 @@
 #include "judge/answer.h"
 #include "judge/prompt.h"
 
-#include "base/clock.h"
+#include "cpu.h"
 #include "ingest/source.h"
 
 #include <setjmp.h>
@@ -304,9 +304,9 @@ static void a_large_run_takes_linear_time(void **state)
     for (size_t i = 0; i < 3; i++) {
         struct arena mine = {0};
         struct judge_view v;
-        int64_t from = clock_monotonic_us();
+        int64_t from = cpu_us();
         judge_view_make(&r, &usual, sizes[i], &mine, &v);
-        assert_true(clock_monotonic_us() - from < 120 * 1000 * 1000);
+        assert_true(cpu_us() - from < 120 * 1000 * 1000);
         assert_true(v.n >= (i == 1 ? N - 1 : 1));
         arena_free(&mine);
     }

@@ -4,9 +4,9 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "storage/access.h"
+#include "cpu.h"
 
 #include <sys/resource.h>
-#include <time.h>
 
 static struct run *full_run(struct fixture *f)
 {
@@ -292,13 +292,6 @@ static void refuses_all_but_reading(void **state)
     assert_true(number(f, "SELECT count(*) FROM run") > 0);
     put_run(f, simple_run(f, S("later"), S("still here")), "later.jsonl", 0, false, NULL);
     assert_non_null(strstr(ask(f, "SELECT count(*) FROM messages WHERE text LIKE 'still%'", NULL, 0), "[[1]]"));
-}
-
-static int64_t cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
 /* Common tables or subqueries that double n times. */

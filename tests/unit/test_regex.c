@@ -2,13 +2,13 @@
 #include "text/regex.h"
 
 #include "base/clock.h"
+#include "cpu.h"
 
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <cmocka.h>
 
@@ -272,13 +272,6 @@ static void answers_as_pcre2_does(void **state)
 }
 
 /* ---- an end in time ----------------------------------------------------------------------------------------------------- */
-
-static int64_t cpu_us(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
 
 /* The time is that of the processor: the deadline is wall-clock, and a busy machine must not fail the test. */
 static void ends_in_time(void **state)
