@@ -21,6 +21,9 @@ enum {
     RATE_WAYS = 8,          /* of so many that share a place the one that was seen longest ago goes */
     FAILURES_BURST = 20,    /* tokens that an address may get wrong at once, */
     FAILURES_A_MINUTE = 10, /* and from then on */
+    SIGN_INS_BURST = 100,   /* with one token; each is a write, and has the tokens read anew; */
+    SIGN_INS_A_MINUTE = 10,
+    PLACE_SIGN_INS = 4,     /* from one address so many times both, with whatever tokens */
     BURST_S = 10,           /* a rate is let through so many seconds ahead */
     USED_MOST = 1024,       /* uses that wait to be written */
     USED_S = 60,            /* and how long */
@@ -435,6 +438,20 @@ int access_check_query(const struct request *r, struct err *e)
     return 0;
 }
 
+/* Apart from its other requests, which may have no limit. */
+static int count_sign_in(struct access *access, struct request *r, struct answer *a, const struct token_row *token, struct err *e)
+{
+    int wait_s;
+    struct slice place = place_of(r), of_token = arena_printf(&r->arena, "sign-in:%.*s", SLICE_ARG(token->id)),
+                 of_place = arena_printf(&r->arena, "sign-in from:%.*s", SLICE_ARG(place));
+    double a_second = SIGN_INS_A_MINUTE / 60.0;
+    pthread_mutex_lock(&access->lock);
+    bool may = rate_take(access, of_token, a_second, SIGN_INS_BURST, &wait_s) &&
+               rate_take(access, of_place, a_second * PLACE_SIGN_INS, SIGN_INS_BURST * PLACE_SIGN_INS, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    return may ? 0 : too_many(r, a, wait_s, "too many sign-ins with this token or from this address", e);
+}
+
 bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e)
 {
     struct access *access = r->server->access;
@@ -442,7 +459,7 @@ bool access_sign_in(struct request *r, struct slice text, struct answer *a, stru
     if (!find_token(access, slice_trim(text), &r->arena, out, &found, e))
         return false;
     if (found)
-        return !count(r, a, out, 1, e);
+        return !count(r, a, out, 1, e) && !count_sign_in(access, r, a, out, e);
     return !count_failure(access, r, a, e) &&
            err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
 }

@@ -38,7 +38,8 @@ bool access_job(const struct request *r, const struct job_row *job, struct err *
 /* May they change what holds for the whole server? */
 bool access_everywhere(const struct request *r);
 
-/* Signs in: the token of a text, if it may be used now; ERR_UNAUTHENTICATED, or ERR_TOO_MANY after too many failures from that address. */
+/* Signs in: the token of a text, if it may be used now; ERR_UNAUTHENTICATED, or ERR_TOO_MANY after too many failures from that address, or too many
+ * sign-ins from there or with that token. */
 bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e);
 /* The value of a Set-Cookie; an empty text takes the cookie back. */
 struct slice access_cookie(struct request *r, struct slice text);

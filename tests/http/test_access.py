@@ -626,6 +626,17 @@ def test_guesses_are_counted_wherever_they_come():
         assert after(20, lambda i: "192.0.2.4", method="POST", path="session", body={"token": wrong}, token=None) == 429
 
 
+def test_sign_ins_have_a_rate_of_their_own():
+    with Closed("--behind-proxy", "loopback") as s:
+        enter = lambda address, token: s.ask("POST", "session", {"token": s.tokens[token]}, {"X-Forwarded-For": address}, token=None)
+        assert [enter("192.0.2.1", "read").status for _ in range(100)] == [200] * 100
+        refused = enter("192.0.2.2", "read")
+        refused.problem(429, "sign-ins")
+        assert 1 <= int(refused.headers["retry-after"]) <= 7, refused.headers
+        assert enter("192.0.2.1", "admin").status == 200, "others come in"
+        assert s.ask("GET", "collections", token="read").status == 200, "what signs in no more still works"
+
+
 def test_a_batch_counts_for_each_of_its_messages():
     s, _, _ = two()
     made = s.as_admin("POST", "tokens", {"name": "slow batches", "scopes": ["read"], "rate": 1}, 201)
