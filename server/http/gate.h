@@ -23,6 +23,9 @@ struct gate {
 /* `host`: what was listened on, as a URL has it ("127.0.0.1", "[::1]"); `port`: 80 or, with `tls`, 443 may be left out of a Host. */
 void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port, bool tls);
 
+/* "8443" of the Host "name:8443"; absent: it has none, and the port is the scheme's own. */
+struct slice gate_port(struct slice host);
+
 struct header {
     struct slice name, value;
 };
