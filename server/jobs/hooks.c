@@ -129,16 +129,13 @@ static bool fill(const struct hooks *hooks, struct slot slots[AT_ONCE])
             str_printf(&busy, "%.*s ", SLICE_ARG(slots[i].row.webhook));
     for (int i = 0; i < AT_ONCE && more; i++) {
         struct slot *slot = &slots[i];
-        struct delivery_rows rows;
         if (slot->wire)
             continue;
         arena_reset(&slot->arena);
-        if (!store_deliveries_claim(hooks->store, 1, str_slice(&busy), LEASE_US, &slot->arena, &rows, &e))
+        if (!store_delivery_claim(hooks->store, str_slice(&busy), LEASE_US, &slot->arena, &slot->row, &more, &e))
             log_error("cannot look for what webhooks are to be told: %s", e.text);
-        more = rows.n;
         if (!more)
             break;
-        slot->row = rows.items[0];
         slot->wire = begin(hooks, &slot->row, &slot->arena);
         str_printf(&busy, "%.*s ", SLICE_ARG(slot->row.webhook));
     }

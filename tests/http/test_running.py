@@ -137,12 +137,48 @@ def test_rules_and_settings_are_read_again_without_a_restart():
             assert findings() == {"high"}
             write("disable: repeated-call\n")
             for _ in range(2): # and again, until it is started anew
-                assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": "changed, and holds when the server starts again: workers"}
+                assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": False,
+                                                         "waits": "changed, and holds when the server starts again: workers"}
             write("disable: repeated-call\nserve: {workers: 1, require-token: true}\n")
             assert s.send("POST", "reload", {})["waits"].endswith(": require-token")
             write("disable: repeated-call\nserve: {workers: 1}\n")
-            assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": None}
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": False, "waits": None}
             assert findings({}) == set() # one that is named looks though it is off
+
+
+def test_a_reload_does_not_lose_redaction_unsaid():
+    with tempfile.TemporaryDirectory(prefix="telltale-http-") as folder:
+        settings = os.path.join(folder, "telltale.yaml")
+
+        def write(text):
+            with open(settings, "w") as out:
+                out.write(text)
+
+        def stored(id):
+            s.upload(jsonl([{"id": id, "messages": [{"role": "user", "content": "it is AKIAQ3EGRL7TW5ZNB2VC, and EMP-123456"}]}]))
+            run = next(r for r in s.get("collections/c/runs")["items"] if r["external_id"] == id)
+            return s.ask("GET", f"runs/{run['id']}/messages").body.decode()
+
+        write("redact: true\n")
+        with Server("--log", "json", cwd=folder) as s:
+            s.collection()
+            os.remove(settings)
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is gone")
+            write("")
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is empty")
+            write("# to come\n")
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is empty")
+            assert "it is [redacted:aws-key], and EMP-123456" in stored("kept")
+            assert "redaction has changed" not in s.said()
+            write("redact: {staff-card: 'EMP-[0-9]{6}'}\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": True, "waits": None}
+            assert lines(s, "redaction has changed: other secrets than before are redacted from now on")
+            assert "it is [redacted:aws-key], and [redacted:staff-card]" in stored("own")
+            write("{}\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": False, "waits": None}
+            assert lines(s, "redaction has changed: it is off, and secrets are stored from now on")
+            os.remove(settings)
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is gone")
 
 
 def age(s, runs, days):
