@@ -246,7 +246,8 @@ bool store_job_claim_id(struct store *s, struct slice id, int lease_s, struct ar
 static bool progress_one(struct store *s, const struct job_row *job, struct slice progress, int lease_s, bool *cancelled, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET progress = coalesce($1, progress), lease_until = $2 WHERE id = $3 AND claims = $4 AND state = 1 RETURNING cancel", e);
+        "UPDATE job SET progress = coalesce($1, progress), attempts = iif(coalesce(json_extract($1, '$.stored'), 0) > 0, 1, attempts), lease_until = $2"
+        " WHERE id = $3 AND claims = $4 AND state = 1 RETURNING cancel", e);
     bind_text(q, progress);
     bind_int(q, lease_end(lease_s));
     bind_text(q, job->id);

@@ -562,7 +562,8 @@ bool store_job_claim(struct store *s, enum job_lane lane, int lease_s, struct ar
 /* That job, for a command line that runs it itself: a server that starts leaves it its lease. *got false: it has ended or somebody else runs it. */
 bool store_job_claim_id(struct store *s, struct slice id, int lease_s, struct arena *a, struct job_row *out, bool *got, struct err *e);
 /* Both of a job as it was claimed: once the lease is over and somebody else has claimed it, what the first one says counts no more.
- * Lengthens the lease and stores progress. *cancelled: somebody asked for its end, or has taken it over. */
+ * Lengthens the lease and stores progress; one that has "stored" something (a number in that JSON) has not been in vain, and the attempts before it
+ * count no more: what is stored already does not come again. *cancelled: somebody asked for its end, or has taken it over. */
 bool store_job_progress(struct store *s, const struct job_row *job, struct slice progress, int lease_s, bool *cancelled, struct err *e);
 /* As done, failed or cancelled. ERR_CONFLICT: taken over. */
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e);

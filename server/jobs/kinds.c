@@ -71,9 +71,10 @@ void import_progress(void *ctx, const struct ingest_report *so_far)
     uint64_t runs = 0;
     for (int i = 0; i < PUT_OUTCOMES; i++)
         runs += so_far->runs[i];
-    char text[160];
-    int n = snprintf(text, sizeof text, "{\"bytes\":%llu,\"total\":%llu,\"runs\":%llu,\"messages\":%llu}", (unsigned long long)so_far->bytes_seen,
-                     (unsigned long long)so_far->bytes_total, (unsigned long long)runs, (unsigned long long)so_far->messages);
+    char text[200];
+    int n = snprintf(text, sizeof text, "{\"bytes\":%llu,\"total\":%llu,\"runs\":%llu,\"stored\":%llu,\"messages\":%llu}",
+                     (unsigned long long)so_far->bytes_seen, (unsigned long long)so_far->bytes_total, (unsigned long long)runs,
+                     (unsigned long long)(so_far->runs[PUT_NEW] + so_far->runs[PUT_UPDATED]), (unsigned long long)so_far->messages);
     job->progress(job, slice_of(text, (size_t)n));
 }
 

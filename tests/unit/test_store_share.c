@@ -170,6 +170,29 @@ static void a_job_that_was_taken_over(void **state)
     assert_true(out.state == JOB_DONE && slice_is(out.progress, "2"));
 }
 
+/* Killed as often as it likes, a job comes to its end while each attempt stores something; one that kills its worker without has three. */
+static void attempts_that_store_something_do_not_count(void **state)
+{
+    struct fixture *f = *state;
+    struct job_row out;
+    bool got, existing, cancelled;
+    add_job(f, "import", SLICE_NONE, &existing);
+    for (int kills = 0; kills < 5; kills++) {
+        OK(store_job_claim(f->store, LANE_GENERAL, 0, &f->a, &out, &got, &e));
+        assert_true(got);
+        OK(store_job_progress(f->store, &out, S("{\"runs\":9,\"stored\":1}"), 0, &cancelled, &e));
+        usleep(2000);
+    }
+    for (int kills = 0; kills < 2; kills++) {
+        OK(store_job_claim(f->store, LANE_GENERAL, 0, &f->a, &out, &got, &e));
+        assert_true(got);
+        OK(store_job_progress(f->store, &out, S("{\"runs\":9,\"stored\":0}"), 0, &cancelled, &e));
+        usleep(2000);
+    }
+    OK(store_job_claim(f->store, LANE_GENERAL, 0, &f->a, &out, &got, &e));
+    assert_false(got);
+}
+
 /* The clock of the day says nothing about a lease; one of before the machine was started again is nobody's; what waits is not put off by a clock
  * that was set back. */
 static void clocks_jump(void **state)
@@ -540,6 +563,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_is_tried_three_times, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_that_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_that_was_taken_over, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(attempts_that_store_something_do_not_count, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clocks_jump, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_job_is_taken_twice, set_up, tear_down),
         cmocka_unit_test_setup_teardown(two_processes_write_at_once, set_up, tear_down),
