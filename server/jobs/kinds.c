@@ -68,13 +68,13 @@ static bool job_collection(const struct job *job, struct collection_row *out, st
 void import_progress(void *ctx, const struct ingest_report *so_far)
 {
     const struct job *job = ctx;
-    uint64_t runs = 0;
+    uint64_t runs = 0, stored = so_far->runs[PUT_NEW] + so_far->runs[PUT_UPDATED];
     for (int i = 0; i < PUT_OUTCOMES; i++)
         runs += so_far->runs[i];
     char text[200];
     int n = snprintf(text, sizeof text, "{\"bytes\":%llu,\"total\":%llu,\"runs\":%llu,\"stored\":%llu,\"messages\":%llu}",
                      (unsigned long long)so_far->bytes_seen, (unsigned long long)so_far->bytes_total, (unsigned long long)runs,
-                     (unsigned long long)(so_far->runs[PUT_NEW] + so_far->runs[PUT_UPDATED]), (unsigned long long)so_far->messages);
+                     (unsigned long long)stored, (unsigned long long)so_far->messages);
     job->progress(job, slice_of(text, (size_t)n));
 }
 
