@@ -180,10 +180,7 @@ static bool has_room(struct store *s, struct slice collection, struct err *e)
 {
     int64_t n;
     struct quota quota;
-    struct err why = {0};
-    if (!collection_find(s, collection, &n, &why))
-        return why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
-    return quota_look(s, n, &quota, e) && (quota_has_room(&quota) || quota_reached(&quota, e));
+    return collection_find(s, collection, &n, e) && quota_look(s, n, &quota, e) && (quota_has_room(&quota) || quota_reached(&quota, e));
 }
 
 bool store_collection_has_room(struct store *s, struct slice collection, struct err *e)

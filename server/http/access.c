@@ -296,7 +296,7 @@ static bool identify(struct access *access, struct request *r, struct err *e)
     return true;
 }
 
-int access_has_room(struct access *access, const struct request *r, struct err *e)
+int access_has_collection(struct access *access, const struct request *r, struct err *e)
 {
     const struct token_row *token = &r->who.token;
     const struct actor asks = {.bound = token->bound, .collections = token->keys, .ncollections = token->collections.n};
@@ -305,7 +305,7 @@ int access_has_room(struct access *access, const struct request *r, struct err *
     bool ok = store_collection_has_room(access->quotas, r->path[0], e);
     store_act_as(access->quotas, NULL);
     pthread_mutex_unlock(&access->asking);
-    return ok ? 0 : err_http_status(e->code);
+    return ok || (e->code == ERR_QUOTA && r->route->body != BODY_SPOOL) ? 0 : err_http_status(e->code);
 }
 
 /* Who has one IPv6 address has the 2^64 beside it. */

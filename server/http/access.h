@@ -25,8 +25,8 @@ int access_may(const struct request *r, struct err *e);
 bool access_from_page(const struct request *r, struct err *e);
 /* A call that is `n` more requests of whoever asks: 0, or the status where their token may not make so many. `a` likewise. */
 int access_count(struct request *r, struct answer *a, size_t n, struct err *e);
-/* Before a body that brings runs is read: may the collection of the path have more? 0, or the status. */
-int access_has_room(struct access *access, const struct request *r, struct err *e);
+/* Before a body is read: is the collection of the path there, and may it have more, where the body brings runs? 0, or the status. */
+int access_has_collection(struct access *access, const struct request *r, struct err *e);
 /* Whoever asks, as a number other than 0: their token, or where there is none the address they come from. */
 uint64_t access_actor(struct request *r);
 /* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */

@@ -131,6 +131,8 @@ int gate_check(const struct gate *gate, bool secure, struct slice method, struct
                 return refuse(400, e, "no Transfer-Encoding but chunked is understood");
         } else if (slice_eq_nocase(headers[i].name, slice_str("Origin"))) {
             origin = value;
+        } else if (slice_eq_nocase(headers[i].name, slice_str("Expect"))) {
+            out->waits = slice_eq_nocase(value, slice_str("100-continue"));
         }
     }
     out->has_body = out->chunked || out->length > 0;

@@ -33,6 +33,7 @@ struct framing { /* what the gate read on the way */
     struct slice host;
     bool has_body;
     bool chunked;
+    bool waits;      /* sends the body when it has heard "100 Continue" */
     uint64_t length; /* of the body, where it is told */
 };
 /* 0, or the status to refuse the request with (400, 403, 421), and why. `secure`: it came by https, so that only a page that did may write. */

@@ -148,7 +148,7 @@ class Server:
     def collection(self, name="c"):
         return self.send("POST", "collections", {"name": name}, 201)
 
-    def upload(self, content, filename="a.jsonl", collection="c", wait=30, status=200, headers=None, **more):
+    def upload(self, content, filename="a.jsonl", collection="c", wait=30 * COST, status=200, headers=None, **more):
         query = urllib.parse.urlencode({"filename": filename, **({"wait": wait} if wait else {}), **more})
         content = content if isinstance(content, bytes) else content.encode()
         return self.send("POST", f"collections/{collection}/uploads?{query}", content, status, headers)

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from server import PROGRAM, Server, chat, jsonl
+from server import COST, PROGRAM, Server, chat, jsonl
 from test_access import Closed
 
 
@@ -354,14 +354,14 @@ def test_an_import_ends_where_the_database_is_full():
         db, source = os.path.join(folder, "t.db"), os.path.join(folder, "runs.jsonl")
         with open(source, "w") as out:
             out.write(jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(800))) for i in range(1200)]))
-        done = subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--jobs", "1", "--max-db", "6MB"], capture_output=True, timeout=60)
+        done = subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--jobs", "1", "--max-db", "6MB"], capture_output=True, timeout=60 * COST)
         assert done.returncode == 3 and b"--max-db" in done.stderr, done
 
         def stored():
             return json.loads(subprocess.run([PROGRAM, "--db", db, "collections", "--json"], capture_output=True, check=True).stdout)["items"][0]["runs"]
 
         assert 0 < stored() < 1200, stored()
-        subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--max-db", "1GB"], capture_output=True, timeout=60, check=True)
+        subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--max-db", "1GB"], capture_output=True, timeout=60 * COST, check=True)
         assert stored() == 1200, "the same again does the rest"
 
 
