@@ -63,6 +63,7 @@ struct jobs {
     struct store *keeper_store;
     pthread_t keeper;
     bool keeper_started;
+    struct log_trouble unrenewed, unclaimed;
     int server_lock; /* held while this is the only server on the database; else -1 */
 };
 
@@ -208,10 +209,11 @@ static bool finish(struct worker *w, const struct job_row *row, enum job_state s
     return true;
 }
 
-/* What went wrong may be told in words of what was read. */
-static void redact_error(const struct worker *w, struct arena *a, struct err *e)
+/* What went wrong may be told in words of what was read, and is shown to those who need not know where the server's files are. */
+static void tidy_error(const struct worker *w, struct arena *a, struct err *e)
 {
     struct secrets *secrets = e->code == ERR_NONE ? NULL : rulebook_secrets(w->jobs->o->rules);
+    err_hide_folder(e, w->jobs->o->spool->dir);
     struct slice text = arena_dup(a, slice_str(e->text));
     struct err why = {0};
     if (redact_once(secrets, a, &text, &why))
@@ -255,7 +257,7 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     count(figures, 1);
     const struct actor actor = actor_of(row, kind, a);
     bool ok = attempt(w, row, kind, &actor, a, &result, &e);
-    redact_error(w, a, &e);
+    tidy_error(w, a, &e);
     struct slice report = str_slice(&result);
     ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20)) && redact_result(w, a, &report, &e);
     enum job_state state = outcome(w, ok, &e);
@@ -308,8 +310,11 @@ static void *work(void *arg)
         struct err e = {0};
         bool got = false;
         arena_reset(&arena);
-        if (!store_job_claim(w->store, w->lane, LEASE_S, &arena, &row, &got, &e))
+        bool looked = store_job_claim(w->store, w->lane, LEASE_S, &arena, &row, &got, &e);
+        if (!looked && log_trouble_due(&w->jobs->unclaimed))
             log_error("cannot look for jobs: %s", e.text);
+        if (looked && log_trouble_over(&w->jobs->unclaimed))
+            log_info("jobs are looked for again");
         if (got) {
             run_job(w, &row, &arena);
             continue;
@@ -345,9 +350,12 @@ static void renew(struct jobs *jobs, struct worker *w)
     if (!id[0])
         return;
     if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
-        log_warn("cannot renew the lease of job %s: %s", id, e.text);
+        if (log_trouble_due(&jobs->unrenewed))
+            log_warn("cannot renew the lease of job %s: %s; this is said once a minute, for all jobs", id, e.text);
         return;
     }
+    if (log_trouble_over(&jobs->unrenewed))
+        log_info("leases of jobs can be renewed again");
     pthread_mutex_lock(&jobs->lock);
     if (cancelled && strcmp(id, w->slot.id) == 0 && row.claim == w->slot.claim) {
         w->slot.cancelled = true;
