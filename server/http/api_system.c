@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "storage/access.h"
 #include "storage/care.h"
+#include "text/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +41,7 @@ static bool can_write(const struct spool *spool, struct err *e)
     if (fd < 0)
         return false;
     bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block && (fallocate(fd, 0, 0, ROOM_BYTES) == 0 || errno == EOPNOTSUPP);
-    ok = ok || err_errno(e, "cannot write to %s", spool->dir);
+    ok = ok || spool_refused(spool, e);
     close(fd);
     return ok;
 }
@@ -66,6 +67,13 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+static bool redacts(struct rulebook *rules)
+{
+    struct secrets *secrets = rulebook_secrets(rules);
+    secrets_unref(secrets);
+    return secrets;
+}
+
 bool api_reload(struct request *r, struct answer *a, struct err *e)
 {
     struct err said = {0};
@@ -78,6 +86,7 @@ bool api_reload(struct request *r, struct answer *a, struct err *e)
     struct jsonw j = jsonw_to(&a->body);
     jsonw_object(&j);
     jsonw_kstrz(&j, "status", "reloaded");
+    jsonw_kbool(&j, "redact", redacts(r->server->rules));
     jsonw_kstr(&j, "waits", said.text[0] ? slice_str(said.text) : SLICE_NONE);
     jsonw_end(&j);
     return true;

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,6 +63,7 @@ struct jobs {
     struct store *keeper_store;
     pthread_t keeper;
     bool keeper_started;
+    struct log_trouble unrenewed, unclaimed;
     int server_lock; /* held while this is the only server on the database; else -1 */
 };
 
@@ -207,10 +209,11 @@ static bool finish(struct worker *w, const struct job_row *row, enum job_state s
     return true;
 }
 
-/* What went wrong may be told in words of what was read. */
-static void redact_error(const struct worker *w, struct arena *a, struct err *e)
+/* What went wrong may be told in words of what was read, and is shown to those who need not know where the server's files are. */
+static void tidy_error(const struct worker *w, struct arena *a, struct err *e)
 {
     struct secrets *secrets = e->code == ERR_NONE ? NULL : rulebook_secrets(w->jobs->o->rules);
+    err_hide_folder(e, w->jobs->o->spool->dir);
     struct slice text = arena_dup(a, slice_str(e->text));
     struct err why = {0};
     if (redact_once(secrets, a, &text, &why))
@@ -254,7 +257,7 @@ static void run_job(struct worker *w, const struct job_row *row, struct arena *a
     count(figures, 1);
     const struct actor actor = actor_of(row, kind, a);
     bool ok = attempt(w, row, kind, &actor, a, &result, &e);
-    redact_error(w, a, &e);
+    tidy_error(w, a, &e);
     struct slice report = str_slice(&result);
     ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20)) && redact_result(w, a, &report, &e);
     enum job_state state = outcome(w, ok, &e);
@@ -307,8 +310,11 @@ static void *work(void *arg)
         struct err e = {0};
         bool got = false;
         arena_reset(&arena);
-        if (!store_job_claim(w->store, w->lane, LEASE_S, &arena, &row, &got, &e))
+        bool looked = store_job_claim(w->store, w->lane, LEASE_S, &arena, &row, &got, &e);
+        if (!looked && log_trouble_due(&w->jobs->unclaimed))
             log_error("cannot look for jobs: %s", e.text);
+        if (looked && log_trouble_over(&w->jobs->unclaimed))
+            log_info("jobs are looked for again");
         if (got) {
             run_job(w, &row, &arena);
             continue;
@@ -344,9 +350,12 @@ static void renew(struct jobs *jobs, struct worker *w)
     if (!id[0])
         return;
     if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
-        log_warn("cannot renew the lease of job %s: %s", id, e.text);
+        if (log_trouble_due(&jobs->unrenewed))
+            log_warn("cannot renew the lease of job %s: %s; this is said once a minute, for all jobs", id, e.text);
         return;
     }
+    if (log_trouble_over(&jobs->unrenewed))
+        log_info("leases of jobs can be renewed again");
     pthread_mutex_lock(&jobs->lock);
     if (cancelled && strcmp(id, w->slot.id) == 0 && row.claim == w->slot.claim) {
         w->slot.cancelled = true;
@@ -414,6 +423,28 @@ static void sweep_one(void *ctx, const char *id, uint64_t bytes)
     arena_reset(&sweep->arena);
 }
 
+static void count_upload(void *ctx, const char *id, uint64_t bytes)
+{
+    (void)id;
+    (void)bytes;
+    ++*(uint64_t *)ctx;
+}
+
+/* A database that was begun anew knows nothing of the uploads that the one before it acknowledged: to it they are to be swept away. */
+static bool owns_uploads(struct jobs *jobs, struct arena *a, struct err *e)
+{
+    const struct page page = {.limit = 1};
+    struct collection_rows collections;
+    struct job_rows rows;
+    uint64_t waiting = 0;
+    if (!store_collections(jobs->keeper_store, &page, a, &collections, e) || !store_jobs(jobs->keeper_store, SLICE_NONE, &page, a, &rows, e) ||
+        !spool_each(jobs->o->spool, count_upload, &waiting, e))
+        return false;
+    return collections.n || rows.n || !waiting ||
+           err_set(e, ERR_IO, "the database is empty, but uploads for the one that was here (%" PRIu64 ") wait in %s: put it back, or move that folder away",
+                   waiting, jobs->o->spool->dir);
+}
+
 static bool recover(struct jobs *jobs, struct err *e)
 {
     char path[4096];
@@ -432,7 +463,7 @@ static bool recover(struct jobs *jobs, struct err *e)
         log_warn("the jobs of the last server wait: %s", e->text);
         ok = true;
     }
-    ok = ok && spool_each(jobs->o->spool, sweep_one, &sweep, e);
+    ok = ok && owns_uploads(jobs, &sweep.arena, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
     if (begun)
         jobs->begin_at = clock_monotonic_us() + CALM_US;

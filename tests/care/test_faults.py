@@ -2,6 +2,7 @@
 import collections
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -96,7 +97,7 @@ def test_no_room_is_named_wherever_it_shows():
     """A file system may take a write and find at its sync that there is no room, and a quota is no full disk."""
     place = Place()
     assert sum(failed_at(place, n, "ENOSPC", syncs="only") for n in range(1, 5)) >= 3
-    assert failed_at(place, place.writes // 2, "EDQUOT")
+    assert all(failed_at(place, n, "EDQUOT") for n in (1, 3, place.writes // 2)) # the first ones make the database
 
 
 class Faulty(Server):
@@ -151,6 +152,7 @@ def test_a_disk_that_is_full_for_a_while():
             for path, body in (("collections/c/uploads?filename=x", jsonl([chat("lost")]).encode()), ("collections", {"name": word})):
                 answer = s.ask("POST", path, body)
                 assert (answer.status, answer.json()["code"]) == (status, code), (word, path, answer.status, answer.body)
+                assert s.path not in answer.body.decode(), "where the server's files are is told in its log"
             assert s.get("collections/c/runs")["total"] == 1 and s.get("search", q="words")["items"], "reads go on"
             assert s.ask("GET", "/healthz").status == 200
             s.fault("")
@@ -161,9 +163,12 @@ def test_a_disk_that_is_full_for_a_while():
             body = jsonl([chat(f"{word}{i}", f"w{i} " * 2000) for i in range(300)]).encode()
             assert s.ask("POST", f"collections/c/uploads?filename={word}", body).status == 202
             s.fault(word)
-            time.sleep(0.5)
+            time.sleep(0.5 if word == "SHORT" else 2.2)
             s.fault("")
-        wait_for(lambda: set(states(s)), {"done"})
+            wait_for(lambda: set(states(s)), {"done"})
+            if word == "ENOSPC":
+                assert s.said(1 << 30).count("cannot renew the lease") == 1, s.said()
+                assert "leases of jobs can be renewed again" in s.said(1 << 30), s.said()
         assert s.get("collections/c/runs")["total"] == 601
         assert json.loads(run(s.db, "check", "--json").stdout)["ok"]
 
@@ -214,6 +219,42 @@ def test_two_servers_on_one_database():
             if b.process.poll() is None:
                 b.kill()
         assert json.loads(run(a.db, "check", "--json").stdout)["ok"]
+
+
+def test_a_database_that_is_moved_away():
+    """Nothing is acknowledged into a file without a name, nothing is begun beside what another database left."""
+    with Server() as s:
+        s.collection()
+        away = s.db + ".away"
+        os.rename(s.db, away)
+        for replaced in (False, True):
+            if replaced:
+                shutil.copy(away, s.db)
+            s.ask("GET", "/readyz").problem(503, "moved")
+            s.ask("POST", "collections", {"name": "lost"}).problem(503, "put it back")
+            s.ask("POST", "collections/c/uploads?filename=a", jsonl([chat("a")]).encode()).problem(503, "put it back")
+            s.ask("GET", "collections").problem(503, "put it back")
+        os.rename(away, s.db)
+        assert s.ask("GET", "/readyz").status == 200 and [c["name"] for c in s.get("collections")["items"]] == ["c"]
+        assert s.upload(jsonl([chat("a")]))["result"]["runs"]["new"] == 1
+        s.process.kill()
+        s.process.wait()
+        refused = lambda *command: subprocess.run([PROGRAM, "--db", s.db, *command], capture_output=True, text=True, timeout=30)
+        os.rename(s.db, away)
+        assert os.path.getsize(s.db + "-wal")
+        got = refused("collections", "add", "new")
+        assert got.returncode == 3 and "its log" in got.stderr and not os.path.exists(s.db), got
+        for end in "-wal", "-shm":
+            os.rename(s.db + end, away + end)
+        waiting = os.path.join(s.db + ".spool", "0" * 8 + "-1111-4111-8111-" + "0" * 12)
+        open(waiting, "w").close()
+        got = refused("serve", "--listen", "127.0.0.1:0")
+        assert got.returncode == 3 and "uploads for the one that was here (1)" in got.stderr and os.path.exists(waiting), got
+        os.unlink(waiting)
+        for end in "", "-wal", "-shm":
+            os.rename(away + end, s.db + end)
+        s.start()
+        assert s.get("collections/c")["runs"] == 1
 
 
 def test_a_small_disk():

@@ -37,6 +37,15 @@ export function bytes(n: number): string {
     return `${n < 9.95 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
 }
 
+/** How much a collection has of what its quota allows: "3 of 5,000 runs, 14 KB of 10 GB". */
+export function quotaUse(c: Collection): string {
+    const each = (most: string) => {
+        const [, n = '', unit = ''] = /^(\d+)(\D+)$/.exec(most.trim()) ?? [];
+        return unit === 'runs' ? `${num(c.runs)} of ${count(Number(n), 'run')}` : `${bytes(c.bytes)} of ${num(Number(n))} ${unit}`;
+    };
+    return (c.quota ?? '').split(',').map(each).join(', ');
+}
+
 export function duration(ms: number | null | undefined): string {
     if (ms == null) return DASH;
     if (ms < 1000) return `${Math.round(ms)} ms`;
