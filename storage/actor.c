@@ -14,6 +14,7 @@ void store_act_as(struct store *s, const struct actor *actor)
 {
     s->actor = actor;
     s->logged = false;
+    s->log_row = 0;
 }
 
 struct slice store_own_key(const struct store *s, struct arena *a, struct slice key)
@@ -84,16 +85,32 @@ static bool log_change(void *ctx, struct err *e)
     s->logged = s->logging = true;
     if (told || (!s->actor && atomic_exchange(&everywhere_logged, true)))
         return true;
-    return add_row(s, actor, now, actor->target, actor->detail, e);
+    bool ok = add_row(s, actor, now, actor->target, actor->detail, e);
+    s->log_row = db_last_id(s->db);
+    return ok;
 }
 
-bool store_log(struct store *s, struct slice target, struct slice detail, struct err *e)
+static bool set_detail(struct store *s, int64_t row, struct slice detail, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db, "UPDATE audit SET detail = $1 WHERE n = $2", e);
+    bind_text(q, detail);
+    bind_int(q, row);
+    return stmt_run(q, e);
+}
+
+bool store_log(struct store *s, struct slice target, struct slice detail, int64_t *row, struct err *e)
 {
     if (!s->actor || !s->actor->action.len)
         return true;
+    if (*row)
+        return set_detail(s, *row, detail, e);
     s->logged = s->logging = true;
-    return add_row(s, s->actor, clock_now_us(), target, detail, e);
+    bool ok = add_row(s, s->actor, clock_now_us(), target, detail, e);
+    *row = db_last_id(s->db);
+    return ok;
 }
+
+bool store_log_outcome(struct store *s, struct slice detail, struct err *e) { return !s->log_row || set_detail(s, s->log_row, detail, e); }
 
 /* Where the change was undone, so was its row: the next one of the action has it. */
 static void change_ended(void *ctx, bool committed)
@@ -101,6 +118,7 @@ static void change_ended(void *ctx, bool committed)
     struct store *s = ctx;
     if (s->logging && !committed) {
         s->logged = false;
+        s->log_row = 0;
         if (!s->actor)
             atomic_store(&everywhere_logged, false);
     }

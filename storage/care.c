@@ -180,10 +180,7 @@ static bool has_room(struct store *s, struct slice collection, struct err *e)
 {
     int64_t n;
     struct quota quota;
-    struct err why = {0};
-    if (!collection_find(s, collection, &n, &why))
-        return why.code == ERR_NOT_FOUND || err_set(e, why.code, "%s", why.text);
-    return quota_look(s, n, &quota, e) && (quota_has_room(&quota) || quota_reached(&quota, e));
+    return collection_find(s, collection, &n, e) && quota_look(s, n, &quota, e) && (quota_has_room(&quota) || quota_reached(&quota, e));
 }
 
 bool store_collection_has_room(struct store *s, struct slice collection, struct err *e)
@@ -261,47 +258,77 @@ static bool list_all_old(struct store *s, const struct prune_wish *wish, struct 
     return true;
 }
 
-/* The oldest runs of collections that have no `keep` of their own: in the order of an index, so that a slice costs no more where one import brought all of them. */
-static bool list_oldest(struct store *s, struct arena *a, struct keys *keys, uint64_t *spared, struct err *e)
+/* Where the walk from the oldest run on stands. */
+struct oldest { int64_t imported, place; };
+
+/* The next oldest runs of collections that have no `keep` of their own: in the order of an index, so that a slice costs no more where one import brought
+ * all of them. What was listed before is gone or spared. */
+#define OLDEST "SELECT r.n, r.imported, r.place FROM run r JOIN collection c ON c.n = r.collection WHERE c.keep IS NULL"
+static bool list_oldest(struct store *s, struct oldest *from, struct arena *a, struct keys *keys, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
-        "SELECT r.n, 0 FROM run r JOIN collection c ON c.n = r.collection WHERE c.keep IS NULL AND NOT " SPARED " ORDER BY r.imported, r.place DESC LIMIT $1", e);
+        "SELECT * FROM (" OLDEST " AND r.imported = $1 AND r.place <= $2 AND NOT " SPARED " ORDER BY r.place DESC)"
+        " UNION ALL SELECT * FROM (" OLDEST " AND r.imported > $1 AND NOT " SPARED " ORDER BY r.imported, r.place DESC) LIMIT $3", e);
+    bind_int(q, from->imported);
+    bind_int(q, from->place);
     bind_int(q, PRUNE_RUNS);
-    return sort_out(q, a, keys, spared, e);
+    enum step step;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        keys->items = arena_grow(a, keys->items, keys->n, &keys->cap, sizeof *keys->items);
+        keys->items[keys->n++] = take_int(q);
+        from->imported = take_int(q);
+        from->place = take_int(q);
+    }
+    return step == STEP_DONE;
 }
 
-/* How many of the runs that go are of one collection. */
-struct tally { int64_t collection, runs; };
+/* How many runs of a collection have gone, and the row of the log that says so. */
+struct tally { int64_t collection, runs, row; bool more; };
 
-static void tally_add(struct tally *tallies, size_t *n, int64_t collection)
+/* One pass. */
+struct pruning {
+    struct store *store;
+    const struct prune_wish *wish;
+    struct pruned *out;
+    struct arena arena;
+    struct tally *tallies;
+    size_t ntallies, tallies_cap;
+};
+
+static void tally_add(struct pruning *p, int64_t collection)
 {
     size_t i = 0;
-    while (i < *n && tallies[i].collection != collection)
+    while (i < p->ntallies && p->tallies[i].collection != collection)
         i++;
-    if (i == *n)
-        tallies[(*n)++] = (struct tally){.collection = collection};
-    tallies[i].runs++;
+    if (i == p->ntallies) {
+        p->tallies = arena_grow(&p->arena, p->tallies, p->ntallies, &p->tallies_cap, sizeof *p->tallies);
+        p->tallies[p->ntallies++] = (struct tally){.collection = collection};
+    }
+    p->tallies[i].runs++;
+    p->tallies[i].more = true;
 }
 
-static bool log_removed(struct store *s, const struct tally *tallies, size_t n, struct err *e)
+static bool log_removed(struct pruning *p, struct err *e)
 {
     struct arena a = {0};
     bool ok = true;
-    for (size_t i = 0; i < n && ok; i++) {
+    for (size_t i = 0; i < p->ntallies && ok; i++) {
+        struct tally *t = &p->tallies[i];
         struct collection_row row;
-        ok = collection_load(s, tallies[i].collection, &a, &row, e) &&
-             store_log(s, row.id, arena_printf(&a, "{\"deleted_runs\":%lld}", (long long)tallies[i].runs), e);
+        ok = !t->more || (collection_load(p->store, t->collection, &a, &row, e) &&
+                          store_log(p->store, row.id, arena_printf(&a, "{\"deleted_runs\":%lld}", (long long)t->runs), &t->row, e));
+        t->more = false;
     }
     arena_free(&a);
     return ok;
 }
 
 /* Those that nobody has begun to work with since they were listed. */
-static bool remove_slice(struct store *s, const int64_t *runs, size_t n, struct pruned *out, struct err *e)
+static bool remove_slice(struct pruning *p, const int64_t *runs, size_t n, struct err *e)
 {
+    struct store *s = p->store;
     int64_t free[PRUNE_RUNS];
-    struct tally tallies[PRUNE_RUNS];
-    size_t nfree = 0, ntallies = 0;
+    size_t nfree = 0;
     for (size_t i = 0; i < n; i++) {
         struct stmt *q = db_prepare(s->db, "SELECT " SPARED ", r.collection FROM run r WHERE r.n = $1", e);
         bind_int(q, runs[i]);
@@ -309,23 +336,24 @@ static bool remove_slice(struct store *s, const int64_t *runs, size_t n, struct 
         if (step == STEP_ERROR)
             return false;
         bool spared = step == STEP_ROW && take_int(q);
-        out->spared += spared;
+        p->out->spared += spared;
         if (step == STEP_ROW && !spared) {
             free[nfree++] = runs[i];
-            tally_add(tallies, &ntallies, take_int(q));
+            tally_add(p, take_int(q));
         }
         stmt_reset(q);
     }
-    return runs_remove(s, free, nfree, &out->deleted, e) && log_removed(s, tallies, ntallies, e);
+    return runs_remove(s, free, nfree, &p->out->deleted, e) && log_removed(p, e);
 }
 
-static bool remove_all(struct store *s, const struct prune_wish *wish, const struct keys *keys, struct pruned *out, struct err *e)
+static bool remove_all(struct pruning *p, const struct keys *keys, struct err *e)
 {
+    struct store *s = p->store;
     for (size_t i = 0; i < keys->n; i += PRUNE_RUNS) {
         size_t n = keys->n - i < PRUNE_RUNS ? keys->n - i : PRUNE_RUNS;
-        if (wish->stop && atomic_load(wish->stop))
-            return err_set(e, ERR_CANCELLED, "stopped; %llu runs are gone", (unsigned long long)out->deleted);
-        if (!db_write(s->db, e) || !db_end(s->db, remove_slice(s, keys->items + i, n, out, e), e))
+        if (p->wish->stop && atomic_load(p->wish->stop))
+            return err_set(e, ERR_CANCELLED, "stopped; %llu runs are gone", (unsigned long long)p->out->deleted);
+        if (!db_write(s->db, e) || !db_end(s->db, remove_slice(p, keys->items + i, n, e), e))
             return false;
     }
     return true;
@@ -340,34 +368,35 @@ static bool over(struct store *s, int64_t bytes, int64_t *by, struct err *e)
     return true;
 }
 
-static bool prune_to_size(struct store *s, const struct prune_wish *wish, struct pruned *out, struct err *e)
+static bool prune_to_size(struct pruning *p, struct err *e)
 {
-    bool ok = over(s, wish->keep.bytes, &out->over_bytes, e);
-    while (ok && out->over_bytes && !wish->dry_run) {
+    struct store *s = p->store;
+    int64_t bytes = p->wish->keep.bytes;
+    struct oldest from = {.imported = INT64_MIN};
+    bool ok = over(s, bytes, &p->out->over_bytes, e), more = true;
+    while (ok && more && p->out->over_bytes && !p->wish->dry_run) {
         struct arena a = {0};
         struct keys keys = {0};
-        uint64_t before = out->deleted;
-        ok = db_read(s->db, e) && db_end(s->db, list_oldest(s, &a, &keys, &out->spared, e), e) && remove_all(s, wish, &keys, out, e) &&
-             over(s, wish->keep.bytes, &out->over_bytes, e);
+        ok = db_read(s->db, e) && db_end(s->db, list_oldest(s, &from, &a, &keys, e), e) && remove_all(p, &keys, e) && over(s, bytes, &p->out->over_bytes, e);
+        more = keys.n > 0; /* else all that is left is spared */
         arena_free(&a);
-        if (out->deleted == before)
-            break; /* all that is left is spared */
     }
     return ok;
 }
 
 bool store_prune(struct store *s, const struct prune_wish *wish, struct pruned *out, struct err *e)
 {
-    struct arena a = {0};
+    struct pruning p = {.store = s, .wish = wish, .out = out};
     struct keys keys = {0};
     *out = (struct pruned){0};
-    bool ok = db_read(s->db, e) && db_end(s->db, list_all_old(s, wish, &a, &keys, &out->spared, e), e);
+    bool ok = db_read(s->db, e) && db_end(s->db, list_all_old(s, wish, &p.arena, &keys, &out->spared, e), e);
     if (wish->dry_run)
         out->deleted = keys.n;
     else
-        ok = ok && remove_all(s, wish, &keys, out, e);
-    arena_free(&a);
-    return ok && (!wish->keep.bytes || wish->collection.ptr || prune_to_size(s, wish, out, e));
+        ok = ok && remove_all(&p, &keys, e);
+    ok = ok && (!wish->keep.bytes || wish->collection.ptr || prune_to_size(&p, e));
+    arena_free(&p.arena);
+    return ok;
 }
 
 static bool prune_queue(struct store *s, bool always, struct err *e)

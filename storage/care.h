@@ -37,7 +37,7 @@ struct quota;
 bool quota_parse(struct slice text, struct quota *out, struct err *e);
 /* Is it what a collection may have as its keep, and as its quota? Absent ones are. */
 bool limits_parse(struct slice keep, struct slice quota, struct err *e);
-/* ERR_QUOTA when the collection (id or name) has as much as its quota allows. One that is not there has room. */
+/* ERR_QUOTA when the collection (id or name) has as much as its quota allows; ERR_NOT_FOUND. */
 bool store_collection_has_room(struct store *s, struct slice collection, struct err *e);
 
 struct pruned {

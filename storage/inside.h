@@ -22,6 +22,7 @@ struct store {
     const struct actor *actor; /* store_act_as(); NULL: nobody in particular */
     bool logged;            /* what the actor does, in this action */
     bool logging;           /* the row is of the transaction that goes on */
+    int64_t log_row;        /* its key; 0: none, or somebody else's */
 };
 
 /* Nobody wants any more what is read. */
@@ -49,8 +50,11 @@ static inline struct slice not_null(struct slice s) { return s.ptr ? s : slice_o
  * "not found" in the words for what is not there: every function that finds a row by what users call it asks here. */
 bool store_is_bound(const struct store *s);
 bool store_sees(const struct store *s, int64_t collection);
-/* A row of the log for this part of the change that goes on, in place of that for all of it: where somebody acts on the store (store_act_as). */
-bool store_log(struct store *s, struct slice target, struct slice detail, struct err *e);
+/* A row of the log for this part of the change that goes on, in place of that for all of it: where somebody acts on the store (store_act_as). *row
+ * (its key) 0: a new one; else that one is given another detail. */
+bool store_log(struct store *s, struct slice target, struct slice detail, int64_t *row, struct err *e);
+/* In a write transaction: the row that the changes of this store have left says what came of them. Where they have left none, nothing. */
+bool store_log_outcome(struct store *s, struct slice detail, struct err *e);
 /* Called where the store is opened: the function, and the log. */
 bool access_install(struct store *s, struct err *e);
 

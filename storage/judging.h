@@ -136,6 +136,9 @@ struct label_set {
 };
 struct label_sets { struct label_set *items; size_t n; };
 bool store_label_set_put(struct store *s, const struct label_set *set, struct err *e); /* made, or its description changed; ERR_CONFLICT: another schema, and there are labels */
+bool store_label_set_add(struct store *s, const struct label_set *set, struct err *e); /* ERR_CONFLICT: it is declared already */
+/* As put, where it still is what `was` says (as store_label_set gave it), else ERR_BUSY: somebody changed it meanwhile. */
+bool store_label_set_change(struct store *s, const struct label_set *was, const struct label_set *set, struct err *e);
 bool store_label_set(struct store *s, struct slice name, struct arena *a, struct label_set *out, struct err *e);
 bool store_label_sets(struct store *s, struct slice collection, struct arena *a, struct label_sets *out, struct err *e);
 bool store_label_set_carry(struct store *s, const struct label_set *set, struct err *e); /* of an export: made unless there is one of that name */

@@ -85,11 +85,21 @@ static bool write_set(struct store *s, const struct label_set *set, struct err *
     return stmt_run(q, e);
 }
 
-static bool put_set(struct store *s, const struct label_set *set, struct err *e)
+static bool is_as_before(const struct label_set *a, const struct label_set *b)
+{
+    return a->declared == b->declared && a->reading == b->reading && a->test_share == b->test_share && slice_eq(not_null(a->title), not_null(b->title)) &&
+           slice_eq(not_null(a->description), not_null(b->description)) && slice_eq(not_null(a->rubric), not_null(b->rubric)) &&
+           slice_eq(not_null(a->schema), not_null(b->schema));
+}
+
+/* `was`: how it has to be; NULL: as it is. */
+static bool put_set(struct store *s, const struct label_set *was, const struct label_set *set, struct err *e)
 {
     struct arena a = {0};
     struct label_sets sets;
     bool ok = list_sets(s, SLICE_NONE, set->name, &a, &sets, e);
+    if (ok && was && !(sets.n && is_as_before(was, sets.items)))
+        ok = err_set(e, ERR_BUSY, "the set \"%.*s\" was changed at the same moment; send it again", SLICE_ARG(set->name));
     if (ok && sets.n) {
         const struct label_set *old = sets.items;
         if (old->declared && old->labels && (!slice_eq(not_null(old->schema), not_null(set->schema)) || old->reading != set->reading))
@@ -103,18 +113,43 @@ bool store_label_set_put(struct store *s, const struct label_set *set, struct er
 {
     if (!set->name.len)
         return err_set(e, ERR_USAGE, "a label set needs a name");
-    return db_write(s->db, e) && db_end(s->db, put_set(s, set, e), e);
+    return db_write(s->db, e) && db_end(s->db, put_set(s, NULL, set, e), e);
+}
+
+bool store_label_set_change(struct store *s, const struct label_set *was, const struct label_set *set, struct err *e)
+{
+    return db_write(s->db, e) && db_end(s->db, put_set(s, was, set, e), e);
+}
+
+static bool is_declared(struct store *s, struct slice name, bool *there, struct err *e)
+{
+    int64_t one;
+    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM label_set WHERE name = $1", e);
+    bind_text(q, name);
+    enum step step = stmt_int(q, &one, e);
+    *there = step == STEP_ROW;
+    return step != STEP_ERROR;
+}
+
+static bool add_set(struct store *s, const struct label_set *set, struct err *e)
+{
+    bool there;
+    if (!is_declared(s, set->name, &there, e))
+        return false;
+    return there ? err_set(e, ERR_CONFLICT, "there is a label set \"%.*s\" already; PATCH changes it", SLICE_ARG(set->name)) : put_set(s, NULL, set, e);
+}
+
+bool store_label_set_add(struct store *s, const struct label_set *set, struct err *e)
+{
+    if (!set->name.len)
+        return err_set(e, ERR_USAGE, "a label set needs a name");
+    return db_write(s->db, e) && db_end(s->db, add_set(s, set, e), e);
 }
 
 static bool carry_set(struct store *s, const struct label_set *set, struct err *e)
 {
-    struct stmt *q = db_prepare(s->db, "SELECT 1 FROM label_set WHERE name = $1", e);
-    bind_text(q, set->name);
-    bool there = false;
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW)
-        there = true;
-    return step == STEP_DONE && (there || write_set(s, set, e));
+    bool there;
+    return is_declared(s, set->name, &there, e) && (there || write_set(s, set, e));
 }
 
 bool store_label_set_carry(struct store *s, const struct label_set *set, struct err *e)

@@ -381,6 +381,48 @@ static bool redact_all(struct redacting *x, struct arena *a, struct err *e)
     return ok && redact_values(x, 0, e) && redact_uploads(x, e) && (x->wish->dry_run || redact_blocks(x, e));
 }
 
+uint64_t redacted_of_kind(const struct secrets *secrets, const struct redacted *done, size_t form)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < secrets_count(secrets); i++)
+        if (slice_eq(secrets_kind(secrets, i), secrets_kind(secrets, form))) {
+            if (i < form)
+                return 0;
+            n += done->kinds[i];
+        }
+    return n;
+}
+
+void redacted_kinds(struct jsonw *j, const struct secrets *secrets, const struct redacted *done)
+{
+    jsonw_key(j, "kinds");
+    jsonw_object(j);
+    for (size_t i = 0; i < secrets_count(secrets); i++)
+        if (redacted_of_kind(secrets, done, i)) {
+            jsonw_key_slice(j, secrets_kind(secrets, i));
+            jsonw_int(j, (int64_t)redacted_of_kind(secrets, done, i));
+        }
+    jsonw_end(j);
+}
+
+/* The log of changes has counts, and nothing of what was found. */
+static bool log_outcome(const struct redacting *x, struct arena *a, struct err *e)
+{
+    struct store *s = x->store;
+    struct str text = STR_INIT(64 << 10);
+    struct jsonw j = jsonw_to(&text);
+    jsonw_object(&j);
+    jsonw_kint(&j, "runs", (int64_t)x->out->runs);
+    jsonw_kint(&j, "changed", (int64_t)x->out->runs_changed);
+    jsonw_kint(&j, "secrets", (int64_t)x->out->secrets);
+    jsonw_kint(&j, "refused", (int64_t)x->out->refused);
+    redacted_kinds(&j, x->wish->secrets, x->out);
+    jsonw_end(&j);
+    struct slice detail = arena_dup(a, str_slice(&text));
+    str_free(&text);
+    return db_write(s->db, e) && db_end(s->db, store_log_outcome(s, detail, e), e);
+}
+
 bool store_redact(struct store *s, const struct redact_wish *wish, struct arena *a, struct redacted *out, struct err *e)
 {
     struct regex_scratch *scratch = regex_scratch_new();
@@ -391,6 +433,9 @@ bool store_redact(struct store *s, const struct redact_wish *wish, struct arena 
     clock_text(clock_now_us(), x.began);
     bool ok = redact_all(&x, a, e);
     out->secrets = x.done.replaced;
+    struct err why = {0};
+    if (!wish->dry_run && !log_outcome(&x, a, ok ? e : &why))
+        ok = false;
     arena_free(&x.arena);
     regex_scratch_free(scratch);
     return ok;

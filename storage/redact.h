@@ -2,6 +2,7 @@
 #ifndef STORAGE_REDACT_H
 #define STORAGE_REDACT_H
 
+#include "base/jsonw.h"
 #include "storage/store.h"
 #include "text/secrets.h"
 
@@ -26,9 +27,12 @@ struct redacted {
 /* Each secret in the runs of a collection, and in what was found, judged, labelled and noted of them, becomes what redaction at import makes of it: ids,
  * reviews, labels and tags stay, and evidence stands where its words now are. Pieces of which runs are built, jobs and names of files too; and what is
  * of no collection (replies of models, saved queries, deliveries, the log of changes), whichever is named. A transaction a run, so that others write in
- * between: cut short, what is done is done, and the same again does the rest. Secrets in `out` count each place where one stood. What was overwritten is
+ * between: cut short, what is done is done, and the same again does the rest. Its row in the log of changes has the counts. Secrets in `out` count each place where one stood. What was overwritten is
  * in the file until store_rewrite(). ERR_CANCELLED. */
 bool store_redact(struct store *s, const struct redact_wish *wish, struct arena *a, struct redacted *out, struct err *e);
+/* How many of the kind that a form is of, whatever its forms; 0 but for the first of them. And all of them, as the member "kinds". */
+uint64_t redacted_of_kind(const struct secrets *secrets, const struct redacted *done, size_t form);
+void redacted_kinds(struct jsonw *j, const struct secrets *secrets, const struct redacted *done);
 /* Writes the file anew, so that no byte of what was deleted is left in it or in its WAL. Nobody else writes meanwhile: a minute takes some gigabytes.
  * ERR_BUSY: somebody kept reading the WAL. */
 bool store_rewrite(struct store *s, struct err *e);

@@ -1,4 +1,5 @@
 #include "storage/db.h"
+#include "storage/place.h"
 #include "storage/ration.h"
 
 #include "base/clock.h"
@@ -40,6 +41,7 @@ struct stmt {
 struct db {
     sqlite3 *raw;
     char *path;
+    struct place *place;       /* NULL: in memory */
     int lock_fd;               /* -1: reading, or in memory */
     bool memory, writes, wrote;
     bool writing;              /* the open transaction */
@@ -206,6 +208,21 @@ static bool make_private(const char *path, struct err *e)
     return fd >= 0 || errno == EEXIST || err_errno(e, "cannot make %s", path);
 }
 
+static bool log_of(const char *path, struct stat *st)
+{
+    char log[4096];
+    return snprintf(log, sizeof log, "%s-wal", path) < (int)sizeof log && stat(log, st) == 0;
+}
+
+/* SQLite would throw away the log of a database that is missing, and what was committed last with it. */
+static bool owns_log(const char *path, struct err *e)
+{
+    struct stat file, log;
+    return (stat(path, &file) == 0 && file.st_size) || !log_of(path, &log) || !log.st_size ||
+           err_set(e, ERR_IO, "%s is not there, but its log %s-wal is, with changes that are in it alone: put the database back, or move its log away",
+                   path, path);
+}
+
 bool db_open(const char *path, bool write, struct db **out, struct err *e)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -217,20 +234,22 @@ bool db_open(const char *path, bool write, struct db **out, struct err *e)
         abort();
     *db = (struct db){.path = copy, .lock_fd = -1, .writes = write, .memory = strcmp(path, ":memory:") == 0};
     *out = db;
-    bool ok = true;
-    if (write && !db->memory) {
+    bool ok = db->memory || place_take(path, &db->place, e);
+    if (ok && write && !db->memory) {
         char lock[4096];
         if (snprintf(lock, sizeof lock, "%s.lock", path) >= (int)sizeof lock)
             ok = err_set(e, ERR_USAGE, "the path of the database is too long");
         else if ((db->lock_fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) < 0)
             ok = err_errno(e, "cannot open %s", lock);
         else
-            ok = make_private(path, e);
+            ok = owns_log(path, e) && make_private(path, e);
     }
     if (ok) {
         int flags = SQLITE_OPEN_NOMUTEX | (write || db->memory ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY);
         int rc = sqlite3_open_v2(path, &db->raw, flags, NULL);
         ok = (rc == SQLITE_OK || failed(db, rc, e)) && set_up(db, e);
+        if (!db->memory && !db->place)
+            db->place = place_new(path);
     }
     if (!ok) {
         db_close(db);
@@ -258,6 +277,7 @@ void db_close(struct db *db)
     sqlite3_close(db->raw);
     if (db->lock_fd >= 0)
         close(db->lock_fd);
+    place_leave(db->place);
     free(db->path);
     free(db);
 }
@@ -270,12 +290,6 @@ static int is_stopped(void *ctx)
 {
     const struct db *db = ctx;
     return db->depth && !db->writing && atomic_load_explicit(db->stop, memory_order_relaxed);
-}
-
-static bool log_of(const char *path, struct stat *st)
-{
-    char log[4096];
-    return snprintf(log, sizeof log, "%s-wal", path) < (int)sizeof log && stat(log, st) == 0;
 }
 
 bool db_has_log(const char *path)
@@ -406,7 +420,7 @@ bool db_rewrite(struct db *db, struct err *e)
 
 bool db_read(struct db *db, struct err *e)
 {
-    if (db->depth == 0 && !db_script(db, "BEGIN", e))
+    if (db->depth == 0 && !(place_holds(db->place, e) && db_script(db, "BEGIN", e)))
         return false;
     db->depth++;
     return true;
@@ -418,7 +432,7 @@ bool db_write(struct db *db, struct err *e)
         return err_set(e, ERR_INTERNAL, "a write transaction was asked for %s", db->depth ? "inside another" : "of a database opened for reading");
     if (!db_lock(db, e))
         return false;
-    if (!db_script(db, "BEGIN IMMEDIATE", e)) {
+    if (!place_holds(db->place, e) || !db_script(db, "BEGIN IMMEDIATE", e)) {
         db_unlock(db);
         return false;
     }

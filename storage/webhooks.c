@@ -251,47 +251,40 @@ static bool is_any_due(struct store *s, int64_t now, struct slice busy, bool *an
     return step == STEP_DONE;
 }
 
-static bool claim(struct store *s, int64_t now, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
+static bool claim(struct store *s, int64_t now, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_row *out, bool *got, struct err *e)
 {
     struct stmt *q = db_prepare(s->db,
         "SELECT " DELIVERY_COLUMNS ", w.id, w.url FROM webhook w JOIN delivery d ON d.n ="
         " (SELECT x.n FROM delivery x WHERE x.webhook = w.n AND x.state = 0 AND x.next_at <= $1 ORDER BY x.next_at, x.n LIMIT 1)"
-        " WHERE NOT w.paused AND NOT instr($2, w.id) ORDER BY d.next_at, d.n LIMIT $3", e);
+        " WHERE NOT w.paused AND NOT instr($2, w.id) ORDER BY d.next_at, d.n LIMIT 1", e);
     bind_int(q, now);
     bind_text(q, busy);
-    bind_int(q, (int64_t)most);
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW) {
-        struct delivery_row *row = &out->items[out->n++];
-        take_delivery(q, a, row);
-        row->webhook = take_text(q, a);
-        row->url = take_text(q, a);
-    }
-    for (size_t i = 0; step == STEP_DONE && i < out->n; i++) {
-        q = db_prepare(s->db, "UPDATE delivery SET attempts = attempts + 1, next_at = $1 WHERE n = $2", e);
-        bind_int(q, now + lease_us);
-        bind_int(q, out->items[i].n);
-        out->items[i].attempts++;
-        if (!stmt_run(q, e) || !secret_of(s, out->items[i].webhook, out->items[i].secret, e))
-            return false;
-    }
-    return step == STEP_DONE;
+    enum step step = stmt_step(q, e);
+    if (step != STEP_ROW)
+        return step == STEP_DONE;
+    take_delivery(q, a, out);
+    out->webhook = take_text(q, a);
+    out->url = take_text(q, a);
+    stmt_reset(q);
+    q = db_prepare(s->db, "UPDATE delivery SET attempts = attempts + 1, next_at = $1 WHERE n = $2", e);
+    bind_int(q, now + lease_us);
+    bind_int(q, out->n);
+    out->attempts++;
+    *got = stmt_run(q, e) && secret_of(s, out->webhook, out->secret, e);
+    return *got;
 }
 
-bool store_deliveries_claim(struct store *s, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e)
+bool store_delivery_claim(struct store *s, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_row *out, bool *got, struct err *e)
 {
     bool any;
     int64_t now = clock_now_us();
-    *out = (struct delivery_rows){0};
+    *got = false;
     busy = not_null(busy);
     if (!is_any_due(s, now, busy, &any, e))
         return false;
-    if (!any)
+    if (!any || (db_write(s->db, e) && db_end(s->db, claim(s, now, busy, lease_us, a, out, got, e), e)))
         return true;
-    out->items = arena_array(a, struct delivery_row, most);
-    if (db_write(s->db, e) && db_end(s->db, claim(s, now, most, busy, lease_us, a, out, e), e))
-        return true;
-    out->n = 0;
+    *got = false;
     return false;
 }
 

@@ -24,8 +24,9 @@ struct webhook_row {
 };
 struct webhook_rows { struct webhook_row *items; size_t n; };
 
-/* Of `wish` count url (http or https), page (no slash at its end: paths are put behind it), events (0: all) and collection (an id or a name). `secret`: "whsec_…" as Standard Webhooks has
- * it, for whoever is to check signatures. ERR_USAGE, ERR_NOT_FOUND; ERR_LIMIT: there are WEBHOOKS_MOST. */
+/* Of `wish` count url (http or https), page (no slash at its end: paths are put behind it), events (0: all) and collection (an id or a
+ * name). `secret`: "whsec_…" as Standard Webhooks has it, for whoever is to check signatures. ERR_USAGE, ERR_NOT_FOUND; ERR_LIMIT: there
+ * are WEBHOOKS_MOST. */
 bool store_webhook_add(struct store *s, const struct webhook_row *wish, struct arena *a, struct webhook_row *out, struct slice *secret,
                        struct err *e);
 /* All, the newest first. */
@@ -54,9 +55,9 @@ struct delivery_rows { struct delivery_row *items; size_t n; };
 bool store_deliveries(struct store *s, struct slice webhook, struct arena *a, struct delivery_rows *out, struct err *e);
 /* One of event "test", to be told at once. */
 bool store_delivery_test(struct store *s, struct slice webhook, struct arena *a, struct delivery_row *out, struct err *e);
-/* Takes one whose time has come, of each webhook, `most` at most: the attempt counts, and nobody else takes them for `lease_us`. None of the
- * webhooks whose ids are in `busy`, with blanks between; may be absent. */
-bool store_deliveries_claim(struct store *s, size_t most, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_rows *out, struct err *e);
+/* Takes the one whose time came first: the attempt counts, and nobody else takes it for `lease_us`. None of the webhooks whose ids are in `busy`,
+ * with blanks between; may be absent. *got false: there is none. */
+bool store_delivery_claim(struct store *s, struct slice busy, int64_t lease_us, struct arena *a, struct delivery_row *out, bool *got, struct err *e);
 /* An attempt ended: with an answer of `status` (0: none came), or with `error`. What did not arrive is tried again after 5 s, 5 min, 30 min,
  * and 2, 5, 8 and 12 h, or given up when that is over or `gone`. What ended a week ago goes. */
 bool store_delivery_end(struct store *s, const struct delivery_row *row, int status, struct slice error, bool gone, struct err *e);

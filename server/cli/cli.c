@@ -167,7 +167,8 @@ struct rulebook_options cli_rulebook_options(struct cli *cli)
     const char **list = arena_array(&cli->arena, const char *, paths.n + 1);
     for (size_t i = 0; i < paths.n; i++)
         list[i] = paths.items[i].ptr;
-    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli_option(cli, "config"), .redact = cli->redact || cli_flag(cli, "redact")};
+    return (struct rulebook_options){.paths = list, .npaths = paths.n, .config = cli->config ? cli->config : cli_option(cli, "config"),
+                                     .redact = cli->redact || cli_flag(cli, "redact")};
 }
 
 bool cli_book(struct cli *cli, struct err *e)

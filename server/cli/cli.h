@@ -60,6 +60,7 @@ struct cli {
     struct { const struct option_row *row; const char *value; } options[CLI_OPTIONS];
     size_t noptions, nsettings; /* the last nsettings of them are those of telltale.yaml, whose texts live in `settings` */
     struct arena settings;
+    const char *config;       /* telltale.yaml that cli_settings found something in: from then on its absence is no "no settings"; or NULL */
     struct rulebook *book;    /* NULL until rules are asked for */
     bool redact;              /* as if --redact were given: the command is about nothing else */
     size_t nproblems;         /* in its rules and settings */
@@ -84,7 +85,7 @@ int64_t cli_number(const struct cli *cli, const char *name, int64_t otherwise);
 /* Takes the options that telltale.yaml has under the command's name (serve: {listen: "0.0.0.0:8787", workers: 4}): keys are the names of options,
  * a flag is true or false, a list is an option given more than once, and a path is seen from the folder of the file. What the command line
  * names is left to it. Once more (the file has changed), and they take the place of those before, whose texts end; ERR_USAGE says where the
- * file is wrong, and then nothing has changed. */
+ * file is wrong, ERR_FORMAT that one that was there is gone or empty, and then nothing has changed. */
 bool cli_settings(struct cli *cli, struct err *e);
 
 /* Says the error on stderr and gives its exit status. */

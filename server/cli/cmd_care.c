@@ -191,7 +191,7 @@ int cmd_backup(struct cli *cli)
         printf("%.*s\n", SLICE_ARG(str_slice(&text)));
         str_free(&text);
     } else {
-        printf("%s: %.1f MB in %.1f s%s", cli->args[0], (double)report.bytes / 1e6, seconds, report.replaced ? ", in place of an earlier backup" : "");
+        printf("%s: %.1f MB in %.1f s%s", cli->args[0], (double)report.bytes / (1 << 20), seconds, report.replaced ? ", in place of an earlier backup" : "");
         if (report.uploads)
             printf(", and %" PRIu64 " upload%s that wait%s in %s.spool", report.uploads, report.uploads == 1 ? "" : "s", report.uploads == 1 ? "s" : "",
                    cli->args[0]);

@@ -32,19 +32,6 @@ static void show_refused(void *ctx, struct slice what, const struct err *why)
     fprintf(stderr, "%.*s stays as it was: %s\n", SLICE_ARG(what), why->text);
 }
 
-/* How many of a kind, whatever its forms; 0 but for the first of them. */
-static uint64_t of_kind(const struct secrets *secrets, const struct redacted *done, size_t form)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < secrets_count(secrets); i++)
-        if (slice_eq(secrets_kind(secrets, i), secrets_kind(secrets, form))) {
-            if (i < form)
-                return 0;
-            n += done->kinds[i];
-        }
-    return n;
-}
-
 static void print_json(const struct secrets *secrets, const struct redacted *done)
 {
     struct str text = STR_INIT(REPORT_BYTES);
@@ -54,14 +41,7 @@ static void print_json(const struct secrets *secrets, const struct redacted *don
     jsonw_kint(&j, "changed", (int64_t)done->runs_changed);
     jsonw_kint(&j, "refused", (int64_t)done->refused);
     jsonw_kint(&j, "secrets", (int64_t)done->secrets);
-    jsonw_key(&j, "kinds");
-    jsonw_object(&j);
-    for (size_t i = 0; i < secrets_count(secrets); i++)
-        if (of_kind(secrets, done, i)) {
-            jsonw_key_slice(&j, secrets_kind(secrets, i));
-            jsonw_int(&j, (int64_t)of_kind(secrets, done, i));
-        }
-    jsonw_end(&j);
+    redacted_kinds(&j, secrets, done);
     jsonw_kint(&j, "uploads_deleted", (int64_t)done->uploads);
     jsonw_kint(&j, "uploads_waiting", (int64_t)done->waiting);
     jsonw_kint(&j, "rules_left", (int64_t)done->rules);
@@ -77,8 +57,8 @@ static void print_text(const struct secrets *secrets, const struct redacted *don
     printf("%" PRIu64 " secret%s %sreplaced; %" PRIu64 " of %" PRIu64 " runs held one\n", done->secrets, plural(done->secrets), dry_run ? "would be " : "",
            done->runs_changed, done->runs);
     for (size_t i = 0; i < secrets_count(secrets); i++)
-        if (of_kind(secrets, done, i))
-            printf("%8" PRIu64 "  %.*s\n", of_kind(secrets, done, i), SLICE_ARG(secrets_kind(secrets, i)));
+        if (redacted_of_kind(secrets, done, i))
+            printf("%8" PRIu64 "  %.*s\n", redacted_of_kind(secrets, done, i), SLICE_ARG(secrets_kind(secrets, i)));
     if (done->uploads)
         printf("%" PRIu64 " upload%s that failed, kept for another try, %sdeleted\n", done->uploads, plural(done->uploads), dry_run ? "would be " : "");
     if (done->waiting)

@@ -116,10 +116,13 @@ static bool read_again(struct serving *s, struct err *e)
 {
     struct arena a = {0};
     struct serve_options options = {0};
+    const char *config = s->cli->config;
     bool ok = cli_settings(s->cli, e) && set_log(s->cli, e) && live_options(s->cli, &options, e);
     ok = ok && serve_reload(s->serve, &options, e);
     if (ok)
         tell_what_waits(s, &a, e);
+    else
+        s->cli->config = config; /* one that was never taken over may go again */
     arena_free(&a);
     return ok;
 }

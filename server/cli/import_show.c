@@ -36,7 +36,7 @@ void progress_show(void *ctx, const struct ingest_report *r)
     bar[CELLS] = '\0';
     uint64_t files = r->files_read + r->files_skipped + r->files_failed, refused = r->rejected + r->files_failed;
     fprintf(stderr, "%s[%s] %3.0f %%  %" PRIu64 "/%" PRIu64 " files  %" PRIu64 " runs  %.0f MB/s", p->terminal ? "\r" : "", bar, 100 * share,
-            files, r->files_total, all_runs(r), speed / 1e6);
+            files, r->files_total, all_runs(r), speed / (1 << 20));
     if (speed > 0 && r->seconds > 1)
         fprintf(stderr, "  %d:%02d left", (int)((total - done) / speed) / 60, (int)((total - done) / speed) % 60);
     if (refused)
@@ -99,9 +99,9 @@ void import_print(const struct ingest_report *r, struct slice name)
            r->runs[PUT_DUPLICATE]);
     printf(" from %" PRIu64 " file%s (%" PRIu64 " skipped, %" PRIu64 " failed), %" PRIu64 " record%s refused\n", r->files_read,
            r->files_read == 1 ? "" : "s", r->files_skipped, r->files_failed, r->rejected, r->rejected == 1 ? "" : "s");
-    printf("%" PRIu64 " messages, %.1f MB in %.2f s", r->messages, (double)r->bytes / 1e6, r->seconds);
+    printf("%" PRIu64 " messages, %.1f MB in %.2f s", r->messages, (double)r->bytes / (1 << 20), r->seconds);
     if (r->seconds > 0.01)
-        printf(" (%.0f runs/s, %.1f MB/s)", (double)all_runs(r) / r->seconds, (double)r->bytes / 1e6 / r->seconds);
+        printf(" (%.0f runs/s, %.1f MB/s)", (double)all_runs(r) / r->seconds, (double)r->bytes / (1 << 20) / r->seconds);
     printf("\n");
     for (size_t i = 0; i < format_count; i++)
         if (r->format_runs[i])

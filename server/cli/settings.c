@@ -71,6 +71,12 @@ static bool read_section(struct cli *cli, struct reader *r, const struct node *s
     return true;
 }
 
+/* A file that a deploy has taken away, or emptied and not written yet, says no more of redaction: that is not to be taken for "off". */
+static bool is_lost(const char *path, const char *how, struct err *e)
+{
+    return err_set(e, ERR_FORMAT, "%s %s: put it back (with {} in it for no settings at all)", path, how);
+}
+
 static bool read_file(struct cli *cli, const char *path, size_t given, struct arena *a, struct err *e)
 {
     struct problems problems = {0};
@@ -78,8 +84,11 @@ static bool read_file(struct cli *cli, const char *path, size_t given, struct ar
     struct rule_texts texts = {0};
     struct slice text;
     if (!pack_file_read(a, path, &text, e))
-        return false;
+        return cli->config && e->code == ERR_NOT_FOUND ? is_lost(path, "is gone", e) : false;
     node_read(&r, text, &texts);
+    if (!problems.n && !texts.n && cli->config)
+        return is_lost(path, "is empty", e);
+    cli->config = texts.n ? path : NULL;
     const struct node *section = texts.n ? node_get(&texts.items[0].node, cli->command->name) : NULL;
     if (!problems.n && (!section || section->type == NODE_NULL || read_section(cli, &r, section, given)))
         return true;
@@ -90,7 +99,7 @@ static bool read_file(struct cli *cli, const char *path, size_t given, struct ar
 bool cli_settings(struct cli *cli, struct err *e)
 {
     const struct rulebook_options o = {.config = cli_option(cli, "config")};
-    const char *path = rulebook_config(&o);
+    const char *path = cli->config ? cli->config : rulebook_config(&o);
     const struct cli before = *cli;
     size_t given = cli->noptions - cli->nsettings;
     struct arena a = {0};

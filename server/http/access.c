@@ -6,6 +6,7 @@
 #include "base/jsonw.h"
 #include "base/log.h"
 #include "base/threads.h"
+#include "http/gate.h"
 #include "http/route.h"
 #include "storage/care.h"
 
@@ -20,10 +21,14 @@ enum {
     RATE_WAYS = 8,          /* of so many that share a place the one that was seen longest ago goes */
     FAILURES_BURST = 20,    /* tokens that an address may get wrong at once, */
     FAILURES_A_MINUTE = 10, /* and from then on */
+    SIGN_INS_BURST = 100,   /* with one token; each is a write, and has the tokens read anew; */
+    SIGN_INS_A_MINUTE = 10,
+    PLACE_SIGN_INS = 4,     /* from one address so many times both, with whatever tokens */
     BURST_S = 10,           /* a rate is let through so many seconds ahead */
     USED_MOST = 1024,       /* uses that wait to be written */
     USED_S = 60,            /* and how long */
     LOOK_MS = 500,          /* how often it is looked whether others than our programs changed a token */
+    COOKIES_MOST = 8,       /* cookies of our name that are tried */
     DETAIL_MAX = 4096,
 };
 
@@ -215,24 +220,17 @@ static struct slice token_of(struct request *r)
     return both;
 }
 
-/* Of a browser that came by https the name binds the cookie to this host and to https. */
-static const char *cookie_name(const struct request *r) { return r->client.secure ? "__Host-telltale_session" : "telltale_session"; }
-
-static struct slice cookie_of(const struct request *r)
+/* Cookies are for a host, whatever the port (RFC 6265, 8.5): the name has the port that the browser sees, so that each of several servers on one
+ * host keeps its own. Of a browser that came by https it binds the cookie to this host and to https too. */
+static struct slice cookie_name(struct request *r)
 {
-    struct slice rest = r->header[HEADER_COOKIE], name = slice_str(cookie_name(r));
-    while (rest.len) {
-        struct slice pair = slice_trim(slice_take(&rest, ';')), key = slice_take(&pair, '=');
-        if (slice_eq(key, name))
-            return pair;
-    }
-    return SLICE_NONE;
+    struct slice port = gate_port(r->header[HEADER_HOST]);
+    return arena_printf(&r->arena, "%stelltale_session%s%.*s", r->client.secure ? "__Host-" : "", port.len ? "_" : "", SLICE_ARG(port));
 }
 
-struct slice access_cookie(const struct request *r, struct slice text)
+struct slice access_cookie(struct request *r, struct slice text)
 {
-    struct arena *a = (struct arena *)(uintptr_t)&r->arena;
-    return arena_printf(a, "%s=%.*s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s", cookie_name(r), SLICE_ARG(text),
+    return arena_printf(&r->arena, "%.*s=%.*s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%d%s", SLICE_ARG(cookie_name(r)), SLICE_ARG(text),
                         text.len ? SESSION_LIFE_S : 0, r->client.secure ? "; Secure" : "");
 }
 
@@ -262,6 +260,21 @@ static bool find_session(struct access *access, struct slice text, struct arena 
     return true;
 }
 
+/* Several cookies may have the name, as another server on the host can set them too: the first that is a session's counts. */
+static bool find_cookie(struct access *access, struct request *r, struct session_row *out, bool *found, struct err *e)
+{
+    struct slice rest = r->header[HEADER_COOKIE], name = cookie_name(r);
+    for (int tries = 0; rest.len && tries < COOKIES_MOST && !*found;) {
+        struct slice text = slice_trim(slice_take(&rest, ';')), key = slice_take(&text, '=');
+        if (!slice_eq(key, name))
+            continue;
+        tries++;
+        if (!find_session(access, text, &r->arena, out, found, e))
+            return false;
+    }
+    return true;
+}
+
 /* Whose token or session it is; r->who stays empty where it is nobody's. */
 static bool identify(struct access *access, struct request *r, struct err *e)
 {
@@ -270,8 +283,8 @@ static bool identify(struct access *access, struct request *r, struct err *e)
     if (r->header[HEADER_AUTHORIZATION].ptr) {
         if (!find_token(access, token_of(r), &r->arena, &who->token, &found, e))
             return false;
-    } else if (cookie_of(r).len) {
-        if (!find_session(access, cookie_of(r), &r->arena, &who->session, &found, e))
+    } else if (r->header[HEADER_COOKIE].len) {
+        if (!find_cookie(access, r, &who->session, &found, e))
             return false;
         who->has_session = found;
         who->token = who->session.token;
@@ -283,12 +296,16 @@ static bool identify(struct access *access, struct request *r, struct err *e)
     return true;
 }
 
-int access_has_room(struct access *access, const struct request *r, struct err *e)
+int access_has_collection(struct access *access, const struct request *r, struct err *e)
 {
+    const struct token_row *token = &r->who.token;
+    const struct actor asks = {.bound = token->bound, .collections = token->keys, .ncollections = token->collections.n};
     pthread_mutex_lock(&access->asking);
+    store_act_as(access->quotas, &asks);
     bool ok = store_collection_has_room(access->quotas, r->path[0], e);
+    store_act_as(access->quotas, NULL);
     pthread_mutex_unlock(&access->asking);
-    return ok ? 0 : err_http_status(e->code);
+    return ok || (e->code == ERR_QUOTA && r->route->body != BODY_SPOOL) ? 0 : err_http_status(e->code);
 }
 
 /* Who has one IPv6 address has the 2^64 beside it. */
@@ -348,6 +365,12 @@ static bool is_our_page(const struct request *r)
     return r->header[HEADER_ORIGIN].ptr && sent.len && secret_same(a, b); /* that the Origin is ours, the gate has seen */
 }
 
+bool access_from_page(const struct request *r, struct err *e)
+{
+    return !r->who.has_session || !writes(r) || is_our_page(r) ||
+           err_set(e, ERR_FORBIDDEN, "a change by a signed-in browser needs the header X-Telltale-CSRF with the session's value, and an Origin");
+}
+
 static int count(struct request *r, struct answer *a, const struct token_row *token, size_t n, struct err *e)
 {
     struct access *access = r->server->access;
@@ -376,9 +399,7 @@ static int may(struct access *access, struct request *r, struct answer *a, struc
     int status = access_count(r, a, 1, e);
     if (status)
         return status;
-    if (who->has_session && writes(r) && !is_our_page(r))
-        return forbidden(e, "a change by a signed-in browser needs the header X-Telltale-CSRF with the session's value, and an Origin");
-    return access_may(r, e);
+    return access_from_page(r, e) ? access_may(r, e) : err_http_status(e->code);
 }
 
 int access_may(const struct request *r, struct err *e)
@@ -417,6 +438,20 @@ int access_check_query(const struct request *r, struct err *e)
     return 0;
 }
 
+/* Apart from its other requests, which may have no limit. */
+static int count_sign_in(struct access *access, struct request *r, struct answer *a, const struct token_row *token, struct err *e)
+{
+    int wait_s;
+    struct slice place = place_of(r), of_token = arena_printf(&r->arena, "sign-in:%.*s", SLICE_ARG(token->id)),
+                 of_place = arena_printf(&r->arena, "sign-in from:%.*s", SLICE_ARG(place));
+    double a_second = SIGN_INS_A_MINUTE / 60.0;
+    pthread_mutex_lock(&access->lock);
+    bool may = rate_take(access, of_token, a_second, SIGN_INS_BURST, &wait_s) &&
+               rate_take(access, of_place, a_second * PLACE_SIGN_INS, SIGN_INS_BURST * PLACE_SIGN_INS, &wait_s);
+    pthread_mutex_unlock(&access->lock);
+    return may ? 0 : too_many(r, a, wait_s, "too many sign-ins with this token or from this address", e);
+}
+
 bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e)
 {
     struct access *access = r->server->access;
@@ -424,7 +459,7 @@ bool access_sign_in(struct request *r, struct slice text, struct answer *a, stru
     if (!find_token(access, slice_trim(text), &r->arena, out, &found, e))
         return false;
     if (found)
-        return !count(r, a, out, 1, e);
+        return !count(r, a, out, 1, e) && !count_sign_in(access, r, a, out, e);
     return !count_failure(access, r, a, e) &&
            err_set(e, ERR_UNAUTHENTICATED, "the token is not known here, has ended or was revoked");
 }

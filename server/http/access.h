@@ -20,10 +20,13 @@ int access_check(struct access *access, struct request *r, struct answer *a, str
 int access_check_query(const struct request *r, struct err *e);
 /* May whoever asks make this call, as far as scopes and being bound go? 0, or the status. For a call that is made on another's behalf. */
 int access_may(const struct request *r, struct err *e);
+/* Of a signed-in browser that changes something: does it come from our page, and not from another site's? ERR_FORBIDDEN. access_check() sees to it
+ * where a call needs somebody. */
+bool access_from_page(const struct request *r, struct err *e);
 /* A call that is `n` more requests of whoever asks: 0, or the status where their token may not make so many. `a` likewise. */
 int access_count(struct request *r, struct answer *a, size_t n, struct err *e);
-/* Before a body that brings runs is read: may the collection of the path have more? 0, or the status. */
-int access_has_room(struct access *access, const struct request *r, struct err *e);
+/* Before a body is read: is the collection of the path there, and may it have more, where the body brings runs? 0, or the status. */
+int access_has_collection(struct access *access, const struct request *r, struct err *e);
 /* Whoever asks, as a number other than 0: their token, or where there is none the address they come from. */
 uint64_t access_actor(struct request *r);
 /* What a request does on r->store from now on is done by whoever asks, and logged where it changes something. Until access_acted(). */
@@ -35,9 +38,10 @@ bool access_job(const struct request *r, const struct job_row *job, struct err *
 /* May they change what holds for the whole server? */
 bool access_everywhere(const struct request *r);
 
-/* Signs in: the token of a text, if it may be used now; ERR_UNAUTHENTICATED, or ERR_TOO_MANY after too many failures from that address. */
+/* Signs in: the token of a text, if it may be used now; ERR_UNAUTHENTICATED, or ERR_TOO_MANY after too many failures from that address, or too many
+ * sign-ins from there or with that token. */
 bool access_sign_in(struct request *r, struct slice text, struct answer *a, struct token_row *out, struct err *e);
 /* The value of a Set-Cookie; an empty text takes the cookie back. */
-struct slice access_cookie(const struct request *r, struct slice text);
+struct slice access_cookie(struct request *r, struct slice text);
 
 #endif

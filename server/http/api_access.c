@@ -73,6 +73,8 @@ bool api_session_add(struct request *r, struct answer *a, struct err *e)
 
 bool api_session_delete(struct request *r, struct answer *a, struct err *e)
 {
+    if (!access_from_page(r, e))
+        return false;
     answer_header(a, "Set-Cookie", access_cookie(r, slice_str("")));
     return !r->who.has_session || store_session_delete(r->store, r->who.session.hash, e);
 }

@@ -173,18 +173,17 @@ static bool set_args(struct request *r, struct label_set *set, struct err *e)
 
 bool api_label_set_add(struct request *r, struct answer *a, struct err *e)
 {
-    struct label_set set = {.name = arg_text(&r->args, "name"), .test_share = 0.5}, there;
-    struct err none = {0};
-    if (store_label_set(r->store, set.name, &r->arena, &there, &none) && there.declared)
-        return err_set(e, ERR_CONFLICT, "there is a label set \"%.*s\" already; PATCH changes it", SLICE_ARG(set.name));
-    return set_args(r, &set, e) && store_label_set_put(r->store, &set, e) && show_set(r, a, set.name, e);
+    struct label_set set = {.name = arg_text(&r->args, "name"), .test_share = 0.5};
+    return set_args(r, &set, e) && store_label_set_add(r->store, &set, e) && show_set(r, a, set.name, e);
 }
 
 bool api_label_set_change(struct request *r, struct answer *a, struct err *e)
 {
-    struct label_set set;
-    return store_label_set(r->store, r->path[0], &r->arena, &set, e) && set_args(r, &set, e) && store_label_set_put(r->store, &set, e) &&
-           show_set(r, a, set.name, e);
+    struct label_set was, set;
+    if (!store_label_set(r->store, r->path[0], &r->arena, &was, e))
+        return false;
+    set = was;
+    return set_args(r, &set, e) && store_label_set_change(r->store, &was, &set, e) && show_set(r, a, set.name, e);
 }
 
 bool api_label_set_delete(struct request *r, struct answer *a, struct err *e)

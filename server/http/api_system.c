@@ -4,6 +4,7 @@
 #include "base/version.h"
 #include "storage/access.h"
 #include "storage/care.h"
+#include "text/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,14 +34,12 @@ enum { ROOM_BYTES = 1 << 20 };
 
 /* Some bytes where uploads go: what a disk says of its room is not always what it takes. A file system that reserves no room is asked for those
  * alone. */
-static bool can_write(const struct spool *spool, struct arena *a, struct err *e)
+static bool can_write(const struct spool *spool, struct err *e)
 {
     static const char block[4096] = {0};
-    char *path = arena_strdup(a, arena_printf(a, "%s/ready.XXXXXX", spool->dir));
-    int fd = mkostemp(path, O_CLOEXEC);
+    int fd = spool_scratch(spool, e);
     if (fd < 0)
-        return err_errno(e, "cannot write to %s", spool->dir);
-    unlink(path);
+        return false;
     bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block && (fallocate(fd, 0, 0, ROOM_BYTES) == 0 || errno == EOPNOTSUPP);
     ok = ok || err_errno(e, "cannot write to %s", spool->dir);
     close(fd);
@@ -53,7 +52,7 @@ bool api_ready(struct request *r, struct answer *a, struct err *e)
     struct collection_rows rows;
     if (atomic_load(&r->server->stopping))
         return err_set(e, ERR_BUSY, "the server stops");
-    if (!store_collections(r->store, &page, &r->arena, &rows, e) || !can_write(&r->server->spool, &r->arena, e)) {
+    if (!store_collections(r->store, &page, &r->arena, &rows, e) || !can_write(&r->server->spool, e)) {
         e->code = ERR_BUSY; /* whatever it is, it is no reason to give up on the server */
         return false;
     }
@@ -68,6 +67,13 @@ bool api_metrics(struct request *r, struct answer *a, struct err *e)
     return true;
 }
 
+static bool redacts(struct rulebook *rules)
+{
+    struct secrets *secrets = rulebook_secrets(rules);
+    secrets_unref(secrets);
+    return secrets;
+}
+
 bool api_reload(struct request *r, struct answer *a, struct err *e)
 {
     struct err said = {0};
@@ -80,6 +86,7 @@ bool api_reload(struct request *r, struct answer *a, struct err *e)
     struct jsonw j = jsonw_to(&a->body);
     jsonw_object(&j);
     jsonw_kstrz(&j, "status", "reloaded");
+    jsonw_kbool(&j, "redact", redacts(r->server->rules));
     jsonw_kstr(&j, "waits", said.text[0] ? slice_str(said.text) : SLICE_NONE);
     jsonw_end(&j);
     return true;

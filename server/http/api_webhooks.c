@@ -30,12 +30,11 @@ bool api_webhook_add(struct request *r, struct answer *a, struct err *e)
 {
     struct webhook_row row, wish = {.url = arg_text(&r->args, "url"), .collection = arg_text(&r->args, "collection"), .page = arg_text(&r->args, "page")};
     struct slice secret;
-    const char *inside;
     struct address page;
     if (wish.page.ptr && !address_parse(wish.page, &r->arena, &page, e))
         return err_prefix(e, "\"page\"");
     wish.page = wish.page.ptr ? page.base : api_page_address(r);
-    if (!events_of(r, &wish.events, e) || !hooks_url(wish.url, &r->arena, &inside, e) || !store_webhook_add(r->store, &wish, &r->arena, &row, &secret, e))
+    if (!events_of(r, &wish.events, e) || !hooks_may_tell(r->server->hooks, wish.url, &r->arena, e) || !store_webhook_add(r->store, &wish, &r->arena, &row, &secret, e))
         return false;
     struct jsonw j = jsonw_to(&a->body);
     view_webhook(&j, &row, secret);

@@ -37,13 +37,19 @@ static bool is_address(struct slice host)
     return inet_pton(AF_INET, text, bytes) == 1 || strcasecmp(text, "localhost") == 0;
 }
 
-/* "name:8443" without its port */
-static struct slice without_port(struct slice host)
+struct slice gate_port(struct slice host)
 {
     for (size_t i = host.len; i-- > 0 && host.ptr[i] >= '0' && host.ptr[i] <= '9';)
         if (i > 0 && host.ptr[i - 1] == ':')
-            return slice_sub(host, 0, i - 1);
-    return host;
+            return slice_sub(host, i, host.len);
+    return SLICE_NONE;
+}
+
+/* "name:8443" without its port */
+static struct slice without_port(struct slice host)
+{
+    struct slice port = gate_port(host);
+    return port.ptr ? slice_sub(host, 0, host.len - port.len - 1) : host;
 }
 
 static bool host_is_ours(const struct gate *gate, struct slice host)
@@ -125,6 +131,8 @@ int gate_check(const struct gate *gate, bool secure, struct slice method, struct
                 return refuse(400, e, "no Transfer-Encoding but chunked is understood");
         } else if (slice_eq_nocase(headers[i].name, slice_str("Origin"))) {
             origin = value;
+        } else if (slice_eq_nocase(headers[i].name, slice_str("Expect"))) {
+            out->waits = slice_eq_nocase(value, slice_str("100-continue"));
         }
     }
     out->has_body = out->chunked || out->length > 0;

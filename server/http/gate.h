@@ -23,6 +23,9 @@ struct gate {
 /* `host`: what was listened on, as a URL has it ("127.0.0.1", "[::1]"); `port`: 80 or, with `tls`, 443 may be left out of a Host. */
 void gate_init(struct gate *gate, struct arena *a, struct slice host, bool any_address, uint16_t port, bool tls);
 
+/* "8443" of the Host "name:8443"; absent: it has none, and the port is the scheme's own. */
+struct slice gate_port(struct slice host);
+
 struct header {
     struct slice name, value;
 };
@@ -30,6 +33,7 @@ struct framing { /* what the gate read on the way */
     struct slice host;
     bool has_body;
     bool chunked;
+    bool waits;      /* sends the body when it has heard "100 Continue" */
     uint64_t length; /* of the body, where it is told */
 };
 /* 0, or the status to refuse the request with (400, 403, 421), and why. `secure`: it came by https, so that only a page that did may write. */

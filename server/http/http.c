@@ -332,8 +332,8 @@ static int head_refused(struct exchange *x, struct err *e)
     if (r->route->need == NEED_INGEST && atomic_load(&r->server->limits->full))
         return err_set(e, ERR_FULL, "the database has reached the size that --max-db allows; delete runs or give it more room"), 507;
     status = body_refused(x, e);
-    if (!status && r->route->body == BODY_SPOOL)
-        status = access_has_room(r->server->access, r, e);
+    if (!status && r->route->body != BODY_NONE && r->route->of == OF_COLLECTION && !r->route->makes)
+        status = access_has_collection(r->server->access, r, e);
     if (!status && r->route->body == BODY_SPOOL && !upload_open(&r->server->spool, body_max(x), &r->upload, e))
         return err_http_status(e->code);
     return status;
@@ -363,7 +363,7 @@ static enum MHD_Result take_head(struct exchange *x, const char *method, const c
         return send_problem(x, status, &e, true);
     keep_headers(r, &head);
     status = head_refused(x, &e);
-    if (status && x->framing.length > DRAIN_MAX)
+    if (status && (x->framing.waits || x->framing.length > DRAIN_MAX))
         return send_problem(x, status, &e, true);
     if (status) /* said when the body has been read: a connection that is closed on unread bytes loses what was said */
         refuse(x, status, &e);

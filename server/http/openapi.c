@@ -291,7 +291,8 @@ void openapi_write(struct str *out)
     members(j, run_filter_params);
     jsonw_end(j);
     jsonw_kraw(j, "securitySchemes", slice_str("{\"token\": {\"type\": \"http\", \"scheme\": \"bearer\"}, \"session\": {\"type\": \"apiKey\", "
-                                               "\"in\": \"cookie\", \"name\": \"telltale_session\"}}"));
+                                               "\"in\": \"cookie\", \"name\": \"telltale_session\", \"description\": \"With _PORT behind it where the "
+                                               "server's address has a port, and __Host- in front by https\"}}"));
     jsonw_key(j, "responses");
     jsonw_object(j);
     error(j, "Problem", "application/problem+json");

@@ -12,7 +12,7 @@
 #define READ(path_) .method = "GET", .path = (path_), .lane = LANE_READ, .status = 200
 #define WRITE(method_, path_) .method = (method_), .path = (path_), .lane = LANE_WRITE
 #define OTLP(path_) \
-    WRITE("POST", path_), .body = BODY_BYTES, .takes = "application/x-protobuf|application/json", .status = 200, .problem = otlp_problem, .streams = true, \
+    WRITE("POST", path_), .body = BODY_BYTES, .takes = "application/x-protobuf|application/json", .status = 200, .problem = otlp_problem, .makes = true, .streams = true, \
     .schema = "OtlpAnswer"
 #define PAGE(path_) {.method = "GET", .path = (path_), NEEDS(NONE, NOTHING), .handle = page_index, .lane = LANE_INLINE, .status = 200}
 

@@ -67,6 +67,7 @@ struct route {
     const char *type;                 /* media type of success; NULL: application/json */
     void (*problem)(struct answer *a, const struct request *r, const struct err *e); /* body and type of an error; NULL: problem+json */
     const char *schema;               /* of success, in the notation of schema.h; NULL: no body, or no JSON */
+    bool makes;                       /* the collection that is named, where it is missing */
     bool streams;                     /* called all the time: its changes are logged once an hour */
     const char *summary;              /* NULL: a page, which /openapi.json leaves out */
 };

@@ -31,7 +31,7 @@ const struct schema schemas[] = {
     {"RunRef", "{id: uuid, external_id: string?, name: string?, task_id: string?, model: string?, success: boolean?, source: " SOURCE "}"},
     {"Pruned", "{deleted: integer?, spared: integer?, over_bytes: integer?}"},
     {"State", "{status: string}"},
-    {"Reloaded", "{status: string, waits: string?}"},
+    {"Reloaded", "{status: string, redact: boolean, waits: string?}"},
     {"DocsPage", "{name: string, title: string, group: string, summary: string, lines: integer?, hits: [{heading: string, line: string}]}"},
     {"DocsText", "{name: string, title: string, group: string, text: string}"},
     {"Changed", "{changed: integer}"},

@@ -11,6 +11,7 @@
 #include "jobs/hooks.h"
 #include "jobs/jobs.h"
 #include "jobs/rubrics.h"
+#include "text/secrets.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -188,11 +189,24 @@ bool serve_start(const struct serve_options *options, struct serve **out, struct
 
 const char *serve_url(const struct serve *serve) { return serve->url; }
 
+static void warn_of_redaction(const struct secrets *before, const struct secrets *now)
+{
+    if (!secrets_same(before, now))
+        log_warn("redaction has changed: %s", !now ? "it is off, and secrets are stored from now on" :
+                 before ? "other secrets than before are redacted from now on" : "secrets are redacted from now on");
+}
+
 bool serve_reload(struct serve *serve, const struct serve_options *options, struct err *e)
 {
+    struct rulebook *rules = serve->server.rules;
+    struct secrets *before = rulebook_secrets(rules), *now;
     set_limits(serve, options);
     bool shown = tls_reload(e);
-    return rulebook_reload(serve->server.rules, &options->rules, shown ? e : NULL) && shown;
+    bool read = rulebook_reload(rules, &options->rules, shown ? e : NULL);
+    warn_of_redaction(before, now = rulebook_secrets(rules));
+    secrets_unref(before);
+    secrets_unref(now);
+    return read && shown;
 }
 
 /* ---- stop -------------------------------------------------------------------------------------------------------------- */

@@ -202,12 +202,14 @@ bool unpack_next(struct unpack *u, struct slice *name, bool *more, struct err *e
             return err_set(e, ERR_FORMAT, "the archive is damaged or cut short: %s", words(u->archive));
         if (++u->members > u->limits->members)
             return err_set(e, ERR_TOO_LARGE, "the archive has more than %u entries", u->limits->members);
-        if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry))
-            continue;
-        *name = entry_name(entry);
-        *more = u->open = true;
+        u->open = true;
         u->left = 0;
-        return true;
+        if (archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry)) {
+            *name = entry_name(entry);
+            return *more = true;
+        }
+        if (!drain(u, e)) /* a link of a tar may have a body too: skipping it would unpack it past all limits */
+            return false;
     }
 }
 

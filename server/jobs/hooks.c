@@ -60,6 +60,14 @@ bool hooks_url(struct slice url, struct arena *a, const char **inside, struct er
     return address_parse(base, a, &where, e) && address_may_be(where.host, a, inside, e);
 }
 
+bool hooks_may_tell(const struct hooks *hooks, struct slice url, struct arena *a, struct err *e)
+{
+    const char *inside;
+    return hooks_url(url, a, &inside, e) &&
+           (!inside || hooks->private_ok ||
+            err_set(e, ERR_USAGE, "the URL leads to %s: nothing is told there unless the server is started with --private-webhooks", inside));
+}
+
 /* ---- one attempt -------------------------------------------------------------------------------------------------------- */
 
 /* "webhook-signature: v1,…": HMAC-SHA256 of ID.TIMESTAMP.PAYLOAD. */
@@ -95,18 +103,20 @@ static struct slice trouble(const struct wire_done *done, struct arena *a)
     if (answered)
         return arena_printf(a, "it answered %d", done->status);
     if (done->end == WIRE_FORBIDDEN)
-        return arena_printf(a, "its name leads to %s; telltale serve --private-webhooks allows that", done->words);
+        return arena_printf(a, "its URL leads to %s; telltale serve --private-webhooks allows that", done->words);
     return arena_dup(a, slice_str(done->words));
 }
 
 static void note(const struct hooks *hooks, const struct delivery_row *row, const struct wire_done *done, struct arena *a)
 {
-    struct err e = {0};
+    struct err e = {0}, refusal = {0};
     struct slice error = trouble(done, a);
     int status = done->end == WIRE_REPLY || done->end == WIRE_TOO_LARGE ? done->status : 0;
+    /* A name may lead elsewhere tomorrow; an address stays what it is. */
+    bool over = status == STATUS_GONE || (done->end == WIRE_FORBIDDEN && !hooks_may_tell(hooks, row->url, a, &refusal));
     if (error.ptr)
         log_warn("webhook %.*s was not told of %.*s: %.*s", SLICE_ARG(row->webhook), SLICE_ARG(row->event), SLICE_ARG(error));
-    if (!store_delivery_end(hooks->store, row, status, error, status == STATUS_GONE, &e))
+    if (!store_delivery_end(hooks->store, row, status, error, over, &e))
         log_error("cannot note what a webhook was told: %s", e.text); /* the lease runs out, and it is told once more */
 }
 
@@ -129,16 +139,13 @@ static bool fill(const struct hooks *hooks, struct slot slots[AT_ONCE])
             str_printf(&busy, "%.*s ", SLICE_ARG(slots[i].row.webhook));
     for (int i = 0; i < AT_ONCE && more; i++) {
         struct slot *slot = &slots[i];
-        struct delivery_rows rows;
         if (slot->wire)
             continue;
         arena_reset(&slot->arena);
-        if (!store_deliveries_claim(hooks->store, 1, str_slice(&busy), LEASE_US, &slot->arena, &rows, &e))
+        if (!store_delivery_claim(hooks->store, str_slice(&busy), LEASE_US, &slot->arena, &slot->row, &more, &e))
             log_error("cannot look for what webhooks are to be told: %s", e.text);
-        more = rows.n;
         if (!more)
             break;
-        slot->row = rows.items[0];
         slot->wire = begin(hooks, &slot->row, &slot->arena);
         str_printf(&busy, "%.*s ", SLICE_ARG(slot->row.webhook));
     }

@@ -14,6 +14,8 @@
 bool hooks_url(struct slice url, struct arena *a, const char **inside, struct err *e);
 
 struct hooks;
+/* The same on this server, where what takes the operator's word is refused unless they gave it. */
+bool hooks_may_tell(const struct hooks *hooks, struct slice url, struct arena *a, struct err *e);
 /* `private_ok`: the operator lets webhooks go to loopback and private addresses. */
 bool hooks_start(const char *db, bool private_ok, struct hooks **out, struct err *e);
 /* Something is to be told. */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -354,6 +355,28 @@ static void sweep_one(void *ctx, const char *id, uint64_t bytes)
     arena_reset(&sweep->arena);
 }
 
+static void count_upload(void *ctx, const char *id, uint64_t bytes)
+{
+    (void)id;
+    (void)bytes;
+    ++*(uint64_t *)ctx;
+}
+
+/* A database that was begun anew knows nothing of the uploads that the one before it acknowledged: to it they are to be swept away. */
+static bool owns_uploads(struct jobs *jobs, struct arena *a, struct err *e)
+{
+    const struct page page = {.limit = 1};
+    struct collection_rows collections;
+    struct job_rows rows;
+    uint64_t waiting = 0;
+    if (!store_collections(jobs->keeper_store, &page, a, &collections, e) || !store_jobs(jobs->keeper_store, SLICE_NONE, &page, a, &rows, e) ||
+        !spool_each(jobs->o->spool, count_upload, &waiting, e))
+        return false;
+    return collections.n || rows.n || !waiting ||
+           err_set(e, ERR_IO, "the database is empty, but uploads for the one that was here (%" PRIu64 ") wait in %s: put it back, or move that folder away",
+                   waiting, jobs->o->spool->dir);
+}
+
 static bool recover(struct jobs *jobs, struct err *e)
 {
     char path[4096];
@@ -372,7 +395,7 @@ static bool recover(struct jobs *jobs, struct err *e)
         log_warn("the jobs of the last server wait: %s", e->text);
         ok = true;
     }
-    ok = ok && spool_each(jobs->o->spool, sweep_one, &sweep, e);
+    ok = ok && owns_uploads(jobs, &sweep.arena, e) && spool_each(jobs->o->spool, sweep_one, &sweep, e);
     arena_free(&sweep.arena);
     if (begun)
         jobs->begin_at = clock_monotonic_us() + CALM_US;

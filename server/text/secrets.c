@@ -90,7 +90,7 @@ const size_t secret_form_count = sizeof secret_forms / sizeof *secret_forms;
 enum { KIND_MAX = 40, FORMS_MAX = 128, PATTERNS_MAX = 60 << 10 };
 
 struct form {
-    struct slice kind;
+    struct slice kind, pattern;
     struct regex *re;
     struct clause needs;     /* n 0: it is looked for everywhere */
 };
@@ -153,10 +153,10 @@ static int by_hash(const void *a, const void *b)
 static bool add_form(struct secrets *s, struct slice kind, struct slice pattern, size_t *cap, struct err *e)
 {
     struct needs needs;
-    struct form form = {.kind = arena_dup(&s->arena, kind)};
+    struct form form = {.kind = arena_dup(&s->arena, kind), .pattern = arena_dup(&s->arena, pattern)};
     if (!regex_compile(pattern, 0, &form.re, e))
         return false;
-    needs_of_pattern(&s->arena, arena_dup(&s->arena, pattern), 0, &needs);
+    needs_of_pattern(&s->arena, form.pattern, 0, &needs);
     form.needs = best_clause(&needs);
     for (size_t i = 0; i < form.needs.n; i++) {
         struct slice literal = form.needs.any[i];
@@ -364,6 +364,16 @@ bool secrets_find(const struct redaction *r, struct slice text, struct secret_sp
             return false;
     part(out);
     return true;
+}
+
+bool secrets_same(const struct secrets *a, const struct secrets *b)
+{
+    if (!a || !b)
+        return a == b;
+    bool same = a->n == b->n;
+    for (size_t i = 0; i < a->n && same; i++)
+        same = slice_eq(a->forms[i].kind, b->forms[i].kind) && slice_eq(a->forms[i].pattern, b->forms[i].pattern);
+    return same;
 }
 
 size_t secrets_count(const struct secrets *s) { return s->n; }

@@ -31,6 +31,9 @@ bool secrets_compile(const struct secret_own *own, size_t n, struct secrets **ou
 struct secrets *secrets_ref(struct secrets *s);
 void secrets_unref(struct secrets *s);
 
+/* Do both (NULL: nothing) take the same for secrets? */
+bool secrets_same(const struct secrets *a, const struct secrets *b);
+
 /* How many forms there are, and what each is a form of; a kind may have several. */
 size_t secrets_count(const struct secrets *s);
 struct slice secrets_kind(const struct secrets *s, size_t form);

@@ -56,7 +56,7 @@ export async function accessChecks(browser, binary) {
         await check('access: the token is in no storage, no address and no cookie that scripts see', async () => {
             const seen = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }) + document.cookie + location.href);
             assert(!seen.includes('tt_') && !seen.includes('telltale_session'), seen.slice(0, 200));
-            const [cookie] = (await page.context().cookies()).filter(c => c.name === 'telltale_session');
+            const [cookie] = (await page.context().cookies()).filter(c => c.name === `telltale_session_${new URL(base).port}`);
             assert(cookie?.httpOnly && cookie.sameSite === 'Strict', JSON.stringify(cookie));
         });
 

@@ -133,6 +133,9 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await often.getByText('Nothing was found in the 2 runs with a date. 3 of 5 runs have no date.').waitFor();
         assert(!(await told()).includes('%') && !(await often.locator('svg[role=img]').count()), await told());
         await page.screenshot({ path: `${SHOTS}/story-dated.png`, fullPage: true });
+        const took = page.getByRole('region', { name: 'What runs took', exact: true });
+        await took.getByRole('link', { name: 'one' }).waitFor(); // by the one model: no run tells an outcome, and no other field tells runs apart
+        equal(await took.getByRole('group', { name: 'By' }).count(), 0, 'a choice where there is none');
         await dated.add('late', '2026-01-02T09:00:00Z', true);
         await page.reload();
         await often.getByText('3 of 6 runs have no date.').waitFor();
@@ -249,6 +252,11 @@ export async function listChecks(browser, base, { collection, path, runs }) {
         await page.getByText('at most 100runs,1GB, keeps 900d').waitFor();
         const changed = await api(base, '/collections/smaller');
         equal([changed.keep, changed.quota, changed.bytes > 0].join(), '900d,100runs,1GB,true', 'what it keeps and may have');
+        await page.goto(base + '/c/smaller');
+        await page.getByText(/^\d of 100 runs, [\d.,]+ (bytes|KB) of 1 GB of its quota$/).waitFor();
+        await page.goto(base + path);
+        await page.locator('.facts').waitFor();
+        equal(await page.getByText('of its quota').count(), 0, 'a quota where there is none');
         await api(base, '/collections/smaller', { method: 'DELETE' }).catch(() => undefined);
     });
     // A refused name is a refusal that the browser reports too.

@@ -158,6 +158,16 @@ export async function lookChecks(browser, base, { path, collection, findings, su
         await page.locator('#main').getByRole('link', { name: 'All collections' }).click();
         await page.waitForURL(base + '/');
     });
+    await check('where a finger points, no key is hinted at', async () => {
+        for (const touch of [false, true]) {
+            const on = await newPage(browser, base, touch ? { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true } : {});
+            await on.goto(base + '/settings');
+            await on.getByRole('button', { name: 'New token' }).click();
+            await on.getByRole('button', { name: 'Close' }).waitFor();
+            equal(await on.locator('dialog kbd').isVisible(), !touch, `Esc, ${touch ? 'touched' : 'with keys'}`);
+            await on.context().close();
+        }
+    });
     await check('the theme is chosen, kept, and set before the first paint', async () => {
         await page.goto(base + '/');
         const button = page.locator('.theme');

@@ -275,6 +275,10 @@ export async function textChecks() {
         t.addTerm(query, { key: 'kind', value: 'harness' });
         equal(query.get('kind'), 'data,harness', 'two values of one field');
     });
+    await check('sizes are in the megabytes of the limits: 2^20 bytes', () => {
+        const said = [0, 1, 1023, 1024, 10 * 2 ** 10 - 1, 500 * 2 ** 20, 2 ** 30 - 1, 2 ** 30, 2 ** 52].map(n => t.bytes(n)).join('; ');
+        equal(said, '0 bytes; 1 byte; 1,023 bytes; 1.0 KB; 10 KB; 500 MB; 1.0 GB; 1.0 GB; 4096 TB', 'sizes');
+    });
     await check('a value of a list may hold a comma', () => {
         const values = ['What is A, B?', 'C:\\d', 'x\\', '\\, y', '😀'];
         for (const value of values) equal(t.listValues(t.listItem(value)).join('|'), value, `${value} alone`);

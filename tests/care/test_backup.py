@@ -24,7 +24,8 @@ def test_the_same_rows():
         assert said["replaced"] is False
         d.run("tag", "seen", "-c", "sample")
         before = rows(to)
-        assert b"in place of an earlier backup" in d.run("backup", to).stdout # looked at, which leaves an empty log beside it, and made again
+        printed = d.run("backup", to).stdout.decode()
+        assert "in place of an earlier backup" in printed and f" {os.path.getsize(to) / 2**20:.1f} MB " in printed, printed # looked at, which leaves an empty log beside it, and made again
         assert rows(to) == rows(d.path) and json.loads(run(to, "check", "--json").stdout)["ok"]
         d.run("tag", "again", "-c", "sample")
         before = rows(to)

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import threading
@@ -271,6 +272,42 @@ def test_two_servers_on_one_database():
             if b.process.poll() is None:
                 b.kill()
         assert json.loads(run(a.db, "check", "--json").stdout)["ok"]
+
+
+def test_a_database_that_is_moved_away():
+    """Nothing is acknowledged into a file without a name, nothing is begun beside what another database left."""
+    with Server() as s:
+        s.collection()
+        away = s.db + ".away"
+        os.rename(s.db, away)
+        for replaced in (False, True):
+            if replaced:
+                shutil.copy(away, s.db)
+            s.ask("GET", "/readyz").problem(503, "moved")
+            s.ask("POST", "collections", {"name": "lost"}).problem(503, "put it back")
+            s.ask("POST", "collections/c/uploads?filename=a", jsonl([chat("a")]).encode()).problem(503, "put it back")
+            s.ask("GET", "collections").problem(503, "put it back")
+        os.rename(away, s.db)
+        assert s.ask("GET", "/readyz").status == 200 and [c["name"] for c in s.get("collections")["items"]] == ["c"]
+        assert s.upload(jsonl([chat("a")]))["result"]["runs"]["new"] == 1
+        s.process.kill()
+        s.process.wait()
+        refused = lambda *command: subprocess.run([PROGRAM, "--db", s.db, *command], capture_output=True, text=True, timeout=30)
+        os.rename(s.db, away)
+        assert os.path.getsize(s.db + "-wal")
+        got = refused("collections", "add", "new")
+        assert got.returncode == 3 and "its log" in got.stderr and not os.path.exists(s.db), got
+        for end in "-wal", "-shm":
+            os.rename(s.db + end, away + end)
+        waiting = os.path.join(s.db + ".spool", "0" * 8 + "-1111-4111-8111-" + "0" * 12)
+        open(waiting, "w").close()
+        got = refused("serve", "--listen", "127.0.0.1:0")
+        assert got.returncode == 3 and "uploads for the one that was here (1)" in got.stderr and os.path.exists(waiting), got
+        os.unlink(waiting)
+        for end in "", "-wal", "-shm":
+            os.rename(away + end, s.db + end)
+        s.start()
+        assert s.get("collections/c")["runs"] == 1
 
 
 def test_a_small_disk():

@@ -39,9 +39,11 @@ class Answer:
 
 
 class Server:
-    """`with Server() as s:`; the folder goes when it is closed. `ca`: it speaks TLS, with a certificate of that file."""
+    """`with Server() as s:`; the folder goes when it is closed. `ca`: it speaks TLS, with a certificate of that file. `cwd`: where
+    it finds a telltale.yaml that nobody names."""
 
-    def __init__(self, *options, folder=None, ca=None):
+    def __init__(self, *options, folder=None, ca=None, cwd=None):
+        self.cwd = cwd
         self.tls = ssl.create_default_context(cafile=ca) if ca else None
         self.folder = None if folder else tempfile.TemporaryDirectory(prefix="telltale-http-")
         self.path = folder or self.folder.name
@@ -54,7 +56,7 @@ class Server:
         self.log.seek(0, os.SEEK_END)
         at = self.log.tell()
         self.process = subprocess.Popen([PROGRAM, "--db", self.db, "serve", "--listen", "127.0.0.1:0", *self.options],
-                                        stdout=self.log, stderr=self.log, start_new_session=True)
+                                        stdout=self.log, stderr=self.log, start_new_session=True, cwd=self.cwd)
         until = time.monotonic() + 30 * COST
         while time.monotonic() < until:
             self.log.seek(at)
@@ -146,7 +148,7 @@ class Server:
     def collection(self, name="c"):
         return self.send("POST", "collections", {"name": name}, 201)
 
-    def upload(self, content, filename="a.jsonl", collection="c", wait=30, status=200, headers=None, **more):
+    def upload(self, content, filename="a.jsonl", collection="c", wait=30 * COST, status=200, headers=None, **more):
         query = urllib.parse.urlencode({"filename": filename, **({"wait": wait} if wait else {}), **more})
         content = content if isinstance(content, bytes) else content.encode()
         return self.send("POST", f"collections/{collection}/uploads?{query}", content, status, headers)

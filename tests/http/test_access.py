@@ -462,7 +462,7 @@ def sign_in(s, token):
     r = s.ask("POST", "session", {"token": token}, token=None)
     assert r.status == 200, r.body
     cookie = r.headers["set-cookie"]
-    assert cookie.startswith("telltale_session=") and all(w in cookie for w in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=")) and "Secure" not in cookie, cookie
+    assert cookie.startswith(f"telltale_session_{s.port}=") and all(w in cookie for w in ("HttpOnly", "SameSite=Strict", "Path=/", "Max-Age=")) and "Secure" not in cookie, cookie
     return cookie.split(";")[0], r.json()
 
 
@@ -485,9 +485,43 @@ def test_a_browser_signs_in_and_out():
     assert s.ask("PATCH", "collections/aaa", {"description": ""}, {**head, **ours, "X-Telltale-CSRF": session["csrf"]}, token=None).status == 200
     assert s.ask("GET", "collections", token=None, headers={"Cookie": cookie[:-1] + "!"}).status == 401
     assert s.ask("GET", "collections", token=None, headers={"Cookie": "a=b; " + cookie + "; c=d"}).status == 200
-    out = s.ask("DELETE", "session", None, {**head, **ours}, token=None)
+    for extra in ({}, ours, {"X-Telltale-CSRF": session["csrf"]}, {**ours, "X-Telltale-CSRF": "x"}):
+        s.ask("DELETE", "session", None, {**head, **extra}, token=None).problem(403, "X-Telltale-CSRF")
+    assert s.ask("GET", "session", token=None, headers=head).json()["signed_in"]
+    out = s.ask("DELETE", "session", None, {**head, **ours, "X-Telltale-CSRF": session["csrf"]}, token=None)
     assert out.status == 204 and "Max-Age=0" in out.headers["set-cookie"], out.headers
     assert s.ask("GET", "collections", token=None, headers=head).status == 401
+    assert s.ask("DELETE", "session", None, head, token=None).status == 204 # nobody is signed in: the browser may forget it
+
+
+def test_two_servers_on_one_host_keep_a_session_each():
+    """A browser sends the cookies of a host to each of its ports."""
+    s, _, _ = two()
+    with Closed() as other:
+        here, there = sign_in(s, s.tokens["read"])[0], sign_in(other, other.tokens["admin"])[0]
+        assert here.split("=")[0] != there.split("=")[0], (here, there)
+        for server, name in ((s, "read"), (other, "admin")):
+            assert server.ask("GET", "session", token=None, headers={"Cookie": f"{here}; {there}"}).json()["name"] == name
+        assert s.ask("GET", "collections", token=None, headers={"Cookie": there}).status == 401
+
+
+def test_the_cookie_has_the_port_that_the_browser_sees():
+    with Closed("--host", "telltale.example.org", "--behind-proxy", "loopback") as s:
+        for host, proto, name in (("telltale.example.org:8443", "https", "__Host-telltale_session_8443"), ("telltale.example.org", "http", "telltale_session"),
+                                  ("telltale.example.org", "https", "__Host-telltale_session")):
+            head = {"Host": host, "X-Forwarded-For": "192.0.2.1", "X-Forwarded-Proto": proto}
+            cookie = s.ask("POST", "session", {"token": s.tokens["read"]}, head, token=None).headers["set-cookie"].split(";")[0]
+            assert cookie.split("=")[0] == name, cookie
+            assert s.ask("GET", "collections", token=None, headers={**head, "Cookie": cookie}).status == 200
+
+
+def test_the_good_one_of_several_cookies_counts():
+    s, _, _ = two()
+    cookie, session = sign_in(s, s.tokens["read"])
+    name, text = cookie.split("=")
+    status = lambda *texts: s.ask("GET", "collections", token=None, headers={"Cookie": "; ".join(f"{name}={t}" for t in texts)}).status
+    assert (status("bad", text), status(text, "bad"), status("", "x" * len(text), text)) == (200, 200, 200)
+    assert (status(*["bad"] * 7, text), status(*["bad"] * 8, text)) == (200, 401)
 
 
 def test_a_token_that_ends_ends_its_sessions():
@@ -590,6 +624,17 @@ def test_guesses_are_counted_wherever_they_come():
         assert after(20, lambda i: "192.0.2.3", path="session") == 429, "asking whose it is is a guess too"
         assert guess("192.0.2.3", path="session", token=None) == 200 and guess("192.0.2.3", path="session", token="read") == 200
         assert after(20, lambda i: "192.0.2.4", method="POST", path="session", body={"token": wrong}, token=None) == 429
+
+
+def test_sign_ins_have_a_rate_of_their_own():
+    with Closed("--behind-proxy", "loopback") as s:
+        enter = lambda address, token: s.ask("POST", "session", {"token": s.tokens[token]}, {"X-Forwarded-For": address}, token=None)
+        assert [enter("192.0.2.1", "read").status for _ in range(100)] == [200] * 100
+        refused = enter("192.0.2.2", "read")
+        refused.problem(429, "sign-ins")
+        assert 1 <= int(refused.headers["retry-after"]) <= 7, refused.headers
+        assert enter("192.0.2.1", "admin").status == 200, "others come in"
+        assert s.ask("GET", "collections", token="read").status == 200, "what signs in no more still works"
 
 
 def test_a_batch_counts_for_each_of_its_messages():
@@ -730,6 +775,19 @@ def test_a_bound_token_does_not_lift_its_limits():
         assert s.ask("PATCH", "collections/mine", {"description": "y"}, token="bound").status == 200
         c = s.as_admin("GET", "collections/mine")
         assert (c["quota"], c["keep"], c["description"]) == ("3runs", None, "y"), c
+
+
+def test_a_full_collection_of_others_is_not_there():
+    with Closed() as s:
+        for name in ("mine", "theirs"):
+            s.as_admin("POST", "collections", {"name": name}, 201)
+        s.as_admin("PATCH", "collections/theirs", {"quota": "1runs"})
+        id = s.as_admin("GET", "collections/theirs")["id"]
+        s.upload(jsonl([chat("a"), chat("b")]), "a.jsonl", "theirs")
+        s.ask("POST", f"collections/{id}/uploads?filename=b", b"{}").problem(507, "quota")
+        s.bind("bound", "mine")
+        for path in ("collections/theirs/uploads?filename=b", f"collections/{id}/uploads?filename=b", f"/rest/{id}/agent_runs"):
+            s.ask("POST", path, b"{}", token="bound").problem(404)
 
 
 def test_a_server_others_reach_does_not_start_open():

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 
-from server import PROGRAM, Server, chat, jsonl
+from server import COST, PROGRAM, Server, chat, jsonl
 from test_access import Closed
 
 
@@ -137,12 +137,48 @@ def test_rules_and_settings_are_read_again_without_a_restart():
             assert findings() == {"high"}
             write("disable: repeated-call\n")
             for _ in range(2): # and again, until it is started anew
-                assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": "changed, and holds when the server starts again: workers"}
+                assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": False,
+                                                         "waits": "changed, and holds when the server starts again: workers"}
             write("disable: repeated-call\nserve: {workers: 1, require-token: true}\n")
             assert s.send("POST", "reload", {})["waits"].endswith(": require-token")
             write("disable: repeated-call\nserve: {workers: 1}\n")
-            assert s.send("POST", "reload", {}) == {"status": "reloaded", "waits": None}
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": False, "waits": None}
             assert findings({}) == set() # one that is named looks though it is off
+
+
+def test_a_reload_does_not_lose_redaction_unsaid():
+    with tempfile.TemporaryDirectory(prefix="telltale-http-") as folder:
+        settings = os.path.join(folder, "telltale.yaml")
+
+        def write(text):
+            with open(settings, "w") as out:
+                out.write(text)
+
+        def stored(id):
+            s.upload(jsonl([{"id": id, "messages": [{"role": "user", "content": "it is AKIAQ3EGRL7TW5ZNB2VC, and EMP-123456"}]}]))
+            run = next(r for r in s.get("collections/c/runs")["items"] if r["external_id"] == id)
+            return s.ask("GET", f"runs/{run['id']}/messages").body.decode()
+
+        write("redact: true\n")
+        with Server("--log", "json", cwd=folder) as s:
+            s.collection()
+            os.remove(settings)
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is gone")
+            write("")
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is empty")
+            write("# to come\n")
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is empty")
+            assert "it is [redacted:aws-key], and EMP-123456" in stored("kept")
+            assert "redaction has changed" not in s.said()
+            write("redact: {staff-card: 'EMP-[0-9]{6}'}\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": True, "waits": None}
+            assert lines(s, "redaction has changed: other secrets than before are redacted from now on")
+            assert "it is [redacted:aws-key], and [redacted:staff-card]" in stored("own")
+            write("{}\n")
+            assert s.send("POST", "reload", {}) == {"status": "reloaded", "redact": False, "waits": None}
+            assert lines(s, "redaction has changed: it is off, and secrets are stored from now on")
+            os.remove(settings)
+            s.ask("POST", "reload", {}).problem(422, "telltale.yaml is gone")
 
 
 def age(s, runs, days):
@@ -318,14 +354,14 @@ def test_an_import_ends_where_the_database_is_full():
         db, source = os.path.join(folder, "t.db"), os.path.join(folder, "runs.jsonl")
         with open(source, "w") as out:
             out.write(jsonl([chat(f"r{i}", " ".join(f"{words.getrandbits(64):x}" for _ in range(800))) for i in range(1200)]))
-        done = subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--jobs", "1", "--max-db", "6MB"], capture_output=True, timeout=60)
+        done = subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--jobs", "1", "--max-db", "6MB"], capture_output=True, timeout=60 * COST)
         assert done.returncode == 3 and b"--max-db" in done.stderr, done
 
         def stored():
             return json.loads(subprocess.run([PROGRAM, "--db", db, "collections", "--json"], capture_output=True, check=True).stdout)["items"][0]["runs"]
 
         assert 0 < stored() < 1200, stored()
-        subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--max-db", "1GB"], capture_output=True, timeout=60, check=True)
+        subprocess.run([PROGRAM, "--db", db, "import", source, "-c", "c", "--max-db", "1GB"], capture_output=True, timeout=60 * COST, check=True)
         assert stored() == 1200, "the same again does the rest"
 
 

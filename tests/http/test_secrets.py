@@ -382,7 +382,9 @@ def test_redacted_in_place_is_as_at_import():
         tell(old, "check")
         assert json.loads(tell(old, "search", "what they all say", "-c", "c", "--json"))["items"]
         assert json.loads(tell(old, "import", "--redact", "-c", "c", source, "--json"))["runs"]["duplicate"] == len(SAYS) + 2
-        assert tell(old, "audit").count("telltale redact") == 2
+        logged = [row["detail"] for row in json.loads(tell(old, "audit", "--json"))["items"] if row["action"] == "telltale redact"]
+        assert [(row["runs"], row["changed"]) for row in logged] == [(len(SAYS) + 4, 1), (len(SAYS) + 2, len(SAYS) + 1)], logged
+        assert all(set(row["kinds"]) == set(PLANTED) and row["secrets"] == sum(row["kinds"].values()) and not row["refused"] for row in logged), logged
 
 
 def test_redaction_brings_nobody_the_attachment_of_another_collection():

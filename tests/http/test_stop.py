@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 
-from server import HERE, PROGRAM, Server, chat, jsonl
+from server import COST, HERE, PROGRAM, Server, chat, jsonl
 
 
 def test_stopping_under_load_finishes_what_it_accepted():
@@ -37,7 +37,7 @@ def test_stopping_under_load_finishes_what_it_accepted():
         assert took < 10
         s.start()
         for job in s.all("jobs", limit=1000):
-            assert s.get(f"jobs/{job['id']}", wait=120)["state"] == "done", job
+            assert s.get(f"jobs/{job['id']}", wait=120 * COST)["state"] == "done", job
         files = {run["source"]["file"] for run in s.all("collections/c/runs", limit=1000)}
         assert files == set(accepted), (len(files), len(accepted))
         assert s.get("collections/c")["runs"] == 200 * len(accepted)

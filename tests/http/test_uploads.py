@@ -247,6 +247,27 @@ def test_an_upload_over_the_limit_is_refused():
         assert rss(s) < before + 100, "memory grew with what was refused"
 
 
+def test_where_there_is_no_collection_no_body_is_read():
+    """Of any call that has a collection in its path; spans make theirs, and so are read."""
+    with Server() as s:
+        s.collection()
+        def asks(method, path, *lines, body=b""):
+            with s.connect(5) as c:
+                c.sendall("\r\n".join([f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{s.port}", *lines, "\r\n"]).encode() + body)
+                return c.recv(4096).split(b"\r\n")[0].decode()
+        long, waits = f"Content-Length: {300 << 20}", "Expect: 100-continue"
+        for path in ("/api/v1/collections/nowhere/uploads", "/rest/nowhere/agent_runs"):
+            for lines in ((long,), (long, waits), ("Content-Length: 9", waits), ("Transfer-Encoding: chunked", waits)):
+                assert asks("POST", path, *lines) == "HTTP/1.1 404 Not Found", (path, lines)
+        for method, path in (("PATCH", "/api/v1/collections/nowhere"), ("POST", "/api/v1/collections/nowhere/scans"), ("DELETE", "/rest/nowhere/agent_runs")):
+            assert asks(method, path, "Content-Length: 9", waits) == "HTTP/1.1 404 Not Found", path
+        assert asks("POST", "/api/v1/collections/c/uploads", "Content-Length: 9", waits) == "HTTP/1.1 100 Continue"
+        assert asks("POST", "/api/v1/collections/made/otlp/v1/traces", "Content-Length: 2", "Content-Type: application/json", waits) == "HTTP/1.1 100 Continue"
+        spans = {"resourceSpans": [{"scopeSpans": [{"spans": [{"traceId": "5" * 32, "spanId": "5" * 16, "name": "chat", "startTimeUnixNano": "1"}]}]}]}
+        assert s.ask("POST", "collections/made/otlp/v1/traces", spans, {"Content-Type": "application/json"}).status == 200
+        assert s.get("collections/made")["name"] == "made"
+
+
 def test_chunked_uploads_arrive_whole():
     with Server() as s:
         s.collection()

@@ -259,14 +259,21 @@ def test_webhooks_go_nowhere_private():
         for body in ({}, {"url": "http://x.example", "events": []}, {"url": "http://x.example", "events": ["x"]}, {"url": 3}, {"url": "http://x.example", "secret": "x"}):
             s.ask("POST", "webhooks", body).problem(400)
         s.ask("POST", "webhooks", {"url": "http://x.example", "collection": "nope"}).problem(404)
-        hooks = [s.send("POST", "webhooks", {"url": f"http://{host}:{port}/"}, 201)["id"]
-                 for host in ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "10.0.0.1",
-                              "[64:ff9b::7f00:1]", "[fe80::1]")]
-        for id in hooks:
+        hosts = ("127.0.0.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "0.0.0.0", "2130706433", "0x7f000001", "127.1", "10.0.0.1", "[64:ff9b::7f00:1]",
+                 "[fe80::1]")
+        for host in hosts:
+            s.ask("POST", "webhooks", {"url": f"http://{host}:{port}/"}).problem(400, "--private-webhooks")
+        # What the command line added, or a server that was started otherwise, is given up at once; what a name leads to may change.
+        for host in hosts:
+            subprocess.run([PROGRAM, "--db", s.db, "webhook", "add", f"http://{host}:{port}/"], capture_output=True, check=True, timeout=60)
+        hooks = [hook["id"] for hook in s.get("webhooks")["items"]]
+        name = s.send("POST", "webhooks", {"url": f"http://ear.localhost:{port}/"}, 201)["id"]
+        assert len(hooks) == len(hosts)
+        for id in (*hooks, name):
             s.send("POST", f"webhooks/{id}/test", {}, 202)
-        for id in hooks:
-            row = settle(s, id, "waiting")[0]
-            assert row["status"] is None and row["error"], row
-        assert "--private-webhooks" in s.get(f"webhooks/{hooks[0]}/deliveries")["items"][0]["error"]
+        for id in (*hooks, name):
+            row = settle(s, id, "waiting" if id == name else "failed")[0]
+            assert (row["status"], row["attempts"]) == (None, 1) and bool(row["next_at"]) == (id == name) and row["error"], row
+            assert "--private-webhooks" in row["error"], row
         assert not ear.told, ear.told
     ear.close()

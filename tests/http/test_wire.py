@@ -291,17 +291,23 @@ def test_each_oddity_of_the_wire_has_one_meaning():
         "chunked in quotes": (post + b'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n', [400]),
         "chunked behind a VT": (post + b"Transfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n", [400]),
         "identity": (post + b"Transfer-Encoding: identity\r\nContent-Length: 5\r\n\r\nhello", [400]),
-        "a negative length": (post + b"Content-Length: -1\r\n\r\n", [400]),
-        "a length in hexadecimal": (post + b"Content-Length: 0x5\r\n\r\nhello", [400]),
-        "a length of two numbers": (post + b"Content-Length: 5 0\r\n\r\nhello", [400]),
-        "a length that is empty": (post + b"Content-Length:\r\n\r\nhello", [400]),
-        "a length of 2^64": (post + b"Content-Length: 18446744073709551616\r\n\r\n", [413]),
-        "a length of 30 digits": (post + b"Content-Length: " + b"9" * 30 + b"\r\n\r\n", [413]),
-        "an expectation": (post + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello", [100, 404, 200]),
+        "an expectation": (post + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\nhello", [404]),  # and the connection is closed: the body may come or not
     }
     wrong = []
     for name, (request, wanted) in cases.items():
         got = statuses(s.raw(request + tail, timeout=5, close=False))
-        if got != wanted and not (len(wanted) == 1 and set(got) == set(wanted)):  # the library may say it twice
+        if got != wanted:
             wrong.append(f"{name}: {got}, not {wanted}")
     assert not wrong, "\n".join(wrong)
+
+
+def test_a_length_that_is_no_number_ends_the_connection():
+    """As web/docs/network.md says: the library's own answer, whose head 0.9.75 sends twice, and nothing behind it."""
+    s = sample()
+    tail = b"GET /healthz HTTP/1.1\r\nHost: $HOST\r\n\r\n"
+    for length, status in {b"-1": 400, b"+2": 400, b"abc": 400, b"0x5": 400, b"5 0": 400, b"": 400, b"18446744073709551616": 413, b"9" * 30: 413}.items():
+        got = s.raw(b"POST /nothing HTTP/1.1\r\nHost: $HOST\r\nContent-Length: " + length + b"\r\n\r\n" + tail, close=False)
+        *heads, body = got.split(b"\r\n\r\n")
+        assert len(heads) in (1, 2) and body.startswith(b"<html>") and body.endswith(b"</html>"), got
+        for head in heads:
+            assert head.startswith(b"HTTP/1.1 %d " % status) and b"\r\nConnection: close\r\n" in head and head == heads[0], got

@@ -542,6 +542,15 @@ static void test_labels_of_people(void **state)
     assert_true(sets.items[2].test_share == 0.25);
     FAILS(ERR_CONFLICT, store_label_set_put(f->store, &(struct label_set){.name = S("one"), .schema = S("{\"a\":1}")}, &e));
     OK(store_label_set_put(f->store, &(struct label_set){.name = S("one"), .schema = S("{}"), .title = S("One")}, &e));
+    FAILS(ERR_CONFLICT, store_label_set_add(f->store, &(struct label_set){.name = S("one"), .schema = S("{}")}, &e));
+    struct label_set was, first, second;
+    OK(store_label_set(f->store, S("one"), &f->a, &was, &e));
+    first = second = was;
+    first.title = S("The first");
+    second.description = S("as it was read before that");
+    OK(store_label_set_change(f->store, &was, &first, &e));
+    FAILS(ERR_BUSY, store_label_set_change(f->store, &was, &second, &e));
+    OK(store_label_set_change(f->store, &first, &first, &e));
     OK(store_label_delete(f->store, rows.items[0].id, &e));
     FAILS(ERR_NOT_FOUND, store_label_delete(f->store, rows.items[0].id, &e));
     FAILS(ERR_NOT_FOUND, store_label_delete(f->store, S("1 or 1"), &e));

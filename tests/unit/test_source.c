@@ -431,6 +431,60 @@ static void limits_hold(void **state)
     str_free(&text);
 }
 
+/* A tar's next entry, with a body of so many zeros. */
+static void add_entry(struct str *tar, const char *name, char type, const char *body, size_t size)
+{
+    char *header = str_reserve(tar, 512);
+    unsigned sum = 0;
+    memset(header, 0, 512);
+    snprintf(header, 100, "%s", name);
+    snprintf(header + 100, 8, "%07o", 0644);
+    snprintf(header + 124, 12, "%011zo", size);
+    memset(header + 148, ' ', 8);
+    header[156] = type;
+    if (type == '1')
+        snprintf(header + 157, 100, "another");
+    memcpy(header + 257, "ustar\00000", 8);
+    for (int i = 0; i < 512; i++)
+        sum += (unsigned char)header[i];
+    snprintf(header + 148, 8, "%06o", sum);
+    tar->len += 512;
+    size_t room = (size + 511) / 512 * 512;
+    char *bytes = str_reserve(tar, room);
+    memset(bytes, 0, room);
+    if (body)
+        memcpy(bytes, body, size);
+    tar->len += room;
+}
+
+/* A hard link may have a body in a tar, of which nobody asks: it counts as much as one that is read. */
+static void a_body_of_a_link_counts(void **state)
+{
+    (void)state;
+    enum { BODY = 1 << 20 };
+    static const char extended[] = "12 uname=me\n", run[] = RUN("after") "\n";
+    struct source_limits limits = source_limits_default;
+    struct str tar = STR_INIT(1 << 22);
+    struct read r;
+    add_entry(&tar, "about", 'x', extended, sizeof extended - 1); /* only a link of this kind of tar may have one */
+    add_entry(&tar, "link", '1', NULL, BODY);
+    add_entry(&tar, "after.jsonl", '0', run, sizeof run - 1);
+    add_entry(&tar, "", '\0', NULL, 512);
+    write_file("links.tar", tar.ptr, tar.len);
+    str_free(&tar);
+
+    read_file("links.tar", &limits, 0, &r);
+    assert_int_equal(r.report.outcome, SOURCE_READ);
+    assert_int_equal(r.heard.nruns, 1);
+    read_free(&r);
+
+    limits.unpacked_bytes = BODY / 2;
+    read_file("links.tar", &limits, 0, &r);
+    assert_int_equal(r.report.outcome, SOURCE_FAILED);
+    assert_int_equal(r.err.code, ERR_TOO_LARGE);
+    read_free(&r);
+}
+
 /* Lines that make one run are held together; lines that make many are not. */
 static void a_run_has_a_limit_too(void **state)
 {
@@ -588,6 +642,7 @@ int main(void)
         IN_FOLDER(a_log_inside_gzip_is_a_log),
         IN_FOLDER(a_damaged_header_makes_no_log),
         IN_FOLDER(limits_hold),
+        IN_FOLDER(a_body_of_a_link_counts),
         IN_FOLDER(a_run_has_a_limit_too),
         IN_FOLDER(a_bomb_is_refused),
         IN_FOLDER(the_sink_stops_the_reading),

@@ -1,7 +1,11 @@
 /* Runs into the store and out again: what comes back, which run is which, what is stored once, what is left of what was deleted. */
 #include "store_fixture.h"
 
+#include "storage/access.h"
+#include "storage/care.h"
 #include "storage/redact.h"
+
+#include <sqlite3.h>
 
 /* ---- the same again -------------------------------------------------------------------------------------------------- */
 
@@ -642,6 +646,46 @@ static void the_views_read_as_the_data_model(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM tasks WHERE attempts = 1 AND successes = 1 AND pass_rate = 1.0 AND models = '[\"model-a\"]' AND verdict = 'sound' AND findings = 1"), 1);
 }
 
+/* How many steps the statements that say `word` have taken. */
+static int steps(struct fixture *f, const char *word)
+{
+    int sum = 0;
+    for (sqlite3_stmt *q = NULL; (q = sqlite3_next_stmt(db_raw(f->store->db), q));)
+        if (strstr(sqlite3_sql(q), word))
+            sum += sqlite3_stmt_status(q, SQLITE_STMTSTATUS_VM_STEP, 0);
+    return sum;
+}
+
+/* What stays is walked over once, and the log has one row for a pass. */
+static void pruning_goes_on_from_where_it_was(void **state)
+{
+    enum { RUNS = 1700, SPARED = 1200 };
+    struct fixture *f = *state;
+    struct pruned pruned;
+    struct put *put = store_put_new(f->store, &(struct put_target){.collection = f->collection, .imported = 1000000});
+    uint64_t counts[PUT_OUTCOMES] = {0};
+    for (int i = 0; i < RUNS; i++) {
+        struct run run = {.external_id = arena_printf(&f->a, "%d", i)};
+        struct put_name name = name_of(&run, "/a", 0);
+        name.place = RUNS - i;
+        OK(store_put_add(put, &name, &run, NULL, NULL, 0, &e));
+    }
+    OK(store_put_commit(put, counts, NULL, NULL, &e));
+    store_put_free(put);
+    /* Some of a later import, two of them at one place; the first of the older one stay. */
+    OK(db_script(f->store->db, "UPDATE run SET imported = 2000000, place = max(place, 2) WHERE n > 1650;"
+                               "INSERT INTO run_tag (run, tag, position, by_hand) SELECT n, 'mine', 0, 1 FROM run WHERE n <= 1200", &e));
+    store_act_as(f->store, &(const struct actor){.name = S("job:prune"), .action = S("job:prune")});
+    OK(store_prune(f->store, &(struct prune_wish){.keep = {.bytes = 1}}, &pruned, &e));
+    store_act_as(f->store, NULL);
+    assert_int_equal(pruned.deleted, RUNS - SPARED);
+    assert_int_equal(number(f, "SELECT count(*) FROM run"), SPARED);
+    assert_int_equal(number(f, "SELECT count(*) FROM audit"), 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM audit WHERE detail = '{\"deleted_runs\":500}'"), 1);
+    /* Six slices over 1,200 runs that stay: each of these once takes some 30 steps. */
+    assert_in_range(steps(f, "c.keep IS NULL AND r.imported"), SPARED, 60 * RUNS);
+}
+
 /* A value that cannot be set is counted, and those after it are looked through all the same. */
 static void redaction_goes_on_behind_what_it_cannot_set(void **state)
 {
@@ -684,6 +728,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(nothing_is_left_of_a_deleted_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_collection_goes_with_all_that_is_in_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_text_that_goes_meanwhile_is_stored_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(pruning_goes_on_from_where_it_was, set_up, tear_down),
         cmocka_unit_test_setup_teardown(redaction_goes_on_behind_what_it_cannot_set, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_views_read_as_the_data_model, set_up, tear_down),
     };

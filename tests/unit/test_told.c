@@ -136,11 +136,10 @@ static void a_paused_webhook_gathers_nothing(void **state)
 
 static void one_attempt(struct fixture *f, struct delivery_row *out)
 {
-    struct delivery_rows rows;
+    bool got;
     OK(db_script(f->store->db, "UPDATE delivery SET next_at = 0", &e));
-    OK(store_deliveries_claim(f->store, 8, SLICE_NONE, 60000000, &f->a, &rows, &e));
-    assert_int_equal(rows.n, 1);
-    *out = rows.items[0];
+    OK(store_delivery_claim(f->store, SLICE_NONE, 60000000, &f->a, out, &got, &e));
+    assert_true(got);
 }
 
 static void a_lease_that_is_over_says_nothing_any_more(void **state)
@@ -164,17 +163,20 @@ static void one_of_each_webhook_is_told_at_a_time(void **state)
     struct fixture *f = *state;
     struct webhook_row hooks[2];
     struct delivery_row row;
-    struct delivery_rows rows;
     struct slice secret;
+    bool got;
     for (int i = 0; i < 2; i++) {
         OK(store_webhook_add(f->store, &(struct webhook_row){.url = S("http://x.example/")}, &f->a, &hooks[i], &secret, &e));
         for (int n = 0; n < 3; n++)
             OK(store_delivery_test(f->store, hooks[i].id, &f->a, &row, &e));
     }
-    OK(store_deliveries_claim(f->store, 8, hooks[0].id, 60000000, &f->a, &rows, &e));
-    assert_true(rows.n == 1 && slice_eq(rows.items[0].webhook, hooks[1].id));
-    OK(store_deliveries_claim(f->store, 8, SLICE_NONE, 60000000, &f->a, &rows, &e));
-    assert_true(rows.n == 2 && !slice_eq(rows.items[0].webhook, rows.items[1].webhook));
+    OK(store_delivery_claim(f->store, hooks[0].id, 60000000, &f->a, &row, &got, &e));
+    assert_true(got && slice_eq(row.webhook, hooks[1].id));
+    OK(store_delivery_claim(f->store, hooks[1].id, 60000000, &f->a, &row, &got, &e));
+    assert_true(got && slice_eq(row.webhook, hooks[0].id) && row.attempts == 1);
+    OK(store_delivery_claim(f->store, arena_printf(&f->a, "%.*s %.*s", SLICE_ARG(hooks[0].id), SLICE_ARG(hooks[1].id)), 60000000, &f->a, &row, &got, &e));
+    assert_false(got);
+    assert_int_equal(number(f, "SELECT count(*) FROM delivery WHERE attempts = 1"), 2);
 }
 
 static void a_clock_that_is_set_back_puts_nothing_off_for_long(void **state)

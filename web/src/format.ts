@@ -25,15 +25,25 @@ export function wilson(k: number, n: number): Rate | null {
     return { value: p, low: Math.max(0, centre - half), high: Math.min(1, centre + half) };
 }
 
+/** A megabyte has 2^20 bytes, here as in the limits that the server is given. */
 export function bytes(n: number): string {
-    if (n < 1000) return count(n, 'byte');
-    const units = ['kB', 'MB', 'GB', 'TB'];
+    if (n < 1024) return count(n, 'byte');
+    const units = ['KB', 'MB', 'GB', 'TB'];
     let unit = -1;
     do {
-        n /= 1000;
+        n /= 1024;
         unit++;
-    } while (n >= 999.5 && unit < units.length - 1);
-    return `${n < 10 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+    } while (n >= 1023.5 && unit < units.length - 1);
+    return `${n < 9.95 ? n.toFixed(1) : Math.round(n)} ${units[unit]}`;
+}
+
+/** How much a collection has of what its quota allows: "3 of 5,000 runs, 14 KB of 10 GB". */
+export function quotaUse(c: Collection): string {
+    const each = (most: string) => {
+        const [, n = '', unit = ''] = /^(\d+)(\D+)$/.exec(most.trim()) ?? [];
+        return unit === 'runs' ? `${num(c.runs)} of ${count(Number(n), 'run')}` : `${bytes(c.bytes)} of ${num(Number(n))} ${unit}`;
+    };
+    return (c.quota ?? '').split(',').map(each).join(', ');
 }
 
 export function duration(ms: number | null | undefined): string {

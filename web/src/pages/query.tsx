@@ -3,7 +3,7 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { ApiError } from '../api';
 import { saveFile } from '../file';
-import { count, num } from '../format';
+import { bytes, count, num } from '../format';
 import { keyLabel, useKeys } from '../keys';
 import { Chart, chartColumns, chartPng, chartProblem, guessChart } from '../parts/chart';
 import { Editor, type EditorHandle } from '../parts/editor';
@@ -44,9 +44,6 @@ interface Result {
     error?: ApiError;
     ms: number;
 }
-
-/* As the server counts them where it refuses. */
-const megabytes = (n: number) => `${n / (1 << 20)} MB`;
 
 const LIMITS = [1000, 10_000, 100_000];
 const MOST_IN_ADDRESS = 6000; /* characters of a query that is part of the link */
@@ -245,8 +242,8 @@ export function QueryPage(): JSX.Element {
                         <Answer result={result} running={running != null} chart={chart} goTo={(line, column) => editor.current?.goTo(line, column)} setChart={next => go(addressOf(ask ?? { text, params: typed, limit }, next, savedId), true)} />
                         {limits && (
                             <p class="dim note-line">
-                                Only SELECT on the views, for at most {limits.seconds} s, {megabytes(limits.memory_bytes)} of memory and{' '}
-                                {megabytes(limits.value_bytes)} a value; an answer has at most {megabytes(limits.answer_bytes)}.
+                                Only SELECT on the views, for at most {limits.seconds} s, {bytes(limits.memory_bytes)} of memory and{' '}
+                                {bytes(limits.value_bytes)} a value; an answer has at most {bytes(limits.answer_bytes)}.
                             </p>
                         )}
                     </div>

@@ -2,7 +2,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 import { api, exportUrl, type Finding, type Kind, type Summary, type Task } from '../api';
-import { KIND_NAME, addresses, count, interval, num, percent, time, wilson } from '../format';
+import { KIND_NAME, addresses, count, interval, num, percent, quotaUse, time, wilson } from '../format';
 import { lists } from '../lists';
 import { Heat } from '../parts/heat';
 import { KindMark, Meter, Quote } from '../parts/marks';
@@ -165,6 +165,11 @@ function Facts({ summary: s, to, again }: { summary: Summary; to: To; again: () 
             <span>
                 <b>{num(s.messages)}</b> messages
             </span>
+            {s.collection.quota && (
+                <span title="What is over it is refused">
+                    <b>{quotaUse(s.collection)}</b> of its quota
+                </span>
+            )}
             {s.unknown > 0 && s.passed + s.failed > 0 && (
                 <span>
                     <b>{num(s.unknown)}</b> of unknown outcome

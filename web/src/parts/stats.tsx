@@ -40,8 +40,11 @@ export function Stats({
     const groups = fields.filter(
         info => info.facet && info.values > 0 && !['kind', 'behavior', 'detector', 'severity', 'status'].includes(info.field),
     );
-    const first = ['model', 'agent', 'success'].find(field => (groups.find(g => g.field === field)?.values ?? 0) > 1) ?? 'success';
+    const usual = ['model', 'agent', 'task', 'success'].filter(field => groups.some(g => g.field === field));
+    const parts = (field: string) => (groups.find(g => g.field === field)?.values ?? 0) > 1; // a field of one value tells nothing apart
+    const first = ['model', 'agent', 'success'].find(parts) ?? usual[0] ?? 'success';
     const by = query.get('by') ?? first;
+    const others = groups.filter(g => !usual.includes(g.field) && (parts(g.field) || g.field === by));
     const all = query.get('rows') === 'all';
     const answer = useAsk(`stats ${name} ${by}`, signal => lists.stats(name, { by }, signal));
     const kept = useKept(answer.data ? { by, ...answer.data } : undefined);
@@ -60,41 +63,40 @@ export function Stats({
     if (!kept || !told.length) return null;
     const shown = sorted.slice(0, all ? MOST_SHOWN : FIRST_SHOWN);
     const most = new Map(told.map(m => [m.key, Math.max(...shown.map(row => row[m.key]?.p90 ?? 0))]));
-    const usual = ['model', 'agent', 'task', 'success'].filter(field => groups.some(g => g.field === field));
     return (
         <section class="panel stats" aria-label="What runs took">
             <header>
                 <h2>What runs took</h2>
                 <span class="dim">median of a run; the thin line goes to the 90th percentile</span>
-                <div class="seg end" role="group" aria-label="By">
-                    {usual.map(field => (
-                        <button
-                            key={field}
-                            class="btn"
-                            type="button"
-                            aria-pressed={by === field}
-                            onClick={() => go(withQuery({ by: field === first ? null : field, rows: null }), true)}
-                        >
-                            {fieldTitle(field)}
-                        </button>
-                    ))}
-                    {groups.length > usual.length && (
-                        <select
-                            aria-label="By another field"
-                            value={usual.includes(by) ? '' : by}
-                            onChange={event => go(withQuery({ by: event.currentTarget.value || null, rows: null }), true)}
-                        >
-                            <option value="">by…</option>
-                            {groups
-                                .filter(info => !usual.includes(info.field))
-                                .map(info => (
+                {usual.length + others.length > 1 && (
+                    <div class="seg end" role="group" aria-label="By">
+                        {usual.map(field => (
+                            <button
+                                key={field}
+                                class="btn"
+                                type="button"
+                                aria-pressed={by === field}
+                                onClick={() => go(withQuery({ by: field === first ? null : field, rows: null }), true)}
+                            >
+                                {fieldTitle(field)}
+                            </button>
+                        ))}
+                        {others.length > 0 && (
+                            <select
+                                aria-label="By another field"
+                                value={others.some(g => g.field === by) ? by : ''}
+                                onChange={event => go(withQuery({ by: event.currentTarget.value || null, rows: null }), true)}
+                            >
+                                <option value="">by…</option>
+                                {others.map(info => (
                                     <option key={info.field} value={info.field}>
                                         {visible(fieldTitle(info.field)).slice(0, 60)}
                                     </option>
                                 ))}
-                        </select>
-                    )}
-                </div>
+                            </select>
+                        )}
+                    </div>
+                )}
             </header>
             <div class="scroll" tabIndex={0} role="region" aria-label="What runs took, as a table">
                 <table class="grid-t" aria-busy={kept.by !== by}>
