@@ -57,8 +57,10 @@ struct db {
 };
 
 /* sqlite3_system_errno() knows nothing of what fails while a transaction commits. What SQLite logs of the system's refusals it logs where
- * they come, on their thread; a write that fails it does not log, but its file knows. */
+ * they come, on their thread; a write that fails it does not log, and keeps its errno with a file that may be closed by the time that we hear of it:
+ * so the call itself is ours. */
 static _Thread_local struct { int code, number; } refused;
+static _Thread_local int unwritten; /* errno of the last write that failed */
 
 static void note_refusal(void *ctx, int code, const char *message)
 {
@@ -73,16 +75,30 @@ static void note_refusal(void *ctx, int code, const char *message)
 
 static void log_refusals(void) { sqlite3_config(SQLITE_CONFIG_LOG, note_refusal, NULL); }
 
+static ssize_t noted(ssize_t written)
+{
+    if (written < 0 && errno != EINTR)
+        unwritten = errno;
+    return written;
+}
+
+static ssize_t write_at(int fd, const void *bytes, size_t n, off_t at) { return noted(pwrite(fd, bytes, n, at)); }
+static ssize_t write_at64(int fd, const void *bytes, size_t n, off64_t at) { return noted(pwrite64(fd, bytes, n, at)); }
+
+/* Initializes SQLite, so that it is configured before. */
+static void note_writes(void)
+{
+    static const struct { const char *name; sqlite3_syscall_ptr call; } writes[] = {
+        {"pwrite", (sqlite3_syscall_ptr)write_at}, {"pwrite64", (sqlite3_syscall_ptr)write_at64}};
+    sqlite3_vfs *vfs = sqlite3_vfs_find(NULL);
+    for (size_t i = 0; i < sizeof writes / sizeof *writes; i++)
+        if (vfs->xGetSystemCall(vfs, writes[i].name)) /* the one that it was built with */
+            vfs->xSetSystemCall(vfs, writes[i].name, writes[i].call);
+}
+
 bool db_had_no_room(struct sqlite3 *raw, int rc)
 {
-    int number = sqlite3_system_errno(raw);
-    sqlite3_file *log = NULL;
-    if (refused.code == rc)
-        number = refused.number;
-    else if (rc == SQLITE_IOERR_WRITE && sqlite3_file_control(raw, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log) == SQLITE_OK && log && log->pMethods)
-        log->pMethods->xFileControl(log, SQLITE_FCNTL_LAST_ERRNO, &number);
-    else if (rc == SQLITE_IOERR_WRITE)
-        sqlite3_file_control(raw, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+    int number = rc == SQLITE_IOERR_WRITE ? unwritten : refused.code == rc ? refused.number : sqlite3_system_errno(raw);
     return (rc & 0xff) == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && (number == ENOSPC || number == EDQUOT));
 }
 
@@ -225,9 +241,10 @@ static bool owns_log(const char *path, struct err *e)
 
 bool db_open(const char *path, bool write, struct db **out, struct err *e)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    static pthread_once_t once = PTHREAD_ONCE_INIT, then = PTHREAD_ONCE_INIT;
     pthread_once(&once, log_refusals);
     ration_install();
+    pthread_once(&then, note_writes);
     struct db *db = calloc(1, sizeof *db);
     char *copy = strdup(path);
     if (!db || !copy)

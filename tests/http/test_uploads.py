@@ -335,6 +335,25 @@ def test_jobs_can_be_cancelled():
         s.ask("DELETE", "jobs/00000000-0000-4000-8000-000000000000").problem(404)
 
 
+def test_the_folder_of_uploads_is_made_again_or_said_to_be_missing():
+    with Server() as s:
+        s.collection()
+        folder = s.db + ".spool"
+        shutil.rmtree(folder)
+        assert s.ask("GET", "/readyz").status == 200 and oct(os.stat(folder).st_mode)[-3:] == "700"
+        shutil.rmtree(folder)
+        assert s.upload(jsonl([chat("1")]))["state"] == "done"
+        shutil.rmtree(folder)
+        open(folder, "w").close() # no folder can be made in its place
+        for answer in (s.ask("POST", "collections/c/uploads", jsonl([chat("2")]).encode()), s.ask("GET", "/readyz"),
+                       s.ask("GET", "collections/c/export")):
+            answer.problem(503, "cannot write to its disk, and its log says why")
+            assert answer.json()["code"] == "busy" and s.path not in answer.body.decode(), answer.body
+        assert s.said(1 << 30).count(f"cannot write to {folder}: Not a directory") == 1, s.said()
+        os.remove(folder)
+        assert s.upload(jsonl([chat("2")]))["state"] == "done"
+
+
 def small_disk(folder, size):
     """True when a file system of that size could be mounted there (as root, in a container that may)."""
     if os.geteuid() == 0 and subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "none", folder], capture_output=True).returncode == 0:
