@@ -434,10 +434,9 @@ def test_an_import_waits_for_room():
                     f.write(b"x" * (free.f_bavail * free.f_frsize - (11 << 20)))
                 u = s.upload(jsonl([chat(str(i), os.urandom(5000).hex(" ")) for i in range(550)]), wait=0, status=202)
                 until = time.monotonic() + 30
-                while "waits" not in s.said() and time.monotonic() < until:
+                while not (state := s.get(f"uploads/{u['id']}"))["error"] and time.monotonic() < until:
                     time.sleep(0.1)
-                state = s.get(f"uploads/{u['id']}")
-                assert state["state"] == "running" and "waits" in s.said(), (state, s.said())
+                assert state["state"] == "queued" and "full" in state["error"] and "waits" in s.said(), (state, s.said())
                 assert len(s.spool()) == 1 and s.get("collections")["items"][0]["name"] == "c"
                 os.unlink(filler)
                 assert s.get(f"uploads/{u['id']}", wait=30)["state"] == "done", s.said()
