@@ -79,6 +79,16 @@ bool err_prefix(struct err *e, const char *format, ...)
     return false;
 }
 
+void err_hide_folder(struct err *e, const char *path)
+{
+    const char *slash = path ? strrchr(path, '/') : NULL;
+    if (!slash || *path != '/' || slash == path)
+        return;
+    size_t n = (size_t)(slash - path) + 1;
+    for (char *at = e->text; (at = memmem(at, strlen(at), path, n));)
+        memmove(at, at + n, strlen(at + n) + 1);
+}
+
 const char *err_name(enum err_code code) { return codes[code].name; }
 int err_http_status(enum err_code code) { return codes[code].http; }
 int err_exit_status(enum err_code code) { return codes[code].exit; }

@@ -42,6 +42,10 @@ bool err_errno(struct err *e, const char *format, ...) __attribute__((format(pri
 /* Puts words in front of the reason, as "words: reason". Returns false. */
 bool err_prefix(struct err *e, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Takes the folder that the absolute `path` (NULL: none) is in out of the text, wherever it stands: who asks a server need not know where
+ * its files are. */
+void err_hide_folder(struct err *e, const char *path);
+
 /* The stable name of a code ("not_found"), as in problem+json and `errors[].code`. */
 const char *err_name(enum err_code code);
 /* The HTTP status of a code. */

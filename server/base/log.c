@@ -4,11 +4,10 @@
 #include "base/jsonw.h"
 
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { LINE_MAX_BYTES = 16384, VALUE_MAX = 1000 };
+enum { LINE_MAX_BYTES = 16384, VALUE_MAX = 1000, TROUBLE_EVERY_US = 60000000 };
 
 static atomic_int threshold = LOG_INFO;
 static atomic_bool as_json;
@@ -25,6 +24,14 @@ bool log_level_parse(struct slice name, enum log_level *out)
             return *out = (enum log_level)i, true;
     return false;
 }
+
+bool log_trouble_due(struct log_trouble *t)
+{
+    int_fast64_t now = clock_monotonic_us(), told = atomic_load(&t->told_at);
+    return (!told || now - told >= TROUBLE_EVERY_US) && atomic_compare_exchange_strong(&t->told_at, &told, now);
+}
+
+bool log_trouble_over(struct log_trouble *t) { return atomic_load(&t->told_at) && atomic_exchange(&t->told_at, 0); }
 
 static void write_json(struct str *line, enum log_level level, const char *now, const char *what, const struct log_field *fields, size_t n)
 {

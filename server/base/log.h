@@ -4,6 +4,7 @@
 
 #include "base/slice.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -21,6 +22,13 @@ void log_write(enum log_level level, const char *format, ...) __attribute__((for
 #define log_info(...) log_write(LOG_INFO, __VA_ARGS__)
 #define log_warn(...) log_write(LOG_WARN, __VA_ARGS__)
 #define log_error(...) log_write(LOG_ERROR, __VA_ARGS__)
+
+/* What may fail many times a second is told once, then once a minute while it lasts, and once when it is over. Any thread; {0} at first. */
+struct log_trouble { atomic_int_fast64_t told_at; /* monotonic; 0: there is none */ };
+/* It fails: is it to be told now? */
+bool log_trouble_due(struct log_trouble *t);
+/* It works: was it told that it did not? */
+bool log_trouble_over(struct log_trouble *t);
 
 /* What happened, with names and values that programs read: an absent text is left out, of a long one the beginning stands there. */
 struct log_field {

@@ -41,7 +41,7 @@ static bool can_write(const struct spool *spool, struct err *e)
     if (fd < 0)
         return false;
     bool ok = write(fd, block, sizeof block) == (ssize_t)sizeof block && (fallocate(fd, 0, 0, ROOM_BYTES) == 0 || errno == EOPNOTSUPP);
-    ok = ok || err_errno(e, "cannot write to %s", spool->dir);
+    ok = ok || spool_refused(spool, e);
     close(fd);
     return ok;
 }

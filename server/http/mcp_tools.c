@@ -370,6 +370,7 @@ void mcp_tool_call(const struct mcp_tool *tool, struct request *r, const struct 
     if (answer(tool, &sub, arguments, &view, &a, &json, &e)) {
         write_result(j, &view, str_slice(&json));
     } else {
+        err_hide_folder(&e, r->server->spool.dir);
         struct slice words = arena_printf(&sub.arena, "%s: %s", err_name(e.code), e.text);
         jsonw_key(j, "content");
         jsonw_array(j);

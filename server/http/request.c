@@ -259,6 +259,9 @@ static const char *problem_code(int status, enum err_code code)
 
 void answer_problem(struct answer *a, const struct request *r, int status, const struct err *e)
 {
+    struct err told = *e;
+    err_hide_folder(&told, r->server->spool.dir);
+    e = &told;
     str_free(&a->body);
     if (a->fd >= 0)
         held_close(a->fd, a->fd_size);

@@ -18,13 +18,14 @@ bool job_read(struct job *job, const struct job_kind *kind, struct err *e)
     return true;
 }
 
-static void redact(const struct secrets *secrets, struct arena *a, struct job_end *end)
+static void redact(const struct spool *spool, const struct secrets *secrets, struct arena *a, struct job_end *end)
 {
     struct err e = {0};
     if (end->why.code == ERR_NONE) {
         redact_once(secrets, a, &end->report, &end->why);
         return;
     }
+    err_hide_folder(&end->why, spool ? spool->dir : NULL);
     struct slice text = arena_dup(a, slice_str(end->why.text));
     end->report = SLICE_NONE;
     if (!redact_once(secrets, a, &text, &e))
@@ -51,7 +52,7 @@ void job_end(const struct job *job, bool ok, bool cancelled, const struct str *r
     else if (report->full)
         err_set(&out->why, ERR_TOO_LARGE, "the report has over %zu MB", JOB_RESULT_MAX >> 20);
     struct secrets *secrets = rulebook_secrets(job->options->rules);
-    redact(secrets, job->arena, out);
+    redact(job->options->spool, secrets, job->arena, out);
     secrets_unref(secrets);
     out->state = state_of(&out->why, stopped, cancelled);
     if (out->state == JOB_QUEUED && !stopped)

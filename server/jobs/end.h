@@ -23,7 +23,8 @@ struct job_end {
     struct err why;         /* that it is not; without a code where it is */
 };
 /* What becomes of a job that ran: `ok` and `why` as its kind said, `report` as it wrote it, which is to stay until the end is noted; `cancelled`: that
- * is what its `stop` means. Nothing in *out is worth a secret: what the job read may have been redacted since, and why it failed may be told in its words. */
+ * is what its `stop` means. Nothing in *out is worth a secret: what the job read may have been redacted since, and why it failed may be told in its words;
+ * nor does it say where a server's files are. */
 void job_end(const struct job *job, bool ok, bool cancelled, const struct str *report, const struct err *why, struct job_end *out);
 /* Durable when it returns. Of one that was to go back and that somebody cancelled meanwhile, *end says so then. False, job_passes(e): to be tried again. */
 bool job_end_note(struct store *s, const struct job_row *row, struct job_end *end, struct err *e);

@@ -59,6 +59,7 @@ struct jobs {
     struct store *keeper_store;
     pthread_t keeper;
     bool keeper_started;
+    struct log_trouble unrenewed, unclaimed;
     int server_lock; /* held while this is the only server on the database; else -1 */
 };
 
@@ -248,8 +249,11 @@ static void *work(void *arg)
         struct err e = {0};
         bool got = false;
         arena_reset(&arena);
-        if (!store_job_claim(w->store, w->lane, JOB_LEASE_S, &arena, &row, &got, &e))
+        bool looked = store_job_claim(w->store, w->lane, JOB_LEASE_S, &arena, &row, &got, &e);
+        if (!looked && log_trouble_due(&w->jobs->unclaimed))
             log_error("cannot look for jobs: %s", e.text);
+        if (looked && log_trouble_over(&w->jobs->unclaimed))
+            log_info("jobs are looked for again");
         if (got) {
             run_job(w, &row, &arena);
             continue;
@@ -285,9 +289,12 @@ static void renew(struct jobs *jobs, struct worker *w)
     if (!id[0])
         return;
     if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, JOB_LEASE_S, &cancelled, &e)) {
-        log_warn("cannot renew the lease of job %s: %s", id, e.text);
+        if (log_trouble_due(&jobs->unrenewed))
+            log_warn("cannot renew the lease of job %s: %s; this is said once a minute, for all jobs", id, e.text);
         return;
     }
+    if (log_trouble_over(&jobs->unrenewed))
+        log_info("leases of jobs can be renewed again");
     pthread_mutex_lock(&jobs->lock);
     if (cancelled && strcmp(id, w->slot.id) == 0 && row.claim == w->slot.claim) {
         w->slot.cancelled = true;

@@ -1,6 +1,7 @@
 #include "jobs/spool.h"
 
 #include "base/folder.h"
+#include "base/log.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,16 +13,43 @@
 
 static void spool_path(const struct spool *spool, const char *id, char out[4096]) { snprintf(out, 4096, "%s/%s", spool->dir, id); }
 
+/* As open(). The folder is the server's own: where it is gone, it is made again. */
+static int open_in(const struct spool *spool, const char *path, int flags)
+{
+    int fd = open(path, flags | O_CLOEXEC, 0600);
+    if (fd >= 0 || errno != ENOENT)
+        return fd;
+    bool made = mkdir(spool->dir, 0700) == 0;
+    if (made)
+        log_warn("the folder of uploads that wait, %s, was gone and is made anew; uploads that waited in it cannot be read", spool->dir);
+    if (made ? !folder_sync(spool->dir, NULL) : errno != EEXIST)
+        return -1;
+    return open(path, flags | O_CLOEXEC, 0600);
+}
+
+bool spool_refused(const struct spool *spool, struct err *e)
+{
+    static struct log_trouble trouble;
+    bool broken = errno == EIO;
+    struct err why;
+    err_errno(&why, "cannot write to %s", spool->dir);
+    if (log_trouble_due(&trouble))
+        log_error("%s", why.text);
+    if (why.code == ERR_FULL)
+        return err_set(e, ERR_FULL, "the server's disk is full; try again when there is room on it");
+    return err_set(e, broken ? ERR_IO : ERR_BUSY, "the server cannot write to its disk, and its log says why; try again when it can");
+}
+
 bool upload_open(const struct spool *spool, uint64_t max, struct upload *u, struct err *e)
 {
     char path[4096];
     u->max = max < spool->max ? max : spool->max;
     uuid_random(u->id);
     spool_path(spool, u->id, path);
-    u->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    u->fd = open_in(spool, path, O_WRONLY | O_CREAT | O_EXCL);
     if (u->fd < 0) {
         u->id[0] = '\0';
-        return err_errno(e, "cannot open a file in %s", spool->dir);
+        return spool_refused(spool, e);
     }
     u->hash = aligned_alloc(_Alignof(struct hash), sizeof *u->hash);
     if (!u->hash)
@@ -41,7 +69,7 @@ bool upload_write(const struct spool *spool, struct upload *u, const char *bytes
         if (done < 0 && errno == EINTR)
             continue;
         if (done < 0)
-            return err_errno(e, "cannot keep the upload in %s", spool->dir);
+            return spool_refused(spool, e);
         u->bytes += (uint64_t)done;
         bytes += done;
         n -= (size_t)done;
@@ -53,7 +81,7 @@ bool upload_sync(const struct spool *spool, struct upload *u, struct err *e)
 {
     char path[4096];
     spool_path(spool, u->id, path);
-    return (fsync(u->fd) == 0 || err_errno(e, "cannot keep the upload in %s", spool->dir)) && folder_sync(path, e);
+    return (fsync(u->fd) == 0 && folder_sync(path, NULL)) || spool_refused(spool, e);
 }
 
 void upload_hash(struct upload *u, char out[2 * HASH_SIZE + 1])
@@ -86,9 +114,9 @@ void spool_remove(const struct spool *spool, const char *id)
 
 int spool_scratch(const struct spool *spool, struct err *e)
 {
-    int fd = open(spool->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open_in(spool, spool->dir, O_TMPFILE | O_RDWR);
     if (fd < 0)
-        err_errno(e, "cannot open a file in %s", spool->dir);
+        spool_refused(spool, e);
     return fd;
 }
 

@@ -158,6 +158,7 @@ def test_a_disk_that_is_full_for_a_while():
             for path, body in (("collections/c/uploads?filename=x", jsonl([chat("lost")]).encode()), ("collections", {"name": word})):
                 answer = s.ask("POST", path, body)
                 assert (answer.status, answer.json()["code"]) == (status, code), (word, path, answer.status, answer.body)
+                assert s.path not in answer.body.decode(), "where the server's files are is told in its log"
             assert s.get("collections/c/runs")["total"] == 1 and s.get("search", q="words")["items"], "reads go on"
             assert s.ask("GET", "/healthz").status == 200
             s.fault("")
@@ -168,9 +169,12 @@ def test_a_disk_that_is_full_for_a_while():
             body = jsonl([chat(f"{word}{i}", f"w{i} " * 2000) for i in range(300)]).encode()
             assert s.ask("POST", f"collections/c/uploads?filename={word}", body).status == 202
             s.fault(word)
-            time.sleep(0.5)
+            time.sleep(0.5 if word == "SHORT" else 2.2)
             s.fault("")
-        wait_for(lambda: set(states(s)), {"done"})
+            wait_for(lambda: set(states(s)), {"done"})
+            if word == "ENOSPC":
+                assert s.said(1 << 30).count("cannot renew the lease") == 1, s.said()
+                assert "leases of jobs can be renewed again" in s.said(1 << 30), s.said()
         assert s.get("collections/c/runs")["total"] == 601
         assert json.loads(run(s.db, "check", "--json").stdout)["ok"]
 

@@ -198,12 +198,48 @@ def test_a_bomb_is_refused_while_it_comes():
         pack = zlib.compressobj(9, zlib.DEFLATED, 31)
         bomb = b"".join(pack.compress(b"\0" * (1 << 20)) for _ in range(256)) + pack.flush()
         s.ask("POST", "collections/c/uploads", bomb, {"Content-Encoding": "gzip"}).problem(413, "1000 times")
+        s.ask("POST", "collections/c/uploads", gzip.compress(b"\0" * (3 << 20)), {"Content-Encoding": "gzip"}).problem(413, "1000 times")
         if shutil.which("zstd"):
             bomb = subprocess.run(["zstd", "-c"], input=b"\0" * (200 << 20), capture_output=True).stdout
             s.ask("POST", "collections/c/uploads", bomb, {"Content-Encoding": "zstd"}).problem(413, "1000 times")
             wide = subprocess.run(["zstd", "-c", "--long"], input=b"\0" * (10 << 20), capture_output=True).stdout
             s.ask("POST", "collections/c/uploads", wide, {"Content-Encoding": "zstd"}).problem(400, "window")
         assert s.spool() == [] and rss(s) < before + 150, "memory grew with what was refused"
+
+
+def test_a_piece_that_unpacks_to_much_is_read_in_turns():
+    with Server() as s:
+        s.collection()
+        rows = [chat(f"{i}", os.urandom(200).hex() + "hello " * 16000) for i in range(100)]
+        body = gzip.compress(jsonl(rows).encode())
+        assert len(body) < 10_000_000 / 100, len(body)
+        u = s.upload(body, "repeats.jsonl", headers={"Content-Encoding": "gzip"})
+        assert u["state"] == "done" and u["result"]["runs"]["new"] == 100, u
+
+
+def test_what_unpacks_bodies_counts_as_their_memory():
+    wide = b"\x28\xb5\x2f\xfd\x00\x68" + b"\x52\x00\x00x"  # a frame with a window of 8 MB, and a block of ten bytes
+    with Server() as s:
+        s.collection()
+        head = (f"POST /api/v1/collections/c/uploads HTTP/1.1\r\nHost: 127.0.0.1:{s.port}\r\nContent-Encoding: zstd\r\n"
+                f"Content-Length: {len(wide)}\r\n").encode()
+        half = []
+        for _ in range(40):
+            c = s.connect()
+            c.sendall(head + b"\r\n" + wide[:-1])
+            half.append(c)
+
+        def until(status, words):
+            deadline = time.time() + 20
+            while b" %d " % status not in (got := s.raw(head + b"Connection: close\r\n\r\n" + wide)).split(b"\r\n")[0]:
+                assert time.time() < deadline, got
+                time.sleep(0.05)
+            assert words in got, got
+
+        until(503, b"Retry-After")
+        for c in half:
+            c.close()
+        until(400, b"in the middle")
 
 
 def test_a_running_upload_says_how_far_it_is():
@@ -333,6 +369,25 @@ def test_jobs_can_be_cancelled():
         assert s.spool() == [] and s.get("collections/c")["runs"] == 6000
         s.ask("DELETE", f"jobs/{first}").problem(409)
         s.ask("DELETE", "jobs/00000000-0000-4000-8000-000000000000").problem(404)
+
+
+def test_the_folder_of_uploads_is_made_again_or_said_to_be_missing():
+    with Server() as s:
+        s.collection()
+        folder = s.db + ".spool"
+        shutil.rmtree(folder)
+        assert s.ask("GET", "/readyz").status == 200 and oct(os.stat(folder).st_mode)[-3:] == "700"
+        shutil.rmtree(folder)
+        assert s.upload(jsonl([chat("1")]))["state"] == "done"
+        shutil.rmtree(folder)
+        open(folder, "w").close() # no folder can be made in its place
+        for answer in (s.ask("POST", "collections/c/uploads", jsonl([chat("2")]).encode()), s.ask("GET", "/readyz"),
+                       s.ask("GET", "collections/c/export")):
+            answer.problem(503, "cannot write to its disk, and its log says why")
+            assert answer.json()["code"] == "busy" and s.path not in answer.body.decode(), answer.body
+        assert s.said(1 << 30).count(f"cannot write to {folder}: Not a directory") == 1, s.said()
+        os.remove(folder)
+        assert s.upload(jsonl([chat("2")]))["state"] == "done"
 
 
 def small_disk(folder, size):
