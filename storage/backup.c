@@ -36,23 +36,36 @@ static const char *path(struct backup *b, const char *file, const char *suffix) 
 
 /* ---- files ----------------------------------------------------------------------------------------------------------- */
 
-/* A copy that is whole when it bears its name. *missing: there is no such file, which is no failure. */
-static bool copy_file(struct backup *b, const char *from, const char *to, bool *missing, struct err *e)
+/* *missing: there is no such file, which is no failure. */
+static bool copy_bytes(const char *from, const char *to, bool *missing, struct err *e)
 {
-    const char *part = path(b, to, ".part");
     int in = open(from, O_RDONLY | O_CLOEXEC);
     *missing = in < 0 && errno == ENOENT;
     if (in < 0)
         return *missing || err_errno(e, "cannot read %s", from);
-    unlink(part);
-    int out = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    unlink(to);
+    int out = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     ssize_t n = out < 0 ? -1 : 1;
     while (n > 0)
         n = sendfile(out, in, NULL, COPY_BYTES);
-    bool ok = (n == 0 && fsync(out) == 0 && rename(part, to) == 0) || err_errno(e, "cannot write %s", to);
+    bool ok = (n == 0 && fsync(out) == 0) || err_errno(e, "cannot write %s", to);
     if (out >= 0)
         close(out);
     close(in);
+    if (!ok)
+        unlink(to);
+    return ok;
+}
+
+static bool name_file(const char *from, const char *to, struct err *e) { return rename(from, to) == 0 || err_errno(e, "cannot give %s its name", to); }
+
+/* A copy that is whole when it bears its name. */
+static bool copy_file(struct backup *b, const char *from, const char *to, bool *missing, struct err *e)
+{
+    const char *part = path(b, to, ".part");
+    if (!copy_bytes(from, part, missing, e))
+        return false;
+    bool ok = *missing || name_file(part, to, e);
     if (!ok)
         unlink(part);
     return ok;
@@ -215,7 +228,7 @@ static struct slice true_name(struct backup *b, const char *name)
 /* What the backup writes or clears is not the database, and its name none that the database needs, be it there now or not. */
 static bool is_apart(struct backup *b, struct err *e)
 {
-    static const char *const written[] = {"", ".part", ".key", ".key.part", "-wal", "-shm"}, *const needed[] = {"-wal", "-shm", "-journal", ".lock", ".key", ".spool"};
+    static const char *const written[] = {"", ".part", ".key", ".key.part", ".key.old", "-wal", "-shm"}, *const needed[] = {"-wal", "-shm", "-journal", ".lock", ".key", ".spool"};
     struct stat from, to;
     bool there = is_file(db_path(b->store->db), &from);
     for (size_t i = 0; there && i < sizeof written / sizeof *written; i++) {
@@ -284,6 +297,31 @@ static void drop_old_uploads(struct backup *b)
         closedir(dir);
 }
 
+/* Gives the copy and its key, which are whole, their names. Under another's key a copy would know none of its tokens, and not say so; without any it says
+ * so (token_key_lost). So where the keys differ the earlier copy's is put aside before the copy is replaced, and the new one comes after it. What a crash in
+ * between leaves is the earlier copy, its key in .key.old, or the new one, its key in .key.part; renamed to .key, or the backup made again, all is well. */
+static bool name_both(struct backup *b, bool no_key, struct err *e)
+{
+    const char *key = path(b, b->to, ".key"), *part = path(b, key, ".part"), *old = path(b, key, ".old");
+    struct stat st;
+    bool same = no_key ? !is_file(key, &st) : same_bytes(key, part), aside = !same && is_file(key, &st);
+    if ((aside && !(name_file(key, old, e) && folder_sync(b->to, e))) || !name_file(b->part, b->to, e)) {
+        unlink(part);
+        if (aside)
+            rename(old, key);
+        return false;
+    }
+    b->copied.n = 0; /* they are of the backup that is there now, whatever happens */
+    if (same)
+        unlink(part);
+    else if (!folder_sync(b->to, e) || !(no_key || name_file(part, key, e)))
+        return false;
+    if (!folder_sync(b->to, e))
+        return false;
+    unlink(old);
+    return true;
+}
+
 static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, int64_t of), void *ctx, struct backup_report *out, struct err *e)
 {
     bool no_key;
@@ -291,13 +329,11 @@ static bool back_up(struct backup *b, void (*progress)(void *ctx, int64_t done, 
         return false;
     out->uploads = b->uploads.n;
     out->replaced = access(b->to, F_OK) == 0;
-    if (!may_write(b, e) /* as it is by now */ || !copy_file(b, path(b, db_path(b->store->db), ".key"), path(b, b->to, ".key"), &no_key, e))
+    if (!may_write(b, e) /* as it is by now */ || !copy_bytes(path(b, db_path(b->store->db), ".key"), path(b, b->to, ".key.part"), &no_key, e) ||
+        !name_both(b, no_key, e))
         return false;
-    if (rename(b->part, b->to) != 0)
-        return err_errno(e, "cannot name the backup %s", b->to);
     unlink(path(b, b->to, "-wal")); /* empty: who only read the backup before leaves them */
     unlink(path(b, b->to, "-shm"));
-    b->copied.n = 0; /* they are of the backup that is there now, whatever happens */
     drop_old_uploads(b);
     return folder_sync(b->to, e);
 }

@@ -178,7 +178,7 @@ static bool claim(struct store *s, enum job_lane lane, int lease_s, struct arena
             return false;
     while (given_up);
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 0, started_at = coalesce(started_at, $2)"
+        "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 0, error = NULL, started_at = coalesce(started_at, $2)"
         " WHERE n = (SELECT n FROM job WHERE " FREE("$3", "$4") " AND " IN_LANE "$5 ORDER BY n LIMIT 1) RETURNING " JOB_COLUMNS, e);
     bind_int(q, lease_end(lease_s));
     bind_text(q, slice_str(now));
@@ -196,7 +196,7 @@ static bool claim_one(struct store *s, struct slice id, int lease_s, struct aren
     if (!find(s, id, &n, e))
         return false;
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 1, started_at = coalesce(started_at, $2)"
+        "UPDATE job SET state = 1, attempts = attempts + 1, claims = claims + 1, lease_until = $1, apart = 1, error = NULL, started_at = coalesce(started_at, $2)"
         " WHERE n = $3 AND NOT cancel AND (state = 0 OR state = 1 AND NOT " HELD("$4") ") RETURNING " JOB_COLUMNS, e);
     bind_int(q, lease_end(lease_s));
     bind_text(q, slice_str(now));
@@ -265,36 +265,57 @@ bool store_job_progress(struct store *s, const struct job_row *job, struct slice
 
 /* ---- ending ---------------------------------------------------------------------------------------------------------- */
 
+static bool taken_over(struct err *e) { return err_set(e, ERR_CONFLICT, "the job is not running, or somebody else has taken it over"); }
+
 static bool finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)
 {
     int64_t n;
     char now[CLOCK_TEXT];
-    bool again = state == JOB_QUEUED;
     clock_text(clock_now_us(), now);
-    if (state == JOB_RUNNING)
-        return err_set(e, ERR_INTERNAL, "a job does not end by running");
+    if (state == JOB_QUEUED || state == JOB_RUNNING)
+        return err_set(e, ERR_INTERNAL, "a job does not end by going on");
     if (!find(s, job->id, &n, e))
         return false;
     struct stmt *q = db_prepare(s->db,
-        "UPDATE job SET state = $1, ended_at = $2, result = $3, error = $4, attempts = attempts - $5, lease_until = NULL"
-        " WHERE n = $6 AND claims = $7 AND state = 1", e);
+        "UPDATE job SET state = $1, ended_at = $2, result = $3, error = $4, lease_until = NULL WHERE n = $5 AND claims = $6 AND state = 1", e);
     bind_int(q, state);
-    bind_text(q, again ? SLICE_NONE : slice_str(now));
+    bind_text(q, slice_str(now));
     bind_text(q, result);
     bind_text(q, error);
-    bind_int(q, again);
     bind_int(q, n);
     bind_int(q, job->claim);
     if (!stmt_run(q, e))
         return false;
-    if (!db_changes(s->db))
-        return err_set(e, ERR_CONFLICT, "the job is not running, or somebody else has taken it over");
-    return again || (webhooks_tell(s, n, e) && pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e));
+    return db_changes(s->db) ? webhooks_tell(s, n, e) && pieces_go_on(s, n, state != JOB_DONE, e) && look_go_on(s, n, e) : taken_over(e);
 }
 
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e)
 {
     return db_write(s->db, e) && db_end(s->db, finish(s, job, state, result, error, e), e);
+}
+
+static bool put_back(struct store *s, const struct job_row *job, int64_t begin_at, struct slice why, bool *cancelled, struct err *e)
+{
+    struct stmt *q = db_prepare(s->db,
+        "UPDATE job SET state = CASE WHEN cancel THEN 1 ELSE 0 END, begin_at = $1, error = $2, attempts = attempts - 1,"
+        " lease_until = CASE WHEN cancel THEN lease_until END WHERE id = $3 AND claims = $4 AND state = 1 RETURNING cancel", e);
+    bind_int(q, begin_at);
+    bind_text(q, why);
+    bind_text(q, job->id);
+    bind_int(q, job->claim);
+    enum step step;
+    bool found = false;
+    while ((step = stmt_step(q, e)) == STEP_ROW) {
+        *cancelled = take_int(q);
+        found = true;
+    }
+    return step == STEP_DONE && (found || taken_over(e));
+}
+
+bool store_job_put_back(struct store *s, const struct job_row *job, int64_t begin_at, struct slice why, bool *cancelled, struct err *e)
+{
+    *cancelled = false;
+    return db_write(s->db, e) && db_end(s->db, put_back(s, job, begin_at, why, cancelled, e), e);
 }
 
 static bool release(struct store *s, uint64_t *begun, struct err *e)

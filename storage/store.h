@@ -564,8 +564,11 @@ bool store_job_claim_id(struct store *s, struct slice id, int lease_s, struct ar
 /* Both of a job as it was claimed: once the lease is over and somebody else has claimed it, what the first one says counts no more.
  * Lengthens the lease and stores progress. *cancelled: somebody asked for its end, or has taken it over. */
 bool store_job_progress(struct store *s, const struct job_row *job, struct slice progress, int lease_s, bool *cancelled, struct err *e);
-/* JOB_QUEUED puts it back for somebody else (the server stops): the attempt then does not count. ERR_CONFLICT: taken over. */
+/* As done, failed or cancelled. ERR_CONFLICT: taken over. */
 bool store_job_finish(struct store *s, const struct job_row *job, enum job_state state, struct slice result, struct slice error, struct err *e);
+/* Back in the queue, to begin at `begin_at` (clock_now_us) at the earliest, and says until it is begun `why` it waits (absent: it does not): the attempt does not count. *cancelled: somebody has
+ * asked for its end, so that it stays as it is. ERR_CONFLICT: taken over. */
+bool store_job_put_back(struct store *s, const struct job_row *job, int64_t begin_at, struct slice why, bool *cancelled, struct err *e);
 /* Puts every running job back in the queue, attempts counted, and queues a build where there is something to build: for a server that starts
  * and knows that no other one runs. *begun: jobs of the queue that were begun before and never came to an end. */
 bool store_jobs_release(struct store *s, uint64_t *begun, struct err *e);

@@ -9,9 +9,11 @@
 enum {
     PIECE = 1 << 16,
     RATIO = 1000,
-    RATIO_FROM = 64 << 20, /* bytes unpacked before the ratio counts: a small body may shrink as much as it likes */
+    RATIO_FROM = 1 << 20,  /* bytes unpacked before the ratio counts: a small body may shrink as much as it likes */
+    AT_ONCE = 256 << 10,   /* unpacked in one call, about */
     WINDOW_LOG = 23,       /* 8 MB: what RFC 9659 lets a sender ask for; the library would take 128 MB a connection */
     ANY_GZIP = 15 + 16,    /* zlib's windowBits for the largest window, with a gzip header */
+    GZIP_BYTES = 40 << 10, /* what zlib takes for it: the window, and 7 KB (zconf.h) */
 };
 
 struct inflate {
@@ -19,7 +21,6 @@ struct inflate {
     z_stream gzip;
     uint64_t in, out;
     bool whole;            /* what came so far ends where a frame does */
-    char piece[PIECE];
 };
 
 struct inflate *inflate_new(struct slice coding)
@@ -44,12 +45,14 @@ void inflate_free(struct inflate *i)
     free(i);
 }
 
+size_t inflate_size(const struct inflate *i) { return sizeof *i + (i->zstd ? ZSTD_sizeof_DStream(i->zstd) : GZIP_BYTES); }
+
 /* One step: takes some of in[0, *n), fills some of the piece. */
-static bool step(struct inflate *i, const char **in, size_t *n, size_t *made, struct err *e)
+static bool step(struct inflate *i, const char **in, size_t *n, char piece[PIECE], size_t *made, struct err *e)
 {
     if (i->zstd) {
         ZSTD_inBuffer from = {*in, *n, 0};
-        ZSTD_outBuffer to = {i->piece, PIECE, 0};
+        ZSTD_outBuffer to = {piece, PIECE, 0};
         size_t left = ZSTD_decompressStream(i->zstd, &to, &from);
         if (ZSTD_isError(left) && ZSTD_getErrorCode(left) == ZSTD_error_frameParameter_windowTooLarge)
             return err_set(e, ERR_FORMAT, "the body needs a window of over 8 MB to be unpacked: compress it without --long and --ultra");
@@ -69,7 +72,7 @@ static bool step(struct inflate *i, const char **in, size_t *n, size_t *made, st
     uInt most = *n < UINT32_MAX ? (uInt)*n : UINT32_MAX;
     i->gzip.next_in = (Bytef *)(uintptr_t)*in;
     i->gzip.avail_in = most;
-    i->gzip.next_out = (Bytef *)i->piece;
+    i->gzip.next_out = (Bytef *)piece;
     i->gzip.avail_out = PIECE;
     int got = inflate(&i->gzip, Z_NO_FLUSH);
     if (got != Z_OK && got != Z_STREAM_END && got != Z_BUF_ERROR)
@@ -81,21 +84,25 @@ static bool step(struct inflate *i, const char **in, size_t *n, size_t *made, st
     return true;
 }
 
-bool inflate_add(struct inflate *i, const char *bytes, size_t n, bool (*take)(void *ctx, const char *bytes, size_t n, struct err *e), void *ctx,
+bool inflate_add(struct inflate *i, const char *bytes, size_t *n, bool (*take)(void *ctx, const char *bytes, size_t n, struct err *e), void *ctx,
                  struct err *e)
 {
-    size_t made = 0;
-    i->in += n;
-    /* A full piece may have been cut by its size: there may be more without more input. */
-    while (n || made == PIECE) {
-        if (!step(i, &bytes, &n, &made, e))
+    char piece[PIECE];
+    size_t made = 0, all = 0, left = *n;
+    /* A full piece may have been cut by its size: there may be more without more input, though no more than a block of 128 KB. */
+    while (left ? all < AT_ONCE : made == PIECE) {
+        const size_t before = left;
+        if (!step(i, &bytes, &left, piece, &made, e))
             return false;
+        i->in += before - left;
         i->out += made;
+        all += made;
         if (i->out > RATIO_FROM && i->out / RATIO > i->in)
             return err_set(e, ERR_TOO_LARGE, "the body unpacks to over %d times its size", RATIO);
-        if (made && !take(ctx, i->piece, made, e))
+        if (made && !take(ctx, piece, made, e))
             return false;
     }
+    *n -= left;
     return true;
 }
 

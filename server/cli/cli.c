@@ -171,8 +171,10 @@ struct rulebook_options cli_rulebook_options(struct cli *cli)
                                      .redact = cli->redact || cli_flag(cli, "redact")};
 }
 
-static bool open_book(struct cli *cli, struct err *e)
+bool cli_book(struct cli *cli, struct err *e)
 {
+    if (cli->book)
+        return true;
     const struct rulebook_options o = cli_rulebook_options(cli);
     struct problems problems = {0};
     if (!rulebook_load(&o, &cli->arena, &problems, &cli->book, e))
@@ -187,7 +189,7 @@ static bool open_book(struct cli *cli, struct err *e)
 
 bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e)
 {
-    if (!cli->book && !open_book(cli, e))
+    if (!cli_book(cli, e))
         return false;
     if (store)
         return rules_for(store, cli->book, collection, out, e);
@@ -197,7 +199,7 @@ bool cli_rules(struct cli *cli, struct store *store, struct slice collection, st
 
 bool cli_secrets(struct cli *cli, struct secrets **out, struct err *e)
 {
-    if (!cli->book && !open_book(cli, e))
+    if (!cli_book(cli, e))
         return false;
     *out = rulebook_secrets(cli->book);
     return true;

@@ -107,6 +107,7 @@ bool cli_open(struct cli *cli, enum store_mode mode, struct store **out, struct 
 /* The rules for a collection of that name (absent: for none in particular): the shipped pack and --rules, with the settings of --config;
  * problems go to stderr; and with a store (else NULL) the rules of one's own. The caller's until ruleset_unref, at the latest the program's end. */
 struct rulebook_options cli_rulebook_options(struct cli *cli);
+bool cli_book(struct cli *cli, struct err *e); /* into cli->book, once */
 bool cli_rules(struct cli *cli, struct store *store, struct slice collection, struct ruleset **out, struct err *e);
 /* What is to be redacted, by --redact or telltale.yaml; NULL: nothing. The caller's until secrets_unref. */
 bool cli_secrets(struct cli *cli, struct secrets **out, struct err *e);

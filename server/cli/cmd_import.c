@@ -23,10 +23,7 @@ static bool spool_stdin(struct cli *cli, struct source_files *files, struct err 
     const int fd = temp_file(e); /* open until the program ends */
     bool ok = fd >= 0;
     while (ok && ((n = read(STDIN_FILENO, buffer, sizeof buffer)) > 0 || (n < 0 && errno == EINTR))) {
-        for (ssize_t done = 0, w; ok && done < n; done += w) {
-            w = write(fd, buffer + done, (size_t)(n - done));
-            ok = w > 0 || err_errno(e, "cannot write a temporary file");
-        }
+        ok = n < 0 || temp_write(fd, buffer, (size_t)n, e);
         size += n > 0 ? (uint64_t)n : 0;
         if (atomic_load(&cli_stop))
             ok = err_set(e, ERR_CANCELLED, "cancelled while reading stdin");

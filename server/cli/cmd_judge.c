@@ -124,7 +124,9 @@ static void show(void *ctx, struct slice json)
 
 bool judge_job(struct cli *cli, struct store *s, const struct job_row *job, struct job_row *out, struct err *e)
 {
-    const struct jobs_options options = {.db = cli->db, .config = judge_config(cli)};
+    if (!cli_book(cli, e))
+        return false;
+    const struct jobs_options options = {.db = cli->db, .rules = cli->book, .config = judge_config(cli)};
     struct bar bar = {.quiet = cli->quiet, .terminal = isatty(STDERR_FILENO), .began = clock_monotonic_us(), .last = clock_monotonic_us()};
     const struct here here = {.options = &options, .stop = &cli_stop, .show = show, .ctx = &bar};
     struct job_row row;

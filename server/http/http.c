@@ -27,7 +27,7 @@ enum {
     JSON_MAX = 1 << 20,             /* a JSON body */
     BYTES_MAX = 32 << 20,           /* a body of BODY_BYTES */
     STRANGER_MAX = 8 << 10,         /* a body for which nobody is asked who they are: times all connections it is less than BODIES_MAX */
-    BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time */
+    BODIES_MAX = 256 << 20,         /* all JSON bodies in memory at one time, and what unpacks bodies */
     SHORT_ANSWER = 64 << 10,        /* is cleared when it was sent: it may hold a token */
     DRAIN_MAX = 64 << 20,           /* what is read of a body whose request is refused already, so that the client hears why */
 };
@@ -51,7 +51,8 @@ struct exchange {
     struct err refusal;        /* decided while the body still comes */
     int refused;               /* its status; 0: not */
     uint64_t drained;
-    size_t counted;            /* of http.body_bytes */
+    size_t counted;            /* of http.body_bytes … */
+    size_t unpacking;          /* … for what unpacks the body */
     bool sent;                 /* an answer was given to the library … */
     uint64_t bytes;            /* … whose body has these */
 };
@@ -86,17 +87,35 @@ static void *exchange_begin(void *cls, const char *target, struct MHD_Connection
     return x;
 }
 
-/* A token came in the head, or stands in a body. What is small is cleared whole; of what is large, as uploads of spans are, the head. */
+enum { SMALL = 1 << 20 }; /* what may hold a token and is no larger is cleared whole; of what is, as uploads of spans are, the head */
+
+static void drop_unpacker(struct exchange *x)
+{
+    inflate_free(x->errand.request.inflate);
+    x->errand.request.inflate = NULL;
+    atomic_fetch_sub(&x->http->body_bytes, x->unpacking);
+    x->counted -= x->unpacking;
+    x->unpacking = 0;
+}
+
+static void drop_body(struct exchange *x)
+{
+    struct request *r = &x->errand.request;
+    drop_unpacker(x);
+    if (r->body.len && r->body.len <= SMALL)
+        explicit_bzero(r->body.ptr, r->body.len);
+    str_free(&r->body);
+    atomic_fetch_sub(&x->http->body_bytes, x->counted);
+    x->counted = 0;
+}
+
+/* A token came in the head, or stood in a body. */
 static void clear_secrets(struct request *r)
 {
-    enum { SMALL = 1 << 20 };
     static const enum header_name secret[] = {HEADER_AUTHORIZATION, HEADER_COOKIE, HEADER_CSRF};
     for (size_t i = 0; i < sizeof secret / sizeof *secret; i++)
         if (r->header[secret[i]].len)
             explicit_bzero((char *)(uintptr_t)r->header[secret[i]].ptr, r->header[secret[i]].len);
-    if (r->body.len && r->body.len <= SMALL)
-        explicit_bzero(r->body.ptr, r->body.len);
-    str_free(&r->body);
     if (r->arena.total <= SMALL)
         arena_wipe(&r->arena);
     else
@@ -120,8 +139,7 @@ static void exchange_end(void *cls, struct MHD_Connection *connection, void **co
                                                          .took_us = clock_monotonic_us() - x->began, .cut = why != MHD_REQUEST_TERMINATED_COMPLETED_OK});
     watch_phase(watched_of(connection), WATCH_IDLE);
     upload_close(&http->server->spool, &x->errand.request.upload);
-    inflate_free(x->errand.request.inflate);
-    atomic_fetch_sub(&http->body_bytes, x->counted);
+    drop_body(x);
     if (x->errand.answer.fd >= 0)
         held_close(x->errand.answer.fd, x->errand.answer.fd_size);
     str_free(&x->errand.answer.body);
@@ -283,6 +301,19 @@ static bool takes(const struct route *route, struct slice header)
     return !route->takes;
 }
 
+static bool count_body(struct exchange *x, size_t n, struct err *e)
+{
+    x->counted += n;
+    return atomic_fetch_add(&x->http->body_bytes, n) + n <= BODIES_MAX || err_set(e, ERR_BUSY, "too many requests at one time");
+}
+
+static bool count_unpacker(struct exchange *x, struct err *e)
+{
+    const size_t now = inflate_size(x->errand.request.inflate), grown = now > x->unpacking ? now - x->unpacking : 0;
+    x->unpacking += grown;
+    return count_body(x, grown, e);
+}
+
 /* 0, or the status of a body that this route does not take. */
 static int body_refused(struct exchange *x, struct err *e)
 {
@@ -293,6 +324,8 @@ static int body_refused(struct exchange *x, struct err *e)
     bool packed = coding.len && !slice_eq_nocase(coding, slice_str("identity"));
     if (packed && (r->route->body == BODY_JSON || !(r->inflate = inflate_new(coding))))
         return err_set(e, ERR_USAGE, "Content-Encoding \"%.*s\" is not understood here", SLICE_ARG(slice_cut(coding, 100))), 415;
+    if (packed && !count_unpacker(x, e))
+        return err_http_status(e->code);
     if (slice_starts(r->header[HEADER_CONTENT_TYPE], "multipart/"))
         return err_set(e, ERR_USAGE, "send the bytes themselves, as curl --data-binary @FILE does, not a form"), 415;
     if (!takes(r->route, r->header[HEADER_CONTENT_TYPE]))
@@ -343,6 +376,7 @@ static void refuse(struct exchange *x, int status, const struct err *e)
 {
     x->refused = status ? status : err_http_status(e->code);
     x->refusal = *e;
+    drop_body(x); /* what still comes of it is not looked at */
 }
 
 static enum MHD_Result take_head(struct exchange *x, const char *method, const char *version)
@@ -381,26 +415,32 @@ static bool keep_body(void *ctx, const char *bytes, size_t n, struct err *e)
     struct request *r = &x->errand.request;
     if (r->route->body == BODY_SPOOL)
         return upload_write(&r->server->spool, &r->upload, bytes, n, e);
-    x->counted += n;
-    if (atomic_fetch_add(&x->http->body_bytes, n) + n > BODIES_MAX)
-        return err_set(e, ERR_BUSY, "too many requests at one time");
+    if (!count_body(x, n, e))
+        return false;
     str_add(&r->body, bytes, n);
     return !r->body.full || err_set(e, ERR_TOO_LARGE, "the body may have %zu bytes at most", r->body.max);
 }
 
-static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t n)
+static bool unpack(struct exchange *x, const char *bytes, size_t *n, struct err *e)
+{
+    return inflate_add(x->errand.request.inflate, bytes, n, keep_body, x, e) && count_unpacker(x, e);
+}
+
+/* *n: in, what there is; out, what was taken of it. */
+static enum MHD_Result take_body(struct exchange *x, const char *bytes, size_t *n)
 {
     struct request *r = &x->errand.request;
     struct err e = {0};
-    watch_progress(x->watched, n);
     if (x->refused) {
-        x->drained += n;
+        watch_progress(x->watched, *n);
+        x->drained += *n;
         return x->drained > DRAIN_MAX ? MHD_NO : MHD_YES;
     }
-    if (!(r->inflate ? inflate_add(r->inflate, bytes, n, keep_body, x, &e) : keep_body(x, bytes, n, &e))) {
+    if (!(r->inflate ? unpack(x, bytes, n, &e) : keep_body(x, bytes, *n, &e))) {
         refuse(x, e.code == ERR_FORMAT ? 400 : 0, &e);
         upload_close(&r->server->spool, &r->upload);
     }
+    watch_progress(x->watched, *n);
     return MHD_YES;
 }
 
@@ -416,8 +456,7 @@ static enum MHD_Result hand_over(struct exchange *x)
     struct err e = {0};
     if (!x->refused && r->inflate && x->framing.has_body && !inflate_end(r->inflate, &e))
         refuse(x, 400, &e);
-    inflate_free(r->inflate);
-    r->inflate = NULL;
+    drop_unpacker(x);
     if (x->refused)
         return send_problem(x, x->refused, &x->refusal, false);
     r->lane = (int)(r->route->lane_of ? r->route->lane_of(r) : r->route->lane);
@@ -442,7 +481,6 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
 {
     struct exchange *x = *con_cls;
     (void)cls;
-    (void)connection;
     (void)url; /* decoded, and cut at a %00: request.target is what was sent */
     if (!x)
         return MHD_NO;
@@ -453,8 +491,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         if (!*size)
             return hand_over(x);
         size_t n = *size;
-        *size = 0;
-        return take_body(x, data, n);
+        if (take_body(x, data, &n) == MHD_NO)
+            return MHD_NO;
+        *size -= n;
+        if (*size) { /* the rest after all others: the library calls again as soon as it may go on */
+            MHD_suspend_connection(connection);
+            MHD_resume_connection(connection);
+        }
+        return MHD_YES;
     case STAGE_ANSWER:
         return send_answer(x, false);
     }

@@ -188,7 +188,7 @@ static bool put(struct appending *p, struct run *run, struct slice collection, s
         return false;
     struct detect_result found = {0};
     struct slices tasks = {0};
-    uint64_t counts[PUT_OUTCOMES];
+    uint64_t counts[PUT_OUTCOMES] = {0};
     struct put_name name = {.path = append->path};
     detect_run(rules, p->scratch, run, a, &found);
     run_content_hash(run, name.content_hash);

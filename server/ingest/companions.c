@@ -108,48 +108,142 @@ static struct source_file *next_beside(const struct source_files *files, const s
 static bool is_main(const struct companion_rule *rule, const struct source_file *file, struct slice *folder)
 {
     struct slice own = tail(file->name, rule->main);
+    if (!matches(slice_str(rule->main), own) || (!strstr(rule->beside, "{stem}") && matches(slice_str(rule->beside), own)))
+        return false;
     *folder = slice_sub(file->name, 0, file->name.len - own.len);
-    bool own_companion = !strstr(rule->beside, "{stem}") && matches(slice_str(rule->beside), own);
-    return matches(slice_str(rule->main), own) && !own_companion;
+    return true;
 }
 
-static void mark_rule(struct arena *a, struct source_files *files, const struct companion_rule *rule)
+/* Of a format's rules, as bits, those by which a file is a main file: they start in the same folder. */
+struct rules {
+    unsigned own, shared;  /* with {stem}, and without: those name the same files for each main file of a folder */
+    struct slice folder;
+};
+
+static struct rules rules_of(const struct format *format, const struct source_file *main)
 {
-    struct slice folder, last = SLICE_NONE; /* a rule without {stem} names the same files for each main file of a folder */
-    bool any = false, shared = !strstr(rule->beside, "{stem}");
-    for (size_t i = 0; i < files->n; i++) {
-        struct source_file *main = files->sorted[i];
-        if (!is_main(rule, main, &folder))
+    struct rules rules = {0};
+    const struct companion_rule *rule = format->companions;
+    for (unsigned bit = 1; rule && rule->main; rule++, bit <<= 1)
+        if (is_main(rule, main, &rules.folder))
+            *(strstr(rule->beside, "{stem}") ? &rules.own : &rules.shared) |= bit;
+    return rules;
+}
+
+/* ---- files beside ------------------------------------------------------------------------------------------------------ */
+
+struct list {
+    struct slice *paths;   /* from the folder on, sorted */
+    struct source_file **files;
+    size_t n;
+};
+
+struct companions_shared {
+    struct list list;
+    enum { NOT_LOOKED_AT, UNCHANGED, CHANGED } changed;
+};
+
+struct found {
+    struct slice path;
+    struct source_file *file;
+};
+
+static int by_path(const void *a, const void *b) { return slice_cmp(((const struct found *)a)->path, ((const struct found *)b)->path); }
+
+/* What some of a format's rules name beside a main file. */
+static struct list list_of(struct arena *a, const struct source_files *files, const struct format *format, unsigned bits, struct slice folder,
+                           const struct source_file *main)
+{
+    struct found *found = NULL;
+    struct list list = {0};
+    size_t cap = 0;
+    for (const struct companion_rule *rule = format->companions; bits; rule++, bits >>= 1) {
+        if (!(bits & 1))
             continue;
-        if (!(shared && last.ptr && slice_eq(last, folder))) {
-            struct sought sought = sought_by(a, folder, rule->beside, main->name);
-            size_t at = 0;
-            any = false;
-            for (struct source_file *file; (file = next_beside(files, &sought, main, &at)) != NULL; any = true) {
-                if (!file->companion)
-                    file->taken = arena_new(a, atomic_bool);
-                file->companion = true;
-            }
-            last = folder;
+        struct sought sought = sought_by(a, folder, rule->beside, main->name);
+        size_t at = 0;
+        for (struct source_file *file; (file = next_beside(files, &sought, main, &at)) != NULL;) {
+            found = arena_grow(a, found, list.n, &cap, sizeof *found);
+            found[list.n++] = (struct found){slice_sub(file->name, folder.len, file->name.len), file};
         }
-        main->has_companions |= any;
+    }
+    if (list.n)
+        qsort(found, list.n, sizeof *found, by_path);
+    list.paths = arena_array(a, struct slice, list.n);
+    list.files = arena_array(a, struct source_file *, list.n);
+    for (size_t i = 0; i < list.n; i++) {
+        list.paths[i] = found[i].path;
+        list.files[i] = found[i].file;
+    }
+    return list;
+}
+
+static struct slice shared_key(struct arena *a, const struct format *format, const struct rules *rules)
+{
+    return arena_printf(a, "%s %x %.*s", format->name, rules->shared, SLICE_ARG(rules->folder));
+}
+
+static struct companions_shared *shared_of(struct arena *a, const struct source_files *files, const struct format *format, const struct rules *rules)
+{
+    size_t number = rules->shared ? map_get(&files->shared_by, shared_key(a, format, rules)) : 0;
+    return number ? &files->shared[number - 1] : NULL;
+}
+
+static void mark_list(struct arena *a, const struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++) {
+        if (!list->files[i]->companion)
+            list->files[i]->taken = arena_new(a, atomic_bool);
+        list->files[i]->companion = true;
     }
 }
 
-bool companions_changed(struct arena *a, const struct source_files *files, const struct source_file *main)
+static void mark_format(struct arena *a, struct source_files *files, const struct format *format)
 {
-    struct slice folder;
-    for (size_t i = 0; main->has_companions && i < format_count; i++)
-        for (const struct companion_rule *rule = formats[i]->companions; rule && rule->main; rule++) {
-            if (!is_main(rule, main, &folder))
-                continue;
-            struct sought sought = sought_by(a, folder, rule->beside, main->name);
-            size_t at = 0;
-            for (const struct source_file *file; (file = next_beside(files, &sought, main, &at)) != NULL;)
-                if (!file->unchanged)
-                    return true;
+    struct arena scratch = {0};
+    for (size_t i = 0; i < files->n; i++, arena_reset(&scratch)) {
+        struct source_file *main = files->sorted[i];
+        const struct rules rules = rules_of(format, main);
+        if (rules.own) {
+            struct list own = list_of(&scratch, files, format, rules.own, rules.folder, main);
+            mark_list(a, &own);
+            main->has_companions |= own.n > 0;
         }
+        struct companions_shared *shared = shared_of(&scratch, files, format, &rules);
+        if (rules.shared && !shared) {
+            files->shared = arena_grow(a, files->shared, files->nshared, &files->shared_cap, sizeof *files->shared);
+            shared = &files->shared[files->nshared++];
+            *shared = (struct companions_shared){.list = list_of(a, files, format, rules.shared, rules.folder, main)};
+            map_put(a, &files->shared_by, shared_key(&scratch, format, &rules), files->nshared);
+            mark_list(a, &shared->list);
+        }
+        main->has_companions |= shared && shared->list.n;
+    }
+    arena_free(&scratch);
+}
+
+static bool any_changed(const struct list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (!list->files[i]->unchanged)
+            return true;
     return false;
+}
+
+bool companions_changed(const struct source_files *files, const struct source_file *main)
+{
+    struct arena a = {0};
+    bool changed = false;
+    for (size_t i = 0; main->has_companions && !changed && i < format_count; i++) {
+        const struct rules rules = rules_of(formats[i], main);
+        struct companions_shared *shared = shared_of(&a, files, formats[i], &rules);
+        struct list own = list_of(&a, files, formats[i], rules.own, rules.folder, main);
+        if (shared && !shared->changed)
+            shared->changed = any_changed(&shared->list) ? CHANGED : UNCHANGED;
+        changed = (shared && shared->changed == CHANGED) || any_changed(&own);
+    }
+    arena_free(&a);
+    return changed;
 }
 
 void companions_mark(struct arena *a, struct source_files *files)
@@ -161,25 +255,43 @@ void companions_mark(struct arena *a, struct source_files *files)
         files->sorted[i] = &files->items[i];
     qsort(files->sorted, files->n, sizeof(struct source_file *), by_name);
     for (size_t i = 0; i < format_count; i++)
-        for (const struct companion_rule *rule = formats[i]->companions; rule && rule->main; rule++)
-            mark_rule(a, files, rule);
+        if (formats[i]->companions)
+            mark_format(a, files, formats[i]);
+}
+
+size_t companions_from(const struct companions *files, struct slice prefix)
+{
+    size_t low = 0, high = files->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (slice_cmp(files->paths[middle], prefix) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
 }
 
 /* ---- their bytes ------------------------------------------------------------------------------------------------------- */
 
 struct beside {
     struct companions companions;
-    const struct source_file **files;
+    struct source_file *const *files;
     const struct source_limits *limits;
+    bool used;
 };
 
 static bool load(void *ctx, size_t i, struct arena *a, struct slice *bytes, struct err *e)
 {
-    const struct beside *b = ctx;
+    struct beside *b = ctx;
     const struct source_file *file = b->files[i];
+    const uint64_t most = 2 * b->limits->value_bytes; /* as of records */
+    b->used = true;
     atomic_store(file->taken, true);
     if (file->size > b->limits->value_bytes)
         return err_set(e, ERR_TOO_LARGE, "%.*s has more than %llu bytes", SLICE_ARG(file->name), (unsigned long long)b->limits->value_bytes);
+    if (a->total + file->size > most)
+        return err_set(e, ERR_TOO_LARGE, "with %.*s its run would take more than %llu bytes of memory", SLICE_ARG(file->name), (unsigned long long)most);
     struct source_input in;
     if (!source_open(file, b->limits, &in, e))
         return false;
@@ -195,45 +307,33 @@ static bool load(void *ctx, size_t i, struct arena *a, struct slice *bytes, stru
     return ok;
 }
 
-struct found {
-    struct slice path;
-    const struct source_file *file;
-};
-
-static int by_path(const void *a, const void *b) { return slice_cmp(((const struct found *)a)->path, ((const struct found *)b)->path); }
+static struct beside *beside_of(struct arena *a, const struct list *list, const struct source_limits *limits)
+{
+    struct beside *b = arena_new(a, struct beside);
+    *b = (struct beside){.files = list->files, .limits = limits};
+    b->companions = (struct companions){.paths = list->paths, .n = list->n, .load = load, .ctx = b};
+    return b;
+}
 
 const struct companions *companions_of(struct arena *a, const struct source_files *files, const struct source_file *main,
                                        const struct format *format, const struct source_limits *limits)
 {
-    struct found *found = NULL;
-    size_t n = 0, cap = 0;
-    if (!main || !main->has_companions || !format->companions)
+    if (!main || !main->has_companions)
         return NULL;
-    for (const struct companion_rule *rule = format->companions; rule->main; rule++) {
-        struct slice folder;
-        size_t at = 0;
-        if (!is_main(rule, main, &folder))
-            continue;
-        struct sought sought = sought_by(a, folder, rule->beside, main->name);
-        for (struct source_file *file; (file = next_beside(files, &sought, main, &at)) != NULL;) {
-            found = arena_grow(a, found, n, &cap, sizeof *found);
-            found[n++] = (struct found){slice_sub(file->name, folder.len, file->name.len), file};
-        }
-    }
-    if (!n)
-        return NULL;
-    bool sorted = true; /* as mostly, since the files are: of a large storage each session has them all */
-    for (size_t i = 1; i < n && sorted; i++)
-        sorted = by_path(&found[i - 1], &found[i]) <= 0;
-    if (!sorted)
-        qsort(found, n, sizeof *found, by_path);
-    struct slice *paths = arena_array(a, struct slice, n);
-    struct beside *b = arena_new(a, struct beside);
-    *b = (struct beside){.files = arena_array(a, const struct source_file *, n), .limits = limits};
-    for (size_t i = 0; i < n; i++) {
-        paths[i] = found[i].path;
-        b->files[i] = found[i].file;
-    }
-    b->companions = (struct companions){.paths = paths, .n = n, .load = load, .ctx = b};
-    return &b->companions;
+    const struct rules rules = rules_of(format, main);
+    const struct companions_shared *found = shared_of(a, files, format, &rules);
+    struct beside *shared = found && found->list.n ? beside_of(a, &found->list, limits) : NULL;
+    if (!rules.own)
+        return shared ? &shared->companions : NULL;
+    struct list list = list_of(a, files, format, rules.own, rules.folder, main);
+    struct beside *own = list.n || shared ? beside_of(a, &list, limits) : NULL;
+    if (own)
+        own->companions.shared = shared ? &shared->companions : NULL;
+    return own ? &own->companions : NULL;
+}
+
+bool companions_used(const struct companions *companions)
+{
+    const struct beside *b = companions ? companions->ctx : NULL;
+    return b && (b->used || companions_used(companions->shared));
 }

@@ -9,10 +9,13 @@
 void companions_mark(struct arena *a, struct source_files *files);
 
 /* Is there a file that may belong to this one and is not marked as unchanged? */
-bool companions_changed(struct arena *a, const struct source_files *files, const struct source_file *main);
+bool companions_changed(const struct source_files *files, const struct source_file *main);
 
-/* What stands beside `main` for its format, or NULL. `files` are those that companions_mark() saw. */
+/* What stands beside `main` for its format, or NULL. `files` are those that companions_mark() saw. For one thread, but many threads may ask
+ * for the same files. */
 const struct companions *companions_of(struct arena *a, const struct source_files *files, const struct source_file *main,
                                        const struct format *format, const struct source_limits *limits);
+/* Was one of them loaded? */
+bool companions_used(const struct companions *companions);
 
 #endif

@@ -180,6 +180,8 @@ bool feed_step(struct reading *r, struct step *step, struct err *e)
             r->sink->record(r->sink->ctx, step->record.value);
         ok = r->format->feed(&r->state, &step->record, &sink, e);
         r->record = NULL;
+        if (companions_used(r->beside))
+            r->beside = NULL;
     } else if (step->result == SPLIT_REFUSED) {
         feed_refuse(r, step->record.location, &step->err);
     }

@@ -9,6 +9,8 @@
  * session itself (isSidechain), or in files beside it: agent-ID.jsonl, SESSION/subagents/agent-ID.jsonl. */
 #include "ingest/fmt_claude.h"
 
+#include <stdlib.h>
+
 /* ---- which lines -------------------------------------------------------------------------------------------------------- */
 
 static bool is_type(const struct jvalue *v, const char *type) { return slice_is(jstr(jget(v, "type")), type); }
@@ -191,40 +193,66 @@ static void read_meta(struct tree_session *s, struct slice path, struct slice ag
     add_line(s, event, agent);
 }
 
-/* The sub-agents that the session's lines speak of. */
-static void find_agents(const struct tree_session *s, struct arena *a, struct map *known)
+static int by_place(const void *a, const void *b)
 {
-    for (size_t i = 0; i < s->lines.n; i++) {
+    const size_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* Of the files of all sessions' sub-agents those that this session's lines speak of, in order. */
+static size_t *find_agents(const struct tree_session *s, struct arena *a, const struct companions *files, size_t *n)
+{
+    size_t *found = NULL, cap = 0;
+    struct map known = {0};
+    for (size_t i = 0; files && i < s->lines.n; i++) {
         const struct jvalue *v = s->lines.items[i].v;
         const struct jvalue *const ids[] = {jpath(v, "toolUseResult", "agentId", NULL), jpath(v, "data", "agentId", NULL), jget(v, "agentId")};
-        for (size_t k = 0; k < sizeof ids / sizeof *ids; k++)
-            if (jstr(ids[k]).len)
-                map_put(a, known, ids[k]->text, 1);
+        for (size_t k = 0; k < sizeof ids / sizeof *ids; k++) {
+            if (!jstr(ids[k]).len || map_get(&known, ids[k]->text))
+                continue;
+            map_put(a, &known, ids[k]->text, 1);
+            struct slice path = arena_printf(a, "agent-%.*s.jsonl", SLICE_ARG(ids[k]->text));
+            size_t at = companions_from(files, path);
+            if (at < files->n && slice_eq(files->paths[at], path)) {
+                found = arena_grow(a, found, *n, &cap, sizeof *found);
+                found[(*n)++] = at;
+            }
+        }
     }
+    if (*n)
+        qsort(found, *n, sizeof *found, by_place);
+    return found;
+}
+
+static void read_file(struct tree_session *s, const struct companions *files, size_t i, bool lines, const struct sink *sink)
+{
+    struct slice path = files->paths[i], agent = agent_of(path, lines ? ".jsonl" : ".meta.json"), bytes;
+    struct err e = {0};
+    if (!agent.len)
+        return;
+    if (!files->load(files->ctx, i, s->a, &bytes, &e))
+        refuse_value(sink, path, 0, &e);
+    else if (lines)
+        read_agent(s, path, arena_dup(s->a, agent), bytes, sink);
+    else
+        read_meta(s, path, arena_dup(s->a, agent), bytes, sink);
 }
 
 static void read_beside(struct tree_sessions *all, const struct sink *sink)
 {
     struct tree_session *s = &all->items[0];
-    struct map known = {0};
+    const struct companions *own = all->beside, *shared = own->shared;
+    size_t n = 0;
     for (size_t i = 0; i < all->n && !s->named; i++)
         if (all->items[i].named || (all->items[i].talks && !s->talks))
             s = &all->items[i];
-    find_agents(s, &all->a, &known);
-    for (int lines = 0; lines < 2; lines++)
-        for (size_t i = 0; i < all->beside->n; i++) {
-            struct slice path = all->beside->paths[i], agent = agent_of(path, lines ? ".jsonl" : ".meta.json"), bytes;
-            struct err e = {0};
-            bool own = slice_find(path, slice_str("/subagents/")) >= 0 || map_get(&known, agent);
-            if (!agent.len || !own)
-                continue;
-            if (!all->beside->load(all->beside->ctx, i, s->a, &bytes, &e))
-                refuse_value(sink, path, 0, &e);
-            else if (lines)
-                read_agent(s, path, arena_dup(s->a, agent), bytes, sink);
-            else
-                read_meta(s, path, arena_dup(s->a, agent), bytes, sink);
-        }
+    const size_t *agents = find_agents(s, &all->a, shared, &n);
+    for (int lines = 0; lines < 2; lines++) {
+        for (size_t i = 0; i < own->n; i++)
+            read_file(s, own, i, lines, sink);
+        for (size_t i = 0; i < n; i++)
+            read_file(s, shared, agents[i], lines, sink);
+    }
 }
 
 static struct run *make_run(struct tree_session *s) { return claude_run(s->a, &s->lines, s->id, s->document); }

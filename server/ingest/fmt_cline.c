@@ -218,9 +218,8 @@ static void read_companion(struct session *s, struct slice path, const struct jv
     }
 }
 
-static void read_beside(struct session *s, const struct record *record, const struct sink *sink, struct requests *requests)
+static void read_beside(struct session *s, const struct companions *files, const struct sink *sink, struct requests *requests)
 {
-    const struct companions *files = record->beside;
     for (size_t i = 0; files && i < files->n; i++) {
         struct slice bytes;
         struct jvalue *v;
@@ -230,6 +229,8 @@ static void read_beside(struct session *s, const struct record *record, const st
         else
             sink->refuse(sink->ctx, files->paths[i], why.code, why.text);
     }
+    if (files && files->shared)
+        read_beside(s, files->shared, sink, requests);
 }
 
 /* ---- the records of a file ---------------------------------------------------------------------------------------------- */
@@ -252,7 +253,7 @@ static bool feed_document(const struct record *record, const struct sink *sink, 
     session_take(&s, record);
     if (is_manifest(v)) {
         read_manifest(&s, v);
-        read_beside(&s, record, sink, &none);
+        read_beside(&s, record->beside, sink, &none);
     } else {
         read_session(&s, v);
     }
@@ -274,7 +275,7 @@ static bool feed(void **state, const struct record *record, const struct sink *s
         if (!c)
             abort();
         session_begin(&c->session);
-        read_beside(&c->session, record, sink, &c->requests);
+        read_beside(&c->session, record->beside, sink, &c->requests);
     }
     v = session_keep(&c->session, v);
     if (cline_is_shown(v))

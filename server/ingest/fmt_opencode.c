@@ -9,6 +9,7 @@
  *
  * The result of a call is in its part; it becomes a tool's message. Where a message holds several steps (calls to the model), each
  * is a message. A sub-agent's session has a file of its own, and is a run of its own with its parentID in the metadata. */
+#include "base/map.h"
 #include "ingest/fmt_part.h"
 #include "ingest/fmt_session.h"
 
@@ -298,26 +299,12 @@ static void read_message(struct session *s, const struct jvalue *info, const str
 
 /* ---- the files of a storage --------------------------------------------------------------------------------------------- */
 
-/* The first of the sorted paths that is not before `prefix`. */
-static size_t first_from(const struct companions *files, struct slice prefix)
-{
-    size_t low = 0, high = files->n;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (slice_cmp(files->paths[middle], prefix) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
 /* The values of the files in a folder, in order of their names: an array. */
 static struct jvalue read_folder(struct arena *a, const struct companions *files, struct slice folder, const struct sink *sink)
 {
     struct jvalue list = {.type = J_ARRAY};
     size_t cap = 0;
-    for (size_t i = first_from(files, folder); i < files->n && slice_eq(slice_sub(files->paths[i], 0, folder.len), folder); i++) {
+    for (size_t i = companions_from(files, folder); i < files->n && slice_eq(slice_sub(files->paths[i], 0, folder.len), folder); i++) {
         struct slice bytes;
         struct jvalue *v;
         struct err why = {0};
@@ -350,6 +337,7 @@ static void read_storage(struct session *s, const struct companions *files, stru
 {
     static const struct { const char *messages, *parts; bool by_session; } layouts[] = {
         {"message", "part", false}, {"session/message", "session/part", true}};
+    struct map read = {0}; /* a message that bears another's id has no parts of its own */
     for (size_t l = 0; l < sizeof layouts / sizeof *layouts; l++) {
         struct slice folder = arena_printf(s->a, "%s/%.*s/", layouts[l].messages, SLICE_ARG(id));
         struct jvalue list = read_folder(s->a, files, folder, sink);
@@ -365,7 +353,11 @@ static void read_storage(struct session *s, const struct companions *files, stru
             struct slice message = jstr(jget(info, "id"));
             struct slice place = layouts[l].by_session ? arena_printf(s->a, "%s/%.*s/%.*s/", layouts[l].parts, SLICE_ARG(id), SLICE_ARG(message))
                                                        : arena_printf(s->a, "%s/%.*s/", layouts[l].parts, SLICE_ARG(message));
-            struct jvalue parts = read_folder(s->a, files, place, sink);
+            struct jvalue parts = {.type = J_ARRAY};
+            if (!map_get(&read, place)) {
+                map_put(s->a, &read, place, 1);
+                parts = read_folder(s->a, files, place, sink);
+            }
             read_message(s, info, parts.n || !own ? &parts : own);
         }
     }

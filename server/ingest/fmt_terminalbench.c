@@ -7,6 +7,7 @@
  * The first transcript is what the agent was asked, said and did: the instruction, then the prompts and responses of its
  * episodes. Recordings, trajectories and other texts are transcripts of their own. A resolved trial, or a reward of 1, passes;
  * each test is a score. */
+#include "base/map.h"
 #include "ingest/fmt_atif.h"
 #include "ingest/fmt_cast.h"
 
@@ -307,20 +308,16 @@ static bool load_of_trial(void *ctx, size_t i, struct arena *a, struct slice *by
     return files->all->load(files->all->ctx, files->first + i, a, bytes, e);
 }
 
-static struct trial_files *files_of(struct arena *a, const struct companions *all, const struct jvalue *trial)
+/* The trial's. None where an earlier trial has the same folder: that one's they are. */
+static struct trial_files *files_of(struct arena *a, const struct companions *all, const struct jvalue *trial, struct arena *scratch, struct map *read)
 {
     struct slice task = jtext(jget(trial, "task_id")), name = jtext(jget(trial, "trial_name"));
     struct slice folder = arena_printf(a, "%.*s/%.*s/", SLICE_ARG(task), SLICE_ARG(name));
     struct trial_files *files = arena_new(a, struct trial_files);
-    size_t low = 0, high = all->n, n = 0;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        if (slice_cmp(all->paths[middle], folder) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    while (low + n < all->n && slice_eq(slice_sub(all->paths[low + n], 0, folder.len), folder))
+    size_t low = companions_from(all, folder), n = 0;
+    bool again = map_get(read, folder) != 0;
+    map_put(scratch, read, folder, 1);
+    while (!again && low + n < all->n && slice_eq(slice_sub(all->paths[low + n], 0, folder.len), folder))
         n++;
     struct slice *paths = arena_array(a, struct slice, n + 1);
     for (size_t i = 0; i < n; i++)
@@ -346,6 +343,7 @@ static bool feed(void **state, const struct record *record, const struct sink *s
 {
     const struct jvalue *v = record->value, *results = jget(v, "results");
     struct arena scratch = {0};
+    struct map read = {0}; /* the folders */
     bool ok = true;
     (void)state;
     if (is_trial(v)) {
@@ -364,7 +362,7 @@ static bool feed(void **state, const struct record *record, const struct sink *s
             sink->refuse(sink->ctx, place, ERR_NOT_TRANSCRIPT, "no terminal-bench trial: trial_name, task_id or a verdict are missing");
         } else {
             struct arena *a = fmt_part(&results->items[i], &copy);
-            const struct companions *files = record->beside ? &files_of(a, record->beside, copy)->companions : NULL;
+            const struct companions *files = record->beside ? &files_of(a, record->beside, copy, &scratch, &read)->companions : NULL;
             const struct jvalue *trial = files ? own_results(a, files, copy) : copy;
             ok = read_trial(a, trial, files, arena_dup(a, place), sink, e);
         }

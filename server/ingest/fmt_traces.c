@@ -161,18 +161,9 @@ static void forget_spans(struct traces *all, struct gathered *g)
 
 static bool write_all(struct traces *all, const char *bytes, size_t length, struct err *e)
 {
-    if (all->file < 0 && (all->file = temp_file(e)) < 0)
+    if ((all->file < 0 && (all->file = temp_file(e)) < 0) || !temp_write(all->file, bytes, length, e))
         return false;
-    while (length) {
-        ssize_t n = pwrite(all->file, bytes, length, (off_t)all->written);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return err_errno(e, "the temporary file of spans cannot be written");
-        all->written += (uint64_t)n;
-        bytes += n;
-        length -= (size_t)n;
-    }
+    all->written += length;
     return true;
 }
 

@@ -228,6 +228,7 @@ static bool take_run(void *ctx, struct arena *a, struct run *run, struct err *e)
     if (run->ntranscripts) {
         read_actions(a, run->transcripts);
         read_beside(a, run, task->beside, task->sink);
+        task->beside = NULL; /* of another run in the file nothing says which of them are its own */
     }
     return task->sink->run(task->sink->ctx, a, run, e);
 }

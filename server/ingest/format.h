@@ -12,10 +12,15 @@
 struct companions {
     const struct slice *paths; /* from the folder that the rule starts in; sorted by bytes */
     size_t n;
-    /* The bytes of the i-th, in `a`. False: it cannot be read, or is too large (e). */
+    /* The bytes of the i-th, in `a`, which is the run's. False: it cannot be read, or is too large, or `a` is (e). */
     bool (*load)(void *ctx, size_t i, struct arena *a, struct slice *bytes, struct err *e);
     void *ctx;
+    /* Where a rule with {stem} speaks of the main file: what the other rules name, which may be of thousands of main files and is to be asked
+     * for by name. NULL: nothing, or all rules are such, and it is `paths`. */
+    const struct companions *shared;
 };
+/* The first of the paths that is not before `prefix`. */
+size_t companions_from(const struct companions *files, struct slice prefix);
 
 /* Which files those are. Both are paths in which % stands for any run of characters without a slash, and in `beside` {stem} for
  * the main file's name without its extension. They start in the same folder: a main of "session/%/%.json" has it two levels up. */
@@ -33,7 +38,7 @@ struct record {
     struct jvalue *value;     /* the format may change it, as when it puts text in the place of references */
     uint64_t line;            /* where it begins, from 1, of a file that is read by lines */
     struct slice map;         /* --map, as given ("content=col,…"); absent: none */
-    const struct companions *beside; /* NULL: none */
+    const struct companions *beside; /* NULL: none; also after a record whose format has loaded some: they are read once */
     size_t index;             /* of this record in the file, from 0 */
     bool only;                /* the file holds no other */
     /* Holds the value and its bytes; malloc'd. A format that makes one run of one record gives this very arena to sink->run and

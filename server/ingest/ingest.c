@@ -399,7 +399,7 @@ bool ingest_files(const struct ingest_options *o, struct source_files *files, st
     companions_mark(a, files);
     for (size_t i = 0; i < files->n; i++) {
         const struct source_file *file = &files->items[i];
-        if (file->unchanged && !companions_changed(a, files, file))
+        if (file->unchanged && !companions_changed(files, file))
             continue;
         report->files_total++;
         report->bytes_total += file->size;

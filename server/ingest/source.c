@@ -260,24 +260,13 @@ static struct source_file *listed(struct unpacking *x, struct slice name)
     return file && slice_eq(file->name, name) ? file : NULL;
 }
 
-static bool spool_write(int fd, const char *bytes, size_t n, struct err *e)
-{
-    for (size_t done = 0; done < n;) {
-        ssize_t wrote = write(fd, bytes + done, n - done);
-        if (wrote < 0 && errno != EINTR)
-            return err_errno(e, "cannot write a temporary file");
-        done += wrote > 0 ? (size_t)wrote : 0;
-    }
-    return true;
-}
-
 /* Puts what is left of an input at the end of a temporary file. False: it cannot be read or written (e). */
 static bool spool_rest(int fd, struct split_input in, uint64_t *size, struct err *e)
 {
     char piece[1 << 16];
     size_t n = 1;
     for (*size = 0; n; *size += n)
-        if (!in.read(in.ctx, piece, sizeof piece, &n, e) || !spool_write(fd, piece, n, e))
+        if (!in.read(in.ctx, piece, sizeof piece, &n, e) || !temp_write(fd, piece, n, e))
             return false;
     return true;
 }

@@ -5,6 +5,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/map.h"
 #include "base/slice.h"
 #include "ingest/format.h"
 #include "text/jread.h"
@@ -36,7 +37,10 @@ struct source_error { /* what a folder holds and cannot be looked at */
 struct source_files {
     struct source_file *items;
     size_t n, cap;
-    struct source_file **sorted; /* by name: set by companions_mark() */
+    struct source_file **sorted; /* by name: set by companions_mark(), as are these */
+    struct companions_shared *shared; /* what the rules without {stem} name beside all main files of a folder … */
+    size_t nshared, shared_cap;
+    struct map shared_by;  /* … from 1, by format, rules and folder */
     struct source_error *errors;
     size_t nerrors, errors_cap;
 };

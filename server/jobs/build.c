@@ -1,5 +1,6 @@
 #include "jobs/build.h"
 
+#include "base/log.h"
 #include "ingest/fmt.h"
 #include "ingest/langfuse.h"
 #include "ingest/ownrules.h"
@@ -11,6 +12,7 @@ enum {
     GROUPS = 256,              /* built by one job at most, */
     GROUPS_BYTES = 64 << 20,   /* and after the first so many bytes of them */
     TEXT_MAX_BYTES = 1 << 30,  /* of one group, written out */
+    AGAIN_US = 200000,
 };
 
 static struct slice *bodies_of(struct arena *a, const struct piece_group *group)
@@ -196,23 +198,45 @@ static void report_not_built(const struct job *job, const struct building *b, st
     }
 }
 
-static bool build(struct job *job, struct store *s, int fd, const struct ruleset *rules, struct ingest_report *report, struct err *e)
+/* Its scratch file may be what filled the disk: it is gone before anything else is written. */
+static bool build_groups(struct job *job, struct store *s, const struct ruleset *rules, struct piece_group *all, size_t n, struct building *b,
+                         struct ingest_report *report, struct err *e)
 {
     const struct jobs_options *o = job->options;
+    struct secrets *secrets = rulebook_secrets(o->rules);
+    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .secrets = secrets, .replace = true, .made_of = &b->read, .may_wait = true, .jobs = o->threads,
+                                           .cancel = job->stop, .progress = import_progress, .ctx = job};
+    int fd = spool_scratch(o->spool, e);
+    bool ok = fd >= 0 && write_groups(s, job, fd, all, n, b, e) && ingest_files(&options, &b->files, job->arena, report, e) && import_was_readable(report, e);
+    secrets_unref(secrets);
+    if (fd >= 0)
+        close(fd);
+    return ok && end_groups(s, job, b, e);
+}
+
+/* What stopped the job was no attempt at its groups. Where that cannot be noted for want of room it would soon look as if they had been tried to the end. */
+static void put_back(struct store *s, const struct job *job, const struct piece_group *groups, size_t n)
+{
+    struct err e = {0};
+    bool ok;
+    while (!(ok = store_piece_groups_end(s, groups, n, false, &e)) && !is_its_own(&e) && !atomic_load(job->stop))
+        usleep(AGAIN_US);
+    if (!ok)
+        log_error("cannot note that traces were not built, which counts as an attempt at them: %s", e.text);
+}
+
+static bool build(struct job *job, struct store *s, const struct ruleset *rules, struct ingest_report *report, struct err *e)
+{
     struct building b = {0};
     struct piece_group *all = NULL;
     size_t n = 0;
-    struct secrets *secrets = rulebook_secrets(o->rules);
-    const struct ingest_options options = {.db = o->db, .collection = job->row->collection, .rules = rules, .secrets = secrets, .replace = true, .made_of = &b.read, .may_wait = true, .jobs = o->threads,
-                                           .cancel = job->stop, .progress = import_progress, .ctx = job};
-    bool begun = tell_given_up(s, job, &b, e) && store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e);
-    bool ok = begun && write_groups(s, job, fd, all, n, &b, e) && ingest_files(&options, &b.files, job->arena, report, e) &&
-              import_was_readable(report, e) && end_groups(s, job, &b, e);
-    secrets_unref(secrets);
+    if (!tell_given_up(s, job, &b, e) || !store_piece_groups_begin(s, job->row->collection, GROUPS, GROUPS_BYTES, job->arena, &all, &n, e))
+        return false;
+    bool ok = build_groups(job, s, rules, all, n, &b, report, e);
     if (ok)
         report_not_built(job, &b, report);
-    else if (begun)
-        store_piece_groups_end(s, all, n, false, NULL);
+    else
+        put_back(s, job, all, n);
     return ok;
 }
 
@@ -223,16 +247,13 @@ bool build_run(struct job *job, struct str *result, struct err *e)
     struct ingest_report report = {0};
     if (!store_open(job->options->db, STORE_WRITE, &s, e))
         return false;
-    int fd = spool_scratch(job->options->spool, e);
     struct ruleset *rules;
-    bool ok = fd >= 0 && store_collection(s, job->row->collection, job->arena, &collection, e) &&
+    bool ok = store_collection(s, job->row->collection, job->arena, &collection, e) &&
               rules_for(s, job->options->rules, collection.name, &rules, e);
     if (ok) {
-        ok = build(job, s, fd, rules, &report, e);
+        ok = build(job, s, rules, &report, e);
         ruleset_unref(rules);
     }
-    if (fd >= 0)
-        close(fd);
     store_close(s);
     if (ok) {
         struct jsonw j = jsonw_to(result);

@@ -1,16 +1,15 @@
 #include "jobs/here.h"
 
 #include "base/clock.h"
+#include "jobs/end.h"
 
 #include <pthread.h>
 #include <time.h>
 
 enum {
-    LEASE_S = 60,         /* as of the server's workers */
     RENEW_US = 500000,
     SHOW_MS = 200,
 };
-#define RESULT_MAX ((size_t)16 << 20)
 #define PROGRESS_MAX ((size_t)64 << 10)
 
 struct doing {
@@ -45,19 +44,11 @@ static void take_progress(const struct job *job, struct slice json)
 static void *work(void *arg)
 {
     struct doing *d = arg;
-    bool good = d->kind->run(&d->job, &d->result, &d->error);
+    bool good = job_read(&d->job, d->kind, &d->error) && d->kind->run(&d->job, &d->result, &d->error);
     pthread_mutex_lock(&d->lock);
     d->good = good;
     d->ended = true;
     pthread_mutex_unlock(&d->lock);
-    return NULL;
-}
-
-static const struct job_kind *kind_find(struct slice name)
-{
-    for (size_t i = 0; i < job_kind_count; i++)
-        if (slice_is(name, job_kinds[i].name))
-            return &job_kinds[i];
     return NULL;
 }
 
@@ -75,7 +66,7 @@ static void watch(const struct here *here, struct store *s, struct doing *d)
         here->show(here->ctx, text.len ? str_slice(&text) : SLICE_NONE);
         bool cancelled = false;
         if (!ended && clock_monotonic_us() - renewed > RENEW_US) {
-            store_job_progress(s, d->job.row, text.len ? str_slice(&text) : SLICE_NONE, LEASE_S, &cancelled, NULL);
+            store_job_progress(s, d->job.row, text.len ? str_slice(&text) : SLICE_NONE, JOB_LEASE_S, &cancelled, NULL);
             renewed = clock_monotonic_us();
         }
         if (cancelled || atomic_load(here->stop))
@@ -84,29 +75,36 @@ static void watch(const struct here *here, struct store *s, struct doing *d)
     str_free(&text);
 }
 
-static bool finish(struct store *s, const struct doing *d, struct err *e)
+/* Until then, or until it is told to stop. */
+static void pause_until(const struct here *here, int64_t us)
 {
-    enum job_state state = d->good ? JOB_DONE : atomic_load(&d->stop) && d->error.code == ERR_CANCELLED ? JOB_CANCELLED : JOB_FAILED;
-    return store_job_finish(s, d->job.row, state, state == JOB_DONE ? str_slice(&d->result) : SLICE_NONE,
-                            state == JOB_FAILED ? slice_str(d->error.text) : SLICE_NONE, e);
+    while (!atomic_load(here->stop) && clock_monotonic_us() < us)
+        nap();
 }
 
-static bool do_it(const struct here *here, struct store *s, const struct job_row *row, struct arena *a, struct err *e)
+static bool note(const struct here *here, struct store *s, const struct job_row *row, struct job_end *end, struct err *e)
 {
-    struct doing d = {.kind = kind_find(row->kind), .progress = STR_INIT(PROGRESS_MAX), .result = STR_INIT(RESULT_MAX)};
-    struct jvalue *payload = NULL;
+    bool ok;
+    while (!(ok = job_end_note(s, row, end, e)) && job_passes(e) && !atomic_load(here->stop))
+        pause_until(here, clock_monotonic_us() + JOB_AGAIN_US);
+    return ok;
+}
+
+/* *waits: it went back to the queue. */
+static bool do_it(const struct here *here, struct store *s, const struct job_row *row, bool *waits, struct err *e)
+{
+    struct doing d = {.kind = job_kind_find(row->kind), .progress = STR_INIT(PROGRESS_MAX), .result = STR_INIT(JOB_RESULT_MAX)};
+    struct job_end end;
     pthread_t thread;
-    if (!d.kind)
-        return err_set(e, ERR_NEWER, "this program knows no jobs of kind %.*s", SLICE_ARG(row->kind));
-    if (!jread(a, row->payload, NULL, NULL, &payload, e))
-        return err_prefix(e, "the job's payload");
-    d.job = (struct job){.options = here->options, .row = row, .payload = payload, .arena = &d.arena, .stop = &d.stop, .progress = take_progress};
+    d.job = (struct job){.options = here->options, .row = row, .arena = &d.arena, .stop = &d.stop, .progress = take_progress};
     pthread_mutex_init(&d.lock, NULL);
     bool ok = pthread_create(&thread, NULL, work, &d) == 0 || err_set(e, ERR_IO, "cannot start a thread");
     if (ok) {
         watch(here, s, &d);
         pthread_join(thread, NULL);
-        ok = finish(s, &d, e);
+        job_end(&d.job, d.good, true, &d.result, &d.error, &end);
+        ok = note(here, s, row, &end, e);
+        *waits = ok && end.state == JOB_QUEUED;
     }
     pthread_mutex_destroy(&d.lock);
     str_free(&d.progress);
@@ -137,7 +135,14 @@ static bool wait_for(const struct here *here, struct store *s, struct slice id, 
 bool job_here(const struct here *here, struct store *s, struct slice id, struct arena *a, struct job_row *out, bool *ours, struct err *e)
 {
     struct job_row row;
-    if (!store_job_claim_id(s, id, LEASE_S, a, &row, ours, e))
-        return false;
-    return (*ours ? do_it(here, s, &row, a, e) : wait_for(here, s, id, e)) && store_job(s, id, a, out, e);
+    for (bool waits = true; waits;) {
+        waits = false;
+        if (!store_job_claim_id(s, id, JOB_LEASE_S, a, &row, ours, e) || !(*ours ? do_it(here, s, &row, &waits, e) : wait_for(here, s, id, e)))
+            return false;
+        if (waits)
+            pause_until(here, clock_monotonic_us() + JOB_AGAIN_US);
+        if (waits && atomic_load(here->stop) && store_job_cancel(s, id, NULL))
+            break;
+    }
+    return store_job(s, id, a, out, e);
 }

@@ -1,10 +1,9 @@
-#include "jobs/jobs.h"
+#include "jobs/end.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/threads.h"
 #include "storage/access.h"
-#include "text/secrets.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,14 +19,11 @@ enum {
     PROGRESS_MAX = 1000, /* bytes of JSON */
     GENERAL_WORKERS = 3, /* each import and scan has threads of its own */
     WORKERS = GENERAL_WORKERS + 2, /* the rest wait for models */
-    LEASE_S = 60,       /* renewed twice a second; long enough for a renewal that has to wait for the lock */
     LOOK_US = 500000,   /* how often to look for jobs that somebody else added, or whose time has come */
-    AGAIN_US = 5000000, /* before another try at what a full disk or a held lock stopped */
     KEEP_NS = 500000000, /* a job that another process cancels hears of it within a second */
     CLOCK_SET_US = 1000000, /* less is no more than a clock being kept right */
     CALM_US = 2000000,  /* before jobs begin where some were begun before: a server that is killed as often as it starts uses up no job's attempts */
 };
-#define RESULT_MAX ((size_t)16 << 20)
 
 struct slot { /* a job that runs here, or none: id is "" */
     char id[UUID_TEXT + 1];
@@ -91,17 +87,6 @@ static void progress(const struct job *job, struct slice json)
     pthread_mutex_unlock(&w->jobs->lock);
 }
 
-static const struct job_kind *kind_find(struct slice name)
-{
-    for (size_t i = 0; i < job_kind_count; i++)
-        if (slice_is(name, job_kinds[i].name))
-            return &job_kinds[i];
-    return NULL;
-}
-
-/* A full disk and a lock that is held pass; what was accepted is not thrown away for them. */
-static bool passes(const struct err *e) { return e->code == ERR_FULL || e->code == ERR_BUSY; }
-
 static bool must_wait(const struct worker *w)
 {
     for (int i = 0; i < WORKERS; i++) {
@@ -131,30 +116,12 @@ static void take_turns(struct worker *w, const struct jvalue *payload)
     pthread_mutex_unlock(&w->jobs->lock);
 }
 
-static bool attempt(struct worker *w, const struct job_row *row, const struct job_kind *kind, const struct actor *actor, struct arena *a,
-                    struct str *result, struct err *e)
+static bool attempt(struct running *running, const struct job_kind *kind, struct str *result, struct err *e)
 {
-    struct jvalue *payload = NULL;
-    if (!kind)
-        return err_set(e, ERR_NEWER, "this program knows no jobs of kind %.*s", SLICE_ARG(row->kind));
-    if (!jread(a, row->payload, NULL, NULL, &payload, e))
-        return err_prefix(e, "the job's payload");
-    take_turns(w, payload);
-    struct running running = {
-        .job = {.options = w->jobs->o, .row = row, .payload = payload, .arena = a, .stop = &w->slot.stop, .progress = progress, .actor = actor},
-        .worker = w,
-    };
-    bool ok;
-    while (!(ok = kind->run(&running.job, result, e)) && passes(e) && !atomic_load(&w->slot.stop)) {
-        log_warn("job %.*s waits: %s", SLICE_ARG(row->id), e->text);
-        str_reset(result);
-        int64_t until = clock_monotonic_us() + AGAIN_US;
-        pthread_mutex_lock(&w->jobs->lock);
-        while (!atomic_load(&w->slot.stop) && clock_monotonic_us() < until)
-            wait_us(w->jobs, until - clock_monotonic_us());
-        pthread_mutex_unlock(&w->jobs->lock);
-    }
-    return ok;
+    if (!job_read(&running->job, kind, e))
+        return false;
+    take_turns(running->worker, running->job.payload);
+    return kind->run(&running->job, result, e);
 }
 
 static void slot_take(struct worker *w, const struct job_row *row)
@@ -180,62 +147,27 @@ static void slot_leave(struct worker *w)
     pthread_mutex_unlock(&w->jobs->lock);
 }
 
-static enum job_state outcome(const struct worker *w, bool ok, const struct err *e)
-{
-    if (ok)
-        return JOB_DONE;
-    if (!atomic_load(&w->slot.stop))
-        return JOB_FAILED;
-    if (w->slot.cancelled)
-        return JOB_CANCELLED;
-    return e->code == ERR_CANCELLED || passes(e) ? JOB_QUEUED : JOB_FAILED;
-}
-
 /* The last word on a job is worth waiting for; should the server stop meanwhile, the job is done again, which is harmless. */
-static bool finish(struct worker *w, const struct job_row *row, enum job_state state, struct slice result, const struct err *why)
+static bool note(struct worker *w, const struct job_row *row, struct job_end *end)
 {
     struct err e = {0};
-    struct slice error = state == JOB_FAILED ? slice_str(why->text) : SLICE_NONE;
-    while (!store_job_finish(w->store, row, state, state == JOB_DONE ? result : SLICE_NONE, error, &e)) {
+    while (!job_end_note(w->store, row, end, &e)) {
         log_error("cannot note the end of job %.*s: %s", SLICE_ARG(row->id), e.text);
         pthread_mutex_lock(&w->jobs->lock);
         bool ending = w->jobs->ending;
-        if (!ending && passes(&e))
-            wait_us(w->jobs, AGAIN_US);
+        if (!ending && job_passes(&e))
+            wait_us(w->jobs, JOB_AGAIN_US);
         pthread_mutex_unlock(&w->jobs->lock);
-        if (ending || !passes(&e))
+        if (ending || !job_passes(&e))
             return false;
     }
     return true;
-}
-
-/* What went wrong may be told in words of what was read, and is shown to those who need not know where the server's files are. */
-static void tidy_error(const struct worker *w, struct arena *a, struct err *e)
-{
-    struct secrets *secrets = e->code == ERR_NONE ? NULL : rulebook_secrets(w->jobs->o->rules);
-    err_hide_folder(e, w->jobs->o->spool->dir);
-    struct slice text = arena_dup(a, slice_str(e->text));
-    struct err why = {0};
-    if (redact_once(secrets, a, &text, &why))
-        snprintf(e->text, sizeof e->text, "%.*s", SLICE_ARG(text));
-    else
-        *e = why;
-    secrets_unref(secrets);
 }
 
 static void count(struct job_figures *figures, int change)
 {
     if (figures)
         atomic_fetch_add(&figures->running, change);
-}
-
-/* What a job read may have been redacted since. */
-static bool redact_result(const struct worker *w, struct arena *a, struct slice *result, struct err *e)
-{
-    struct secrets *secrets = rulebook_secrets(w->jobs->o->rules);
-    bool ok = redact_once(secrets, a, result, e);
-    secrets_unref(secrets);
-    return ok;
 }
 
 /* Nobody but the job itself: whoever asked for it has a row of their own, and its token tells who that was. */
@@ -248,38 +180,45 @@ static struct actor actor_of(const struct job_row *row, const struct job_kind *k
 
 static void run_job(struct worker *w, const struct job_row *row, struct arena *a)
 {
-    struct str result = STR_INIT(RESULT_MAX);
+    struct str result = STR_INIT(JOB_RESULT_MAX);
     struct err e = {0};
-    const struct job_kind *kind = kind_find(row->kind);
+    struct job_end end;
+    const struct job_kind *kind = job_kind_find(row->kind);
     struct job_figures *figures = kind ? &w->jobs->figures[kind - job_kinds] : NULL;
     int64_t began = clock_monotonic_us();
     slot_take(w, row);
     count(figures, 1);
     const struct actor actor = actor_of(row, kind, a);
-    bool ok = attempt(w, row, kind, &actor, a, &result, &e);
-    tidy_error(w, a, &e);
-    struct slice report = str_slice(&result);
-    ok = ok && (!result.full || err_set(&e, ERR_TOO_LARGE, "the report has over %zu MB", RESULT_MAX >> 20)) && redact_result(w, a, &report, &e);
-    enum job_state state = outcome(w, ok, &e);
-    if (kind && kind->logged && state != JOB_QUEUED)
+    struct running running = {
+        .job = {.options = w->jobs->o, .row = row, .arena = a, .stop = &w->slot.stop, .progress = progress, .actor = &actor},
+        .worker = w,
+    };
+    bool ok = attempt(&running, kind, &result, &e);
+    pthread_mutex_lock(&w->jobs->lock);
+    bool cancelled = w->slot.cancelled;
+    pthread_mutex_unlock(&w->jobs->lock);
+    job_end(&running.job, ok, cancelled, &result, &e, &end);
+    if (kind && kind->logged && end.state != JOB_QUEUED)
         store_act_as(w->store, &actor);
-    bool noted = finish(w, row, state, report, &e);
+    if (end.begin_at)
+        log_warn("job %.*s waits: %s", SLICE_ARG(row->id), end.why.text);
+    bool noted = note(w, row, &end);
     store_act_as(w->store, NULL);
     if (noted) {
-        if (state == JOB_DONE || state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
+        if (end.state == JOB_DONE || end.state == JOB_CANCELLED) /* an upload that failed is kept: it was accepted */
             spool_remove(w->jobs->o->spool, w->slot.id);
-        if (state != JOB_QUEUED)
-            log_fields(state == JOB_FAILED ? LOG_WARN : LOG_INFO, "job", log_str("id", row->id), log_str("kind", row->kind),
-                       log_str("state", slice_str(job_state_name(state))), log_ms("ms", clock_monotonic_us() - began),
-                       log_str("collection", row->collection), log_str("error", state == JOB_FAILED ? slice_str(e.text) : SLICE_NONE));
+        if (end.state != JOB_QUEUED)
+            log_fields(end.state == JOB_FAILED ? LOG_WARN : LOG_INFO, "job", log_str("id", row->id), log_str("kind", row->kind),
+                       log_str("state", slice_str(job_state_name(end.state))), log_ms("ms", clock_monotonic_us() - began),
+                       log_str("collection", row->collection), log_str("error", end.state == JOB_FAILED ? slice_str(end.why.text) : SLICE_NONE));
     }
     count(figures, -1);
-    if (figures && state != JOB_QUEUED) {
-        atomic_fetch_add(&figures->ended[state], 1);
+    if (figures && end.state != JOB_QUEUED) {
+        atomic_fetch_add(&figures->ended[end.state], 1);
         histogram_add(&figures->took, clock_monotonic_us() - began);
     }
     slot_leave(w);
-    if (state != JOB_QUEUED)
+    if (end.state != JOB_QUEUED)
         w->jobs->o->ended(w->jobs->o->ctx, row->id);
     str_free(&result);
 }
@@ -310,7 +249,7 @@ static void *work(void *arg)
         struct err e = {0};
         bool got = false;
         arena_reset(&arena);
-        bool looked = store_job_claim(w->store, w->lane, LEASE_S, &arena, &row, &got, &e);
+        bool looked = store_job_claim(w->store, w->lane, JOB_LEASE_S, &arena, &row, &got, &e);
         if (!looked && log_trouble_due(&w->jobs->unclaimed))
             log_error("cannot look for jobs: %s", e.text);
         if (looked && log_trouble_over(&w->jobs->unclaimed))
@@ -349,7 +288,7 @@ static void renew(struct jobs *jobs, struct worker *w)
     pthread_mutex_unlock(&jobs->lock);
     if (!id[0])
         return;
-    if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, LEASE_S, &cancelled, &e)) {
+    if (!store_job_progress(jobs->keeper_store, &row, n ? slice_of(text, n) : SLICE_NONE, JOB_LEASE_S, &cancelled, &e)) {
         if (log_trouble_due(&jobs->unrenewed))
             log_warn("cannot renew the lease of job %s: %s; this is said once a minute, for all jobs", id, e.text);
         return;
@@ -459,7 +398,7 @@ static bool recover(struct jobs *jobs, struct err *e)
     struct sweep sweep = {.jobs = jobs};
     uint64_t begun = 0;
     bool ok = store_jobs_release(jobs->keeper_store, &begun, e) && store_jobs_rewind(jobs->keeper_store, e);
-    if (!ok && passes(e)) { /* what is there can be read all the same, and leases end by themselves */
+    if (!ok && job_passes(e)) { /* what is there can be read all the same, and leases end by themselves */
         log_warn("the jobs of the last server wait: %s", e->text);
         ok = true;
     }

@@ -72,6 +72,7 @@ struct job_kind {
 };
 extern const struct job_kind job_kinds[];
 extern const size_t job_kind_count;
+const struct job_kind *job_kind_find(struct slice name); /* NULL: there is none */
 
 /* The payload of an import: the upload's file is named by the job. */
 struct import_wish {

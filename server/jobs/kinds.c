@@ -81,7 +81,7 @@ bool import_was_readable(const struct ingest_report *report, struct err *e)
 {
     for (size_t i = 0; i < report->nerrors; i++) {
         const struct ingest_error *x = &report->errors[i];
-        if (!x->location.len && (x->code == ERR_IO || x->code == ERR_NOT_FOUND || x->code == ERR_FULL))
+        if (x->code == ERR_IO || x->code == ERR_FULL || (x->code == ERR_NOT_FOUND && !x->location.len))
             return err_set(e, x->code, "the upload cannot be read: %.*s", SLICE_ARG(x->message));
     }
     return true;
@@ -264,3 +264,11 @@ const struct job_kind job_kinds[] = {
     {.name = "prune", .run = prune_run},
 };
 const size_t job_kind_count = sizeof job_kinds / sizeof *job_kinds;
+
+const struct job_kind *job_kind_find(struct slice name)
+{
+    for (size_t i = 0; i < job_kind_count; i++)
+        if (slice_is(name, job_kinds[i].name))
+            return &job_kinds[i];
+    return NULL;
+}

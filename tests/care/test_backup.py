@@ -6,6 +6,7 @@ import threading
 import time
 
 from database import Database, connect, rows, run
+from faults import env
 from server import Server, chat, jsonl
 
 
@@ -121,3 +122,35 @@ def test_while_others_write():
             assert all(files.get(name) == 3 for name in known), [n for n in known if files.get(n) != 3]
             assert set(files.values()) == {3}, files
         assert waited, "no backup had an upload that waited: the test proves too little"
+
+
+def test_a_crash_leaves_no_copy_with_the_key_of_another():
+    """Under a foreign key a copy would let nobody in and not say why; without one it says so."""
+    with Database() as one, Database() as other:
+        for d in (one, other):
+            d.run("token", "create", "t", "--scope", "read")
+        key, foreign = (open(d.path + ".key", "rb").read() for d in (one, other))
+        assert key != foreign
+        tokens = {d: rows(d.path)["token"] for d in (one, other)}
+        to, killed = one.file("b.db"), 0
+        while True:
+            for f in os.listdir(one.folder.name):
+                if f.startswith("b.db"):
+                    os.remove(one.file(f))
+            one.run("backup", to)
+            done = other.run("backup", to, status=None, env=env(to, rename=killed + 1))
+            stands = {f[4:]: open(one.file(f), "rb").read() for f in os.listdir(one.folder.name) if f.startswith("b.db.key")}
+            mine = rows(to)["token"] == tokens[one]
+            if done.returncode == 0:
+                assert not mine and stands == {".key": foreign}, stands
+                break
+            assert done.returncode == -9, done
+            killed += 1
+            assert stands.get(".key", key if mine else foreign) == (key if mine else foreign), (killed, mine, sorted(stands))
+            assert (key if mine else foreign) in stands.values(), "what is missing stands beside it"
+            if ".key" not in stands:
+                shutil.copy(to, one.file("restored.db"))
+                assert b"key of the tokens" in run(one.file("restored.db"), "token", "create", "u", "--scope", "read", status=3).stderr
+            other.run("backup", to) # the same again mends it
+            assert open(to + ".key", "rb").read() == foreign and rows(to)["token"] == tokens[other] and not os.path.exists(to + ".key.old")
+        assert killed == 3, killed

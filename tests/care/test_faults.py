@@ -1,5 +1,7 @@
 """Kills, full disks, broken disks, clocks: what was acknowledged is there once, what is there is whole, and the server goes on."""
 import collections
+import gzip
+import io
 import json
 import os
 import shutil
@@ -7,6 +9,7 @@ import sqlite3
 import subprocess
 import threading
 import time
+import zipfile
 
 import test_otlp as otlp
 from database import PROGRAM, run
@@ -101,17 +104,20 @@ def test_no_room_is_named_wherever_it_shows():
 
 
 class Faulty(Server):
-    """A server whose writes fail while self.fault says so, and whose clock is off by what self.clock says."""
+    """A server whose writes (`temp`: of temporary files) fail while self.fault says so, and whose clock is off by what self.clock says."""
 
-    def __init__(self, *options):
+    def __init__(self, *options, temp=False):
         import tempfile
         self.at = tempfile.TemporaryDirectory(prefix="telltale-fault-")
+        self.temp = os.path.join(self.at.name, "temp")
+        os.mkdir(self.temp)
+        self.faulty_temp = temp
         self.fault_file, self.clock_file = (os.path.join(self.at.name, f) for f in ("fault", "clock"))
         self.plain = dict(os.environ)
         super().__init__(*options)
 
     def start(self):
-        os.environ.update(env(self.db, file=self.fault_file, clock=self.clock_file))
+        os.environ.update(env(self.temp if self.faulty_temp else self.db, file=self.fault_file, clock=self.clock_file), TMPDIR=self.temp)
         try:
             super().start()
         finally:
@@ -171,6 +177,57 @@ def test_a_disk_that_is_full_for_a_while():
                 assert "leases of jobs can be renewed again" in s.said(1 << 30), s.said()
         assert s.get("collections/c/runs")["total"] == 601
         assert json.loads(run(s.db, "check", "--json").stdout)["ok"]
+
+
+def nested(name, words):
+    """A zip with a packed file in it, which goes to the temporary folder to be read."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as z:
+        z.writestr(f"{name}.jsonl.gz", gzip.compress(jsonl([chat(name, words)]).encode()))
+    return out.getvalue()
+
+
+def test_a_temporary_folder_that_is_full():
+    """Room that an upload needs for itself is not waited for: its job fails and says where, its bytes are kept, and others have their turn."""
+    with Faulty(temp=True) as s:
+        s.collection()
+        s.fault("ENOSPC")
+        uploads = [s.upload(nested(f"n{i}", "words " * 99 * i), filename=f"n{i}.zip", wait=20) for i in range(1, 4)]
+        for u in uploads:
+            assert u["state"] == "failed" and s.temp in u["error"] and "TMPDIR" in u["error"] and "make room" in u["error"], u
+        assert s.upload(jsonl([chat("plain")]).encode(), filename="plain")["state"] == "done" and len(s.spool()) == 3
+        s.fault("")
+        for u in uploads:
+            s.send("POST", f"jobs/{u['id']}/retry", {})
+            assert s.get(f"jobs/{u['id']}", wait=20)["state"] == "done"
+        assert s.get("collections/c/runs")["total"] == 4 and s.spool() == []
+
+
+def test_traces_wait_for_room_that_their_build_takes():
+    """Large when it is written out, a trace fills a small disk by itself: it is not given up for that."""
+    import tempfile
+    with tempfile.TemporaryDirectory(prefix="telltale-small-") as folder:
+        if os.geteuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", folder], capture_output=True).returncode != 0:
+            print("NOT RUN: a small disk takes the right to mount a tmpfs")
+            return
+        try:
+            with Server(folder=folder) as s:
+                words = "the same words again " * 10000
+                for i in range(8):
+                    call = otlp.model_call(otlp.trace_id(1), f"{i + 1:016x}", i, [("user", f"{i} {words} {i} {words} {words} {words} {words}")], "yes", "00000000000000ff")
+                    otlp.send(s, otlp.export(call), {**otlp.JSON, "X-Telltale-Collection": "spans"})
+                jobs = lambda: [j for j in s.all("jobs") if j["kind"] == "build"]
+                wait_for(lambda: [(j["state"], "No space" in (j["error"] or "")) for j in jobs()], [("queued", True)])
+                with sqlite3.connect(s.db, timeout=10) as db:
+                    assert db.execute("SELECT path, attempts FROM piece_group").fetchall() == [(f"otlp:{otlp.trace_id(1)}", 0)]
+                subprocess.run(["mount", "-o", "remount,size=200m", folder], check=True)
+                with sqlite3.connect(s.db, timeout=10) as db: # nobody waits for its time here
+                    db.execute("UPDATE job SET begin_at = 0 WHERE state = 0")
+                wait_for(lambda: [j["state"] for j in jobs()], ["done"])
+                run_of = s.get("collections/spans/runs")["items"]
+                assert len(run_of) == 1 and run_of[0]["messages"] == 16, run_of
+        finally:
+            subprocess.run(["umount", "-l", folder], check=True)
 
 
 def test_a_clock_that_is_set():

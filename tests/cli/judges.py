@@ -19,6 +19,7 @@ import run
 from run import PROGRAM, ROOT, Home, chat, jsonl
 
 sys.path.insert(0, os.path.join(ROOT, "tests", "llm"))
+from fault_judge import Answer
 from fault_server import FaultServer
 
 SECRET = "sk-very-secret-0123456789abcdef"
@@ -115,6 +116,18 @@ def test_what_an_editor_leaves_is_never_lost():
     h.env["EDITOR"] = ""
     h.judge("edit", "any-error", status=2)
     assert "EDITOR" in h.stderr
+
+
+def test_why_no_draft_came_is_stored_without_secrets():
+    secret = "ghp_" + "a1B2" * 9
+    with FaultServer(answer=lambda q: Answer("", refusal=f"not with the token {secret} at hand"), plan={"key": SECRET}) as model:
+        h = Judged(model.url)
+        with open(h.config, "a") as out:
+            out.write("redact: true\n")
+        h.judge("draft", "Is it polite?", status=3)
+        row = h.judge_json("status")["items"][0]
+        assert row["state"] == "failed" and "no draft came: not with the token [redacted:" in row["error"], row
+        assert secret not in h.stderr and secret.encode() not in open(h.db, "rb").read()
 
 
 def test_the_rubric_of_the_description_is_one():

@@ -5,6 +5,7 @@
  * FAULT_AT      N:ENOSPC | N:EDQUOT | N:EIO | N:SHORT: the N-th write fails so (SHORT: only half is written), and those after it too
  * FAULT_FILE    a file that says ENOSPC or EIO as long as all writes are to fail so, or SHORT
  * FAULT_SYNCS   1: fsync and fdatasync count and fail as writes do; only: they alone do
+ * FAULT_RENAME  N: the program is killed before the N-th of those files is renamed
  * FAULT_CLOCK   a file that says by how many seconds CLOCK_REALTIME is off
  * FAULT_COUNT   a file that is given the number of writes at the program's end */
 #include <dlfcn.h>
@@ -22,7 +23,7 @@
 #include <unistd.h>
 
 static atomic_long writes;
-static long kill_at, fail_at;
+static long kill_at, fail_at, rename_at;
 static int fail_with, syncs, only_syncs;
 static const char *under, *fault_file, *clock_file;
 
@@ -42,6 +43,7 @@ __attribute__((constructor)) static void begin(void)
     clock_file = getenv("FAULT_CLOCK");
     kill_at = killed ? atol(killed) : 0;
     fail_at = at ? atol(at) : 0;
+    rename_at = getenv("FAULT_RENAME") ? atol(getenv("FAULT_RENAME")) : 0;
     syncs = getenv("FAULT_SYNCS") != NULL;
     only_syncs = syncs && strcmp(getenv("FAULT_SYNCS"), "only") == 0;
     fail_with = at && strchr(at, ':') ? code_of(strchr(at, ':') + 1) : 0;
@@ -139,6 +141,14 @@ static int sync_file(long call, int fd)
         return -1;
     }
     return (int)syscall(call, fd);
+}
+
+int rename(const char *from, const char *to)
+{
+    static atomic_long renames;
+    if (rename_at && under && strncmp(from, under, strlen(under)) == 0 && atomic_fetch_add(&renames, 1) + 1 == rename_at)
+        raise(SIGKILL);
+    return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
 int fsync(int fd) { return sync_file(SYS_fsync, fd); }

@@ -34,7 +34,7 @@ static void check_packed(const char *coding, const unsigned char *bytes, size_t 
     struct inflate *i = inflate_new(slice_str(coding));
     for (size_t k = 0; k < 2 * n; k++) { /* a byte at a time */
         char c = (char)bytes[k % n];
-        if (!inflate_add(i, &c, 1, gather, &text, &e))
+        if (!inflate_add(i, &c, &(size_t){1}, gather, &text, &e))
             fail_msg("%s at %zu: %s", coding, k, e.text);
         assert_int_equal(inflate_end(i, &e), (k + 1) % n == 0);
     }
@@ -49,6 +49,40 @@ static void test_packed_bodies_come_in_pieces(void **state)
     check_packed("gzip", gzipped, sizeof gzipped);
     check_packed("ZSTD", zstded, sizeof zstded);
     assert_null(inflate_new(slice_str("br")));
+}
+
+static bool add_up(void *ctx, const char *bytes, size_t n, struct err *e)
+{
+    (void)bytes;
+    (void)e;
+    *(size_t *)ctx += n;
+    return true;
+}
+
+/* Blocks of zstd that say "128 KB of x" in four bytes. */
+static void test_a_call_unpacks_only_so_much(void **state)
+{
+    (void)state;
+    enum { HEAD = 6, BLOCKS = 300, BLOCK = 1 << 17 };
+    char packed[HEAD + 4 * BLOCKS] = {0x28, (char)0xb5, 0x2f, (char)0xfd, 0, 0x68};
+    struct inflate *i = inflate_new(slice_str("zstd"));
+    struct err e = {0};
+    size_t n = 0, all = 0, calls = 0, took = 0;
+    for (size_t k = 0; k < BLOCKS; k++)
+        memcpy(packed + HEAD + 4 * k, ((const char[]){(BLOCK << 3 | 2) & 255, (BLOCK << 3) >> 8 & 255, (BLOCK << 3) >> 16, 'x'}), 4);
+    size_t small = inflate_size(i);
+    for (bool ok = true; ok; took += n, calls++) {
+        size_t before = all;
+        n = sizeof packed - took;
+        ok = inflate_add(i, packed + took, &n, add_up, &all, &e);
+        assert_in_range(n, 1, sizeof packed - took);
+        assert_in_range(all - before, ok, 3 * BLOCK);
+    }
+    assert_int_equal(e.code, ERR_TOO_LARGE);
+    assert_in_range(calls, 4, 6);
+    assert_in_range(all, 1 << 20, (1 << 20) + BLOCK);
+    assert_in_range(inflate_size(i), small + (8 << 20), small + (9 << 20));
+    inflate_free(i);
 }
 
 /* ---- protobuf ------------------------------------------------------------------------------------------------------------- */
@@ -180,7 +214,7 @@ static void test_things_keep_their_order_and_kind(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packed_bodies_come_in_pieces),
+        cmocka_unit_test(test_packed_bodies_come_in_pieces), cmocka_unit_test(test_a_call_unpacks_only_so_much),
         cmocka_unit_test(test_protobuf_becomes_the_json_of_the_same),
         cmocka_unit_test(test_what_is_no_protobuf_is_refused),
         cmocka_unit_test(test_what_was_said_later_counts),

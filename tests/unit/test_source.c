@@ -1,6 +1,8 @@
 /* From what the user names to runs: folders, compressed files, archives, limits, and a sink that has had enough. */
 #include "ingest/archive.h"
+#include "ingest/companions.h"
 
+#include "cpu.h"
 #include "reading.h"
 
 #include <archive.h>
@@ -525,6 +527,97 @@ static void a_run_has_a_limit_too(void **state)
     str_free(&text);
 }
 
+/* ---- files that belong together ----------------------------------------------------------------------------------------- */
+
+/* A session of opencode with so many messages, all of the id or each of its own, and a part of 100 kB for each id. */
+static void read_session(size_t messages, bool same_id, struct read *r)
+{
+    struct arena a = {0};
+    struct source_limits limits = source_limits_default;
+    struct entry *entries = arena_array(&a, struct entry, 2 * messages + 2), *next = entries;
+    *next++ = (struct entry){"session/p/s.json", "{\"id\":\"s\",\"title\":\"t\",\"version\":\"1\",\"time\":{\"created\":1,\"updated\":2}}"};
+    for (size_t i = 0; i < messages; i++) {
+        size_t id = same_id ? 0 : i;
+        *next++ = (struct entry){arena_printf(&a, "message/s/%zu.json", i).ptr, arena_printf(&a, "{\"id\":\"m%zu\",\"role\":\"user\"}", id).ptr};
+        if (!same_id || !i)
+            *next++ = (struct entry){arena_printf(&a, "part/m%zu/p.json", id).ptr,
+                                     arena_printf(&a, "{\"id\":\"p\",\"type\":\"text\",\"text\":\"word%0100000d\"}", 0).ptr};
+    }
+    write_archive("session.zip", ZIP, entries);
+    arena_free(&a);
+    limits.value_bytes = 1 << 20;
+    read_file("session.zip", &limits, 0, r);
+    assert_int_equal(r->report.outcome, SOURCE_READ);
+    assert_int_equal(r->heard.nruns, 1);
+    assert_int_equal(r->heard.messages, messages);
+}
+
+static size_t times(const struct str *list, const char *text)
+{
+    size_t n = 0;
+    for (const char *at = list->ptr; at && (at = strstr(at, text)) != NULL; at++)
+        n++;
+    return n;
+}
+
+/* What stands beside a file is loaded once, and counts as the run's memory. */
+static void files_beside_have_a_limit_too(void **state)
+{
+    (void)state;
+    struct read r;
+    read_session(50, true, &r);
+    assert_int_equal(times(&r.heard.runs, "word"), 1);
+    assert_int_equal(r.heard.nrefused, 0);
+    read_free(&r);
+
+    read_session(50, false, &r);
+    assert_true(times(&r.heard.runs, "word") >= 5);
+    assert_int_equal(times(&r.heard.runs, "word") + r.heard.nrefused, 50);
+    assert_true(says(&r.heard.refused, "\"code\":\"too_large\",\"message\":\"with part/m49/p.json its run would take more than 2097152 bytes of memory\""));
+    read_free(&r);
+
+    /* two records that ask for the same files */
+#define EVENT "{\"id\":0,\"source\":\"user\",\"action\":\"message\",\"args\":{\"content\":\"word\"}}\n"
+#define STATE "{\"conversation_id\":\"c\",\"title\":\"t\"}\n"
+    write_archive("states.zip", ZIP, (struct entry[]){{"metadata.json", EVENT EVENT EVENT EVENT STATE STATE}, {"events/0.json", EVENT}, {NULL, NULL}});
+    read_file("states.zip", NULL, 0, &r);
+    assert_int_equal(r.heard.nruns, 2);
+    assert_int_equal(r.heard.messages, 5);
+    assert_int_equal(r.heard.nrefused, 1);
+    read_free(&r);
+}
+
+/* Sub-agents of all sessions in one folder: looking for them takes time in proportion to the files. */
+static void files_beside_are_found_in_linear_time(void **state)
+{
+    (void)state;
+    enum { SESSIONS = 10000 };
+    const struct format *claude = format_find(slice_str("claude-code"));
+    struct arena a = {0}, scratch = {0};
+    struct source_files files = {.items = arena_array(&a, struct source_file, 3 * SESSIONS), .n = 3 * SESSIONS};
+    for (size_t i = 0; i < SESSIONS; i++) {
+        files.items[3 * i].name = arena_printf(&a, "p/%05zu.jsonl", i);
+        files.items[3 * i + 1].name = arena_printf(&a, "p/agent-%05zu.jsonl", i);
+        files.items[3 * i + 2].name = arena_printf(&a, "p/%05zu/subagents/agent-x.jsonl", i);
+    }
+    int64_t began = cpu_us();
+    companions_mark(&a, &files);
+    for (size_t i = 0; i < SESSIONS; i++, arena_reset(&scratch)) {
+        const struct companions *beside = companions_of(&scratch, &files, &files.items[3 * i], claude, &source_limits_default);
+        assert_true(beside && beside->n == 1 && beside->shared && beside->shared->n == SESSIONS);
+        assert_true(slice_ends(beside->paths[0], "/subagents/agent-x.jsonl"));
+        assert_int_equal(companions_from(beside->shared, slice_sub(files.items[3 * i + 1].name, 2, SIZE_MAX)), i);
+        files.items[3 * i].unchanged = files.items[3 * i + 1].unchanged = files.items[3 * i + 2].unchanged = true;
+    }
+    for (size_t i = 0; i < SESSIONS; i++)
+        assert_false(companions_changed(&files, &files.items[3 * i]));
+    int64_t took = cpu_us() - began;
+    if (took > 1500000)
+        fail_msg("took %lld ms", (long long)took / 1000);
+    arena_free(&a);
+    arena_free(&scratch);
+}
+
 /* 70 MB of zeros in 70 kB. */
 static void a_bomb_is_refused(void **state)
 {
@@ -644,6 +737,8 @@ int main(void)
         IN_FOLDER(limits_hold),
         IN_FOLDER(a_body_of_a_link_counts),
         IN_FOLDER(a_run_has_a_limit_too),
+        IN_FOLDER(files_beside_have_a_limit_too),
+        cmocka_unit_test(files_beside_are_found_in_linear_time),
         IN_FOLDER(a_bomb_is_refused),
         IN_FOLDER(the_sink_stops_the_reading),
         IN_FOLDER(reading_can_be_cancelled),

@@ -94,7 +94,8 @@ static void a_job_is_tried_three_times(void **state)
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
     assert_false(got);
     /* Given back, the attempt does not count; left by a server that died, it does. */
-    OK(store_job_finish(f->store, &out, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    bool cancelled;
+    OK(store_job_put_back(f->store, &out, 0, SLICE_NONE, &cancelled, &e));
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
     assert_true(got);
     assert_int_equal(out.attempts, 1);
@@ -108,6 +109,36 @@ static void a_job_is_tried_three_times(void **state)
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
     assert_true(got);
     assert_int_equal(out.attempts, 2);
+}
+
+/* What waits for room gives its place to others, says why, counts no attempt, and is not begun before its time. */
+static void a_job_that_waits(void **state)
+{
+    struct fixture *f = *state;
+    struct job_row job, other, out;
+    bool got, existing, cancelled;
+    add_job(f, "import", SLICE_NONE, &existing);
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &job, &got, &e));
+    OK(store_job_put_back(f->store, &job, clock_now_us() + 60000000, S("the disk is full"), &cancelled, &e));
+    assert_false(cancelled);
+    OK(store_job(f->store, job.id, &f->a, &out, &e));
+    assert_true(out.state == JOB_QUEUED && out.attempts == 0 && slice_is(out.error, "the disk is full"));
+    other = add_job(f, "import", SLICE_NONE, &existing);
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
+    assert_true(got && slice_eq(out.id, other.id));
+    OK(store_job_finish(f->store, &out, JOB_DONE, S("{}"), SLICE_NONE, &e));
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &out, &got, &e));
+    assert_false(got);
+    OK(db_script(f->store->db, "UPDATE job SET begin_at = 1", &e));
+    OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &job, &got, &e));
+    assert_true(got && job.attempts == 1 && !job.error.ptr);
+    /* One that somebody wants to end does not wait: whoever has it ends it. */
+    OK(store_job_cancel(f->store, job.id, &e));
+    OK(store_job_put_back(f->store, &job, clock_now_us() + 60000000, S("the disk is full"), &cancelled, &e));
+    assert_true(cancelled);
+    OK(store_job_finish(f->store, &job, JOB_CANCELLED, SLICE_NONE, SLICE_NONE, &e));
+    OK(store_job(f->store, job.id, &f->a, &out, &e));
+    assert_int_equal(out.state, JOB_CANCELLED);
 }
 
 /* Whoever comes back when its lease is over finds the job in other hands, and changes nothing. */
@@ -131,7 +162,7 @@ static void a_job_that_was_taken_over(void **state)
     OK(store_job_progress(f->store, &first, S("1"), 60, &cancelled, &e));
     assert_true(cancelled);
     FAILS(ERR_CONFLICT, store_job_finish(f->store, &first, JOB_DONE, S("{}"), SLICE_NONE, &e));
-    FAILS(ERR_CONFLICT, store_job_finish(f->store, &first, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    FAILS(ERR_CONFLICT, store_job_put_back(f->store, &first, 0, SLICE_NONE, &cancelled, &e));
     OK(store_job_progress(f->store, &second, S("2"), 60, &cancelled, &e));
     assert_false(cancelled);
     OK(store_job_finish(f->store, &second, JOB_DONE, S("{}"), SLICE_NONE, &e));
@@ -145,13 +176,13 @@ static void clocks_jump(void **state)
 {
     struct fixture *f = *state;
     struct job_row row;
-    bool got, existing;
+    bool got, existing, cancelled;
     add_job(f, "import", SLICE_NONE, &existing);
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &row, &got, &e));
     OK(db_script(f->store->db, "UPDATE job SET lease_until = lease_until + 86400000000", &e)); /* the monotonic clock begins anew */
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &row, &got, &e));
     assert_true(got);
-    OK(store_job_finish(f->store, &row, JOB_QUEUED, SLICE_NONE, SLICE_NONE, &e));
+    OK(store_job_put_back(f->store, &row, 0, SLICE_NONE, &cancelled, &e));
     OK(db_script(f->store->db, "UPDATE job SET begin_at = 4000000000000000", &e)); /* the year 2096 */
     OK(store_job_claim(f->store, LANE_GENERAL, 60, &f->a, &row, &got, &e));
     assert_false(got);
@@ -507,6 +538,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_lives_and_ends, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_is_tried_three_times, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_job_that_waits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_job_that_was_taken_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(clocks_jump, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_job_is_taken_twice, set_up, tear_down),

@@ -60,6 +60,7 @@ function beginAnew(): void {
 export const askSession = (signal?: AbortSignal) => get<Session>('/session', undefined, signal).then(set);
 export const signIn = (token: string) => call<Session>('POST', '/session', { body: { token } }).then(set);
 export async function signOut(): Promise<void> {
+    setCsrf((await get<Session>('/session')).csrf); // the session of this browser by now: another tab may have begun it
     await call<null>('DELETE', '/session');
     keepFor(null);
     beginAnew();
