@@ -64,6 +64,8 @@ bool store_tokens(struct store *s, struct arena *a, struct token_rows *out, stru
 bool store_token_revoke(struct store *s, struct slice id, struct err *e);
 /* How many could be used at this moment. */
 bool store_tokens_usable(struct store *s, int64_t *n, struct err *e);
+/* Is the key of the tokens, where there is one, closed to all but its owner? Who reads it and a copy of the database can make up sessions. */
+bool store_key_is_private(struct store *s);
 /* A secret of its own for each `what`, made with the key beside the database, which is made where it is missing: it need not be stored. */
 bool store_secret(struct store *s, struct slice what, unsigned char out[SECRET_SIZE], struct err *e);
 

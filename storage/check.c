@@ -1,4 +1,5 @@
 #include "storage/check_in.h"
+#include "storage/access.h"
 
 #include "base/hash.h"
 
@@ -175,6 +176,15 @@ static bool check_uploads(struct check *c, struct err *e)
     return ok;
 }
 
+/* ---- the key --------------------------------------------------------------------------------------------------------- */
+
+static bool check_key(struct check *c, struct err *e)
+{
+    if (!store_key_is_private(c->store))
+        check_wrong(c, "others on this machine can read the key of the tokens, %s.key: chmod 600 it", db_path(c->store->db));
+    return check_looked(c, 1, e);
+}
+
 /* ---- all of it ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
@@ -190,6 +200,7 @@ static const struct {
     {"counts", "numbers that lists and summaries show instead of counting", check_counts, mend_counts},
     {"images", "images, by their SHA-256", check_images, NULL},
     {"uploads", "uploads that were accepted and wait to be read", check_uploads, NULL},
+    {"key", "the key of the access tokens, which is its owner's alone", check_key, NULL},
 };
 enum { CHECKS = sizeof checks / sizeof *checks };
 

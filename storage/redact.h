@@ -21,7 +21,7 @@ struct redacted {
     uint64_t *kinds;               /* the same by form (secrets_count), in the arena */
     uint64_t texts;                /* that nobody says any more, and that were taken out from among others */
     uint64_t uploads, waiting;     /* failed uploads whose bytes were deleted; uploads that are to be read yet, or were being read, and are as they came */
-    uint64_t rules;                /* rules and rubrics that hold one, which are never changed */
+    uint64_t rules;                /* rules, rubrics, Idempotency-Keys, ids of traces and names of tokens that hold one, which are never changed */
     uint64_t refused;
 };
 /* Each secret in the runs of a collection, and in what was found, judged, labelled and noted of them, becomes what redaction at import makes of it: ids,

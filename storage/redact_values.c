@@ -14,7 +14,7 @@ struct column {
     bool (*redact)(struct redaction *r, struct slice *value, struct err *e);
     const char *of;
     bool packed;   /* a blob */
-    bool kept;     /* only counted: other words would be another rule */
+    bool kept;     /* only counted: other words would be another rule, or what somebody sends again under it would be taken twice */
 };
 #define OF_COLLECTION "collection = $2 AND $2"
 #define OF_RUN "run IN (SELECT n FROM run WHERE collection = $2)"
@@ -68,6 +68,10 @@ static const struct column columns[] = {
     {"audit", "n", "detail", redact_json, OF_NOBODY, 0, 0},
     {"rubric", "n", "body", redact_json, OF_NOBODY, 0, 1},
     {"own_rule", "n", "text", redact_text, OF_NOBODY, 0, 1},
+    {"job", "n", "key", redact_text, OF_JOB, 0, 1},
+    {"append", "n", "key", redact_text, OF_RUN, 0, 1},
+    {"piece_group", "n", "path", redact_text, OF_COLLECTION, 0, 1},
+    {"token", "n", "name", redact_text, OF_NOBODY, 0, 1},
 };
 
 static const struct column pieces = {"piece", "n", "data", pieces_redact, "piece_group IN (SELECT n FROM piece_group WHERE collection = $2)", 1, 0};

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { NAME_BYTES = 200, ID_BYTES = 8 };
@@ -58,6 +59,15 @@ bool token_key_read(struct store *s, unsigned char out[SECRET_SIZE], bool *there
         close(fd);
     free(path);
     return ok;
+}
+
+bool store_key_is_private(struct store *s)
+{
+    struct stat st;
+    char *path = token_key_path(s, "");
+    bool is = stat(path, &st) != 0 || !(st.st_mode & (S_IRWXG | S_IRWXO));
+    free(path);
+    return is;
 }
 
 /* Under its name only when it is whole, and never in the place of another. */

@@ -64,8 +64,8 @@ static void print_text(const struct secrets *secrets, const struct redacted *don
     if (done->waiting)
         printf("%" PRIu64 " upload%s waiting or being read meanwhile may be as they came: do this again when they are done\n", done->waiting, plural(done->waiting));
     if (done->rules)
-        printf("%" PRIu64 " rule%s or rubric%s of your own hold one and stay as they are, as other words would be other rules: edit them\n", done->rules,
-               plural(done->rules), plural(done->rules));
+        printf("%" PRIu64 " of your own rules and rubrics, Idempotency-Keys, ids of traces and names of tokens hold one and stay as they are: edit those rules\n"
+               "and rubrics, revoke those tokens, and delete the collections of those traces\n", done->rules);
     if (done->refused)
         printf("%" PRIu64 " run%s or value%s could not be looked through and stay%s as they were\n", done->refused, plural(done->refused),
                plural(done->refused), done->refused == 1 ? "s" : "");

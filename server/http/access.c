@@ -571,6 +571,8 @@ bool access_open(const char *db, bool closed, struct access **out, struct err *e
         return true;
     if (!store_open(db, STORE_READ, &access->store, e) || !has_tokens(access->store, e) || !load(access, e))
         return false;
+    if (!store_key_is_private(access->store))
+        log_warn("others on this machine can read the key of the tokens, %s.key: chmod 600 it", store_path(access->store));
     access->writing = pthread_create(&access->writer, NULL, keep_up, access) == 0;
     return access->writing || err_set(e, ERR_IO, "cannot start a thread");
 }

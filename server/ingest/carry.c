@@ -59,7 +59,15 @@ bool carry_rubric(struct store *s, const struct jvalue *v, int64_t imported, str
     return ok;
 }
 
-bool carry_label_set(struct store *s, const struct jvalue *v, struct err *e)
+/* What a line says is to blame for: the line is refused, and the import goes on. */
+static bool refuse_line(struct err *e)
+{
+    if (e->code == ERR_USAGE || e->code == ERR_LIMIT)
+        e->code = ERR_FORMAT;
+    return false;
+}
+
+bool carry_label_set(struct store *s, const struct jvalue *v, const struct secrets *secrets, struct err *e)
 {
     struct arena a = {0};
     struct label_set set = {
@@ -73,17 +81,10 @@ bool carry_label_set(struct store *s, const struct jvalue *v, struct err *e)
         .test_share = 0.5,
     };
     jnum(jget(v, "test_share"), &set.test_share);
-    bool ok = !set.name.len || store_label_set_carry(s, &set, e);
+    bool clean = redact_once(secrets, &a, &set.title, e) && redact_once(secrets, &a, &set.description, e) && redact_once(secrets, &a, &set.schema, e);
+    bool ok = clean && (!set.name.len || store_label_set_carry(s, &set, e));
     arena_free(&a);
-    return ok;
-}
-
-/* What a line says is to blame for: the line is refused, and the import goes on. */
-static bool refuse_line(struct err *e)
-{
-    if (e->code == ERR_USAGE || e->code == ERR_LIMIT)
-        e->code = ERR_FORMAT;
-    return false;
+    return ok || (!clean && refuse_line(e));
 }
 
 bool carry_rule(struct store *s, const struct jvalue *v, struct err *e)

@@ -223,6 +223,7 @@ static bool take_named(struct reading *r, const struct carried *carried, struct 
     struct err why = {0};
     struct pipeline *p = r->worker->p;
     if (carried->rubric ? carry_rubric(r->worker->store, carried->rubric, p->imported, &why)
+        : carried->label_set ? carry_label_set(r->worker->store, carried->label_set, p->options->secrets, &why)
         : carried->rule ? carry_rule(r->worker->store, carried->rule, &why)
                         : carry_exception(r->worker->store, p->options->collection, carried->exception, &why))
         return true;
@@ -254,10 +255,8 @@ static bool carry_line(void *ctx, const struct carried *carried, struct err *e)
         return restore_collection(r->worker, carried->collection, e);
     if (carried->blob)
         return keep_blob(r, carried, e);
-    if (carried->rubric || carried->rule || carried->exception)
+    if (carried->rubric || carried->label_set || carried->rule || carried->exception)
         return take_named(r, carried, e);
-    if (carried->label_set)
-        return carry_label_set(r->worker->store, carried->label_set, e);
     if (r->worker->p->options->unreviewed)
         refuse_record(r, carried->location, ERR_FORBIDDEN, not_yours_to_say);
     else

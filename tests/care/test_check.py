@@ -4,7 +4,7 @@ import sqlite3
 
 from database import Database, run
 
-CHECKS = ["pages", "references", "texts", "evidence", "search index", "counts", "images", "uploads"]
+CHECKS = ["pages", "references", "texts", "evidence", "search index", "counts", "images", "uploads", "key"]
 
 # What is done to the database, the check that must see it, words that it says, whether --repair mends it.
 DAMAGE = [

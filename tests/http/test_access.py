@@ -689,7 +689,13 @@ def test_no_token_is_written_anywhere():
             r = subprocess.run([PROGRAM, "--db", s.db, *make], capture_output=True, text=True, timeout=30)
             assert r.returncode == 3 and ".key" in r.stderr and "backup" in r.stderr and not os.path.exists(s.db + ".key"), r.stderr
         os.rename(s.db + ".lost", s.db + ".key")
+        readable = f"others on this machine can read the key of the tokens, {s.db}.key: chmod 600 it"
+        assert readable not in s.said(1 << 30)
+        os.chmod(s.db + ".key", 0o644)
+        assert readable in telltale(s.db, "check", status=1)
         s.start()
+        assert readable in s.said(1 << 30)
+        os.chmod(s.db + ".key", 0o600)
         assert s.ask("GET", "collections").status == 200
         os.rename(s.db + ".key", s.db + ".lost") # while it runs
         s.ask("GET", "collections").problem(503, ".key", "backup")

@@ -474,14 +474,34 @@ def test_import_on_the_command_line():
         source, db = os.path.join(folder, "a.jsonl"), os.path.join(folder, "t.db")
         with open(source, "w") as f:
             f.write(jsonl([chat("r", ALL)]))
-        ran = subprocess.run([PROGRAM, "--db", db, "import", "--redact", source, "-c", "c", "--no-detect"], capture_output=True, timeout=60, text=True)
+        with open(source + "l", "w") as f: # as an export has it
+            f.write(jsonl([{"label_set": {"name": "told", "title": "t " + ALL, "description": "d " + ALL,
+                                          "schema": {"type": "object", "properties": {"why": {"type": "string", "description": ALL}}}}}]))
+        ran = subprocess.run([PROGRAM, "--db", db, "import", "--redact", source, source + "l", "-c", "c", "--no-detect"], capture_output=True, timeout=60, text=True)
         assert ran.returncode == 0 and f"redacted: " in ran.stdout, ran
         for where, data in values_of(db):
             assert not [x for x in NOWHERE if x.encode() in data], where
+        (title, description, schema), = rows(db, "SELECT title, description, schema FROM label_set WHERE name = 'told'")
+        assert title.startswith("t ") and description.startswith("d ") and json.loads(schema)["properties"]["why"]["type"] == "string", schema
         # Of a dry run and of a scan of files nothing is told either.
         for command in (["import", "--redact", "--dry-run", source, "--json"], ["scan", "--redact", source, "--output", "sarif"]):
             ran = subprocess.run([PROGRAM, "--db", os.path.join(folder, "u.db"), *command], capture_output=True, timeout=60, text=True)
             assert ran.stdout and not [x for x in NOWHERE if x in ran.stdout + ran.stderr], ran
+
+
+def test_what_cannot_be_replaced_is_counted():
+    with Server() as s:
+        s.collection()
+        s.upload(jsonl([chat("r", "fine")]), headers={"Idempotency-Key": "job-" + SAYS[0]})
+        told(s, "token", "create", SAYS[0], "--scope", "read")
+        con = sqlite3.connect(s.db)
+        con.execute("INSERT INTO append (run, key, transcript, first_message, messages, finished) SELECT n, ?, 1, 1, 1, 0 FROM run", [SAYS[0]])
+        con.execute("INSERT INTO piece_group (collection, path) SELECT n, ? FROM collection", ["langfuse:" + SAYS[0]])
+        con.commit()
+        con.close()
+        report = json.loads(told(s, "redact", "--json"))
+        assert report["rules_left"] == 4, report
+        assert rows(s.db, "SELECT count(*) FROM token WHERE name LIKE '%[redacted%'") == [(0,)]
 
 
 def test_what_was_stored_before_goes_through_an_export():
