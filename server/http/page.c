@@ -55,30 +55,22 @@ static bool load(struct request *r, struct slice name, struct answer *a)
     return true;
 }
 
-/* The file in the answer, packed where the client takes that. */
-static bool put_file(struct request *r, struct answer *a, struct slice name)
+/* A name with a hash in it never changes its content, and may be kept for ever. */
+static bool send_file(struct request *r, struct answer *a, struct slice name, bool hashed, struct err *e)
 {
     struct slice packed = arena_printf(&r->arena, "%.*s.gz", SLICE_ARG(name));
     bool gzip = slice_find(r->header[HEADER_ACCEPT_ENCODING], slice_str("gzip")) >= 0 && load(r, packed, a);
     if (!gzip && !load(r, name, a))
-        return false;
-    a->type = media_type(name);
-    if (gzip)
-        answer_header(a, "Content-Encoding", slice_str("gzip"));
-    answer_header(a, "Vary", slice_str("Accept-Encoding"));
-    return true;
-}
-
-/* A name with a hash in it never changes its content, and may be kept for ever. */
-static bool send_file(struct request *r, struct answer *a, struct slice name, bool hashed, struct err *e)
-{
-    if (!put_file(r, a, name))
         return err_set(e, ERR_NOT_FOUND, "there is nothing at %.*s", SLICE_ARG(slice_cut(r->target, 200)));
     unsigned char hash[HASH_SIZE];
     char hex[2 * HASH_SIZE + 1];
     hash_of(a->fixed.ptr ? a->fixed : str_slice(&a->body), hash);
     hash_hex(hash, HASH_SIZE, hex);
     struct slice tag = arena_printf(&r->arena, "\"%s\"", hex);
+    a->type = media_type(name);
+    if (gzip)
+        answer_header(a, "Content-Encoding", slice_str("gzip"));
+    answer_header(a, "Vary", slice_str("Accept-Encoding"));
     answer_header(a, "ETag", tag);
     answer_header(a, "Cache-Control", slice_str(hashed ? "public, max-age=31536000, immutable" : "no-cache"));
     if (r->header[HEADER_IF_NONE_MATCH].ptr && slice_find(r->header[HEADER_IF_NONE_MATCH], tag) >= 0) {
@@ -114,12 +106,17 @@ static bool wants_html(struct slice accept)
     return false;
 }
 
-bool page_nowhere(struct request *r, struct answer *a)
+bool page_nowhere(const struct request *r, struct answer *a)
 {
+    static const char text[] =
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Nothing here · Telltale</title>\n<h1>There is nothing here</h1>\n"
+        "<p>No page has this address. It may be cut short or mistyped.</p>\n<p><a href=\"/\">All collections</a></p>\n</html>\n";
     bool reads = slice_is(r->method, "GET") || slice_is(r->method, "HEAD");
-    if (!reads || !r->nsegments || is_of_programs(r) || !wants_html(r->header[HEADER_ACCEPT]) || !put_file(r, a, slice_str("index.html")))
+    if (!reads || !r->nsegments || is_of_programs(r) || !wants_html(r->header[HEADER_ACCEPT]))
         return false;
-    a->page = true;
+    a->fixed = slice_of(text, sizeof text - 1);
+    a->type = "text/html; charset=utf-8";
     a->status = 404;
     return true;
 }

@@ -256,8 +256,8 @@ HANDLER(api_docs_page);
 HANDLER(page_index);
 HANDLER(page_asset);
 HANDLER(page_icon);
-/* At an address that no row has, a browser gets the page with status 404, and the page says so. False, with nothing in `a`: it is not asked for
- * as text/html, or it lies where programs ask. */
-bool page_nowhere(struct request *r, struct answer *a);
+/* At an address that no row has, who asks for text/html gets a few lines to read, which are not the page, with status 404. False, with nothing in
+ * `a`: it is not asked for as that, or it lies where programs ask. */
+bool page_nowhere(const struct request *r, struct answer *a);
 
 #endif

@@ -150,12 +150,11 @@ export async function lookChecks(browser, base, { path, collection, findings, su
         for (const address of ['/nothing', '/c', '/runs', '/c/x/y', '/assets/none.js'])
             equal((await fetch(base + address)).status, 404, address);
     });
-    await check('a mistyped address is answered by the page, with a way on', async () => {
+    await check('a mistyped address is answered in words, with a way on', async () => {
         const answer = await page.goto(base + '/collections/sample');
         equal(answer.status(), 404, 'status');
         await page.getByRole('heading', { level: 1, name: 'There is nothing here' }).waitFor();
-        assert((await page.locator('#main').innerText()).includes('/collections/sample'), 'the address is named');
-        await page.locator('#main').getByRole('link', { name: 'All collections' }).click();
+        await page.getByRole('link', { name: 'All collections' }).click();
         await page.waitForURL(base + '/');
     });
     await check('where a finger points, no key is hinted at', async () => {
