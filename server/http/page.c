@@ -110,8 +110,8 @@ bool page_nowhere(const struct request *r, struct answer *a)
 {
     static const char text[] =
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
-        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Nothing here · Telltale</title>\n<h1>There is nothing here</h1>\n"
-        "<p>No page has this address. It may be cut short or mistyped.</p>\n<p><a href=\"/\">All collections</a></p>\n</html>\n";
+        "<meta name=\"color-scheme\" content=\"light dark\">\n<title>Nothing here · Telltale</title>\n<main>\n<h1>There is nothing here</h1>\n"
+        "<p>No page has this address. It may be cut short or mistyped.</p>\n<p><a href=\"/\">All collections</a></p>\n</main>\n</html>\n";
     bool reads = slice_is(r->method, "GET") || slice_is(r->method, "HEAD");
     if (!reads || !r->nsegments || is_of_programs(r) || !wants_html(r->header[HEADER_ACCEPT]))
         return false;
