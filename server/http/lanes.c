@@ -12,7 +12,7 @@
 static const struct {
     int threads;
     size_t queue;
-} lane_sizes[LANES] = {[LANE_READ] = {5, 512}, [LANE_WRITE] = {3, 256}, [LANE_LONG] = {3, 64}, [LANE_CALL] = {3, 16}};
+} lane_sizes[LANES] = {[LANE_READ] = {5, 512}, [LANE_WRITE] = {3, 256}, [LANE_LONG] = {3, 256}, [LANE_CALL] = {3, 16}};
 enum { MOST_THREADS = 14, PARKED_MOST = 512, LOOK_US = 2000000 };
 
 struct queue { /* by rounds: in each of them an actor has one errand */

@@ -37,7 +37,7 @@ def test_one_token_does_not_fill_the_server():
         s.as_admin("GET", "search?q=anything")
         assert not answered(run + wait), "a query that ends first shows nothing"
 
-        more = [query(s, "one") for _ in range(22)] # 32 may wait
+        more = [query(s, "one") for _ in range(120)] # 128 may wait
         refused = answered(more, 10)
         assert refused
         said = refused[0].recv(9999)
