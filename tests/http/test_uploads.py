@@ -436,7 +436,7 @@ def test_an_import_waits_for_room():
                 until = time.monotonic() + 30
                 while not (state := s.get(f"uploads/{u['id']}"))["error"] and time.monotonic() < until:
                     time.sleep(0.1)
-                assert state["state"] == "queued" and "full" in state["error"] and "waits" in s.said(), (state, s.said())
+                assert state["state"] == "queued" and "full" in state["error"] and "waits" in s.said(1 << 20), (state, s.said())
                 assert len(s.spool()) == 1 and s.get("collections")["items"][0]["name"] == "c"
                 os.unlink(filler)
                 assert s.get(f"uploads/{u['id']}", wait=30)["state"] == "done", s.said()
