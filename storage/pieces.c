@@ -478,11 +478,10 @@ static bool is_still(struct store *s, const struct piece_group *group, bool *sti
     struct stmt *q = db_prepare(s->db, "SELECT redacted <> $1 FROM piece_group WHERE n = $2", e);
     bind_int(q, group->redacted);
     bind_int(q, group->n);
-    enum step step;
-    *still = true;
-    while ((step = stmt_step(q, e)) == STEP_ROW)
-        *still = !take_int(q);
-    return step == STEP_DONE;
+    int64_t changed = 0;
+    enum step step = stmt_int(q, &changed, e);
+    *still = !changed;
+    return step != STEP_ERROR;
 }
 
 bool pieces_still(struct store *s, const struct piece_groups *groups, struct err *e)

@@ -156,11 +156,10 @@ static bool is_there(struct store *s, const struct column *c, const struct value
     struct stmt *q = db_prepare(s->db, sql, e);
     bind_int(q, v->key);
     (c->packed ? bind_blob : bind_text)(q, v->was);
-    *there = false;
-    enum step step;
-    while ((step = stmt_step(q, e)) == STEP_ROW)
-        *there = true;
-    return step == STEP_DONE;
+    int64_t one;
+    enum step step = stmt_int(q, &one, e);
+    *there = step == STEP_ROW;
+    return step != STEP_ERROR;
 }
 
 static bool tell_unset(struct redacting *x, const struct column *c, const struct value *v, struct err *e)
